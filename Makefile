@@ -1,0 +1,48 @@
+# make demo: train and compare on the built-in data.   make test: run the tests.
+# Each sets up what it needs first and repeats nothing that is already there.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := experiments/demo/people.yaml
+RUNS := output/coco_to_mpii/pose_resnet_18/people
+DEMO_MODES := baseline2 ours1 ours2
+DEMO_RESULTS := $(DEMO_MODES:%=$(RUNS)/%/results.json)
+
+.PHONY: help setup extension data demo test lint clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+setup: .venv/ready extension
+
+.venv/ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "error: Python 3.10 or newer is needed; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "making .venv and installing the requirements (a few minutes, several GB)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+extension: .venv/ready
+	@$(MAKE) --no-print-directory -C lib PYTHON=$(BIN)/python
+
+data: setup
+	@$(BIN)/python pose_estimation/make_people.py --output data/people
+
+demo: data $(DEMO_RESULTS)
+	@$(BIN)/python pose_estimation/compare.py $(DEMO_RESULTS)
+
+$(RUNS)/%/results.json: $(DEMO) | data
+	$(BIN)/python pose_estimation/main.py --cfg $(DEMO) --$*
+
+test: setup
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf .venv build data/people
+	@$(MAKE) --no-print-directory -C lib clean

@@ -1,0 +1,115 @@
+"""A network over a data set: predicted joints in the pictures' own pixels, and how good they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lib.core.evaluation import heatmap_accuracy, normalised_errors, pckh
+from lib.core.heatmap import to_image
+from lib.core.loss import keypoint_losses
+from lib.dataset.joints import KeypointDataset
+from lib.dataset.loader import evaluation_batches, readable
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of the N people whose picture could be read.
+
+    index: [N] positions among the annotations.   joints: [N, J, 2] pixels of the picture, from 0.
+    scores: [N, J] heights of the heatmaps' peaks.   loss: mean per heatmap pixel (SimpleBaseline's
+    scale).   accuracy: share of heatmaps that peak at the right place (SimpleBaseline's PCK).
+    """
+
+    index: np.ndarray
+    joints: np.ndarray
+    scores: np.ndarray
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    batch_size: int
+    workers: int
+    flip_test: bool
+    shift_heatmap: bool
+    on_bad_image: str
+    pckh_legacy_01: bool = False
+
+
+def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:
+    """Heatmaps [N, J, h, w] of mirrored pictures, as they would be of the pictures themselves.
+
+    Mirroring x -> W - 1 - x is off by three quarters of a heatmap pixel; ``shift`` mends most of it.
+    """
+    back = heatmaps.flip(-1)[:, partner]
+    if shift:
+        back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
+    return back
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module,
+    dataset: KeypointDataset,
+    device: torch.device,
+    options: EvaluationOptions,
+    report: Callable[[str], None],
+) -> Predictions:
+    """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable pictures."""
+    was_training = model.training
+    model.eval()
+    people, codec = dataset.annotations, dataset.codec
+    index, joints, scores, hits = [], [], [], []
+    loss_sum = 0.0
+    batches = evaluation_batches(dataset, options.batch_size, options.workers, device.type == "cuda")
+    for batch in batches:
+        batch = readable(batch, options.on_bad_image, report)
+        images = batch.image.to(device)
+        outputs = model(images)
+        if options.flip_test:
+            outputs = (outputs + mirrored(model(images.flip(-1)), dataset.partner, options.shift_heatmap)) / 2
+        outputs = outputs.float().cpu()
+        loss_sum += float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
+        numbers = batch.index.numpy()
+        heatmaps = outputs.numpy()
+        coords, peaks = codec.decode(heatmaps)
+        index.append(numbers)
+        joints.append(to_image(coords, people.centers[numbers], people.sizes[numbers], codec.heatmap_size))
+        scores.append(peaks)
+        per_joint, _ = heatmap_accuracy(heatmaps, batch.heatmaps.numpy(), batch.target_weight.numpy())
+        hits.append(per_joint)
+    model.train(was_training)
+    scores = np.concatenate(scores)
+    hits = np.array(hits)
+    known = ~np.isnan(hits)
+    width, height = codec.heatmap_size
+    return Predictions(
+        index=np.concatenate(index),
+        joints=np.concatenate(joints),
+        scores=scores,
+        loss=loss_sum / (scores.size * width * height),
+        accuracy=float(hits[known].mean()) if known.any() else float("nan"),
+    )
+
+
+def evaluate(
+    model: nn.Module,
+    dataset: KeypointDataset,
+    device: torch.device,
+    options: EvaluationOptions,
+    report: Callable[[str], None],
+) -> dict:
+    """{"PCKh": {group: percent}, "loss", "accuracy", "people"} of ``model`` on a data set with head sizes."""
+    found = predict(model, dataset, device, options, report)
+    people = dataset.annotations.subset(found.index)
+    errors = normalised_errors(found.joints, people.joints, people.head_sizes)
+    return {
+        "PCKh": pckh(errors, people.visible, people.mapping.names, options.pckh_legacy_01),
+        "loss": found.loss,
+        "accuracy": 100 * found.accuracy,
+        "people": len(found.index),
+    }

@@ -1,0 +1,160 @@
+"""What is written down while training: losses, weights, validation, pictures."""
+
+import logging
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from easydict import EasyDict
+from torch import Tensor
+
+from lib.core.data import Data
+from lib.core.evaluation import heatmap_accuracy
+from lib.core.inference import EvaluationOptions, evaluate
+from lib.core.state import State
+from lib.dataset.joints import Sample
+from lib.ignoring.step import Record
+from lib.ignoring.weights import Visit
+from lib.utils.log import duration
+from lib.utils.metrics import MetricsSink
+from lib.utils.pictures import sample_sheet
+
+SHOWN = 8  # people in the pictures of validation
+
+
+class Recorder:
+    """Turns what training steps and validations say into tags of the sink and lines of the log.
+
+    All losses, the proximity too, are divided by the heatmap's pixels: SimpleBaseline's scale, on
+    which validation losses are logged as well.
+    """
+
+    def __init__(
+        self,
+        config: EasyDict,
+        data: Data,
+        state: State,
+        options: EvaluationOptions,
+        sink: MetricsSink,
+        log: logging.Logger,
+        output: Path,
+    ):
+        self.debug = config.DEBUG
+        self.data = data
+        self.state = state
+        self.options = options
+        self.sink = sink
+        self.log = log
+        self.output = output
+        self.pixels = config.MODEL.EXTRA.HEATMAP_SIZE[0] * config.MODEL.EXTRA.HEATMAP_SIZE[1]
+
+    def step(
+        self, epoch: int, record: Record, target: Sample, source: Sample | None, outputs: Tensor, left: float
+    ) -> None:
+        """Write down one training step; ``outputs`` are the target model's heatmaps of ``target``."""
+        step, state = self.state.step, self.state
+        _, accuracy = heatmap_accuracy(
+            outputs.float().cpu().numpy(), target.heatmaps.cpu().numpy(), target.target_weight.cpu().numpy()
+        )
+        losses = {name: float(value) / self.pixels for name, value in record.losses.items()}
+        values = {f"loss/{name}": value for name, value in losses.items()}
+        values |= {
+            f"train/learning_rate_{r}": m.optimizer.param_groups[0]["lr"] for r, m in state.learners().items()
+        }
+        values |= {"train/accuracy": 100 * accuracy, "train/seconds_per_step": state.seconds / step}
+        for place, weights in record.weights.items():
+            values |= self._weights(step, place, weights, source)
+        for place, gradient in record.gradients.items():
+            values[f"hypergradient/{place}_norm"] = float(gradient.norm())
+        self.sink.scalars(step, values)
+
+        parts = [f"epoch {epoch} step {step}"]
+        parts += [f"{name} {value:.3g}" for name, value in losses.items()]
+        parts += [f"weights {p} {values[f'weights_{p}/mean']:.2f}" for p in record.weights]
+        parts += [f"acc {100 * accuracy:.0f} %", f"{1000 * state.seconds / step:.0f} ms/step"]
+        self.log.info("  ".join(parts) + f"  {duration(left)} left")
+        if self.debug.DEBUG:
+            self._debug_pictures(step, target, outputs)
+
+    def validate(self, epoch: int, device: torch.device) -> float:
+        """Evaluate the models on V, write it down; the target model's mean PCKh."""
+        score = float("nan")
+        for role, made in self.state.learners().items():
+            found = evaluate(made.model, self.data.validation, device, self.options, self.log.warning)
+            self.write_evaluation("val", role, found)
+            if role == "target":
+                score = found["PCKh"]["Mean"]
+            self.log.info(
+                f"epoch {epoch} validation of the {role} model: PCKh {found['PCKh']['Mean']:.2f}"
+                f"  at 0.1 {found['PCKh']['Mean@0.1']:.2f}  loss {found['loss']:.3g}"
+            )
+        self._validation_pictures(device)
+        return score
+
+    def write_evaluation(self, part: str, role: str, found: dict) -> None:
+        """Tags ``val/...`` and ``test/...`` for the target model, ``val_source_model/...`` for the other."""
+        tag = part if role == "target" else f"{part}_source_model"
+        values = {f"{tag}/PCKh_{name}": value for name, value in found["PCKh"].items()}
+        self.sink.scalars(
+            self.state.step, values | {f"{tag}/loss": found["loss"], f"{tag}/accuracy": found["accuracy"]}
+        )
+
+    def _weights(self, step: int, place: str, weights: Tensor, source: Sample) -> dict[str, float]:
+        """Mean, share of zeros, mean and histogram for each joint, of a batch's labelled keypoints."""
+        variables = self.state.variables[place]
+        visit = Visit(source.index, source.flipped, source.target_weight, weights)
+        annotated = variables.as_annotated(weights, visit).float().cpu().numpy()
+        labelled = variables.as_annotated(source.target_weight, visit).cpu().numpy() > 0
+        if not labelled.any():
+            return {f"weights_{place}/mean": float("nan")}
+        shown = annotated[labelled]
+        values = {
+            f"weights_{place}/mean": float(shown.mean()),
+            f"weights_{place}/zero_share": float((shown == 0).mean()),
+        }
+        self.sink.histogram(step, f"weights_{place}/all", shown)
+        for j, name in enumerate(self.data.joints):
+            of_joint = annotated[labelled[:, j], j]
+            if of_joint.size:
+                values[f"weights_{place}/mean_{name}"] = float(of_joint.mean())
+                self.sink.histogram(step, f"weights_{place}_by_joint/{name}", of_joint)
+        return values
+
+    @torch.no_grad()
+    def _validation_pictures(self, device: torch.device) -> None:
+        """The first people of V: above the predicted skeletons, below the predicted heatmaps."""
+        dataset = self.data.validation
+        samples = [dataset[i, 0] for i in range(min(SHOWN, len(dataset)))]
+        samples = [sample for sample in samples if not sample.problem]
+        if not samples:
+            return
+        images = torch.stack([sample.image for sample in samples])
+        for role, made in self.state.learners().items():
+            made.model.eval()
+            heatmaps = made.model(images.to(device)).float().cpu().numpy()
+            made.model.train()
+            sheet = self._sheet(images, heatmaps, np.ones(heatmaps.shape[:2]))
+            self.sink.picture(self.state.step, f"pictures/validation_{role}_model", sheet)
+
+    def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        codec = self.data.validation.codec
+        joints, _ = codec.decode(heatmaps)
+        return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints)
+
+    def _debug_pictures(self, step: int, batch: Sample, outputs: Tensor) -> None:
+        """The kinds of pictures that DEBUG asks for, of the current target batch, as files."""
+        images = batch.image[:SHOWN].cpu()
+        labelled = batch.target_weight[:SHOWN].cpu().numpy() > 0
+        sheets = {
+            "gt": self._sheet(images, batch.heatmaps[:SHOWN].cpu().numpy(), labelled),
+            "pred": self._sheet(images, outputs[:SHOWN].float().cpu().numpy(), np.ones_like(labelled)),
+        }
+        folder = self.output / "pictures"
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind, sheet in sheets.items():
+            half = len(sheet) // 2
+            for what, part in (("BATCH_IMAGES", sheet[:half]), ("HEATMAPS", sheet[half:])):
+                if self.debug[f"SAVE_{what}_{kind.upper()}"]:
+                    file = folder / f"step_{step:07d}_{what.lower()}_{kind}.jpg"
+                    cv2.imwrite(str(file), np.ascontiguousarray(part[..., ::-1]))

@@ -1,0 +1,136 @@
+"""Every setting there is: its default, what it means, what is allowed. Nothing else defines one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One leaf of the configuration. Its type is the type of its default."""
+
+    default: Any
+    meaning: str
+    choices: tuple = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def _data_set(name: str, role: str, **extra: Setting) -> dict[str, Setting]:
+    return {
+        "DATASET": Setting(name, f"layout of the {role} data on disk", choices=("coco", "mpii")),
+        "ROOT": Setting(f"data/{name}", f"folder of the {role} data"),
+        "FLIP": Setting(True, "mirror half of the training samples"),
+        "ROT_FACTOR": Setting(40.0, "standard deviation of the rotation in training, degrees", minimum=0),
+        "SCALE_FACTOR": Setting(0.3, "standard deviation of the scale in training, and its bound", minimum=0, maximum=0.9),
+        **extra,
+    }  # fmt: skip
+
+
+SCHEMA: dict[str, Any] = {
+    "DEVICE": Setting("auto", "where to compute; auto takes CUDA where there is one, else the CPU", choices=("auto", "cuda", "mps", "cpu")),
+    "GPUS": Setting("0", "number of the CUDA device to use"),
+    "WORKERS": Setting(4, "processes that read pictures, for each data set (0: the main one)", minimum=0),
+    "THREADS": Setting(0, "CPU threads of the main process (0: torch's own choice)", minimum=0),
+    "SEED": Setting(0, "seed of everything random", minimum=0),
+    "PRINT_FREQ": Setting(100, "steps between two lines of the log and two points of the curves", minimum=1),
+    "OUTPUT_DIR": Setting("output", "folder for logs, checkpoints and results"),
+    "LOG_DIR": Setting("log", "folder for tensorboard's event files"),
+    "CUDNN": {
+        "BENCHMARK": Setting(True, "let cuDNN time its algorithms and take the fastest"),
+        "DETERMINISTIC": Setting(False, "use only algorithms that give the same numbers every time"),
+        "ENABLED": Setting(True, "use cuDNN on CUDA devices"),
+    },
+    "MODEL": {
+        "NAME": Setting("pose_resnet", "network", choices=("pose_resnet",)),
+        "INIT_WEIGHTS": Setting(True, "start from MODEL.PRETRAINED; false starts from random weights"),
+        "PRETRAINED": Setting("", "weights to start from: ImageNet's or a pose network's (empty: random)"),
+        "NUM_JOINTS": Setting(13, "joints of the network: 13 shared by COCO and MPII, 16 of MPII, 17 of COCO", choices=(13, 16, 17)),
+        "IMAGE_SIZE": Setting([192, 256], "width and height of the network's input, pixels", minimum=32),
+        "STYLE": Setting("pytorch", "where a bottleneck has its stride: pytorch in the 3x3, caffe in the 1x1", choices=("pytorch", "caffe")),
+        "EXTRA": {
+            "TARGET_TYPE": Setting("gaussian", "kind of heatmap", choices=("gaussian",)),
+            "HEATMAP_SIZE": Setting([48, 64], "width and height of the heatmaps, pixels", minimum=4),
+            "SIGMA": Setting(2.0, "standard deviation of a heatmap's Gaussian, heatmap pixels", minimum=0.1),
+            "NUM_LAYERS": Setting(50, "depth of the ResNet", choices=(18, 34, 50, 101, 152)),
+            "WIDTH": Setting(64, "channels of the ResNet's first stage (64 in the published networks)", minimum=1),
+            "NUM_DECONV_LAYERS": Setting(3, "transposed convolutions in the head", minimum=0),
+            "NUM_DECONV_FILTERS": Setting([256, 256, 256], "channels of each transposed convolution", minimum=1),
+            "NUM_DECONV_KERNELS": Setting([4, 4, 4], "kernel size of each transposed convolution: 2, 3 or 4", minimum=2, maximum=4),
+            "DECONV_WITH_BIAS": Setting(False, "transposed convolutions have a bias"),
+            "FINAL_CONV_KERNEL": Setting(1, "kernel size of the last convolution", choices=(1, 3)),
+        },
+    },
+    "LOSS": {
+        "USE_TARGET_WEIGHT": Setting(True, "leave joints without a label out of the loss"),
+    },
+    "DATASET": {
+        "COLOR_RGB": Setting(True, "read pictures as RGB; false: BGR, for old published pose checkpoints"),
+        "ON_BAD_IMAGE": Setting("raise", "an unreadable picture stops the run (raise) or is left out and counted (skip)", choices=("raise", "skip")),
+    },
+    "DATASET_SRC": _data_set("coco", "source", TRAIN_SET=Setting("train2017", "source images and labels to train on")),
+    "DATASET_TARGET": _data_set(
+        "mpii",
+        "target",
+        TRAIN_SET=Setting("train_finetune", "T, the target's training part: train_finetune is two thirds of train"),
+        VAL_SET=Setting("train_validate", "V, the target's validation part: train_validate is the other third of train"),
+        TEST_SET=Setting("valid", "the target's test part, never used to choose anything"),
+        SPLIT=Setting("image", "how train is cut into T and V: by image, or by annotation as the original does", choices=("image", "annotation")),
+    ),
+    "TRAIN": {
+        "BATCH_SIZE": Setting(32, "people in a batch of source and in a batch of target", minimum=1),
+        "SHUFFLE": Setting(True, "visit the people in a new random order in every pass"),
+        "BEGIN_EPOCH": Setting(0, "first epoch", minimum=0),
+        "END_EPOCH": Setting(140, "epoch before which training ends", minimum=0),
+        "STEPS_PER_EPOCH": Setting(0, "steps in an epoch (0: one pass over the target's training part)", minimum=0),
+        "RESUME": Setting(False, "go on from the last checkpoint of the same run"),
+        "LOAD_CKPT": Setting("", "checkpoint of an earlier run whose models this one starts from"),
+        "OPTIMIZER": Setting("adam", "optimiser of both models", choices=("adam", "sgd")),
+        "LR": Setting(1e-3, "learning rate of both models", minimum=0),
+        "LR_FACTOR": Setting(0.1, "factor on the learning rate at every epoch of TRAIN.LR_STEP", minimum=0, maximum=1),
+        "LR_STEP": Setting([90, 120], "epochs at which the learning rate falls", minimum=0),
+        "WD": Setting(0.0, "weight decay (L2), for either optimiser", minimum=0),
+        "MOMENTUM": Setting(0.9, "momentum of SGD", minimum=0, maximum=1),
+        "NESTEROV": Setting(False, "Nesterov's momentum in SGD"),
+    },
+    "LBI": {
+        "LAM": Setting(7e-3, "lambda: how strongly the target model is held near the source model", minimum=0),
+        "GAMMA": Setting(1.0, "gamma: weight of the source in the target model's own loss", minimum=0),
+        "META_LOOP": Setting(1, "look-ahead steps in which a batch's weights are found", minimum=1),
+        "VARIABLES": Setting("online", "ignoring variables: found anew for each batch (online), or kept for each annotated keypoint (persistent)", choices=("online", "persistent")),
+        "LR": Setting(0.7, "learning rate of the persistent variables", minimum=0),
+        "LOOKAHEAD": Setting("optimizer", "direction of the hypergradient: the validation gradient through the optimiser's derivative (optimizer), or as it is (sgd)", choices=("optimizer", "sgd")),
+        "WARMUP": Setting(0, "steps at the start with every weight one", minimum=0),
+        "VAL_BATCH_SIZE": Setting(0, "people in a validation batch of the hypergradient (0: as TRAIN.BATCH_SIZE)", minimum=0),
+    },
+    "TEST": {
+        "BATCH_SIZE": Setting(32, "people in a batch of evaluation", minimum=1),
+        "FLIP_TEST": Setting(False, "average the heatmaps of a picture and of its mirror image"),
+        "SHIFT_HEATMAP": Setting(True, "in the flip test, move the mirrored heatmaps by the pixel they are off"),
+        "PCKH_LEGACY_01": Setting(False, "Mean@0.1 at the threshold 0.11 that the usual toolbox really reads"),
+        "EVAL_EPOCHS": Setting(1, "epochs between two validations (the last epoch always has one)", minimum=1),
+    },
+    "DEBUG": {
+        "DEBUG": Setting(False, "save pictures of training batches every PRINT_FREQ steps, of the kinds below"),
+        "SAVE_BATCH_IMAGES_GT": Setting(True, "samples with their labels"),
+        "SAVE_BATCH_IMAGES_PRED": Setting(True, "samples with the predicted joints"),
+        "SAVE_HEATMAPS_GT": Setting(True, "samples with the heatmaps of their labels"),
+        "SAVE_HEATMAPS_PRED": Setting(True, "samples with the predicted heatmaps"),
+    },
+}  # fmt: skip
+
+# Keys of the original's YAML files that did nothing there: accepted, reported, without effect.
+WITHOUT_EFFECT = {
+    "DATA_DIR": "give DATASET_SRC.ROOT and DATASET_TARGET.ROOT",
+    "TRAIN.GAMMA1": "no optimiser here reads it",
+    "TRAIN.GAMMA2": "no optimiser here reads it",
+    "TRAIN.CHECKPOINT": "see TRAIN.RESUME and TRAIN.LOAD_CKPT",
+    "DATASET_SRC.TEST_SET": "the source is never tested on",
+    "TEST.COCO_BBOX_FILE": "the target is tested on its annotated boxes",
+    "TEST.BBOX_THRE": "the target is tested on its annotated boxes",
+    "TEST.IMAGE_THRE": "the target is tested on its annotated boxes",
+    "TEST.IN_VIS_THRE": "PCKh uses no keypoint scores",
+    "TEST.NMS_THRE": "the target is tested on its annotated boxes",
+    "TEST.OKS_THRE": "the target is tested on its annotated boxes",
+    "TEST.USE_GT_BBOX": "the target is tested on its annotated boxes",
+    "TEST.MODEL_FILE": "see TRAIN.LOAD_CKPT",
+}

@@ -1,0 +1,127 @@
+"""Everything of a run that changes: models, optimisers, ignoring variables, position, best score."""
+
+from dataclasses import dataclass, field
+
+import torch
+from easydict import EasyDict
+
+from lib.core.errors import InputError
+from lib.ignoring.modes import Mode, Source
+from lib.ignoring.step import Learner
+from lib.ignoring.weights import IgnoringVariables, OnlineWeights, PersistentWeights
+from lib.models.pose_resnet import build_pose_resnet
+from lib.models.weights import imagenet_weights_path, load_weights, read_state_dict
+
+
+@dataclass
+class State:
+    """``variables`` by the place they weight: A, the source model's loss; B, the target's own.
+
+    ``step`` counts training steps done, ``epoch`` finished epochs. Data order and augmentation
+    follow from the seed and the step, so torch's generator is the only other state.
+    """
+
+    mode: str
+    target: Learner
+    source: Learner | None
+    variables: dict[str, IgnoringVariables]
+    step: int = 0
+    epoch: int = 0
+    best_score: float = float("-inf")
+    best_epoch: int = -1
+    seconds: float = 0.0
+    _roles: tuple[str, ...] = field(default=("target", "source"), repr=False)
+
+    def learners(self) -> dict[str, Learner]:
+        return {role: made for role in self._roles if (made := getattr(self, role)) is not None}
+
+    def state_dict(self) -> dict:
+        state = {
+            "mode": self.mode,
+            "step": self.step,
+            "epoch": self.epoch,
+            "best_score": self.best_score,
+            "best_epoch": self.best_epoch,
+            "seconds": self.seconds,
+            "variables": {place: v.state_dict() for place, v in self.variables.items()},
+            "rng": torch.get_rng_state(),
+        }
+        for role, made in self.learners().items():
+            state[f"{role}_model"] = made.model.state_dict()
+            state[f"{role}_optimizer"] = made.optimizer.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict, path: str) -> None:
+        """Go on from ``state``; InputError where it belongs to another mode, network or data set."""
+        if state.get("mode") != self.mode:
+            raise InputError(f"{path}: a checkpoint of {state.get('mode')}, expected one of {self.mode}")
+        try:
+            for role, made in self.learners().items():
+                made.model.load_state_dict(state[f"{role}_model"])
+                made.optimizer.load_state_dict(state[f"{role}_optimizer"])
+            for place, variables in self.variables.items():
+                variables.load_state_dict(state["variables"][place])
+            for name in ("step", "epoch", "best_score", "best_epoch", "seconds"):
+                setattr(self, name, state[name])
+            torch.set_rng_state(state["rng"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise InputError(f"{path}: does not fit this configuration ({_first_line(error)})") from None
+
+    def load_models(self, state: dict, path: str) -> None:
+        """Start the models, and nothing else, from a checkpoint of any mode.
+
+        A source model that the checkpoint lacks starts from its target model.
+        """
+        try:
+            for role, made in self.learners().items():
+                made.model.load_state_dict(state.get(f"{role}_model", state["target_model"]))
+        except RuntimeError as error:
+            raise InputError(f"{path}: does not fit this network ({_first_line(error)})") from None
+
+
+def build_state(
+    config: EasyDict, mode: Mode, device: torch.device, keypoints: int, partner: tuple[int, ...], report
+) -> State:
+    """Fresh models, optimisers and ignoring variables of ``keypoints`` source annotations."""
+    torch.manual_seed(config.SEED)
+    target = _learner(config, device, report)
+    source = None
+    if mode.has_source_model:
+        source = _learner(config, device, report)
+        # Both models start alike, so that being near the source model means something from the start.
+        source.model.load_state_dict(target.model.state_dict())
+    places = {"A": mode.near, "B": mode.in_loss}
+    variables = {
+        place: _variables(config, keypoints, partner).to(device)
+        for place, use in places.items()
+        if use is Source.WEIGHTED
+    }
+    return State(mode.name, target, source, variables)
+
+
+def _learner(config: EasyDict, device: torch.device, report) -> Learner:
+    model = build_pose_resnet(config.MODEL)
+    if config.MODEL.INIT_WEIGHTS and config.MODEL.PRETRAINED:
+        path = imagenet_weights_path(config.MODEL.PRETRAINED)
+        for line in load_weights(model, read_state_dict(path)).summary().splitlines():
+            report(f"{path}: {line}")
+    model = model.to(device).train()
+    parameters = list(model.parameters())
+    train = config.TRAIN
+    if train.OPTIMIZER == "adam":
+        optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD)
+    else:
+        optimizer = torch.optim.SGD(
+            parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
+        )
+    return Learner(model, optimizer, parameters)
+
+
+def _variables(config: EasyDict, keypoints: int, partner: tuple[int, ...]) -> IgnoringVariables:
+    if config.LBI.VARIABLES == "persistent":
+        return PersistentWeights(keypoints, partner, config.LBI.LR)
+    return OnlineWeights(keypoints, partner)
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]

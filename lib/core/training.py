@@ -1,0 +1,316 @@
+"""The training loop: the nine modes, from data sets to results.json."""
+
+import itertools
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import json_tricks
+import torch
+from easydict import EasyDict
+
+from lib.core.config import dump_config
+from lib.core.data import Data, build_data
+from lib.core.errors import NonFiniteError
+from lib.core.inference import EvaluationOptions, evaluate
+from lib.core.loss import keypoint_losses
+from lib.core.records import Recorder
+from lib.core.state import State, build_state
+from lib.dataset.joints import KeypointDataset, Sample
+from lib.dataset.keypoints import flip_permutation
+from lib.dataset.loader import EndlessBatches, readable, training_batches
+from lib.dataset.truth import wrong_labels
+from lib.ignoring.hypergradient import Batch
+from lib.ignoring.ledger import auroc, write_ledger
+from lib.ignoring.modes import Mode
+from lib.ignoring.step import Options, Record, SourceBatch, training_step
+from lib.utils.checkpoint import load_checkpoint, save_checkpoint
+from lib.utils.device import pick_device, set_up_backends
+from lib.utils.files import set_aside, write_text
+from lib.utils.log import close_log, duration, open_log
+from lib.utils.metrics import MetricsSink
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a run writes: logs, checkpoints and results; and tensorboard's files."""
+
+    output: Path
+    board: Path
+
+    @classmethod
+    def of(cls, config: EasyDict, config_path: str | Path, mode: Mode) -> "Folders":
+        data = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
+        model = f"{config.MODEL.NAME}_{config.MODEL.EXTRA.NUM_LAYERS}"
+        inside = Path(data, model, Path(config_path).stem, mode.name)
+        return cls(Path(config.OUTPUT_DIR) / inside, Path(config.LOG_DIR) / inside)
+
+
+def train(config: EasyDict, mode: Mode, folders: Folders, notes: list[str]) -> Path:
+    """Train in ``mode``, choose the best epoch on V, test it; returns the path of results.json.
+
+    ``notes`` are written at the top of the log. Raises InputError for input that cannot be used
+    and NonFiniteError where a loss is not finite; the last good checkpoint stays.
+    """
+    set_up_backends(config.THREADS, config.CUDNN)
+    device, where = pick_device(config.DEVICE, config.GPUS)
+    data = build_data(config, mode.uses_source, notes.append)
+    source_people = data.source.annotations if data.source else data.target.annotations
+    partner = flip_permutation(data.joints)
+    state = build_state(config, mode, device, len(source_people), partner, notes.append)
+    last = folders.output / "last.pth"
+    if config.TRAIN.LOAD_CKPT:
+        state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
+        notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
+    if config.TRAIN.RESUME and last.exists():
+        state.load_state_dict(load_checkpoint(last), str(last))
+        notes.append(f"going on from {last}, after epoch {state.epoch}")
+    else:
+        if config.TRAIN.RESUME:
+            notes.append(f"nothing to go on from at {last}: starting from the beginning")
+        for folder in (folders.output, folders.board):
+            if kept := set_aside(folder):
+                notes.append(f"an earlier run was there: kept as {kept}")
+        state.epoch = config.TRAIN.BEGIN_EPOCH
+
+    log = open_log(folders.output / "train.log")
+    write_text(folders.output / "config.yaml", dump_config(config))
+    for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
+        log.info(line)
+    try:
+        with MetricsSink(folders.output, folders.board) as sink:
+            sink.text("config", f"```\n{dump_config(config)}\n```")
+            recorder = Recorder(config, data, state, evaluation_options(config), sink, log, folders.output)
+            _run_epochs(config, mode, data, state, device, folders.output, recorder, log)
+            return _finish(config, data, state, device, folders, recorder, log)
+    finally:
+        close_log()
+
+
+def learning_rate(train_config: EasyDict, epoch: int) -> float:
+    """LR times LR_FACTOR for every epoch of LR_STEP that has come; a function of the epoch alone."""
+    passed = sum(epoch >= milestone for milestone in train_config.LR_STEP)
+    return train_config.LR * train_config.LR_FACTOR**passed
+
+
+def _run_epochs(
+    config: EasyDict,
+    mode: Mode,
+    data: Data,
+    state: State,
+    device: torch.device,
+    output: Path,
+    recorder: Recorder,
+    log: logging.Logger,
+) -> None:
+    options = Options(
+        config.LBI.LAM, config.LBI.GAMMA, config.LBI.META_LOOP, config.LBI.LOOKAHEAD == "optimizer"
+    )
+    batches = _Batches(config, mode, data, state.step, device, log)
+    steps_per_epoch = config.TRAIN.STEPS_PER_EPOCH or batches.target_order.batches_per_pass
+    end = config.TRAIN.END_EPOCH
+    steps_left = steps_per_epoch * max(0, end - state.epoch)
+    log.info(f"{steps_left} steps to do: epochs {state.epoch} to {end - 1} of {steps_per_epoch} steps")
+    started = time.monotonic()
+
+    for epoch in range(state.epoch, end):
+        for made in state.learners().values():
+            for group in made.optimizer.param_groups:
+                group["lr"] = learning_rate(config.TRAIN, epoch)
+
+        for _ in range(steps_per_epoch):
+            begun = time.perf_counter()
+            target, source, validation = batches.next()
+            outputs: list[torch.Tensor] = []
+            record = training_step(
+                mode,
+                options,
+                state.target,
+                state.source,
+                state.variables,
+                as_batch(target, config.LOSS.USE_TARGET_WEIGHT, outputs),
+                as_source_batch(source, config.LOSS.USE_TARGET_WEIGHT) if source else None,
+                as_batch(validation, config.LOSS.USE_TARGET_WEIGHT) if validation else None,
+                warm_up=state.step < config.LBI.WARMUP,
+            )
+            state.step += 1
+            steps_left -= 1
+            stop_unless_finite(record, state.step)
+            state.seconds += time.perf_counter() - begun
+            if state.step % config.PRINT_FREQ == 0 or steps_left == 0:
+                done = steps_per_epoch * (end - state.epoch) - steps_left
+                left = (time.monotonic() - started) / done * steps_left
+                recorder.step(epoch, record, target, source, outputs[0], left)
+
+        if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
+            score = recorder.validate(epoch, device)
+            if score > state.best_score or not math.isfinite(state.best_score):
+                state.best_score, state.best_epoch = score, epoch
+                _save(output / "best.pth", state, epoch, config)
+        _save(output / "last.pth", state, epoch, config)
+    log.info(f"trained for {duration(time.monotonic() - started)}")
+
+
+def _finish(
+    config: EasyDict,
+    data: Data,
+    state: State,
+    device: torch.device,
+    folders: Folders,
+    recorder: Recorder,
+    log: logging.Logger,
+) -> Path:
+    """Test the models of the best epoch, write the ledgers and results.json."""
+    seconds_per_step = state.seconds / state.step if state.step else float("nan")
+    # The weights that a run ends with are its last ones, whichever epoch's models are best.
+    ledgers = _write_ledgers(config, data, state, folders.output, log)
+    best = folders.output / "best.pth"
+    best_epoch = state.best_epoch
+    if best_epoch >= 0:
+        state.load_state_dict(load_checkpoint(best), str(best))
+    found: dict[str, dict] = {}
+    for role, made in state.learners().items():
+        found[role] = {}
+        for part, dataset in (("val", data.validation), ("test", data.test)):
+            found[role][part] = evaluate(made.model, dataset, device, recorder.options, log.warning)
+            recorder.write_evaluation(part, role, found[role][part])
+        log.info(
+            f"test of the {role} model of epoch {best_epoch}: {describe_pckh(found[role]['test']['PCKh'])}"
+        )
+    results = {
+        "mode": state.mode,
+        "seed": config.SEED,
+        "test": found["target"]["test"],
+        "val": found["target"]["val"],
+        "source_model": found.get("source"),
+        "seconds_per_step": seconds_per_step,
+        "steps": state.step,
+        "best_epoch": best_epoch,
+        "weights": ledgers,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "output": str(folders.output),
+        "log": str(folders.board),
+    }
+    path = folders.output / "results.json"
+    write_text(path, json_tricks.dumps(_without_nan(results), primitives=True, indent=2) + "\n")
+    return path
+
+
+def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log: logging.Logger) -> dict:
+    """One table for each learned set of weights; how well they tell wrong labels, where that is known.
+
+    ``ignoring_weights.csv`` is the target's own loss (B) or, in modes without it, the source
+    model's (A); a mode that learns both writes A to ``ignoring_weights_source_model.csv``.
+    """
+    summary = {}
+    for place, variables in sorted(state.variables.items(), reverse=True):
+        name = "ignoring_weights.csv" if not summary else "ignoring_weights_source_model.csv"
+        people = data.source.annotations
+        weights, seen = variables.table().cpu().numpy(), variables.seen.cpu().numpy()
+        write_ledger(output / name, people, weights, seen)
+        labelled = people.visible > 0
+        summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
+        wrong = wrong_labels(config.DATASET_SRC.ROOT, config.DATASET_SRC.TRAIN_SET, people)
+        if wrong is not None:
+            summary[place]["auroc"] = auroc(weights[labelled], wrong[labelled])
+            log.info(
+                f"weights {place} tell wrong labels from right ones with AUROC {summary[place]['auroc']:.3f}"
+            )
+        log.info(f"weights {place} of every source keypoint: {output / name}")
+    return summary
+
+
+def describe_pckh(values: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.2f}" for name, value in values.items())
+
+
+def _without_nan(node):
+    """JSON has no NaN: null says that there is no such number."""
+    if isinstance(node, dict):
+        return {key: _without_nan(value) for key, value in node.items()}
+    return None if isinstance(node, float) and not math.isfinite(node) else node
+
+
+class _Batches:
+    """The batches of one training run after another, on the device, unreadable pictures left out."""
+
+    def __init__(self, config: EasyDict, mode: Mode, data: Data, start: int, device: torch.device, log):
+        self.config = config
+        self.device = device
+        self.skipped = 0
+        self.log = log
+        size = config.TRAIN.BATCH_SIZE
+        self.target_order = self._order(data.target, size, 1, start)
+        self.target = self._read(data.target, self.target_order)
+        self.source = self.validation = None
+        if mode.uses_source:
+            self.source = self._read(data.source, self._order(data.source, size, 2, start))
+        if mode.ignores:
+            order = self._order(data.validation, config.LBI.VAL_BATCH_SIZE or size, 3, start)
+            self.validation = self._read(data.validation, order)
+            if order.batches_per_pass == 1:  # the whole of V every time, without augmentation: read it once
+                self.validation = itertools.repeat(next(self.validation))
+
+    def next(self) -> tuple[Sample, Sample | None, Sample | None]:
+        """Batches of target, source and validation, those that the mode uses."""
+        return next(self.target), self.source and next(self.source), self.validation and next(self.validation)
+
+    def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> EndlessBatches:
+        # Every role has its own stream of random numbers, whatever the others draw.
+        return EndlessBatches(
+            len(dataset), size, self.config.SEED + role * 1_000_003, self.config.TRAIN.SHUFFLE, start
+        )
+
+    def _read(self, dataset: KeypointDataset, order: EndlessBatches) -> Iterator[Sample]:
+        loader = training_batches(dataset, order, self.config.WORKERS, self.device.type == "cuda")
+        for batch in loader:
+            yield readable(batch, self.config.DATASET.ON_BAD_IMAGE, self._report).to(self.device)
+
+    def _report(self, problem: str) -> None:
+        self.skipped += 1
+        self.log.warning(f"left out ({self.skipped} so far): {problem}")
+
+
+def as_batch(sample: Sample, use_target_weight: bool, keep: list[torch.Tensor] | None = None) -> Batch:
+    """A batch as the training step knows it; the network's outputs are put into ``keep``."""
+    weight = sample.target_weight if use_target_weight else torch.ones_like(sample.target_weight)
+
+    def losses(outputs: torch.Tensor) -> torch.Tensor:
+        if keep is not None:
+            keep.append(outputs.detach())
+        return keypoint_losses(outputs, sample.heatmaps, weight)
+
+    return Batch(sample.image, losses)
+
+
+def as_source_batch(sample: Sample, use_target_weight: bool) -> SourceBatch:
+    batch = as_batch(sample, use_target_weight)
+    return SourceBatch(batch.images, batch.losses, sample.index, sample.flipped, sample.target_weight)
+
+
+def stop_unless_finite(record: Record, step: int) -> None:
+    """Raise NonFiniteError naming the first loss or hypergradient of ``record`` that is not finite."""
+    for kind, values in (("loss", record.losses), ("hypergradient", record.gradients)):
+        for name, value in values.items():
+            if not torch.isfinite(value).all():
+                raise NonFiniteError(f"the {kind} {name!r} is not finite at step {step}")
+
+
+def _save(path: Path, state: State, epoch: int, config: EasyDict) -> None:
+    save_checkpoint(path, {**state.state_dict(), "epoch": epoch + 1, "config": dump_config(config)})
+
+
+def evaluation_options(config: EasyDict) -> EvaluationOptions:
+    test = config.TEST
+    return EvaluationOptions(
+        batch_size=test.BATCH_SIZE,
+        workers=config.WORKERS,
+        flip_test=test.FLIP_TEST,
+        shift_heatmap=test.SHIFT_HEATMAP,
+        on_bad_image=config.DATASET.ON_BAD_IMAGE,
+        pckh_legacy_01=test.PCKH_LEGACY_01,
+    )

@@ -1,0 +1,146 @@
+"""Annotated people as training samples: picture -> crop -> tensor and heatmaps."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from lib.core.heatmap import HeatmapCodec
+from lib.dataset.annotations import Annotations
+from lib.dataset.crop import apply_matrix, crop_matrix
+from lib.dataset.keypoints import flip_permutation
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a training sample, as SimpleBaseline makes them."""
+
+    flip: bool
+    rotation: float
+    scale: float
+
+
+class Sample(NamedTuple):
+    """One person, or with a leading dimension N a batch of them.
+
+    image: [3, H, W] normalised.   heatmaps: [J, h, w].   target_weight: [J] 0 or 1.
+    index: position among the annotations.   flipped: the picture was mirrored, so joint j of
+    the sample is annotated as joint ``flip_permutation(names)[j]``.
+    problem: empty, or why the picture could not be read.
+    """
+
+    image: Tensor
+    heatmaps: Tensor
+    target_weight: Tensor
+    index: Tensor
+    flipped: Tensor
+    problem: str
+
+    def to(self, device: torch.device) -> "Sample":
+        return Sample(*(x.to(device, non_blocking=True) if isinstance(x, Tensor) else x for x in self))
+
+    def select(self, keep: Tensor) -> "Sample":
+        """The samples of a batch where ``keep`` [N] is true."""
+        kept = [problem for problem, k in zip(self.problem, keep.tolist()) if k]
+        return Sample(*(x[keep] for x in self[:-1]), kept)
+
+
+class KeypointDataset(Dataset):
+    """Crops of ``annotations``; with ``augmentation`` None always the same ones.
+
+    Items are asked for as (index, visit): the randomness of a sample depends on the seed, the
+    index and the visit alone, so neither workers nor an interruption change what is drawn.
+    """
+
+    def __init__(
+        self,
+        annotations: Annotations,
+        codec: HeatmapCodec,
+        augmentation: Augmentation | None = None,
+        color_rgb: bool = True,
+        seed: int = 0,
+    ):
+        self.annotations = annotations
+        self.codec = codec
+        self.augmentation = augmentation
+        self.color_rgb = color_rgb
+        self.seed = seed
+        self.partner = list(flip_permutation(annotations.mapping.names))
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        index, visit = key
+        people = self.annotations
+        joints, visible = people.joints[index].astype(np.float64), people.visible[index]
+        size, rotation, flipped = people.sizes[index], 0.0, False
+        if self.augmentation is not None:
+            rng = np.random.default_rng([self.seed, visit, index])
+            factor, rotation, flipped = self._draw(rng)
+            size = size * factor
+
+        path = people.pictures[people.picture[index]]
+        picture = read_picture(path, self.color_rgb)
+        problem = ""
+        if picture is None:
+            problem = f"{path}: cannot be read as a picture (annotation {people.ids[index]})"
+            picture = np.zeros((2, 2, 3), np.uint8)
+
+        matrix = crop_matrix(people.centers[index], size, self.codec.image_size, rotation, flipped)
+        crop = cv2.warpAffine(picture, matrix, tuple(self.codec.image_size), flags=cv2.INTER_LINEAR)
+        joints = apply_matrix(matrix, joints)
+        if flipped:
+            joints, visible = joints[self.partner], visible[self.partner]
+        heatmaps, weight = self.codec.encode(joints, visible)
+        return Sample(
+            image=normalise(crop),
+            heatmaps=torch.from_numpy(heatmaps),
+            target_weight=torch.from_numpy(weight),
+            index=torch.tensor(index),
+            flipped=torch.tensor(flipped),
+            problem=problem,
+        )
+
+    def _draw(self, rng: np.random.Generator) -> tuple[float, float, bool]:
+        """Size factor, rotation in degrees, and whether to mirror."""
+        change = self.augmentation
+        factor = np.clip(1 + change.scale * rng.standard_normal(), 1 - change.scale, 1 + change.scale)
+        bound = 2 * change.rotation
+        rotation = np.clip(change.rotation * rng.standard_normal(), -bound, bound)
+        if rng.random() > 0.6:
+            rotation = 0.0
+        return float(factor), float(rotation), bool(change.flip and rng.random() <= 0.5)
+
+
+def read_picture(path: str, color_rgb: bool = True) -> np.ndarray | None:
+    """[H, W, 3] uint8 as stored, camera orientation not applied; None where it cannot be read.
+
+    Annotations are made on the stored pixels, so EXIF rotation must be ignored.
+    """
+    try:
+        picture = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        return None
+    if picture is None or not color_rgb:
+        return picture
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def normalise(crop: np.ndarray) -> Tensor:
+    """[H, W, 3] uint8 -> [3, H, W] with ImageNet's mean 0 and deviation 1 per channel."""
+    scaled = (crop.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
+
+
+def denormalise(image: Tensor) -> np.ndarray:
+    """The inverse of ``normalise``, for pictures in logs: [3, H, W] -> [H, W, 3] uint8."""
+    scaled = image.detach().float().cpu().numpy().transpose(1, 2, 0) * IMAGENET_STD + IMAGENET_MEAN
+    return np.clip(scaled * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,82 @@
+"""Batches: endless shuffled ones for training, one pass in order for evaluation."""
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from lib.core.errors import InputError
+from lib.dataset.joints import KeypointDataset, Sample
+
+
+class EndlessBatches(Sampler):
+    """Batches of (index, visit) without end, a function of seed and position alone.
+
+    Every pass is a new permutation (or the same order, with ``shuffle`` false). The remainder
+    that does not fill a batch is left out of its pass; a set smaller than a batch is one batch.
+    So no person comes twice in one batch. ``start`` is the number of batches already taken.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int, shuffle: bool = True, start: int = 0):
+        self.count = count
+        self.batch_size = min(batch_size, count)
+        self.seed = seed
+        self.shuffle = shuffle
+        self.start = start
+
+    @property
+    def batches_per_pass(self) -> int:
+        return self.count // self.batch_size
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        visit, first = divmod(self.start, self.batches_per_pass)
+        while True:
+            order = np.arange(self.count)
+            if self.shuffle:
+                order = np.random.default_rng([self.seed, visit]).permutation(self.count)
+            for batch in range(first, self.batches_per_pass):
+                chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+                yield [(int(index), visit) for index in chosen]
+            visit, first = visit + 1, 0
+
+
+def _limit_threads(_worker: int) -> None:
+    # One thread a worker: several workers with OpenCV's own threads fight for the same cores.
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def training_batches(
+    dataset: KeypointDataset, batches: EndlessBatches, workers: int, pin: bool
+) -> Iterator[Sample]:
+    """Iterate ``dataset`` in the order of ``batches``, read ahead by ``workers`` processes."""
+    return iter(_loader(dataset, {"batch_sampler": batches}, workers, pin))
+
+
+def evaluation_batches(dataset: KeypointDataset, batch_size: int, workers: int, pin: bool) -> DataLoader:
+    """Every person of ``dataset`` once, in order."""
+    keys = [(index, 0) for index in range(len(dataset))]
+    return _loader(dataset, {"sampler": keys, "batch_size": batch_size}, workers, pin)
+
+
+def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> DataLoader:
+    return DataLoader(dataset, num_workers=workers, pin_memory=pin, worker_init_fn=_limit_threads, **order)
+
+
+def readable(batch: Sample, on_bad_image: str, report: Callable[[str], None]) -> Sample:
+    """The samples whose picture could be read; others raise InputError or go to ``report``.
+
+    Raises InputError too where nothing of the batch is left.
+    """
+    problems = [problem for problem in batch.problem if problem]
+    if not problems:
+        return batch
+    if on_bad_image == "raise":
+        raise InputError(f"{problems[0]}; DATASET.ON_BAD_IMAGE skip leaves such pictures out")
+    for problem in problems:
+        report(problem)
+    if len(problems) == len(batch.problem):
+        raise InputError(f"no picture of a whole batch can be read, among them {problems[0]}")
+    return batch.select(torch.tensor([not problem for problem in batch.problem]))

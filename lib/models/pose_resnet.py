@@ -1,0 +1,218 @@
+"""The network: a ResNet, transposed convolutions that enlarge its features, one heatmap per joint.
+
+Simple Baselines for Human Pose Estimation and Tracking, Xiao et al. 2018, https://arxiv.org/abs/1804.06208.
+Parameters are named as in the published checkpoints, and those of the backbone as in torchvision's ResNet.
+"""
+
+from torch import Tensor, nn
+
+from lib.core.errors import InputError
+
+
+def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+    """What brings a block's input to the shape of its output; None where it has that shape already."""
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(_conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+
+
+class BasicBlock(nn.Module):
+    """The residual block of ResNet-18 and -34: two 3x3 convolutions."""
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__()
+        self.conv1 = _conv(in_channels, channels, 3, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = _conv(channels, channels, 3)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return self.relu(out + shortcut)
+
+
+class Bottleneck(nn.Module):
+    """The residual block of the deeper networks: 1x1, 3x3 (with the stride), 1x1 to four times as wide."""
+
+    expansion = 4
+    stride_in_first = False
+
+    def __init__(self, in_channels: int, channels: int, stride: int):
+        super().__init__()
+        out_channels = channels * self.expansion
+        first, second = (stride, 1) if self.stride_in_first else (1, stride)
+        self.conv1 = _conv(in_channels, channels, 1, first)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = _conv(channels, channels, 3, second)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = _conv(channels, out_channels, 1)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        shortcut = x if self.downsample is None else self.downsample(x)
+        return self.relu(out + shortcut)
+
+
+class CaffeBottleneck(Bottleneck):
+    """The bottleneck of the first ResNets, trained in Caffe: the first 1x1 carries the stride."""
+
+    stride_in_first = True
+
+
+# Depth: (kind of block, blocks in each of the four stages); table 1 of https://arxiv.org/abs/1512.03385
+RESNETS = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
+}
+
+# Kernel of a transposed convolution: (padding, output padding) with which stride 2 doubles the size exactly
+DECONV_PADDING = {4: (1, 0), 3: (1, 1), 2: (0, 0)}
+
+
+class PoseResNet(nn.Module):
+    """Pictures [N, 3, H, W] to heatmaps [N, num_joints, h, w].
+
+    H and W are multiples of 32; the backbone divides them by 32 and each transposed convolution doubles them,
+    so that h = H / 4 with the usual three.
+
+    num_layers: depth of the ResNet: 18, 34, 50, 101 or 152.
+    width: channels of its first stage (64 in the published networks).
+    style: 'pytorch' or 'caffe', which convolution of a bottleneck carries the stride.
+    deconv_filters, deconv_kernels: channels and kernel (2, 3 or 4) of each transposed convolution.
+    final_kernel: kernel of the last convolution, 1 or 3.
+
+    Raises InputError for a setting that no such network has.
+    """
+
+    def __init__(
+        self,
+        num_layers: int,
+        num_joints: int,
+        width: int = 64,
+        style: str = "pytorch",
+        deconv_filters: tuple[int, ...] = (256, 256, 256),
+        deconv_kernels: tuple[int, ...] = (4, 4, 4),
+        deconv_bias: bool = False,
+        final_kernel: int = 1,
+    ):
+        super().__init__()
+        _expect_one_of(RESNETS, "MODEL.EXTRA.NUM_LAYERS", num_layers)
+        _expect_positive("MODEL.NUM_JOINTS", num_joints)
+        _expect_positive("MODEL.EXTRA.WIDTH", width)
+        for filters in deconv_filters:
+            _expect_positive("an entry of MODEL.EXTRA.NUM_DECONV_FILTERS", filters)
+        for kernel in deconv_kernels:
+            _expect_one_of(DECONV_PADDING, "an entry of MODEL.EXTRA.NUM_DECONV_KERNELS", kernel)
+        _expect_one_of((1, 3), "MODEL.EXTRA.FINAL_CONV_KERNEL", final_kernel)
+
+        block, counts = RESNETS[num_layers]
+        _expect_one_of(("pytorch",) if block is BasicBlock else ("pytorch", "caffe"),
+                       f"MODEL.STYLE of a ResNet-{num_layers}", style)  # fmt: skip
+        if style == "caffe":
+            block = CaffeBottleneck
+
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.layer1 = _stage(block, width, width, counts[0], stride=1)
+        self.layer2 = _stage(block, width * block.expansion, width * 2, counts[1], stride=2)
+        self.layer3 = _stage(block, width * 2 * block.expansion, width * 4, counts[2], stride=2)
+        self.layer4 = _stage(block, width * 4 * block.expansion, width * 8, counts[3], stride=2)
+        features = width * 8 * block.expansion
+        self.deconv_layers = _deconv_stage(features, deconv_filters, deconv_kernels, deconv_bias)
+        features = deconv_filters[-1] if deconv_filters else features
+        self.final_layer = nn.Conv2d(features, num_joints, final_kernel, padding=final_kernel // 2)
+        self._initialise()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.final_layer(self.deconv_layers(x))
+
+    def _initialise(self) -> None:
+        """The published initialisation of the head; BatchNorm's 1 and 0 are torch's own."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                # The published code draws the backbone, too, with std 0.001, which hardly trains without
+                # ImageNet weights; this is torchvision's.
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=0.001)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(self.final_layer.weight, std=0.001)
+        nn.init.zeros_(self.final_layer.bias)
+
+
+def build_pose_resnet(model_config) -> PoseResNet:
+    """The network that the MODEL section of a config describes. Raises InputError for an impossible one."""
+    extra = model_config.EXTRA
+    for key in ("NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS"):
+        entries = len(getattr(extra, key))
+        if entries != extra.NUM_DECONV_LAYERS:
+            raise InputError(
+                f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.NUM_DECONV_LAYERS},"
+                " as MODEL.EXTRA.NUM_DECONV_LAYERS says"
+            )
+    return PoseResNet(
+        num_layers=extra.NUM_LAYERS,
+        num_joints=model_config.NUM_JOINTS,
+        width=extra.WIDTH,
+        style=model_config.STYLE,
+        deconv_filters=tuple(extra.NUM_DECONV_FILTERS),
+        deconv_kernels=tuple(extra.NUM_DECONV_KERNELS),
+        deconv_bias=extra.DECONV_WITH_BIAS,
+        final_kernel=extra.FINAL_CONV_KERNEL,
+    )
+
+
+def _stage(block: type[nn.Module], in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
+    """``count`` residual blocks in a row; the first carries the stride."""
+    blocks = [block(in_channels, channels, stride)]
+    blocks += [block(channels * block.expansion, channels, 1) for _ in range(count - 1)]
+    return nn.Sequential(*blocks)
+
+
+def _deconv_stage(
+    in_channels: int, filters: tuple[int, ...], kernels: tuple[int, ...], bias: bool
+) -> nn.Sequential:
+    """Transposed convolution, BatchNorm, ReLU, over and over; each round doubles the size."""
+    layers = []
+    for out_channels, kernel in zip(filters, kernels, strict=True):
+        padding, output_padding = DECONV_PADDING[kernel]
+        layers += [
+            nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, padding, output_padding, bias=bias),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        ]
+        in_channels = out_channels
+    return nn.Sequential(*layers)
+
+
+def _expect_one_of(allowed, what: str, found) -> None:
+    if found not in allowed:
+        raise InputError(f"{what} is {found!r}; expected one of {', '.join(map(str, allowed))}")
+
+
+def _expect_positive(what: str, found: int) -> None:
+    if found < 1:
+        raise InputError(f"{what} is {found}; expected 1 or more")

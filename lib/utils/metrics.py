@@ -1,0 +1,50 @@
+"""Numbers and pictures of a run go into one sink; tensorboard and metrics.jsonl stand behind it."""
+
+import math
+from pathlib import Path
+
+import json_tricks
+import numpy as np
+from tensorboardX import SummaryWriter
+
+
+class MetricsSink:
+    """Writes scalars to ``metrics.jsonl`` in ``output`` and to tensorboard in ``log``.
+
+    Histograms and pictures go to tensorboard alone. ``step`` counts training steps.
+    """
+
+    def __init__(self, output: Path, log: Path):
+        output.mkdir(parents=True, exist_ok=True)
+        self._lines = open(output / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+        self._board = SummaryWriter(str(log))
+
+    def __enter__(self) -> "MetricsSink":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Values by tag; those that are not finite are kept in the file as null and off the curves."""
+        finite = {tag: value for tag, value in values.items() if math.isfinite(value)}
+        line = {"step": step, **{tag: finite.get(tag) for tag in values}}
+        self._lines.write(json_tricks.dumps(line, primitives=True) + "\n")
+        self._lines.flush()
+        for tag, value in finite.items():
+            self._board.add_scalar(tag, value, step)
+
+    def histogram(self, step: int, tag: str, values: np.ndarray) -> None:
+        if values.size and np.isfinite(values).all():
+            self._board.add_histogram(tag, values, step)
+
+    def picture(self, step: int, tag: str, picture: np.ndarray) -> None:
+        """[H, W, 3] uint8 RGB."""
+        self._board.add_image(tag, picture, step, dataformats="HWC")
+
+    def text(self, tag: str, text: str) -> None:
+        self._board.add_text(tag, text)
+
+    def close(self) -> None:
+        self._lines.close()
+        self._board.close()

@@ -1,0 +1,126 @@
+"""The hypergradient by brute force: differentiable optimisers, unrolled, with second-order graphs.
+
+Slow and plain, written from the formulas of the papers and of torch's documentation; shares no
+code with lib.ignoring.
+"""
+
+import torch
+from torch.func import functional_call
+
+
+def adam(weights, gradients, moments, step, lr, betas, eps, decay):
+    """One Adam step as a differentiable function of ``gradients``; moments [(m, v)] or None."""
+    b1, b2 = betas
+    out = []
+    for i, (w, g) in enumerate(zip(weights, gradients)):
+        g = g + decay * w
+        m, v = moments[i] if moments else (torch.zeros_like(w), torch.zeros_like(w))
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g * g
+        m_hat = m / (1 - b1**step)
+        v_hat = v / (1 - b2**step)
+        # d sqrt(x) / dx is infinite at 0, where the step is 0: give autograd a branch it can take
+        root = torch.where(v_hat > 0, torch.where(v_hat > 0, v_hat, 1.0).sqrt(), 0.0)
+        out.append(w - lr * m_hat / (root + eps))
+    return out
+
+
+def sgd(weights, gradients, buffers, lr, momentum, dampening, nesterov, decay):
+    """One SGD step as a differentiable function of ``gradients``; buffers [b] or None."""
+    out = []
+    for i, (w, g) in enumerate(zip(weights, gradients)):
+        g = g + decay * w
+        if momentum:
+            b = momentum * buffers[i] + (1 - dampening) * g if buffers else g
+            g = g + momentum * b if nesterov else b
+        out.append(w - lr * g)
+    return out
+
+
+def optimizer_step(optimizer, weights, gradients):
+    """The step that torch's ``optimizer`` would take, differentiable by ``gradients``."""
+    (group,) = optimizer.param_groups
+    states = [optimizer.state.get(p, {}) for p in group["params"]]
+    if isinstance(optimizer, torch.optim.Adam):
+        moments = [(s["exp_avg"], s["exp_avg_sq"]) for s in states] if states[0] else None
+        step = 1 + (int(states[0]["step"]) if states[0] else 0)
+        return adam(
+            weights,
+            gradients,
+            moments,
+            step,
+            group["lr"],
+            group["betas"],
+            group["eps"],
+            group["weight_decay"],
+        )
+    buffers = [s["momentum_buffer"] for s in states] if states[0].get("momentum_buffer") is not None else None
+    return sgd(
+        weights, gradients, buffers, group["lr"], group["momentum"], group["dampening"], group["nesterov"], group["weight_decay"]
+    )  # fmt: skip
+
+
+def keypoint_losses(outputs, heatmaps, target_weight):
+    """The loss as a loop over samples and joints."""
+    rows = []
+    for predicted, wanted, weight in zip(outputs, heatmaps, target_weight):
+        rows.append(
+            torch.stack([0.5 * ((w * (p - h)) ** 2).sum() for p, h, w in zip(predicted, wanted, weight)])
+        )
+    return torch.stack(rows)
+
+
+def hypergradient(mode, lam, gamma, target, source, batches, eps_a=None, eps_b=None):
+    """(dL_V/d eps_a, dL_V/d eps_b) at the given eps [N, J]; None where the mode has none.
+
+    ``target`` and ``source`` are (model, optimizer); ``batches`` maps target, source, validation
+    to (images, heatmaps, target_weight). ``mode`` is 'ours1' ... 'ours5'. Buffers of the models
+    do change: give copies.
+    """
+    in_loss = {
+        "ours1": "weighted",
+        "ours2": "no",
+        "ours3": "weighted",
+        "ours4": "plain",
+        "ours5": "weighted",
+    }[mode]
+    near = {"ours1": "no", "ours2": "weighted", "ours3": "plain", "ours4": "weighted", "ours5": "weighted"}[
+        mode
+    ]
+
+    def losses(model, parameters, name):
+        images, heatmaps, weight = batches[name]
+        return keypoint_losses(functional_call(model, parameters, (images,)), heatmaps, weight)
+
+    def stepped(pair, loss_of, weights):
+        model, optimizer = pair
+        names = [n for n, _ in model.named_parameters()]
+        total = loss_of(dict(zip(names, weights)))
+        gradients = torch.autograd.grad(total, weights, create_graph=True)
+        return optimizer_step(optimizer, weights, gradients)
+
+    ones = torch.ones_like(batches["source"][2])
+    eps_a = eps_a.detach().clone().requires_grad_() if near == "weighted" else ones
+    eps_b = eps_b.detach().clone().requires_grad_() if in_loss == "weighted" else ones
+
+    anchor = None
+    if near != "no":
+        weights = [p.detach().clone().requires_grad_() for p in source[0].parameters()]
+        anchor = stepped(source, lambda p: (eps_a * losses(source[0], p, "source")).mean(), weights)
+
+    def target_loss(parameters):
+        parts = [losses(target[0], parameters, "target").flatten()]
+        if in_loss != "no":
+            parts.append((gamma * eps_b * losses(target[0], parameters, "source")).flatten())
+        total = torch.cat(parts).mean()
+        if anchor is not None:
+            total = total + lam * sum(((p - q) ** 2).sum() for p, q in zip(parameters.values(), anchor))
+        return total
+
+    weights = [p.detach().clone().requires_grad_() for p in target[0].parameters()]
+    moved = stepped(target, target_loss, weights)
+    names = [n for n, _ in target[0].named_parameters()]
+    validation = losses(target[0], dict(zip(names, moved)), "validation").mean()
+    wanted = [e for e in (eps_a, eps_b) if e.requires_grad]
+    found = dict(zip([id(e) for e in wanted], torch.autograd.grad(validation, wanted)))
+    return found.get(id(eps_a)), found.get(id(eps_b))
