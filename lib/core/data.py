@@ -31,9 +31,7 @@ class Data:
 
 def build_data(config: EasyDict, uses_source: bool, report: Callable[[str], None]) -> Data:
     """Read all annotations and check them; InputError for whatever cannot be used."""
-    codec = HeatmapCodec(
-        tuple(config.MODEL.IMAGE_SIZE), tuple(config.MODEL.EXTRA.HEATMAP_SIZE), config.MODEL.EXTRA.SIGMA
-    )
+    codec = build_codec(config.MODEL)
     names = network_joints(config.MODEL.NUM_JOINTS)
     if config.DATASET_TARGET.DATASET != "mpii":
         raise InputError("DATASET_TARGET.DATASET: the target is evaluated with PCKh, so it must be mpii")
@@ -68,6 +66,21 @@ def build_data(config: EasyDict, uses_source: bool, report: Callable[[str], None
     )
     _report_label_shift(data, report)
     return data
+
+
+def build_codec(model: EasyDict) -> HeatmapCodec:
+    """The heatmaps that the configured network gives; InputError where the sizes don't fit it."""
+    size = tuple(model.IMAGE_SIZE)
+    if any(side % 32 for side in size):
+        raise InputError(f"MODEL.IMAGE_SIZE is {size[0]} x {size[1]}; a ResNet needs multiples of 32")
+    given = tuple(model.EXTRA.HEATMAP_SIZE)
+    network = tuple(side // 32 * 2**model.EXTRA.NUM_DECONV_LAYERS for side in size)
+    if given != network:
+        raise InputError(
+            f"MODEL.EXTRA.HEATMAP_SIZE is {given[0]} x {given[1]}, but with MODEL.IMAGE_SIZE {size[0]} x {size[1]}"
+            f" and {model.EXTRA.NUM_DECONV_LAYERS} transposed convolutions it is {network[0]} x {network[1]}"
+        )
+    return HeatmapCodec(size, given, model.EXTRA.SIGMA)
 
 
 def _report_label_shift(data: Data, report: Callable[[str], None]) -> None:

@@ -170,7 +170,7 @@ def _finish(
     best = folders.output / "best.pth"
     best_epoch = state.best_epoch
     if best_epoch >= 0:
-        state.load_state_dict(load_checkpoint(best), str(best))
+        state.load_models(load_checkpoint(best), str(best))
     found: dict[str, dict] = {}
     for role, made in state.learners().items():
         found[role] = {}
@@ -250,10 +250,12 @@ class _Batches:
         if mode.uses_source:
             self.source = self._read(data.source, self._order(data.source, size, 2, start))
         if mode.ignores:
-            order = self._order(data.validation, config.LBI.VAL_BATCH_SIZE or size, 3, start)
-            self.validation = self._read(data.validation, order)
-            if order.batches_per_pass == 1:  # the whole of V every time, without augmentation: read it once
-                self.validation = itertools.repeat(next(self.validation))
+            size = config.LBI.VAL_BATCH_SIZE or size
+            if size >= len(data.validation):  # the whole of V every time, without augmentation: read it once
+                whole = EndlessBatches(len(data.validation), size, config.SEED, shuffle=False)
+                self.validation = itertools.repeat(next(self._read(data.validation, whole)))
+            else:
+                self.validation = self._read(data.validation, self._order(data.validation, size, 3, start))
 
     def next(self) -> tuple[Sample, Sample | None, Sample | None]:
         """Batches of target, source and validation, those that the mode uses."""
@@ -294,7 +296,8 @@ def as_source_batch(sample: Sample, use_target_weight: bool) -> SourceBatch:
 
 def stop_unless_finite(record: Record, step: int) -> None:
     """Raise NonFiniteError naming the first loss or hypergradient of ``record`` that is not finite."""
-    for kind, values in (("loss", record.losses), ("hypergradient", record.gradients)):
+    # Hypergradients first: weights made from a bad one spoil the loss that they weight.
+    for kind, values in (("hypergradient", record.gradients), ("loss", record.losses)):
         for name, value in values.items():
             if not torch.isfinite(value).all():
                 raise NonFiniteError(f"the {kind} {name!r} is not finite at step {step}")

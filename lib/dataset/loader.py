@@ -62,7 +62,15 @@ def evaluation_batches(dataset: KeypointDataset, batch_size: int, workers: int, 
 
 
 def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> DataLoader:
-    return DataLoader(dataset, num_workers=workers, pin_memory=pin, worker_init_fn=_limit_threads, **order)
+    # A generator of its own keeps the loader from drawing on, and so changing, torch's global one.
+    return DataLoader(
+        dataset,
+        num_workers=workers,
+        pin_memory=pin,
+        worker_init_fn=_limit_threads,
+        generator=torch.Generator(),
+        **order,
+    )
 
 
 def readable(batch: Sample, on_bad_image: str, report: Callable[[str], None]) -> Sample:

@@ -2,7 +2,7 @@
 
     people.json                                               what the data was made with; written last
     coco/annotations/person_keypoints_{train,val}2017.json    the source; the labels of train2017 are noisy
-    coco/annotations/person_keypoints_train2017_truth.json    its right labels (see ``read_truth``)
+    coco/annotations/person_keypoints_train2017_truth.json    its right labels (see truth.py)
     coco/images/{train,val}2017/000000000001.jpg ...
     mpii/annot/{train,valid}.json, gt_valid.mat               the target, all labels right
     mpii/images/200000001.jpg ...
@@ -26,9 +26,11 @@ import numpy as np
 import scipy.io
 
 from lib.core.errors import InputError
+from lib.core.evaluation import HEAD_PER_BOX_DIAGONAL, HEAD_PER_SCALE
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, limbs
 from lib.dataset.noise import corrupt, parse_noise
 from lib.dataset.people_drawing import FIGURE_JOINTS, FLAT, ROUGH, Person, draw_picture
+from lib.dataset.truth import truth_file
 
 FORMAT = 1  # raise it whenever the same parameters would give other data
 SECOND_PERSON = 0.25  # share of the pictures with two people
@@ -38,7 +40,6 @@ JPEG_QUALITY = 92
 SPLITS = {"train2017": 0, "val2017": 1, "train": 2, "valid": 3}
 SOURCE_SPLITS, TARGET_SPLITS = ("train2017", "val2017"), ("train", "valid")
 NOISE_STREAM = len(SPLITS)
-TRUTH_FILE = "person_keypoints_train2017_truth.json"
 
 # COCO's keypoints that are annotated, and the point of a figure that each is marked at.
 COCO_POINTS = {name: name for name in COCO_KEYPOINTS if not name.endswith(("eye", "ear"))} | {
@@ -130,38 +131,6 @@ def describe(root) -> str:
     )
 
 
-def read_truth(path) -> dict:
-    """Read the right labels that lie beside a noisy annotation file.
-
-    The file is {"noise": str, "seed": int, "annotations": {id: {"keypoints": [51 numbers, as in COCO],
-    "wrong": [17 booleans, whether the noisy label differs]}}}.
-    Returns the same with integer ids, keypoints [17, 3] float and wrong [17] bool. Raises InputError.
-    """
-    try:
-        content = json.loads(Path(path).read_text())
-        annotations = content["annotations"].items()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f"{path}: expected JSON with the key 'annotations', {{id: ...}}") from None
-    if not {"noise", "seed"} <= content.keys():
-        raise InputError(
-            f"{path}: expected the keys 'noise', 'seed' and 'annotations', found {sorted(content)}"
-        )
-    truth, joints = {}, len(COCO_KEYPOINTS)
-    for number, label in annotations:
-        try:
-            keypoints = np.array(label["keypoints"], dtype=float).reshape(joints, 3)
-            wrong = np.array(label["wrong"]).reshape(joints)
-            truth[int(number)] = {"keypoints": keypoints, "wrong": wrong.astype(bool)}
-        except (ValueError, TypeError, KeyError):
-            raise InputError(
-                f"{path}: annotation {number}: expected 'keypoints' of {3 * joints} numbers "
-                f"and 'wrong' of {joints} booleans"
-            ) from None
-    return {"noise": content["noise"], "seed": content["seed"], "annotations": truth}
-
-
 def _parameters_of(root: Path) -> dict | None:
     """The parameters that the data below root was made with; None where there is none yet."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
@@ -192,7 +161,7 @@ def _make(root: Path, seed: int, counts: dict[str, int], mix: float, noise: tupl
     ids = _write_coco(annotations / "person_keypoints_train2017.json", pictures["train2017"], noisy)
     truth = {i: {"keypoints": k.ravel().tolist(), "wrong": w.tolist()} for i, k, w in zip(ids, right, wrong)}
     name = f"{noise[0]}:{noise[1]:g}"
-    _write_json(annotations / TRUTH_FILE, {"noise": name, "seed": seed, "annotations": truth})
+    _write_json(truth_file(coco, "train2017"), {"noise": name, "seed": seed, "annotations": truth})
     val = pictures["val2017"]
     _write_coco(annotations / "person_keypoints_val2017.json", val, _coco_keypoints(val))
 
@@ -304,14 +273,14 @@ def _mpii_joints(picture: Picture, person: Person) -> tuple[np.ndarray, np.ndarr
 def _mpii_people(pictures: list[Picture]) -> list[dict]:
     """The content of an MPII annotation file.
 
-    scale * 200 is the longer side of the person's box. Readers of MPII move the centre down by
+    Readers of MPII move the centre down by
     15 * scale, so it is written as much too high: they arrive at the middle of the box.
     """
     content = []
     for picture, person in _everyone(pictures):
         joints, inside = _mpii_joints(picture, person)
         left, top, width, height = person.box
-        scale = max(width, height) / 200
+        scale = _scale(person)
         centre = [left + width / 2 + 1, top + height / 2 + 1 - 15 * scale]
         content.append(
             {
@@ -325,13 +294,18 @@ def _mpii_people(pictures: list[Picture]) -> list[dict]:
     return content
 
 
-def _head_box(person: Person) -> np.ndarray:
-    """Two corners [2, 2], 1-based: a square around the head whose diagonal times 0.6 is the head's length.
+def _scale(person: Person) -> float:
+    """MPII's scale: the longer side of the person's box in units of 200 pixels."""
+    return max(person.box[2:]) / 200
 
-    That product is PCKh's unit of length.
+
+def _head_box(person: Person) -> np.ndarray:
+    """Two corners [2, 2], 1-based: a square around the head, 0.6 of whose diagonal is 25 times the scale.
+
+    That product is PCKh's unit of length, and the factor is the same for everyone in MPII.
     """
     neck, top = (person.joints[FIGURE_JOINTS.index(name)] for name in ("upper_neck", "head_top"))
-    half = np.linalg.norm(top - neck) / (0.6 * math.sqrt(2)) / 2
+    half = HEAD_PER_SCALE * _scale(person) / (HEAD_PER_BOX_DIAGONAL * math.sqrt(2)) / 2
     return (neck + top) / 2 + 1 + np.array([[-half], [half]])
 
 

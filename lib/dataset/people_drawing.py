@@ -33,12 +33,26 @@ class Look:
     girth: tuple[float, float]  # thickness of the limbs
     clothes: tuple[tuple[float, float], tuple[float, float]]  # saturation, value
     scenery: tuple[tuple[float, float], tuple[float, float]]  # saturation, value
-    things: tuple[int, int]  # how many things stand around
+    things: tuple[int, int]  # how many things stand around; fewer than the second number
     rough: bool  # textures, uneven light, blur and noise
 
 
-FLAT = Look(0.8, (1.1, 1.3), ((0.55, 1.0), (0.6, 1.0)), ((0.05, 0.45), (0.75, 1.0)), (0, 4), False)
-ROUGH = Look(0.0, (0.85, 1.05), ((0.1, 0.7), (0.3, 0.95)), ((0.0, 0.4), (0.15, 0.55)), (5, 11), True)
+FLAT = Look(
+    outline=0.8,
+    girth=(1.1, 1.3),
+    clothes=((0.55, 1.0), (0.6, 1.0)),
+    scenery=((0.05, 0.45), (0.75, 1.0)),
+    things=(0, 4),
+    rough=False,
+)
+ROUGH = Look(
+    outline=0.0,
+    girth=(0.85, 1.05),
+    clothes=((0.1, 0.7), (0.3, 0.95)),
+    scenery=((0.0, 0.4), (0.15, 0.55)),
+    things=(5, 11),
+    rough=True,
+)
 
 
 @dataclass(frozen=True)
@@ -102,14 +116,14 @@ class _Canvas:
 
     def draw(self, blobs, owner: int, outline: float = 0.0):
         """Draw the blobs of one part, in order; their common dark line goes below all of them."""
-        if outline:
-            for blob in blobs:
-                points = self._fixed_point(blob.outline(outline))
-                cv2.fillConvexPoly(self.pixels, points, _DARK, cv2.LINE_AA, _FIXED_POINT_BITS)
         for blob in blobs:
-            points, label = self._fixed_point(blob.outline()), owner * _FABRICS + blob.fabric
-            cv2.fillConvexPoly(self.pixels, points, blob.colour, cv2.LINE_AA, _FIXED_POINT_BITS)
+            points, label = self._fixed_point(blob.outline(outline)), owner * _FABRICS + blob.fabric
+            colour = _DARK if outline else blob.colour
+            cv2.fillConvexPoly(self.pixels, points, colour, cv2.LINE_AA, _FIXED_POINT_BITS)
             cv2.fillConvexPoly(self._labels, points, label, cv2.LINE_8, _FIXED_POINT_BITS)
+        for blob in blobs if outline else ():
+            points = self._fixed_point(blob.outline())
+            cv2.fillConvexPoly(self.pixels, points, blob.colour, cv2.LINE_AA, _FIXED_POINT_BITS)
 
     @staticmethod
     def _fixed_point(corners) -> np.ndarray:
@@ -204,10 +218,10 @@ def _pose(rng) -> dict[str, np.ndarray]:
 
 
 def _seen(rng, pose: dict) -> tuple[dict, bool]:
-    """The pose as a camera sees it (x to the right, y down, z towards it), and whether from behind."""
+    """The pose as a camera a little above sees it (x right, y down, z towards it), and if from behind."""
     from_behind = bool(rng.random() < _BACK_VIEWS)
     yaw = np.clip(rng.normal(0, 24), -48, 48) + 180 * from_behind
-    camera = _rotation(2, rng.normal(0, 9)) @ _rotation(0, -rng.uniform(6, 22)) @ _rotation(1, yaw)
+    camera = _rotation(2, rng.normal(0, 9)) @ _rotation(0, rng.uniform(6, 22)) @ _rotation(1, yaw)
     return {name: camera @ point for name, point in pose.items()}, from_behind
 
 
@@ -322,7 +336,9 @@ class _Figure:
 
     def _mane(self):
         blob = _blob(self.xy("head_centre", "nape"), [self.skull, 0.85 * self.skull], self.hair, _HAIR)
-        return self.depth("nape") + 0.04 * self.size * self.from_behind, [blob]
+        if self.from_behind:
+            return self.depth("head_centre") + 0.02 * self.size, [blob]
+        return self.depth("thorax", "pelvis") - 0.01 * self.size, [blob]
 
     def _rucksack(self):
         corners = self.both("bag_top") + self.both("bag_bottom")
@@ -348,8 +364,10 @@ def _thing(rng, look: Look, centre, size: float) -> list[_Blob]:
         corners = [centre + a * along + b * across for a in (-1, 1) for b in (-1, 1)]
         return [_blob(corners, 1.0, colour, _THING)]
     end = centre + 2 * along
-    stick = [_blob([centre, end], size * rng.uniform(0.08, 0.16), colour, _THING)]
-    return stick + [_blob([end, end + 2 * across], size * 0.1, colour, _THING)] * (kind == "limb")
+    sticks = [_blob([centre, end], size * rng.uniform(0.08, 0.16), colour, _THING)]
+    if kind == "limb":
+        sticks.append(_blob([end, end + 2 * across], size * 0.1, colour, _THING))
+    return sticks
 
 
 def _scenery(rng, look: Look, width: int, height: int) -> _Canvas:
@@ -415,7 +433,7 @@ def draw_picture(rng, look: Look, people: int) -> tuple[np.ndarray, list[Person]
     """
     width, height = (int(side) for side in rng.integers(128, 161, 2))
     canvas = _scenery(rng, look, width, height)
-    places = [rng.uniform(0.2, 0.8)] if people == 1 else rng.permutation([0.28, 0.72])
+    places = [rng.uniform(0.2, 0.8)] if people == 1 else rng.permutation([0.37, 0.63])
     figures = [_figure(rng, look, place, width, height) for place in places]
     for owner, figure in enumerate(figures, start=1):
         for part in figure.parts:

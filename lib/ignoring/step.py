@@ -119,7 +119,7 @@ def training_step(
 
     if mode.has_source_model:
         distance = _difference(target.parameters, source.parameters)
-        record.losses["proximity"] = torch.as_tensor(options.lam * norm(distance) ** 2)
+        record.losses["proximity"] = target_losses.new_tensor(options.lam * norm(distance) ** 2)
         torch._foreach_add_(gradient, distance, alpha=2 * options.lam)
     target.step(gradient)
     return record

@@ -28,7 +28,9 @@ def test_fit_aspect_only_enlarges_the_side_that_is_too_short():
 def test_crop_matrix_is_the_three_point_construction(center, size, output, rotation):
     ours = crop_matrix(center, size, output, rotation)
     expected = three_point_matrix(center, size, output, rotation)
-    np.testing.assert_allclose(apply_matrix(ours, POINTS), POINTS @ expected[:, :2].T + expected[:, 2], atol=2e-3)
+    np.testing.assert_allclose(
+        apply_matrix(ours, POINTS), POINTS @ expected[:, :2].T + expected[:, 2], atol=2e-3
+    )
 
 
 def test_crop_matrix_by_hand():
@@ -62,9 +64,7 @@ def test_apply_matrix_keeps_leading_dimensions():
 def test_a_person_appears_at_the_same_height_from_coco_and_from_mpii(tmp_path):
     # COCO's clean box is a pixel less: 200 px, and so is 200 * scale.
     coco_root, mpii_root = tmp_path / "coco", tmp_path / "mpii"
-    write_coco(
-        coco_root, [coco_person(bbox=[50, 20, 81, 201])], images=[coco_image(width=200, height=240)]
-    )
+    write_coco(coco_root, [coco_person(bbox=[50, 20, 81, 201])], images=[coco_image(width=200, height=240)])
     write_mpii(mpii_root, [mpii_person(scale=1.0, center=[91, 106])])
     heights = []
     for people in (

@@ -26,11 +26,10 @@ SHAPES = [(3, 4), (5,), ()]
 def noise(seed, shapes=SHAPES, dtype=torch.float64):
     """Values of every size from 1e-7 to 10, of both signs."""
     rng = torch.Generator().manual_seed(seed)
-    values = [
+    return [
         torch.randn(s, generator=rng, dtype=dtype) * 10 ** (-7 * torch.rand(s, generator=rng, dtype=dtype))
         for s in shapes
     ]
-    return values
 
 
 def take(optimizer, gradients):
@@ -56,17 +55,10 @@ def truly_stepped(optimizer, gradients):
     return [p.detach() for p in optimizer_parameters(other)]
 
 
-grid = [
-    pytest.mark.parametrize("name", OPTIMIZERS),
-    pytest.mark.parametrize("decay", [0.0, 0.1], ids=["plain", "decay"]),
-    pytest.mark.parametrize("warm", [0, 1, 4]),
-]
-
-
 def over_the_grid(test):
-    for mark in grid:
-        test = mark(test)
-    return test
+    test = pytest.mark.parametrize("name", OPTIMIZERS)(test)
+    test = pytest.mark.parametrize("decay", [0.0, 0.1], ids=["plain", "decay"])(test)
+    return pytest.mark.parametrize("warm", [0, 1, 4])(test)
 
 
 @over_the_grid
@@ -184,7 +176,8 @@ def test_the_obvious_formula_would_not_do_in_single_precision():
 def test_fresh_adam_has_a_closed_form():
     gradients = noise(1)
     found = look_ahead(made("adam", 0.0, 0), gradients).derivative
-    torch.testing.assert_close(found, [LR * 1e-8 / (g.abs() + 1e-8) ** 2 for g in gradients], rtol=1e-12, atol=0)
+    expected = [LR * 1e-8 / (g.abs() + 1e-8) ** 2 for g in gradients]
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -217,7 +210,8 @@ GROUPS = {
 def test_every_group_by_its_own_settings(kind, first, second, warm):
     parameters = [p.requires_grad_() for p in noise(2)]
     together = kind([dict(params=parameters[:2], **first), dict(params=parameters[2:], **second)], lr=1.0)
-    apart = [kind(group["params"], **s) for group, s in zip(copy.deepcopy(together.param_groups), (first, second))]
+    copies = copy.deepcopy(parameters)
+    apart = [kind(copies[:2], **first), kind(copies[2:], **second)]
     for i in range(warm):
         gradients = noise(30 + i)
         take(together, gradients)

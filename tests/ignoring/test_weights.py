@@ -104,7 +104,7 @@ def test_equals_plain_loops(kind):
         logits = [[plain.logits.get((i, j), 0.0) for j in range(JOINTS)] for i in range(COUNT)]
         table = total.new_tensor([[1 / (1 + math.exp(-x)) for x in row] for row in logits])
     torch.testing.assert_close(found.table(), table, rtol=1e-12, atol=1e-12)
-    assert 0 <= found.table().min() and found.table().max() <= 1
+    assert found.table().min() >= 0 and found.table().max() <= 1
 
 
 def test_persistent_step_by_hand():
@@ -171,7 +171,9 @@ def test_zero_gradient_moves_no_logit():
     assert torch.isfinite(found.commit(torch.zeros(2, JOINTS), nothing)).all()
 
 
-@pytest.mark.parametrize("sampled, named", [("left_wrist", "right_wrist"), ("right_hip", "left_hip"), ("head", "head")])
+@pytest.mark.parametrize(
+    "sampled, named", [("left_wrist", "right_wrist"), ("right_hip", "left_hip"), ("head", "head")]
+)
 def test_mirrored_sample_speaks_of_the_joint_that_the_annotation_names(sampled, named):
     j, k = SHARED_KEYPOINTS.index(sampled), SHARED_KEYPOINTS.index(named)
     labelled = torch.zeros(1, JOINTS)

@@ -6,13 +6,17 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
-NAMES_IN_GT_VALID = "rank rkne rhip lhip lkne lank pelv thor neck head rwri relb rsho lsho lelb lwri".split()
+NAMES_IN_GT_VALID = (
+    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
+    "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
+)  # fmt: skip
 
 
 def smooth_picture(width, height, seed=0):
     """[height, width, 3] uint8 in soft colours, so that interpolation hardly depends on rounding."""
     coarse = np.random.default_rng(seed).uniform(0, 255, (4, 4, 3)).astype(np.float32)
-    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
+    picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 def write_picture(path, width=64, height=48, seed=0):
@@ -36,8 +40,9 @@ def coco_image(image_id=1, **changed):
 def write_coco(root, people, images=None, image_set="train2017"):
     """The layout with these annotations, and its JSON file's path; ``images``: entries of its list."""
     images = [coco_image()] if images is None else images
+    folder = root / "images" / image_set
     for number, image in enumerate(images):
-        write_picture(root / "images" / image_set / image["file_name"], image["width"], image["height"], number)
+        write_picture(folder / image["file_name"], image["width"], image["height"], number)
     path = root / "annotations" / f"person_keypoints_{image_set}.json"
     write_json(path, {"images": images, "annotations": people})
     return path
@@ -81,3 +86,12 @@ def write_gt_valid(path, people):
 def write_json(path, tree):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(tree), encoding="utf-8")
+
+
+# What a damaged or hand-edited file may hold in place of any value.
+NASTY_VALUES = [
+    None, True, -1, 0, 1.5, 1e300, 10**30, -(2**63), 2**64, 10**400,
+    float("nan"), float("inf"), -float("inf"),
+    "", "x", "12", "two\nlines", "\ud800", "../x.jpg", "/etc/hostname", "a\0b",
+    [], [1], [None], ["1"] * 4, [[1, 2], [3]], [[]], [0] * 51, [1e300] * 4, {}, {"id": 1},
+]  # fmt: skip

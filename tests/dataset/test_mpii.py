@@ -1,0 +1,222 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import loadmat
+
+from lib.core.errors import InputError
+from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS
+from lib.dataset.mpii import read_mpii
+from tests.oracle.data_sets import NASTY_VALUES, mpii_person, write_json, write_mpii
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "mpii"
+needs_mpii = pytest.mark.skipif(not DATA.is_dir(), reason=f"no MPII sample in {DATA}")
+ASPECT = 192 / 256
+
+
+def read(root, image_set="train", names=MPII_KEYPOINTS, aspect=ASPECT, split="image"):
+    return read_mpii(root, image_set, names, aspect, split)
+
+
+def complaint(root, *parts, image_set="train"):
+    """The message of the InputError, which is one line and holds all ``parts``."""
+    with pytest.raises(InputError) as caught:
+        read(root, image_set)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def picture_names(people):
+    return [Path(people.pictures[p]).name for p in people.picture]
+
+
+def crowd(images=11, seed=0):
+    """People over so many pictures, one to four in each, in no order."""
+    rng = np.random.default_rng(seed)
+    people = [mpii_person(f"{n:03}.jpg") for n in range(images) for _ in range(rng.integers(1, 5))]
+    for number, person in enumerate(people):
+        person["center"] = [number, number]  # tells them apart
+    return [people[i] for i in rng.permutation(len(people))]
+
+
+def who(people):
+    return sorted(people.centers[:, 0])
+
+
+def test_a_person_by_hand(tmp_path):
+    write_mpii(tmp_path, [mpii_person(scale=1.2, center=[100, 200])])
+    people = read(tmp_path, names=SHARED_KEYPOINTS)
+    assert people.ids.tolist() == [0]
+    assert people.pictures == (str(tmp_path / "images" / "a.jpg"),)
+    # 15 px per scale down, 1 px off since MATLAB counts from 1; 1.2 * 200 * 1.25 = 300.
+    np.testing.assert_allclose(people.centers, [[99, 217]])
+    np.testing.assert_allclose(people.sizes, [[225, 300]])
+    positions = [0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 15]
+    np.testing.assert_array_equal(people.joints[0, 1:], [(10 + k, 20 + 2 * k) for k in positions[1:]])
+    np.testing.assert_array_equal(people.visible[0], [0] + [1] * 12)
+    # No head box outside valid: an eighth of the body's 200 * 1.2 px.
+    np.testing.assert_allclose(people.head_sizes, [30])
+
+
+@pytest.mark.parametrize("aspect", [0.5, 0.75, 1.0, 1.5])
+def test_a_crop_is_as_high_as_the_box_for_any_aspect(tmp_path, aspect):
+    write_mpii(tmp_path, [mpii_person(scale=0.3), mpii_person(scale=2.0)])
+    sizes = read(tmp_path, aspect=aspect).sizes
+    np.testing.assert_allclose(sizes[:, 1], [75, 500], rtol=1e-6)
+    np.testing.assert_allclose(sizes[:, 0], [75 * aspect, 500 * aspect], rtol=1e-6)
+
+
+def test_valid_reads_its_truth_from_the_mat_file(tmp_path):
+    annotated = [mpii_person("a.jpg"), mpii_person("b.jpg")]
+    truth = [
+        mpii_person(joints=[[k + 1.5, 2 * k + 1.25] for k in range(16)], joints_vis=[1] * 15 + [0]),
+        mpii_person(joints_vis=[0, 1] * 8),
+    ]
+    write_mpii(tmp_path, annotated, "valid", truth_people=truth)
+    people = read(tmp_path, "valid")
+    np.testing.assert_allclose(people.joints[0], [(k + 0.5, 2 * k + 0.25) for k in range(16)])
+    np.testing.assert_array_equal(people.visible, [[1] * 15 + [0], [0, 1] * 8])
+    np.testing.assert_allclose(people.head_sizes, [30, 30])  # 0.6 of the diagonal of 30 x 40
+    np.testing.assert_allclose(people.sizes[:, 1], 250 * 0.16, rtol=1e-6)
+
+
+@needs_mpii
+def test_real_sample():
+    train, fine, held = (read(DATA, name) for name in ("train", "train_finetune", "train_validate"))
+    assert (len(train), len(fine), len(held)) == (3, 2, 1)
+    assert sorted([*fine.ids, *held.ids]) == train.ids.tolist() == [0, 1, 2]
+    assert all(Path(picture).is_file() for picture in train.pictures)
+    raw = json.loads((DATA / "annot" / "train.json").read_text())
+    np.testing.assert_array_equal(train.joints, np.array([p["joints"] for p in raw], np.float32) - 1)
+    np.testing.assert_array_equal(train.visible, [p["joints_vis"] for p in raw])
+    assert picture_names(train) == [p["image"] for p in raw]
+
+
+@needs_mpii
+def test_real_valid_sample_has_the_head_sizes_of_its_mat_file():
+    people = read(DATA, "valid")
+    assert len(people) == 2
+    truth = loadmat(DATA / "annot" / "gt_valid.mat")
+    (x1, y1), (x2, y2) = truth["headboxes_src"]
+    np.testing.assert_allclose(people.head_sizes, 0.6 * np.hypot(x2 - x1, y2 - y1), rtol=1e-6)
+    np.testing.assert_array_equal(people.visible, 1 - truth["jnt_missing"].T)
+    np.testing.assert_allclose(people.joints, truth["pos_gt_src"].transpose(2, 0, 1) - 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 11, 12, 13])
+def test_split_by_image(tmp_path, images):
+    write_mpii(tmp_path, crowd(images))
+    everyone, held = read(tmp_path), read(tmp_path, "train_validate")
+    assert len(set(picture_names(held))) == -(-images // 3)
+    if images == 1:
+        return complaint(tmp_path, "train.json", "train_finetune", image_set="train_finetune")
+    fine = read(tmp_path, "train_finetune")
+    assert not set(picture_names(fine)) & set(picture_names(held))
+    assert who(everyone) == sorted(who(fine) + who(held))
+    assert sorted([*fine.ids, *held.ids]) == everyone.ids.tolist()
+
+
+def test_split_by_image_depends_on_neither_the_order_of_the_file_nor_its_place(tmp_path):
+    people = crowd()
+    validated = []
+    for number, order in enumerate((people, people[::-1], sorted(people, key=str))):
+        root = tmp_path / "zya"[number]
+        write_mpii(root, order)
+        validated.append(who(read(root, "train_validate")))
+    assert validated[0] == validated[1] == validated[2]
+
+
+def test_split_by_annotation_is_every_third(tmp_path):
+    write_mpii(tmp_path, crowd())
+    count = len(read(tmp_path))
+    held = read(tmp_path, "train_validate", split="annotation")
+    fine = read(tmp_path, "train_finetune", split="annotation")
+    assert held.ids.tolist() == [i for i in range(count) if i % 3 == 0]
+    assert fine.ids.tolist() == [i for i in range(count) if i % 3]
+    assert set(picture_names(fine)) & set(picture_names(held))
+
+
+def test_files_that_are_not_there(tmp_path):
+    complaint(tmp_path, "train.json", "No such file")
+    complaint(tmp_path, "nonsense.json", "No such file", image_set="nonsense")
+    path = write_mpii(tmp_path, [mpii_person()], "valid")
+    (path.parent / "gt_valid.mat").unlink()
+    complaint(tmp_path, "gt_valid.mat", "cannot be read", image_set="valid")
+
+
+def test_mat_file_of_other_people(tmp_path):
+    write_mpii(tmp_path, [mpii_person()] * 3, "valid", truth_people=[mpii_person()] * 2)
+    complaint(tmp_path, "valid.json", "3 people", "gt_valid.mat", "2", image_set="valid")
+
+
+@pytest.mark.parametrize("text", ["", "[", "[{]", "[{'image': 1}]", "[" * 100_000], ids=range(5))
+def test_broken_json(tmp_path, text):
+    write_mpii(tmp_path, [mpii_person()]).write_text(text)
+    complaint(tmp_path, "train.json", "not valid JSON")
+
+
+@pytest.mark.parametrize("tree", [{}, None, 5, "people"], ids=str)
+def test_wrong_top_level(tmp_path, tree):
+    write_json(write_mpii(tmp_path, [mpii_person()]), tree)
+    complaint(tmp_path, "train.json", "expected a list of people")
+
+
+@pytest.mark.parametrize("image_set", ["train", "train_finetune", "train_validate"])
+def test_nobody(tmp_path, image_set):
+    write_json(write_mpii(tmp_path, [mpii_person()]), [])
+    complaint(tmp_path, "train.json", "no person", image_set=image_set)
+
+
+@pytest.mark.parametrize("key", ["joints", "joints_vis", "center", "scale", "image"])
+def test_missing_key(tmp_path, key):
+    path = write_mpii(tmp_path, [mpii_person()])
+    person = mpii_person()
+    del person[key]
+    write_json(path, [mpii_person(), person])
+    complaint(tmp_path, "train.json: person 1 ", key)
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"joints": [[1, 2]] * 15}, "joints should have shape (16, 2), found (15, 2)"),
+        ({"joints": [[1, 2]] * 15 + [[1]]}, "joints should be numbers"),
+        ({"joints": [[1, float("nan")]] * 16}, "joints holds a number that is not finite"),
+        ({"joints": [["1", "2"]] * 16}, "joints should be numbers"),
+        ({"joints_vis": [1] * 15}, "joints_vis should have shape (16,), found (15,)"),
+        ({"center": [1, float("inf")]}, "center holds a number that is not finite"),
+        ({"center": 5}, "center should have shape (2,), found ()"),
+        ({"scale": 0}, "scale should be positive"),
+        ({"scale": -1.0}, "scale should be positive"),
+        ({"scale": "1.5"}, "scale should be numbers"),
+        ({"scale": [1.5]}, "scale should have shape (), found (1,)"),
+        ({"image": "gone.jpg"}, "'gone.jpg' is not in"),
+        ({"image": "../annot/train.json"}, "not the name of a file"),
+        ({"image": None}, "not the name of a file"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else next(iter(value)),
+)
+def test_bad_person_is_named(tmp_path, changed, found):
+    path = write_mpii(tmp_path, [mpii_person()])
+    write_json(path, [mpii_person(), mpii_person(**changed)])
+    complaint(tmp_path, "train.json: person 1:", found)
+
+
+@pytest.mark.parametrize("key", [None, *mpii_person()])
+def test_nothing_in_a_person_raises_anything_else(tmp_path, key):
+    path = write_mpii(tmp_path, [mpii_person()])
+    for value in NASTY_VALUES:
+        write_json(path, [mpii_person(), value if key is None else mpii_person(**{key: value})])
+        try:
+            people = read(tmp_path)
+        except InputError as error:
+            message = str(error)
+            assert "\n" not in message and f"{path}: person 1" in message
+            message.encode("utf-8")
+        else:
+            for array in (people.joints, people.visible, people.centers, people.sizes, people.head_sizes):
+                assert np.isfinite(array).all()
+            assert (people.sizes > 0).all() and (people.head_sizes > 0).all()

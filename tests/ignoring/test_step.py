@@ -1,0 +1,278 @@
+"""The training step of every mode against tests/oracle/plain_step.py, in float64."""
+
+import copy
+
+import pytest
+import torch
+
+from lib.ignoring.modes import MODES
+from lib.ignoring.step import Options, SourceBatch, training_step
+from lib.ignoring.weights import OnlineWeights, PersistentWeights
+from tests.oracle.plain_step import PlainOnline, PlainPersistent, plain_step
+from tests.oracle.setups import PARTNER, as_batch, copied, learner, small_batches
+
+LAM, GAMMA, LR, COUNT = 0.05, 0.7, 0.7, 8
+OURS = [name for name, mode in MODES.items() if mode.ignores]
+BASELINES = [name for name in MODES if name not in OURS]
+WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
+
+
+def material(step):
+    """Batches of one step, and which annotations the source's are; some are met again, mirrored or not."""
+    rng = torch.Generator().manual_seed(1000 + step)
+    index = torch.randperm(COUNT, generator=rng)[:5]
+    return small_batches(seed=step), index, torch.rand(5, generator=rng) < 0.5
+
+
+def take(mode, options, target, source, variables, batches, index, flipped, warm_up=False):
+    """A step of the project, given no more than the mode needs."""
+    images, _, labelled = batches["source"]
+    source_batch = SourceBatch(images, as_batch(*batches["source"]).losses, index, flipped, labelled)
+    learns = mode.ignores and not warm_up
+    return training_step(
+        mode, options, target, source, variables,
+        as_batch(*batches["target"]),
+        source_batch if mode.uses_source else None,
+        as_batch(*batches["validation"]) if learns else None,
+        warm_up,
+    )  # fmt: skip
+
+
+def learners(name, optimizer="adam", warm=3, decay=1e-3):
+    target = learner(optimizer, decay, warm)
+    return target, learner(optimizer, decay, warm, seed=1) if name in WITH_SOURCE_MODEL else None
+
+
+def made_variables(name, kind):
+    """({A and B that the mode learns: the project's}, the same in plain Python)."""
+    mode = MODES[name]
+    places = [place for place, how in (("A", mode.near), ("B", mode.in_loss)) if how.value == "weighted"]
+    if kind == "online":
+        return {p: OnlineWeights(COUNT, PARTNER).double() for p in places}, {p: PlainOnline() for p in places}
+    found = {p: PersistentWeights(COUNT, PARTNER, LR).double() for p in places}
+    return found, {p: PlainPersistent(LR, PARTNER) for p in places}
+
+
+def assert_same(found, expected, what):
+    torch.testing.assert_close(
+        found, expected, rtol=1e-9, atol=1e-9, msg=lambda text: f"{what}: {text}", check_dtype=False
+    )
+
+
+def parameters_of(made):
+    return [p.detach().clone() for p in made.parameters]
+
+
+def check_against_the_plain_step(
+    name, optimizer, kind, options, warm=3, warm_up_steps=0, identical=False, steps=3
+):
+    target, source = learners(name, optimizer, warm)
+    if identical:
+        source = source and copied(target)
+    plain_target, plain_source = (
+        (made.model, made.optimizer) if made else None for made in (copied(target), source and copied(source))
+    )
+    variables, plain_variables = made_variables(name, kind)
+    for step in range(steps):
+        batches, index, flipped = material(step)
+        before = parameters_of(target)
+        warm_up = step < warm_up_steps
+        record = take(MODES[name], options, target, source, variables, batches, index, flipped, warm_up)
+        means, weights = plain_step(
+            name, options.lam, options.gamma, options.meta_loop, plain_target, plain_source, plain_variables,
+            batches, index, flipped, warm_up,
+        )  # fmt: skip
+
+        for made, plain in ((target, plain_target), (source, plain_source)):
+            if made:
+                assert_same(made.model.state_dict(), plain[0].state_dict(), f"step {step}, model")
+        assert record.gradients.keys() == (set() if warm_up else variables.keys())
+        assert record.weights.keys() == weights.keys() == variables.keys()
+        for place, expected in weights.items():
+            assert_same(record.weights[place], expected, f"step {step}, weights {place}")
+            assert record.weights[place].min() >= 0 and record.weights[place].max() <= 1
+        assert record.losses.keys() == means.keys()
+        for what, expected in means.items():
+            assert not record.losses[what].requires_grad
+            assert float(record.losses[what]) == pytest.approx(expected, rel=1e-9, abs=1e-12), (step, what)
+        assert not any(torch.equal(p, q) for p, q in zip(target.parameters, before))
+    for place, plain in plain_variables.items():
+        if kind == "persistent":
+            for (annotation, joint), logit in plain.logits.items():
+                assert float(variables[place].logits[annotation, joint]) == pytest.approx(logit, abs=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_equal_the_plain_step(name, optimizer):
+    check_against_the_plain_step(name, optimizer, "online", Options(LAM, GAMMA), warm=0)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent"])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", OURS)
+def test_ours_equal_the_plain_step(name, optimizer, kind):
+    check_against_the_plain_step(name, optimizer, kind, Options(LAM, GAMMA))
+
+
+@pytest.mark.parametrize(
+    "name, optimizer, kind",
+    [("ours1", "adam", "persistent"), ("ours2", "momentum", "online"), ("ours3", "adam", "online"),
+     ("ours4", "momentum", "persistent"), ("ours5", "adam", "online"), ("ours5", "momentum", "persistent")],
+)  # fmt: skip
+def test_two_look_aheads_equal_the_plain_step(name, optimizer, kind):
+    check_against_the_plain_step(name, optimizer, kind, Options(LAM, GAMMA, meta_loop=2))
+
+
+@pytest.mark.parametrize("name", ["ours1", "ours5"])
+def test_fresh_optimizers_equal_the_plain_step(name):
+    check_against_the_plain_step(name, "momentum", "online", Options(LAM, GAMMA), warm=0)
+    check_against_the_plain_step(name, "adam", "persistent", Options(LAM, GAMMA), warm=0, warm_up_steps=1)
+
+
+@pytest.mark.parametrize("name", ["baseline4", "ours2", "ours5"])
+def test_identical_models_equal_the_plain_step(name):
+    check_against_the_plain_step(name, "momentum", "online", Options(LAM, GAMMA), identical=True)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent"])
+@pytest.mark.parametrize("lam, gamma", [(0.0, GAMMA), (LAM, 0.0), (0.0, 0.0)])
+@pytest.mark.parametrize("name", ["baseline4", "ours5"])
+def test_zero_lambda_and_gamma_equal_the_plain_step(name, lam, gamma, kind):
+    check_against_the_plain_step(name, "momentum", kind, Options(lam, gamma), steps=2)
+
+
+PLAIN_TWIN = {
+    "ours1": "baseline2",
+    "ours2": "baseline3",
+    "ours3": "baseline4",
+    "ours4": "baseline4",
+    "ours5": "baseline4",
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_warm_up_is_the_unweighted_mode(name):
+    """Weights of one, no validation batch asked for, and nothing learned."""
+    found, expected = learners(name), learners(name)
+    variables, _ = made_variables(name, "persistent")
+    untouched = copy.deepcopy({place: v.state_dict() for place, v in variables.items()})
+    for step in range(2):
+        record = take(MODES[name], Options(LAM, GAMMA), *found, variables, *material(step), warm_up=True)
+        twin = take(MODES[PLAIN_TWIN[name]], Options(LAM, GAMMA), *expected, {}, *material(step))
+        assert record.weights.keys() == variables.keys()
+        assert all((weights == 1).all() for weights in record.weights.values())
+        assert_same(record.losses, twin.losses, "losses")
+    for one, other in zip(found, expected):
+        if one:
+            assert_same(one.model.state_dict(), other.model.state_dict(), "model")
+    assert_same({place: v.state_dict() for place, v in variables.items()}, untouched, "variables")
+
+
+def test_zero_lambda_leaves_the_target_alone():
+    target, source = learners("baseline3")
+    alone, _ = learners("baseline1")
+    take(MODES["baseline3"], Options(0.0, GAMMA), target, source, {}, *material(0))
+    take(MODES["baseline1"], Options(0.0, GAMMA), alone, None, {}, *material(0))
+    torch.testing.assert_close(target.parameters, alone.parameters, rtol=0, atol=1e-15)
+
+
+def test_proximity_in_the_record_is_after_the_source_step_and_before_the_targets():
+    target, source = learners("baseline3")
+    target_before, source_before = parameters_of(target), parameters_of(source)
+    record = take(MODES["baseline3"], Options(LAM, GAMMA), target, source, {}, *material(0))
+
+    def proximity(a, b):
+        return LAM * sum(float(((x - y).detach() ** 2).sum()) for x, y in zip(a, b))
+
+    seen = float(record.losses["proximity"])
+    assert seen == pytest.approx(proximity(target_before, source.parameters), rel=1e-12)
+    assert seen != pytest.approx(proximity(target_before, source_before), rel=1e-6)
+    assert seen != pytest.approx(proximity(target.parameters, source.parameters), rel=1e-6)
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize("name", MODES)
+def test_running_statistics_follow_one_batch_each(name, meta_loop):
+    """The first BatchNorm layer's, by hand: 0.9 old + 0.1 of the batch, whose variance is unbiased."""
+    target, source = learners(name, warm=0)
+    before = [copy.deepcopy(made.model) for made in (target, source) if made]
+    batches, index, flipped = material(0)
+    variables, _ = made_variables(name, "online")
+    take(MODES[name], Options(LAM, GAMMA, meta_loop), target, source, variables, batches, index, flipped)
+    for model, old, batch in zip((m.model for m in (target, source) if m), before, ("target", "source")):
+        # As seen by the weights before the step
+        values = old.conv1(batches[batch][0]).detach().transpose(0, 1).flatten(1)
+        layer = model.bn1
+        assert_same(layer.running_mean, 0.1 * values.mean(1), batch)
+        assert_same(layer.running_var, 0.9 + 0.1 * values.var(1, correction=1), batch)
+        assert all(layer.num_batches_tracked == 1 for layer in (model.bn1, model.bn2, model.bn3))
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_leaves_nothing_behind(name):
+    """No gradients, no graphs, no random numbers drawn, and what it was given unchanged."""
+    target, source = learners(name)
+    variables, _ = made_variables(name, "persistent")
+    batches, index, flipped = material(0)
+    kept, rng = copy.deepcopy((batches, index, flipped)), torch.get_rng_state()
+    record = take(MODES[name], Options(LAM, GAMMA), target, source, variables, batches, index, flipped)
+    torch.testing.assert_close((batches, index, flipped), kept, rtol=0, atol=0)
+    assert torch.equal(rng, torch.get_rng_state())
+    for made in (target, source):
+        assert made is None or all(p.grad is None and p.requires_grad for p in made.parameters)
+    for found in (record.losses, record.gradients, record.weights):
+        assert not any(tensor.requires_grad for tensor in found.values())
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_keypoints_without_label_weigh_nothing_and_learn_nothing(name):
+    target, source = learners(name)
+    variables, _ = made_variables(name, "persistent")
+    batches, index, flipped = material(0)
+    without = batches["source"][2] == 0
+    assert without.any()
+    record = take(MODES[name], Options(LAM, GAMMA), target, source, variables, batches, index, flipped)
+    for place, made in variables.items():
+        assert (record.gradients[place][without] == 0).all()
+        assert (record.gradients[place][~without] != 0).all()
+        assert made.seen.sum() == (~without).sum()
+        assert ((made.logits != 0) == (made.seen > 0)).all()
+
+
+def test_without_the_optimizers_derivatives_the_direction_is_the_plain_validation_gradient():
+    """ours5: G of A and B from one gradient for each keypoint, at the step that torch really takes."""
+    target, source = learners("ours5")
+    batches, index, flipped = material(0)
+
+    def plain_losses(made, name):
+        return as_batch(*batches[name]).losses(made.model(batches[name][0]))
+
+    # Both look-aheads with all weights zero
+    ahead, source_ahead = copied(target), copied(source)
+    source_ahead.step([torch.zeros_like(p) for p in source.parameters])
+    losses = plain_losses(ahead, "target")
+    pull = LAM * sum(((p - q.detach()) ** 2).sum() for p, q in zip(ahead.parameters, source_ahead.parameters))
+    ahead.step(ahead.gradient(losses.sum() / (2 * losses.numel()) + pull))
+    steepest = ahead.gradient(plain_losses(ahead, "validation").mean())
+
+    def products(made, factor):
+        made = copied(made)  # whose running statistics may move
+        losses = plain_losses(made, "source")
+
+        def product(loss):
+            return -factor * sum(
+                float((u * g).sum()) for u, g in zip(steepest, made.gradient(loss, keep=True))
+            )
+
+        return losses.new_tensor([[product(loss) for loss in row] for row in losses])
+
+    expected = {
+        "A": products(source, 2 * LAM / losses.numel()),
+        "B": products(target, GAMMA / (2 * losses.numel())),
+    }
+    variables, _ = made_variables("ours5", "online")
+    options = Options(LAM, GAMMA, through_optimizer=False)
+    record = take(MODES["ours5"], options, target, source, variables, batches, index, flipped)
+    for place, gradient in expected.items():
+        torch.testing.assert_close(record.gradients[place], gradient, rtol=1e-9, atol=1e-15)
