@@ -1,6 +1,7 @@
 """Make the built-in demo data: drawn people, in the layouts of COCO (source) and MPII (target)."""
 
 import argparse
+import inspect
 import sys
 from pathlib import Path
 
@@ -18,24 +19,20 @@ def parse_arguments(arguments=None) -> argparse.Namespace:
         epilog=f"kinds of label noise:{kinds}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    defaults = {name: given.default for name, given in inspect.signature(make_people).parameters.items()}
     parser.add_argument("--output", default="data/people", help="folder to make (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same bytes (default: 0)")
-    parser.add_argument(
-        "--noise",
-        default="mixed:0.5",
-        metavar="KIND:SHARE",
-        help="wrong source labels (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--mix", type=float, default=0.5, help="share of source pictures in the target's look (default: 0.5)"
-    )
-    for name, count, what in (
-        ("--source-people", 1000, "source people with noisy labels"),
-        ("--source-val-people", 50, "source people with right labels"),
-        ("--target-train-people", 120, "target people to train on"),
-        ("--test-people", 400, "target people to test on"),
+    for name, what in (
+        ("seed", "the same seed gives the same bytes"),
+        ("noise", "wrong source labels: KIND:SHARE, or several joined by +"),
+        ("mix", "share of source pictures in the target's look"),
+        ("source_people", "source people with noisy labels"),
+        ("source_val_people", "source people with right labels"),
+        ("target_train_people", "target people to train on"),
+        ("test_people", "target people to test on"),
     ):
-        parser.add_argument(name, type=int, default=count, help=f"{what} (default: {count})")
+        default = defaults[name]
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=type(default), default=default, help=f"{what} (default: {default})")
     return parser.parse_args(arguments)
 
 

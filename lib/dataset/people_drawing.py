@@ -50,7 +50,7 @@ ROUGH = Look(
     girth=(0.85, 1.05),
     clothes=((0.1, 0.7), (0.3, 0.95)),
     scenery=((0.0, 0.4), (0.15, 0.55)),
-    things=(5, 11),
+    things=(3, 8),
     rough=True,
 )
 
@@ -154,7 +154,7 @@ _LEGS = {
 }
 _LEG_SHARES = (0.28, 0.22, 0.26, 0.09, 0.15)
 
-_BACK_VIEWS = 0.4
+_BACK_VIEWS = 0.1
 
 
 def _pick(rng, names, shares) -> str:

@@ -66,15 +66,18 @@ def validation_gradient(model: nn.Module, parameters: list[Tensor], batch: Batch
 
 
 def losses_and_tangent(model: nn.Module, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The losses [N, J] with their graph, and < direction, grad l_ij > [N, J], in one pass."""
-    with forward_ad.dual_level():
+    """The losses l [N, J] and < direction, grad l_ij > [N, J]; no graph is kept, no statistics change.
+
+    Forward-mode AD beside a forward pass: about the memory of two inferences.
+    """
+    with torch.no_grad(), frozen_batchnorm(model), forward_ad.dual_level():
         dual = {
             name: forward_ad.make_dual(parameter, tangent)
             for (name, parameter), tangent in zip(model.named_parameters(), direction)
         }
         outputs = functional_call(model, dual, (batch.images,))
         losses, tangent = forward_ad.unpack_dual(batch.losses(outputs))
-    return losses, tangent.detach()
+    return losses, tangent
 
 
 def hypergradient(
@@ -82,17 +85,18 @@ def hypergradient(
 ) -> tuple[Tensor, Tensor]:
     """G [N, J] = -factor * < product of the D in ``through`` * gradient, grad l_ij(w) >.
 
-    Returns (losses of ``batch`` with their graph, G). The direction is scaled to length one
-    before the product, because in float32 products of D, u and gradients can leave the range.
+    Returns (losses [N, J] of ``batch``, G). The direction is scaled to length one before the
+    product, because in float32 products of D, u and gradients can leave the range.
     """
-    direction = list(gradient)
-    length = 1.0
-    for step in [None, *through]:
-        if step is not None:
-            direction = torch._foreach_mul(direction, step.derivative)
-        size = norm(direction)
-        if size > 0:
-            direction = torch._foreach_div(direction, size)
-            length *= size
+    direction, length = _unit(gradient)
+    for step in through:
+        direction, factor_of_step = _unit(torch._foreach_mul(direction, step.derivative))
+        length *= factor_of_step
     losses, tangent = losses_and_tangent(model, batch, direction)
     return losses, tangent * (-factor * length)
+
+
+def _unit(tensors: list[Tensor]) -> tuple[list[Tensor], float]:
+    """``tensors`` scaled to length one together, and their length; zeros stay as they are."""
+    length = norm(tensors)
+    return (list(torch._foreach_div(tensors, length)) if length else tensors), length

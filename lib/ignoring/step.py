@@ -1,6 +1,5 @@
 """One training step of any of the nine modes."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -36,8 +35,8 @@ class Learner:
     def losses(self, batch: Batch) -> Tensor:
         return batch.losses(self.model(batch.images))
 
-    def gradient(self, loss: Tensor, keep: bool = False) -> list[Tensor]:
-        return list(torch.autograd.grad(loss, self.parameters, retain_graph=keep))
+    def gradient(self, loss: Tensor) -> list[Tensor]:
+        return list(torch.autograd.grad(loss, self.parameters))
 
     def step(self, gradient: list[Tensor]) -> None:
         for parameter, part in zip(self.parameters, gradient):
@@ -94,38 +93,53 @@ def training_step(
     if mode.in_loss is not Source.NO:
         elements += source_batch.labelled.numel()
     gradient = target.gradient(target_losses.sum() / elements)
+    del target_losses
 
-    if mode.in_loss is Source.PLAIN:
-        with frozen_batchnorm(target.model):
-            losses = target.losses(source_batch)
-        record.losses["source"] = losses.detach().mean()
-        torch._foreach_add_(gradient, target.gradient(options.gamma * losses.sum() / elements))
-    if mode.near is Source.PLAIN:
-        losses = source.losses(source_batch)
+    def source_step(weights: Tensor | float) -> None:
+        losses = weights * source.losses(source_batch)
         record.losses["source_model"] = losses.detach().mean()
         source.step(source.gradient(losses.mean()))
 
-    if mode.ignores:
-        weighted = _weighted_losses(
-            mode, options, target, source, variables, gradient, elements,
-            source_batch, validation_batch, warm_up, record,
-        )  # fmt: skip
-        if "A" in weighted:
-            record.losses["source_model"] = weighted["A"].detach().mean()
-            source.step(source.gradient(weighted.pop("A").mean()))
-        if "B" in weighted:
-            record.losses["source"] = weighted["B"].detach().mean()
-            torch._foreach_add_(gradient, target.gradient(options.gamma * weighted.pop("B").sum() / elements))
+    def add_source(weights: Tensor | float) -> None:
+        losses, added = _source_gradient(target, source_batch, options.gamma / elements, weights)
+        record.losses["source"] = losses.mean()
+        torch._foreach_add_(gradient, added)
+
+    # What has no weights to be found comes first: the look-ahead starts from there.
+    if mode.in_loss is Source.PLAIN:
+        add_source(1.0)
+    if mode.near is Source.PLAIN:
+        source_step(1.0)
+    if mode.ignores and not warm_up:
+        find_weights(
+            mode,
+            options,
+            target,
+            source,
+            variables,
+            gradient,
+            elements,
+            source_batch,
+            validation_batch,
+            record,
+        )
+    elif mode.ignores:
+        record.weights = {place: torch.ones_like(source_batch.labelled) for place in variables}
+    if mode.near is Source.WEIGHTED:
+        source_step(record.weights["A"])
+    if mode.in_loss is Source.WEIGHTED:
+        add_source(record.weights["B"])
 
     if mode.has_source_model:
         distance = _difference(target.parameters, source.parameters)
-        record.losses["proximity"] = target_losses.new_tensor(options.lam * norm(distance) ** 2)
+        proximity = options.lam * norm(distance) ** 2
+        record.losses["proximity"] = record.losses["target"].new_tensor(proximity)
         torch._foreach_add_(gradient, distance, alpha=2 * options.lam)
     target.step(gradient)
     return record
 
 
-def _weighted_losses(
+def find_weights(
     mode: Mode,
     options: Options,
     target: Learner,
@@ -134,65 +148,62 @@ def _weighted_losses(
     gradient: list[Tensor],
     elements: int,
     source_batch: SourceBatch,
-    validation_batch: Batch | None,
-    warm_up: bool,
+    validation_batch: Batch,
     record: Record,
-) -> dict[str, Tensor]:
-    """Find the weights A and B that the mode learns; the weighted losses [N, J], with their graphs.
+) -> None:
+    """Put the hypergradients and the weights A and B that ``mode`` learns into ``record``.
 
     ``gradient`` is that of the target's loss without the weighted source and the proximity, and
-    ``elements`` the number of keypoints in that loss's mean. Nothing but the variables, and the
-    source model's BatchNorm statistics, changes.
+    ``elements`` the number of keypoints in that loss's mean. Nothing but ``variables`` changes.
     """
     learns_a, learns_b = mode.near is Source.WEIGHTED, mode.in_loss is Source.WEIGHTED
-    if warm_up:
-        weighted = {}
-        if learns_a:
-            weighted["A"] = source.losses(source_batch)
-        if learns_b:
-            with frozen_batchnorm(target.model):
-                weighted["B"] = target.losses(source_batch)
-        record.weights = {place: torch.ones_like(losses) for place, losses in weighted.items()}
-        return weighted
-
-    losses: dict[str, Tensor] = {}
     for loop in range(options.meta_loop):
         # The look-ahead of both models, with the weights of the loop before (at first: none).
-        pull, source_ahead = gradient, None
+        pull, anchor, source_ahead = gradient, None, None
         if learns_a:
             if loop == 0:
-                source_gradient = [torch.zeros_like(p) for p in source.parameters]
+                inner = [torch.zeros_like(parameter) for parameter in source.parameters]
             else:
-                source_gradient = source.gradient((record.weights["A"] * losses["A"]).mean(), keep=True)
-            source_ahead = look_ahead(source.optimizer, source_gradient)
+                scale = 1 / source_batch.labelled.numel()
+                _, inner = _source_gradient(source, source_batch, scale, record.weights["A"])
+            source_ahead = look_ahead(source.optimizer, inner)
+            anchor = source_ahead.parameters
+        elif mode.has_source_model:
+            anchor = source.parameters
         if learns_b and loop > 0:
-            inner = options.gamma * (record.weights["B"] * losses["B"]).sum() / elements
-            pull = torch._foreach_add(pull, target.gradient(inner, keep=True))
-        if mode.has_source_model:
-            anchor = source_ahead.parameters if learns_a else source.parameters
+            _, inner = _source_gradient(target, source_batch, options.gamma / elements, record.weights["B"])
+            pull = torch._foreach_add(pull, inner)
+        if anchor is not None:
             pull = torch._foreach_add(pull, _difference(target.parameters, anchor), alpha=2 * options.lam)
         target_ahead = look_ahead(target.optimizer, pull)
 
         # What the validation batch says about every source keypoint from there.
         steepest = validation_gradient(target.model, target_ahead.parameters, validation_batch)
+        places = {}
         if learns_b:
-            through = [target_ahead] if options.through_optimizer else []
-            with frozen_batchnorm(target.model):
-                losses["B"], record.gradients["B"] = hypergradient(
-                    target.model, source_batch, options.gamma / elements, steepest, through
-                )
+            places["B"] = (target.model, options.gamma / elements, [target_ahead])
         if learns_a:
-            through = [target_ahead, source_ahead] if options.through_optimizer else []
             factor = 2 * options.lam / source_batch.labelled.numel()
-            with frozen_batchnorm(source.model) if loop else nullcontext():
-                losses["A"], record.gradients["A"] = hypergradient(
-                    source.model, source_batch, factor, steepest, through
-                )
+            places["A"] = (source.model, factor, [target_ahead, source_ahead])
         last = loop == options.meta_loop - 1
-        for place in losses:
+        for place, (model, factor, through) in places.items():
+            through = through if options.through_optimizer else []
+            losses, found = hypergradient(model, source_batch, factor, steepest, through)
             ask = variables[place].commit if last else variables[place].propose
-            record.weights[place] = ask(record.gradients[place], source_batch.visit(losses[place]))
-    return {place: record.weights[place] * losses[place] for place in losses}
+            record.gradients[place] = found
+            record.weights[place] = ask(found, source_batch.visit(losses))
+
+
+def _source_gradient(
+    learner: Learner, batch: SourceBatch, scale: float, weights: Tensor | float
+) -> tuple[Tensor, list[Tensor]]:
+    """Weighted losses [N, J] of ``batch`` and the gradient of ``scale`` times their sum.
+
+    BatchNorm's running statistics stay as they are.
+    """
+    with frozen_batchnorm(learner.model):
+        losses = weights * learner.losses(batch)
+    return losses.detach(), learner.gradient(scale * losses.sum())
 
 
 def _difference(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:

@@ -7,7 +7,7 @@ import torch
 
 from lib.ignoring.hypergradient import frozen_batchnorm, losses_and_tangent
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Options, Record, _weighted_losses, training_step
+from lib.ignoring.step import Options, Record, find_weights, training_step
 from lib.ignoring.weights import OnlineWeights, minmax
 from tests.oracle import unrolled
 from tests.oracle.setups import PARTNER, as_batch, as_source_batch, copied, learner, small_batches
@@ -30,9 +30,9 @@ def found_hypergradient(mode, target, source, batches, meta_loop):
         source.step(source.gradient(source.losses(source_batch).mean()))
     variables = {place: OnlineWeights(5, PARTNER).double() for place in "AB"}
     record = Record()
-    _weighted_losses(
+    find_weights(
         mode, options, target, source, variables, gradient, elements,
-        source_batch, as_batch(*batches["validation"]), False, record,
+        source_batch, as_batch(*batches["validation"]), record,
     )  # fmt: skip
     return record
 
@@ -86,11 +86,10 @@ def test_leaves_no_trace(name):
     before = [everything(made) for made in (target, source) if made]
     rng = torch.get_rng_state()
     kept = [g.clone() for g in gradient]
-    with frozen_batchnorm(source.model) if source else frozen_batchnorm(target.model):
-        _weighted_losses(
-            mode, options, target, source, {p: OnlineWeights(5, PARTNER).double() for p in "AB"}, gradient, 20,
-            as_source_batch(*batches["source"]), as_batch(*batches["validation"]), False, Record(),
-        )  # fmt: skip
+    find_weights(
+        mode, options, target, source, {p: OnlineWeights(5, PARTNER).double() for p in "AB"}, gradient, 20,
+        as_source_batch(*batches["source"]), as_batch(*batches["validation"]), Record(),
+    )  # fmt: skip
     after = [everything(made) for made in (target, source) if made]
     torch.testing.assert_close(before, after, rtol=0, atol=0)
     torch.testing.assert_close(kept, gradient, rtol=0, atol=0)

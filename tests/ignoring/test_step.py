@@ -261,9 +261,8 @@ def test_without_the_optimizers_derivatives_the_direction_is_the_plain_validatio
         losses = plain_losses(made, "source")
 
         def product(loss):
-            return -factor * sum(
-                float((u * g).sum()) for u, g in zip(steepest, made.gradient(loss, keep=True))
-            )
+            gradient = torch.autograd.grad(loss, made.parameters, retain_graph=True)
+            return -factor * sum(float((u * g).sum()) for u, g in zip(steepest, gradient))
 
         return losses.new_tensor([[product(loss) for loss in row] for row in losses])
 
