@@ -1,6 +1,6 @@
 """One table of finished runs: PCKh on the test set, time per step, and where logs and results lie.
 
-    python pose_estimation/compare.py RESULTS.json [RESULTS.json ...]
+python pose_estimation/compare.py RESULTS.json [RESULTS.json ...]
 """
 
 import argparse
@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.errors import InputError  # noqa: E402
-from lib.dataset.annotations import read_json  # noqa: E402
+from lib.core.errors import InputError
+from lib.dataset.annotations import read_json
 
 GROUPS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")
 
@@ -20,7 +20,9 @@ def read_results(path: str) -> dict:
     try:
         results["test"]["PCKh"]["Mean"], results["mode"], results["seed"], results["output"], results["log"]
     except (KeyError, TypeError):
-        raise InputError(f"{path}: not the results of a run: it needs mode, seed, test, output and log") from None
+        raise InputError(
+            f"{path}: not the results of a run: it needs mode, seed, test, output and log"
+        ) from None
     return results
 
 
@@ -62,7 +64,9 @@ def main(words: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print("\nPCKh@0.5 on the test set, percent; AUROC: how well the weights tell wrong labels from right ones")
+    print(
+        "\nPCKh@0.5 on the test set, percent; AUROC: how well the weights tell wrong labels from right ones"
+    )
     header = ["mode", *GROUPS, "ms/step", "AUROC"]
     print(table(header, [row for run in runs for row in rows_of(run)]))
     print(f"\n{len(runs)} runs, seeds {', '.join(sorted({str(run['seed']) for run in runs}))}")

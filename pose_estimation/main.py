@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.config import describe_settings, load_config, parse_overrides, settings  # noqa: E402
-from lib.core.errors import InputError, NonFiniteError  # noqa: E402
-from lib.core.training import Folders, train  # noqa: E402
-from lib.ignoring.modes import MODES, Mode  # noqa: E402
+from lib.core.config import describe_settings, load_config, parse_overrides, settings
+from lib.core.errors import InputError, NonFiniteError
+from lib.core.training import Folders, train
+from lib.ignoring.modes import MODES, Mode
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {

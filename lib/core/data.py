@@ -32,23 +32,11 @@ class Data:
 def build_data(config: EasyDict, uses_source: bool, report: Callable[[str], None]) -> Data:
     """Read all annotations and check them; InputError for whatever cannot be used."""
     codec = build_codec(config.MODEL)
-    names = network_joints(config.MODEL.NUM_JOINTS)
     if config.DATASET_TARGET.DATASET != "mpii":
         raise InputError("DATASET_TARGET.DATASET: the target is evaluated with PCKh, so it must be mpii")
 
-    def people(group: EasyDict, image_set: str) -> Annotations:
-        try:
-            aspect = codec.image_size[0] / codec.image_size[1]
-            if group.DATASET == "coco":
-                return read_coco(group.ROOT, image_set, names, aspect)
-            return read_mpii(group.ROOT, image_set, names, aspect, config.DATASET_TARGET.SPLIT)
-        except KeyError as joint:
-            raise InputError(
-                f"MODEL.NUM_JOINTS is {len(names)}, but {group.DATASET} has no label for {joint}"
-            ) from None
-
     def dataset(group: EasyDict, image_set: str, role: str, train: bool) -> KeypointDataset:
-        annotations = people(group, image_set)
+        annotations = read_people(group, image_set, config, codec)
         report(
             f"{role}: {len(annotations)} people in {len(set(annotations.picture))} pictures"
             f" ({group.DATASET} {image_set}, {group.ROOT})"
@@ -66,6 +54,20 @@ def build_data(config: EasyDict, uses_source: bool, report: Callable[[str], None
     )
     _report_label_shift(data, report)
     return data
+
+
+def read_people(group: EasyDict, image_set: str, config: EasyDict, codec: HeatmapCodec) -> Annotations:
+    """The people of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes."""
+    names = network_joints(config.MODEL.NUM_JOINTS)
+    aspect = codec.image_size[0] / codec.image_size[1]
+    try:
+        if group.DATASET == "coco":
+            return read_coco(group.ROOT, image_set, names, aspect)
+        return read_mpii(group.ROOT, image_set, names, aspect, config.DATASET_TARGET.SPLIT)
+    except KeyError as joint:
+        raise InputError(
+            f"MODEL.NUM_JOINTS is {len(names)}, but {group.DATASET} has no label for {joint}"
+        ) from None
 
 
 def build_codec(model: EasyDict) -> HeatmapCodec:

@@ -51,12 +51,22 @@ def read_truth(path) -> dict:
 
 def wrong_labels(root: str | Path, image_set: str, people: Annotations) -> np.ndarray | None:
     """[N, J] true where the label of a COCO-layout set is wrong; None where nobody knows."""
+    return _of_everyone("wrong", root, image_set, people)
+
+
+def right_labels(root: str | Path, image_set: str, people: Annotations) -> np.ndarray | None:
+    """[N, J, 2] where the joints of a COCO-layout set really are, in pixels; None where nobody knows."""
+    keypoints = _of_everyone("keypoints", root, image_set, people)
+    return None if keypoints is None else keypoints[..., :2]
+
+
+def _of_everyone(field: str, root: str | Path, image_set: str, people: Annotations) -> np.ndarray | None:
     path = truth_file(root, image_set)
     if people.mapping.dataset != "coco" or not path.exists():
         return None
     truth = read_truth(path)["annotations"]
     try:
-        wrong = np.array([truth[number]["wrong"] for number in people.ids.tolist()])
+        values = np.array([truth[number][field] for number in people.ids.tolist()])
     except KeyError as number:
         raise InputError(f"{path}: has no annotation {number}") from None
-    return wrong[:, list(people.mapping.index)]
+    return values[:, list(people.mapping.index)]

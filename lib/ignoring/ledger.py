@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
 from lib.utils.files import write_text
 
@@ -32,6 +33,26 @@ def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, see
                 )
             )  # fmt: skip
     write_text(path, text.getvalue())
+
+
+def read_ledger(path: str | Path, people: Annotations) -> np.ndarray:
+    """The weights [N, J] of a table that ``write_ledger`` wrote for ``people``.
+
+    Raises InputError where the table is missing or belongs to other people.
+    """
+    shape = people.visible.shape
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        weights = np.array([float(row["weight"]) for row in rows]).reshape(shape)
+        same = [int(row["annotation_id"]) for row in rows] == np.repeat(people.ids, shape[1]).tolist()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the weights ({error.strerror})") from None
+    except (KeyError, TypeError, ValueError):
+        same = False
+    if not same:
+        raise InputError(f"{path}: not the weights of these {shape[0]} people with {shape[1]} joints")
+    return weights
 
 
 def auroc(weights: np.ndarray, wrong: np.ndarray) -> float:

@@ -27,6 +27,7 @@ class MetricsSink:
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Values by tag; those that are not finite are kept in the file as null and off the curves."""
+        values = {tag: float(value) for tag, value in values.items()}
         finite = {tag: value for tag, value in values.items() if math.isfinite(value)}
         line = {"step": step, **{tag: finite.get(tag) for tag in values}}
         self._lines.write(json_tricks.dumps(line, primitives=True) + "\n")

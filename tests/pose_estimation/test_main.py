@@ -130,7 +130,9 @@ def test_load_ckpt_starts_the_models_from_an_earlier_run(config):
     checkpoint = config.parent / "output" / RUNS / "baseline3" / "last.pth"
     assert run(config, "--ours2", "--load_ckpt", str(checkpoint), "--num_epochs", "0") == 0
     assert results_of(config, "ours2")["steps"] == 0
-    assert run(config, "--baseline3", "--load_ckpt", str(checkpoint), "TRAIN.LR", "0", "--num_epochs", "1") == 0
+    assert (
+        run(config, "--baseline3", "--load_ckpt", str(checkpoint), "TRAIN.LR", "0", "--num_epochs", "1") == 0
+    )
     before = torch.load(checkpoint.parent.with_name("baseline3.1") / "last.pth", weights_only=True)
     after = weights_file(config, "baseline3")
     for role in ("target_model", "source_model"):
@@ -155,7 +157,12 @@ def test_help_names_every_mode_flag_and_setting(capsys):
     with pytest.raises(SystemExit):
         build_parser().parse_args(["--help"])
     text = capsys.readouterr().out
-    for word in (*(f"--{m}" for m in MODES), *(f"--{f}" for f in FLAGS), "LBI.VARIABLES", "DATASET.ON_BAD_IMAGE"):
+    for word in (
+        *(f"--{m}" for m in MODES),
+        *(f"--{f}" for f in FLAGS),
+        "LBI.VARIABLES",
+        "DATASET.ON_BAD_IMAGE",
+    ):
         assert word in text
 
 
@@ -207,7 +214,9 @@ def test_an_unreadable_picture_is_named_or_left_out(config, data, capsys, tmp_pa
     assert run(config, *words, "DATASET.ON_BAD_IMAGE", "skip") == 0
     in_it = sum(person["image"] == annotations[0]["image"] for person in annotations)
     assert results_of(config, "baseline1")["test"]["people"] == len(annotations) - in_it
-    assert annotations[0]["image"] in (config.parent / "output" / RUNS / "baseline1" / "train.log").read_text()
+    assert (
+        annotations[0]["image"] in (config.parent / "output" / RUNS / "baseline1" / "train.log").read_text()
+    )
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(config, capsys):

@@ -1,0 +1,36 @@
+import json
+
+from pose_estimation.compare import GROUPS, main, table
+
+
+def results(folder, mode, mean, **more):
+    values = dict.fromkeys(GROUPS, 12.345) | {"Mean": mean}
+    content = {"mode": mode, "seed": 3, "test": {"PCKh": values}, "seconds_per_step": 0.25,
+               "output": "output/a/b/c/" + mode, "log": "log/a/b/c/" + mode, **more}  # fmt: skip
+    path = folder / f"{mode}.json"
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+def test_one_row_for_each_model(tmp_path, capsys):
+    source = {"test": {"PCKh": dict.fromkeys(GROUPS, None)}}
+    paths = [results(tmp_path, "baseline2", 50.0), results(tmp_path, "ours2", 61.26, source_model=source, weights={"A": {"auroc": 0.876}})]  # fmt: skip
+    assert main(paths) == 0
+    lines = capsys.readouterr().out.splitlines()
+    cells = {line.split("  ")[0]: line.split() for line in lines}
+    assert cells["baseline2"] == ["baseline2", *["12.3"] * 7, "50.0", "12.3", "250", "-"]
+    assert cells["ours2"][-4:] == ["61.3", "12.3", "250", "0.88"]
+    assert any("its source model" in line and line.split()[3:] == ["-"] * 9 for line in lines)
+    assert "output/a/b/c/ours2/results.json" in "".join(lines)
+
+
+def test_columns_line_up():
+    lines = table(["mode", "x"], [["a", "1.0"], ["longer name", "100.0"]]).splitlines()
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_other_files_are_refused(tmp_path, capsys):
+    (tmp_path / "other.json").write_text("[1, 2]")
+    for path in (tmp_path / "other.json", tmp_path / "none.json"):
+        assert main([str(path)]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {path}")

@@ -1,0 +1,29 @@
+import pytest
+
+from lib.utils.files import set_aside, write_atomically, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "folder" / "file.txt"
+    write_text(path, "old")
+
+    def fail(file):
+        file.write(b"half of the ne")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+    write_text(path, "new")
+    assert path.read_text() == "new"
+
+
+def test_set_aside_takes_the_first_free_number(tmp_path):
+    for expected in ("run.1", "run.2"):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "file").write_text(expected)
+        assert set_aside(tmp_path / "run") == tmp_path / expected
+    assert (tmp_path / "run.1" / "file").read_text() == "run.1"
+    (tmp_path / "run").mkdir()
+    assert set_aside(tmp_path / "run") is None and set_aside(tmp_path / "none") is None

@@ -1,0 +1,44 @@
+import json
+
+import numpy as np
+from tensorboardX.proto import event_pb2
+from tensorboardX.record_writer import RecordWriter  # noqa: F401 (the format that is read below)
+
+from lib.utils.log import duration
+from lib.utils.metrics import MetricsSink
+
+
+def events(path):
+    """Tags of the scalars in an event file: records of length, checksum, data, checksum."""
+    data, at, found = path.read_bytes(), 0, {}
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 8], "little")
+        event = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value.simple_value))
+        at += 16 + length
+    return found
+
+
+def test_scalars_reach_the_file_and_tensorboard(tmp_path):
+    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+        sink.scalars(3, {"loss/a": 0.5, "bad": float("nan")})
+        sink.scalars(4, {"loss/a": np.float32(0.25)})
+        sink.picture(4, "picture", np.zeros((4, 4, 3), np.uint8))
+        sink.histogram(4, "weights", np.array([0.1, 0.9]))
+        sink.histogram(4, "nothing", np.array([]))
+    lines = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
+    assert lines == [{"step": 3, "loss/a": 0.5, "bad": None}, {"step": 4, "loss/a": 0.25}]
+    (file,) = (tmp_path / "log").glob("events*")
+    found = events(file)
+    assert found["loss/a"] == [(3, 0.5), (4, 0.25)]
+    assert {"picture", "weights"} <= found.keys() and not {"bad", "nothing"} & found.keys()
+
+
+def test_durations_in_words():
+    assert [duration(s) for s in (1.26, 125, 3 * 3600 + 61, 50 * 3600)] == [
+        "1.3 s",
+        "2 min 05 s",
+        "3 h 01 min",
+        "2 d 02 h",
+    ]
