@@ -3,57 +3,103 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from easydict import EasyDict
 
 from lib.core.errors import InputError
+from lib.core.evaluation_sets import COCOSet, EvaluationSet, MPIISet
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco import read_coco
+from lib.dataset.coco import annotation_file, read_coco
+from lib.dataset.detections import read_detections
 from lib.dataset.joints import Augmentation, KeypointDataset
 from lib.dataset.keypoints import network_joints
 from lib.dataset.mpii import read_mpii
+
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Data:
     """source: to train on (None where the mode needs none).   target: T.   validation: V, without
-    augmentation.   test: never used to choose anything."""
+    augmentation.   test: never used to choose anything, but by train.py, which has no other."""
 
     source: KeypointDataset | None
     target: KeypointDataset
-    validation: KeypointDataset
-    test: KeypointDataset
+    validation: EvaluationSet
+    test: EvaluationSet
 
     @property
     def joints(self) -> tuple[str, ...]:
         return self.target.annotations.mapping.names
 
 
-def build_data(config: EasyDict, uses_source: bool, report: Callable[[str], None]) -> Data:
-    """Read all annotations and check them; InputError for whatever cannot be used."""
-    codec = build_codec(config.MODEL)
-    if config.DATASET_TARGET.DATASET != "mpii":
+def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
+    """Source and target of main.py, all annotations read and checked; InputError for what cannot be used."""
+    source, target = config.DATASET_SRC, config.DATASET_TARGET
+    if target.DATASET != "mpii":
         raise InputError("DATASET_TARGET.DATASET: the target is evaluated with PCKh, so it must be mpii")
-
-    def dataset(group: EasyDict, image_set: str, role: str, train: bool) -> KeypointDataset:
-        annotations = read_people(group, image_set, config, codec)
-        report(
-            f"{role}: {len(annotations)} people in {len(set(annotations.picture))} pictures"
-            f" ({group.DATASET} {image_set}, {group.ROOT})"
-        )
-        augmentation = Augmentation(group.FLIP, group.ROT_FACTOR, group.SCALE_FACTOR) if train else None
-        return KeypointDataset(annotations, codec, augmentation, config.DATASET.COLOR_RGB, config.SEED)
-
-    target = config.DATASET_TARGET
-    source = config.DATASET_SRC
     data = Data(
-        source=dataset(source, source.TRAIN_SET, "source", True) if uses_source else None,
-        target=dataset(target, target.TRAIN_SET, "target T", True),
-        validation=dataset(target, target.VAL_SET, "validation V", False),
-        test=dataset(target, target.TEST_SET, "test", False),
+        source=_training_set(source, config, "source", report) if uses_source else None,
+        target=_training_set(target, config, "target T", report),
+        validation=evaluation_set(target, target.VAL_SET, config, "validation V", report),
+        test=evaluation_set(target, target.TEST_SET, config, "test", report),
     )
     _report_label_shift(data, report)
     return data
+
+
+def build_single_data(config: EasyDict, report: Report) -> Data:
+    """The one data set of train.py, as in SimpleBaseline validated on the set that it is tested on."""
+    test = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", report)
+    return Data(None, _training_set(config.DATASET, config, "training", report), test, test)
+
+
+def _training_set(group: EasyDict, config: EasyDict, role: str, report: Report) -> KeypointDataset:
+    codec = build_codec(config.MODEL)
+    people = read_people(group, group.TRAIN_SET, config, codec)
+    _report_people(people, group, group.TRAIN_SET, role, report)
+    augmentation = Augmentation(group.FLIP, group.ROT_FACTOR, group.SCALE_FACTOR)
+    return KeypointDataset(people, codec, augmentation, config.DATASET.COLOR_RGB, config.SEED)
+
+
+def evaluation_set(
+    group: EasyDict, image_set: str, config: EasyDict, role: str, report: Report
+) -> EvaluationSet:
+    """The people of ``image_set`` to be evaluated on: annotated ones, or (COCO) detected ones."""
+    codec, test = build_codec(config.MODEL), config.TEST
+
+    def dataset(people: Annotations) -> KeypointDataset:
+        _report_people(people, group, image_set, role, report)
+        return KeypointDataset(people, codec, None, config.DATASET.COLOR_RGB, config.SEED)
+
+    if group.DATASET == "mpii":
+        return MPIISet(dataset(read_people(group, image_set, config, codec)), test.PCKH_LEGACY_01)
+    if test.USE_GT_BBOX:
+        people = read_people(group, image_set, config, codec)
+        image_ids, scores = people.image_ids, np.ones(len(people))
+    else:
+        detected = read_detections(
+            test.COCO_BBOX_FILE,
+            group.ROOT,
+            image_set,
+            network_joints(config.MODEL.NUM_JOINTS),
+            codec.image_size[0] / codec.image_size[1],
+            test.IMAGE_THRE,
+            test.BBOX_THRE,
+            group.DATA_FORMAT,
+        )
+        people, scores = detected.annotations, detected.scores
+        image_ids = people.image_ids
+    file = annotation_file(group.ROOT, image_set)
+    return COCOSet(dataset(people), file, image_ids, scores, test.IN_VIS_THRE, test.OKS_THRE)
+
+
+def _report_people(people: Annotations, group: EasyDict, image_set: str, role: str, report: Report) -> None:
+    report(
+        f"{role}: {len(people)} people in {len(set(people.picture))} pictures"
+        f" ({group.DATASET} {image_set}, {group.ROOT})"
+    )
 
 
 def read_people(group: EasyDict, image_set: str, config: EasyDict, codec: HeatmapCodec) -> Annotations:
@@ -62,8 +108,8 @@ def read_people(group: EasyDict, image_set: str, config: EasyDict, codec: Heatma
     aspect = codec.image_size[0] / codec.image_size[1]
     try:
         if group.DATASET == "coco":
-            return read_coco(group.ROOT, image_set, names, aspect)
-        return read_mpii(group.ROOT, image_set, names, aspect, config.DATASET_TARGET.SPLIT)
+            return read_coco(group.ROOT, image_set, names, aspect, group.DATA_FORMAT)
+        return read_mpii(group.ROOT, image_set, names, aspect, config.DATASET_TARGET.SPLIT, group.DATA_FORMAT)
     except KeyError as joint:
         raise InputError(
             f"MODEL.NUM_JOINTS is {len(names)}, but {group.DATASET} has no label for {joint}"
@@ -85,7 +131,7 @@ def build_codec(model: EasyDict) -> HeatmapCodec:
     return HeatmapCodec(size, given, model.EXTRA.SIGMA)
 
 
-def _report_label_shift(data: Data, report: Callable[[str], None]) -> None:
+def _report_label_shift(data: Data, report: Report) -> None:
     """Say which joints mean one thing in the source and another in the target."""
     if data.source is None:
         return

@@ -158,7 +158,7 @@ def _name_in_mat(joint: str) -> str:
 
 def _read_mat(path: str | PathLike, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
-        content = loadmat(path, variable_names=keys, appendmat=False)
+        content = loadmat(str(path), variable_names=keys, appendmat=False)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror or error}); expected a MATLAB file"

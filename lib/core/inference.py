@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lib.core.evaluation import heatmap_accuracy, normalised_errors, pckh
+from lib.core.evaluation import heatmap_accuracy
 from lib.core.heatmap import to_image
 from lib.core.loss import keypoint_losses
 from lib.dataset.joints import KeypointDataset
@@ -31,13 +31,12 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class EvaluationOptions:
+class InferenceOptions:
     batch_size: int
     workers: int
     flip_test: bool
     shift_heatmap: bool
     on_bad_image: str
-    pckh_legacy_01: bool = False
 
 
 def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:
@@ -56,7 +55,7 @@ def predict(
     model: nn.Module,
     dataset: KeypointDataset,
     device: torch.device,
-    options: EvaluationOptions,
+    options: InferenceOptions,
     report: Callable[[str], None],
 ) -> Predictions:
     """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable pictures."""
@@ -94,22 +93,3 @@ def predict(
         loss=loss_sum / (scores.size * width * height),
         accuracy=float(hits[known].mean()) if known.any() else float("nan"),
     )
-
-
-def evaluate(
-    model: nn.Module,
-    dataset: KeypointDataset,
-    device: torch.device,
-    options: EvaluationOptions,
-    report: Callable[[str], None],
-) -> dict:
-    """{"PCKh": {group: percent}, "loss", "accuracy", "people"} of ``model`` on a data set with head sizes."""
-    found = predict(model, dataset, device, options, report)
-    people = dataset.annotations.subset(found.index)
-    errors = normalised_errors(found.joints, people.joints, people.head_sizes)
-    return {
-        "PCKh": pckh(errors, people.visible, people.mapping.names, options.pckh_legacy_01),
-        "loss": found.loss,
-        "accuracy": 100 * found.accuracy,
-        "people": len(found.index),
-    }

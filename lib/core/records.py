@@ -11,7 +11,8 @@ from torch import Tensor
 
 from lib.core.data import Data
 from lib.core.evaluation import heatmap_accuracy
-from lib.core.inference import EvaluationOptions, evaluate
+from lib.core.evaluation_sets import EvaluationSet, evaluate
+from lib.core.inference import InferenceOptions
 from lib.core.state import State
 from lib.dataset.joints import Sample
 from lib.ignoring.step import Record
@@ -35,7 +36,7 @@ class Recorder:
         config: EasyDict,
         data: Data,
         state: State,
-        options: EvaluationOptions,
+        options: InferenceOptions,
         sink: MetricsSink,
         log: logging.Logger,
         output: Path,
@@ -78,24 +79,25 @@ class Recorder:
             self._debug_pictures(step, target, outputs)
 
     def validate(self, epoch: int, device: torch.device) -> float:
-        """Evaluate the models on V, write it down; the target model's mean PCKh."""
-        score = float("nan")
+        """Evaluate the models on V, write it down; the target model's number that chooses the best."""
+        score, to_evaluate = float("nan"), self.data.validation
         for role, made in self.state.learners().items():
-            found = evaluate(made.model, self.data.validation, device, self.options, self.log.warning)
-            self.write_evaluation("val", role, found)
+            found, _ = evaluate(made.model, to_evaluate, device, self.options, self.log.warning)
+            self.write_evaluation("val", role, to_evaluate, found)
+            numbers = found[to_evaluate.measure]
             if role == "target":
-                score = found["PCKh"]["Mean"]
+                score = numbers[to_evaluate.headline]
             self.log.info(
-                f"epoch {epoch} validation of the {role} model: PCKh {found['PCKh']['Mean']:.2f}"
-                f"  at 0.1 {found['PCKh']['Mean@0.1']:.2f}  loss {found['loss']:.3g}"
+                f"epoch {epoch} validation of the {role} model: "
+                f"{to_evaluate.measure} {describe(numbers)}  loss {found['loss']:.3g}"
             )
         self._validation_pictures(device)
         return score
 
-    def write_evaluation(self, part: str, role: str, found: dict) -> None:
+    def write_evaluation(self, part: str, role: str, evaluated: EvaluationSet, found: dict) -> None:
         """Tags ``val/...`` and ``test/...`` for the target model, ``val_source_model/...`` for the other."""
         tag = part if role == "target" else f"{part}_source_model"
-        values = {f"{tag}/PCKh_{name}": value for name, value in found["PCKh"].items()}
+        values = {f"{tag}/{evaluated.measure}_{name}": v for name, v in found[evaluated.measure].items()}
         self.sink.scalars(
             self.state.step, values | {f"{tag}/loss": found["loss"], f"{tag}/accuracy": found["accuracy"]}
         )
@@ -124,7 +126,7 @@ class Recorder:
     @torch.no_grad()
     def _validation_pictures(self, device: torch.device) -> None:
         """The first people of V: above the predicted skeletons, below the predicted heatmaps."""
-        dataset = self.data.validation
+        dataset = self.data.validation.dataset
         samples = [dataset[i, 0] for i in range(min(SHOWN, len(dataset)))]
         samples = [sample for sample in samples if not sample.problem]
         if not samples:
@@ -138,7 +140,7 @@ class Recorder:
             self.sink.picture(self.state.step, f"pictures/validation_{role}_model", sheet)
 
     def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        codec = self.data.validation.codec
+        codec = self.data.validation.dataset.codec
         joints, _ = codec.decode(heatmaps)
         return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints)
 
@@ -158,3 +160,9 @@ class Recorder:
                 if self.debug[f"SAVE_{what}_{kind.upper()}"]:
                     file = folder / f"step_{step:07d}_{what.lower()}_{kind}.jpg"
                     cv2.imwrite(str(file), np.ascontiguousarray(part[..., ::-1]))
+
+
+def describe(numbers: dict[str, float]) -> str:
+    """The numbers of a measure on one line: percent with two decimals, AP with three."""
+    digits = 2 if "Mean" in numbers else 3
+    return "  ".join(f"{name} {value:.{digits}f}" for name, value in numbers.items())

@@ -13,11 +13,12 @@ import torch
 from easydict import EasyDict
 
 from lib.core.config import dump_config
-from lib.core.data import Data, build_data
+from lib.core.data import Data
 from lib.core.errors import NonFiniteError
-from lib.core.inference import EvaluationOptions, evaluate
+from lib.core.evaluation_sets import evaluate
+from lib.core.inference import InferenceOptions
 from lib.core.loss import keypoint_losses
-from lib.core.records import Recorder
+from lib.core.records import Recorder, describe
 from lib.core.state import State, build_state
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.keypoints import flip_permutation
@@ -42,14 +43,14 @@ class Folders:
     board: Path
 
     @classmethod
-    def of(cls, config: EasyDict, config_path: str | Path, mode: Mode) -> "Folders":
-        data = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
+    def of(cls, config: EasyDict, config_path: str | Path, data: str, run: str) -> "Folders":
+        """``data``: name of the data set(s); ``run``: of what is done with them, such as the mode."""
         model = f"{config.MODEL.NAME}_{config.MODEL.EXTRA.NUM_LAYERS}"
-        inside = Path(data, model, Path(config_path).stem, mode.name)
+        inside = Path(data, model, Path(config_path).stem, run)
         return cls(Path(config.OUTPUT_DIR) / inside, Path(config.LOG_DIR) / inside)
 
 
-def train(config: EasyDict, mode: Mode, folders: Folders, notes: list[str]) -> Path:
+def train(config: EasyDict, mode: Mode, data: Data, folders: Folders, notes: list[str]) -> Path:
     """Train in ``mode``, choose the best epoch on V, test it; returns the path of results.json.
 
     ``notes`` are written at the top of the log. Raises InputError for input that cannot be used
@@ -57,7 +58,6 @@ def train(config: EasyDict, mode: Mode, folders: Folders, notes: list[str]) -> P
     """
     set_up_backends(config.THREADS, config.CUDNN)
     device, where = pick_device(config.DEVICE, config.GPUS)
-    data = build_data(config, mode.uses_source, notes.append)
     source_people = data.source.annotations if data.source else data.target.annotations
     partner = flip_permutation(data.joints)
     state = build_state(config, mode, device, len(source_people), partner, notes.append)
@@ -83,7 +83,7 @@ def train(config: EasyDict, mode: Mode, folders: Folders, notes: list[str]) -> P
     try:
         with MetricsSink(folders.output, folders.board) as sink:
             sink.text("config", f"```\n{dump_config(config)}\n```")
-            recorder = Recorder(config, data, state, evaluation_options(config), sink, log, folders.output)
+            recorder = Recorder(config, data, state, inference_options(config), sink, log, folders.output)
             _run_epochs(config, mode, data, state, device, folders.output, recorder, log)
             return _finish(config, data, state, device, folders, recorder, log)
     finally:
@@ -174,12 +174,15 @@ def _finish(
     found: dict[str, dict] = {}
     for role, made in state.learners().items():
         found[role] = {}
-        for part, dataset in (("val", data.validation), ("test", data.test)):
-            found[role][part] = evaluate(made.model, dataset, device, recorder.options, log.warning)
-            recorder.write_evaluation(part, role, found[role][part])
-        log.info(
-            f"test of the {role} model of epoch {best_epoch}: {describe_pckh(found[role]['test']['PCKh'])}"
-        )
+        for part, to_evaluate in (("val", data.validation), ("test", data.test)):
+            found[role][part], predictions = evaluate(
+                made.model, to_evaluate, device, recorder.options, log.warning
+            )
+            recorder.write_evaluation(part, role, to_evaluate, found[role][part])
+        numbers = found[role]["test"][data.test.measure]
+        log.info(f"test of the {role} model of epoch {best_epoch}: {data.test.measure} {describe(numbers)}")
+        if role == "target":
+            log.info(f"its predictions: {data.test.save(predictions, folders.output)}")
     results = {
         "mode": state.mode,
         "seed": config.SEED,
@@ -196,7 +199,7 @@ def _finish(
         "log": str(folders.board),
     }
     path = folders.output / "results.json"
-    write_text(path, json_tricks.dumps(_without_nan(results), primitives=True, indent=2) + "\n")
+    write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
     return path
 
 
@@ -224,14 +227,10 @@ def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log
     return summary
 
 
-def describe_pckh(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.2f}" for name, value in values.items())
-
-
-def _without_nan(node):
+def without_nan(node):
     """JSON has no NaN: null says that there is no such number."""
     if isinstance(node, dict):
-        return {key: _without_nan(value) for key, value in node.items()}
+        return {key: without_nan(value) for key, value in node.items()}
     return None if isinstance(node, float) and not math.isfinite(node) else node
 
 
@@ -251,11 +250,15 @@ class _Batches:
             self.source = self._read(data.source, self._order(data.source, size, 2, start))
         if mode.ignores:
             size = config.LBI.VAL_BATCH_SIZE or size
-            if size >= len(data.validation):  # the whole of V every time, without augmentation: read it once
-                whole = EndlessBatches(len(data.validation), size, config.SEED, shuffle=False)
-                self.validation = itertools.repeat(next(self._read(data.validation, whole)))
+            if size >= len(
+                data.validation.dataset
+            ):  # the whole of V every time, without augmentation: read it once
+                whole = EndlessBatches(len(data.validation.dataset), size, config.SEED, shuffle=False)
+                self.validation = itertools.repeat(next(self._read(data.validation.dataset, whole)))
             else:
-                self.validation = self._read(data.validation, self._order(data.validation, size, 3, start))
+                self.validation = self._read(
+                    data.validation.dataset, self._order(data.validation.dataset, size, 3, start)
+                )
 
     def next(self) -> tuple[Sample, Sample | None, Sample | None]:
         """Batches of target, source and validation, those that the mode uses."""
@@ -307,13 +310,12 @@ def _save(path: Path, state: State, epoch: int, config: EasyDict) -> None:
     save_checkpoint(path, {**state.state_dict(), "epoch": epoch + 1, "config": dump_config(config)})
 
 
-def evaluation_options(config: EasyDict) -> EvaluationOptions:
+def inference_options(config: EasyDict) -> InferenceOptions:
     test = config.TEST
-    return EvaluationOptions(
+    return InferenceOptions(
         batch_size=test.BATCH_SIZE,
         workers=config.WORKERS,
         flip_test=test.FLIP_TEST,
         shift_heatmap=test.SHIFT_HEATMAP,
         on_bad_image=config.DATASET.ON_BAD_IMAGE,
-        pckh_legacy_01=test.PCKH_LEGACY_01,
     )

@@ -1,14 +1,14 @@
 """Annotated people as packed arrays, and the checks that every data set's reader shares."""
 
 import json
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lib.core.errors import InputError
+from lib.dataset.crop import fit_aspect
 from lib.dataset.keypoints import JointMapping
 
 PADDING = 1.25  # a crop is this much larger than the person's box (SimpleBaseline)
@@ -23,6 +23,7 @@ class Annotations:
     joints: [N, J, 2] x and y.   visible: [N, J] 1 where the joint is annotated.
     centers: [N, 2] and sizes: [N, 2], middle, width and height of the part to crop.
     head_sizes: [N] length that PCKh divides by, or None where PCKh has no meaning.
+    image_ids: [N] the data set's own number of the picture, or None where it has none.
     """
 
     mapping: JointMapping
@@ -34,6 +35,7 @@ class Annotations:
     centers: np.ndarray
     sizes: np.ndarray
     head_sizes: np.ndarray | None = None
+    image_ids: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -41,9 +43,9 @@ class Annotations:
     def subset(self, keep: np.ndarray) -> "Annotations":
         """The people that ``keep`` (boolean mask or positions) names, in that order."""
         arrays = {
-            name: getattr(self, name)[keep]
-            for name in ("ids", "picture", "joints", "visible", "centers", "sizes", "head_sizes")
-            if getattr(self, name) is not None
+            field.name: getattr(self, field.name)[keep]
+            for field in fields(self)
+            if isinstance(getattr(self, field.name), np.ndarray)
         }
         return replace(self, **arrays)
 
@@ -54,28 +56,9 @@ def read_json(path: Path) -> Any:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
     except OSError as error:
-        raise InputError(f"{path}: cannot read the annotations ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error})") from None
-
-
-class PictureFolder:
-    """The pictures of one folder, listed once, so that asking for each of 100,000 costs nothing."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        try:
-            self.names = {entry.name for entry in os.scandir(folder)}
-        except OSError as error:
-            raise InputError(f"{folder}: cannot read the image folder ({error.strerror})") from None
-
-    def path(self, name: Any, where: str) -> str:
-        """Full path of the picture ``name`` that the annotation ``where`` asks for."""
-        if not isinstance(name, str) or name != os.path.basename(name):
-            raise InputError(f"{where}: image name {name!r} is not the name of a file in {self.folder}")
-        if name not in self.names:
-            raise InputError(f"{where}: image {name!r} is not in {self.folder}")
-        return str(self.folder / name)
 
 
 def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.ndarray:
@@ -92,3 +75,25 @@ def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.nda
     if not (np.abs(array) < LARGEST).all():
         raise InputError(f"{where}: {what} holds a number that is not finite or far too large: {value!r:.80}")
     return array
+
+
+def whole_number(value: Any, where: str, what: str) -> int:
+    """``value`` where it is a whole number that fits an array; InputError otherwise."""
+    if not isinstance(value, int) or abs(value) >= 2**63:
+        raise InputError(f"{where}: {what} should be a whole number of at most 64 bits, found {value!r:.80}")
+    return value
+
+
+def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centers and sizes, float32 [N, 2], of the crops around ``boxes`` [N, 4] (x, y, width, height).
+
+    width / height is ``aspect``; a box is taken as a pixel wide and high at least.
+    """
+    sizes = fit_aspect(np.maximum(boxes[:, 2:], 1.0), aspect) * PADDING
+    return (boxes[:, :2] + boxes[:, 2:] / 2).astype(np.float32), sizes.astype(np.float32)
+
+
+def by_image(image_ids: np.ndarray) -> list[np.ndarray]:
+    """The positions of each image's people, for ``image_ids`` [N]."""
+    order = np.argsort(image_ids, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1)

@@ -13,6 +13,7 @@ from lib.core.heatmap import HeatmapCodec
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import apply_matrix, crop_matrix
 from lib.dataset.keypoints import flip_permutation
+from lib.dataset.pictures import read_picture
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -118,20 +119,6 @@ class KeypointDataset(Dataset):
         if rng.random() > 0.6:
             rotation = 0.0
         return float(factor), float(rotation), bool(change.flip and rng.random() <= 0.5)
-
-
-def read_picture(path: str, color_rgb: bool = True) -> np.ndarray | None:
-    """[H, W, 3] uint8 as stored, camera orientation not applied; None where it cannot be read.
-
-    Annotations are made on the stored pixels, so EXIF rotation must be ignored.
-    """
-    try:
-        picture = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        return None
-    if picture is None or not color_rgb:
-        return picture
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def normalise(crop: np.ndarray) -> Tensor:

@@ -1,4 +1,4 @@
-"""MPII Human Pose: ``annot/{train,valid}.json``, ``annot/gt_valid.mat`` and ``images/``."""
+"""MPII Human Pose: ``annot/{train,valid}.json``, ``annot/gt_valid.mat`` and ``images/`` (or ``images.zip``)."""
 
 from pathlib import Path
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from lib.core.errors import InputError
 from lib.core.evaluation import head_sizes_from_scales, read_mpii_truth
-from lib.dataset.annotations import PADDING, Annotations, PictureFolder, numbers, read_json
+from lib.dataset.annotations import PADDING, Annotations, numbers, read_json
 from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
+from lib.dataset.pictures import PictureFolder
 
 # The parts that the target's training set is cut into: (file, is it the validation part).
 SPLITS = {"train_finetune": ("train", False), "train_validate": ("train", True)}
@@ -15,12 +16,18 @@ VALIDATION_SHARE = 3  # every third image (or annotation) is for validation
 
 
 def read_mpii(
-    root: str | Path, image_set: str, names: tuple[str, ...], aspect: float, split: str = "image"
+    root: str | Path,
+    image_set: str,
+    names: tuple[str, ...],
+    aspect: float,
+    split: str = "image",
+    data_format: str = "jpg",
 ) -> Annotations:
     """The people of ``image_set``: train, valid, or train_finetune / train_validate.
 
     The last two are train cut in two thirds and one third; ``split`` says by what: ``image``
     keeps the people of one picture on one side, ``annotation`` is the original's cut.
+    ``data_format`` zip reads the pictures from ``images.zip``.
     A crop's height is the box's side, whatever the input's aspect, so that people appear at the
     same scale as in crops of COCO. The people's ids are their positions in the file.
     Raises InputError naming the file and the annotation for whatever cannot be used.
@@ -30,7 +37,7 @@ def read_mpii(
     people = read_json(path)
     if not isinstance(people, list):
         raise InputError(f"{path}: expected a list of people")
-    folder = PictureFolder(Path(root) / "images")
+    folder = PictureFolder(Path(root) / "images", data_format)
     pictures: dict[str, int] = {}
     count = len(people)
     picture = np.empty(count, np.int32)

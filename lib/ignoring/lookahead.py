@@ -15,11 +15,6 @@ class LookAhead(NamedTuple):
     derivative: list[Tensor]
 
 
-def optimizer_parameters(optimizer: Optimizer) -> list[Tensor]:
-    """All parameters of ``optimizer``, group by group."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
 @torch.no_grad()
 def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
     """Where ``optimizer.step()`` would go from here with ``gradients``, and how that depends on them.

@@ -39,7 +39,7 @@ def imagenet_weights_path(path: str | Path) -> Path:
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a .pth or .pth.tar by parameter name, on the CPU.
 
-    The file holds them plainly or under 'state_dict' or 'model', with or without DataParallel's 'module.'
+    The file holds them plainly, under 'state_dict' or 'model', or as this project's checkpoints do, with or without DataParallel's 'module.'
     before their names. Raises InputError where it is missing, unreadable or holds no tensors.
     """
     path = Path(path)
@@ -59,7 +59,11 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as a weights file ({reason})") from error
 
-    nested = [content.get("state_dict"), content.get("model")] if isinstance(content, dict) else []
+    nested = (
+        [content.get(key) for key in ("state_dict", "model", "target_model")]
+        if isinstance(content, dict)
+        else []
+    )
     tensors = next(filter(None, map(_tensors, [*nested, content])), None)
     if not tensors:
         raise InputError(f"{path}: holds no tensors, neither plainly nor under 'state_dict' or 'model'")

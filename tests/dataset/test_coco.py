@@ -53,6 +53,7 @@ def test_real_sample_is_what_pycocotools_reads(image_set, count, names):
         assert picture.is_file()
         (image,) = api.loadImgs(annotation["image_id"])
         assert picture.name == image["file_name"]
+        assert people.image_ids[i] == annotation["image_id"]
         # The crop holds the box, but for the pixel that the clean-up takes off.
         x, y, width, height = annotation["bbox"]
         slack = 1.01
@@ -196,6 +197,13 @@ def test_missing_key_of_an_image(tmp_path, key):
     del image[key]
     write_json(path, {"images": [image], "annotations": [coco_person()]})
     complaint(tmp_path, path.name, "an image needs id, file_name, width and height")
+
+
+@pytest.mark.parametrize("number", ["1", 1.5, None, 2**63])
+def test_number_of_an_image_that_is_not_whole(tmp_path, number):
+    path = write_coco(tmp_path, [coco_person()])
+    write_json(path, {"images": [coco_image(id=number)], "annotations": [coco_person()]})
+    complaint(tmp_path, path.name, f"image {number!r}: id should be a whole number")
 
 
 @pytest.mark.parametrize("name", ["gone.jpg", "../x.jpg", "/etc/hostname", "", "..", ".", "a/b.jpg", 5])

@@ -4,15 +4,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.utils.data import default_collate
 from torchvision.transforms import functional as vision
 
 import lib.dataset.joints as joints_module
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.annotations import Annotations
-from lib.dataset.joints import Augmentation, KeypointDataset, denormalise, normalise, read_picture
+from lib.dataset.joints import Augmentation, KeypointDataset, denormalise, normalise
 from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation, joint_mapping
+from lib.dataset.pictures import read_picture
 from tests.oracle.data_sets import smooth_picture
 from tests.oracle.simple_baseline import gaussian_heatmaps, left_right_pairs, three_point_matrix
 
@@ -231,52 +231,6 @@ def test_normalise_is_torchvisions_and_denormalise_its_inverse():
     # Colours that no picture has are cut off.
     assert denormalise(torch.full((3, 1, 1), 99.0)).tolist() == [[[255, 255, 255]]]
     assert denormalise(torch.full((3, 1, 1), -99.0)).tolist() == [[[0, 0, 0]]]
-
-
-def test_colours_are_red_green_blue(tmp_path):
-    Image.new("RGB", (5, 4), (200, 100, 50)).save(tmp_path / "plain.png")
-    assert read_picture(str(tmp_path / "plain.png"))[2, 3].tolist() == [200, 100, 50]
-    assert read_picture(str(tmp_path / "plain.png"), color_rgb=False)[2, 3].tolist() == [50, 100, 200]
-
-
-@pytest.mark.parametrize(
-    ("mode", "name", "colour", "expected"),
-    [
-        ("L", "grey.jpg", 90, (90, 90, 90)),
-        ("L", "grey.png", 90, (90, 90, 90)),
-        ("CMYK", "cmyk.jpg", (55, 155, 205, 0), (200, 100, 50)),
-        ("RGBA", "alpha.png", (200, 100, 50, 128), (200, 100, 50)),
-        ("1", "bits.png", 1, (255, 255, 255)),
-        ("P", "palette.png", 0, (0, 0, 0)),
-    ],
-)
-def test_unusual_colours_read_as_three_channels(tmp_path, mode, name, colour, expected):
-    Image.new(mode, (20, 12), colour).save(tmp_path / name)
-    picture = read_picture(str(tmp_path / name))
-    assert picture.shape == (12, 20, 3) and picture.dtype == np.uint8
-    np.testing.assert_allclose(picture[6, 10].astype(int), expected, atol=4)
-
-
-@pytest.mark.parametrize("shape", [(12, 20), (12, 20, 3)])
-def test_sixteen_bits_are_cut_to_eight(tmp_path, shape):
-    deep = np.random.default_rng(0).integers(0, 2**16, shape).astype(np.uint16)
-    cv2.imwrite(str(tmp_path / "deep.png"), deep)
-    picture = read_picture(str(tmp_path / "deep.png"), color_rgb=False).astype(int)
-    expected = np.broadcast_to(deep.reshape(12, 20, -1) / 257, (12, 20, 3))
-    np.testing.assert_allclose(picture, expected, atol=1.01)
-
-
-def test_the_cameras_orientation_is_not_applied(tmp_path):
-    # Annotations count the stored pixels.
-    path = str(tmp_path / "turned.jpg")
-    stored = Image.fromarray(smooth_picture(40, 24))
-    exif = stored.getexif()
-    exif[0x0112] = 6  # a quarter turn
-    stored.save(path, exif=exif, quality=95)
-    assert cv2.imread(path).shape == (40, 24, 3), "the file says nothing of a turn"
-    picture = read_picture(path)
-    assert picture.shape == (24, 40, 3)
-    assert np.abs(picture.astype(int) - smooth_picture(40, 24)).mean() < 5
 
 
 @pytest.mark.parametrize("bad", ["missing", "empty", "text", "folder", "header only"])

@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 import pytest
 import torch
 
-from lib.ignoring.lookahead import look_ahead, norm, optimizer_parameters
+from lib.ignoring.lookahead import look_ahead, norm
 from tests.oracle import unrolled
 
 LR = 1e-2
@@ -21,6 +21,11 @@ OPTIMIZERS = {
     "nesterov": lambda p, wd: torch.optim.SGD(p, lr=LR, momentum=0.9, nesterov=True, weight_decay=wd),
 }
 SHAPES = [(3, 4), (5,), ()]
+
+
+def optimizer_parameters(optimizer):
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
 
 
 def noise(seed, shapes=SHAPES, dtype=torch.float64):

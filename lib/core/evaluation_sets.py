@@ -1,0 +1,135 @@
+"""Data sets that a network is evaluated on, each with the measure of its field: PCKh or AP."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import json_tricks
+import numpy as np
+import torch
+from scipy.io import savemat
+from torch import nn
+
+from lib.core.coco_evaluation import coco_average_precision, coco_results, read_coco_results
+from lib.core.errors import InputError
+from lib.core.evaluation import normalised_errors, pckh, read_mpii_predictions, read_mpii_truth
+from lib.core.inference import InferenceOptions, Predictions, predict
+from lib.dataset.coco import annotation_file
+from lib.dataset.joints import KeypointDataset
+from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
+from lib.utils.files import write_atomically, write_text
+
+
+@dataclass(frozen=True)
+class EvaluationSet(ABC):
+    """``measure`` names the table of numbers, ``headline`` the number that chooses the best epoch."""
+
+    dataset: KeypointDataset
+    measure = ""
+    headline = ""
+
+    @abstractmethod
+    def score(self, found: Predictions) -> dict[str, float]:
+        """The numbers, in percent for PCKh and in [0, 1] for AP."""
+
+    @abstractmethod
+    def save(self, found: Predictions, folder: Path) -> Path:
+        """Write the predictions as others read them; the file."""
+
+
+@dataclass(frozen=True)
+class MPIISet(EvaluationSet):
+    legacy_01: bool = False
+    measure = "PCKh"
+    headline = "Mean"
+
+    def score(self, found: Predictions) -> dict[str, float]:
+        people = self.dataset.annotations.subset(found.index)
+        errors = normalised_errors(found.joints, people.joints, people.head_sizes)
+        return pckh(errors, people.visible, people.mapping.names, self.legacy_01)
+
+    def save(self, found: Predictions, folder: Path) -> Path:
+        """``preds`` [N, 16, 2], 1-based; NaN for joints that the network lacks and unreadable pictures."""
+        people = self.dataset.annotations
+        joints = np.full((len(people), len(MPII_KEYPOINTS), 2), np.nan)
+        joints[np.ix_(found.index, list(people.mapping.index))] = found.joints + 1
+        path = folder / "predictions.mat"
+        write_atomically(path, lambda file: savemat(file, {"preds": joints}))
+        return path
+
+
+@dataclass(frozen=True)
+class COCOSet(EvaluationSet):
+    """``image_ids`` and ``box_scores`` [N] of the people that are predicted; the measure is over all
+    images of ``annotation_file``."""
+
+    annotation_file: Path
+    image_ids: np.ndarray
+    box_scores: np.ndarray
+    in_vis_thre: float
+    oks_thre: float
+    measure = "AP"
+    headline = "AP"
+
+    def score(self, found: Predictions) -> dict[str, float]:
+        return coco_average_precision(self.annotation_file, self._results(found))
+
+    def save(self, found: Predictions, folder: Path) -> Path:
+        path = folder / "keypoints_results.json"
+        write_text(path, json_tricks.dumps(self._results(found), primitives=True))
+        return path
+
+    def _results(self, found: Predictions) -> list[dict]:
+        people = self.dataset.annotations
+        if found.joints.shape[1] != 17:
+            raise InputError(f"AP is of COCO's 17 joints; MODEL.NUM_JOINTS is {found.joints.shape[1]}")
+        return coco_results(
+            found.joints,
+            found.scores,
+            self.image_ids[found.index],
+            self.box_scores[found.index],
+            people.sizes[found.index].prod(axis=1),
+            self.in_vis_thre,
+            self.oks_thre,
+        )
+
+
+def score_predictions(
+    dataset: str, root: str, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
+) -> tuple[str, dict[str, float]]:
+    """(measure, numbers) of a prediction file against the annotations alone: no pictures, no network.
+
+    For 'mpii' a .mat file with ``preds`` [N, 16, 2], 1-based; PCKh of the joints ``names``.
+    For 'coco' a results JSON; AP. Raises InputError.
+    """
+    if dataset == "coco":
+        return COCOSet.measure, coco_average_precision(
+            annotation_file(root, image_set), read_coco_results(path)
+        )
+    if image_set != "valid":
+        raise InputError(
+            f"DATASET.TEST_SET is {image_set}: MPII's predictions are of valid, which has gt_valid.mat"
+        )
+    truth = read_mpii_truth(Path(root) / "annot" / "gt_valid.mat")
+    index = list(joint_mapping("mpii", names).index)
+    errors = normalised_errors(read_mpii_predictions(path), truth.joints, truth.head_sizes)
+    return MPIISet.measure, pckh(errors[:, index], truth.visible[:, index], names, legacy_01)
+
+
+def evaluate(
+    model: nn.Module,
+    to_evaluate: EvaluationSet,
+    device: torch.device,
+    options: InferenceOptions,
+    report: Callable[[str], None],
+) -> tuple[dict, Predictions]:
+    """({measure: numbers, "loss", "accuracy", "people"}, the predictions) of ``model``."""
+    found = predict(model, to_evaluate.dataset, device, options, report)
+    summary = {
+        to_evaluate.measure: to_evaluate.score(found),
+        "loss": found.loss,
+        "accuracy": 100 * found.accuracy,
+        "people": len(found.index),
+    }
+    return summary, found

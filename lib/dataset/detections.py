@@ -1,0 +1,91 @@
+"""People where a detector found them, to be evaluated on as published: SimpleBaseline's detections file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lib.core.errors import InputError
+from lib.dataset.annotations import Annotations, by_image, numbers, padded_crops, read_json
+from lib.dataset.coco import PERSON, annotation_file, read_coco_file
+from lib.dataset.keypoints import joint_mapping
+from lib.dataset.pictures import PictureFolder
+from lib.nms.nms import box_nms
+
+
+@dataclass(frozen=True)
+class DetectedPeople:
+    """annotations: N boxes whose joints nobody knows (0, not visible).   scores: [N], the detector's."""
+
+    annotations: Annotations
+    scores: np.ndarray
+
+
+def read_detections(
+    path: str | Path,
+    root: str | Path,
+    image_set: str,
+    names: tuple[str, ...],
+    aspect: float,
+    image_thre: float,
+    bbox_thre: float = 1.0,
+    data_format: str = "jpg",
+) -> DetectedPeople:
+    """The people of a list of {image_id, category_id, bbox [x, y, width, height], score}.
+
+    Only category 1 counts. Left out are scores below ``image_thre``, and of boxes that overlap by an IoU
+    above ``bbox_thre`` all but the best. The people's ids are their positions in the file.
+    See `read_coco` for the rest. Raises InputError naming the file and the detection for whatever cannot be
+    used, and where nobody is left.
+    """
+    coco = read_coco_file(annotation_file(root, image_set))
+    folder = PictureFolder(Path(root) / "images" / image_set, data_format)
+    detections = read_json(path)
+    if not isinstance(detections, list):
+        raise InputError(f"{path}: expected a list of detections, found {type(detections).__name__}")
+    pictures: dict[str, int] = {}
+    ids, image_ids, picture, boxes, scores = [], [], [], [], []
+    for number, detection in enumerate(detections):
+        where = f"{path}: detection {number}"
+        try:
+            category, image_id, box, score = (
+                detection[k] for k in ("category_id", "image_id", "bbox", "score")
+            )
+        except (KeyError, TypeError):
+            raise InputError(f"{where} needs image_id, category_id, bbox and score") from None
+        if category != PERSON:
+            continue
+        box = numbers(box, (4,), where, "bbox")
+        if box[2:].min() < 0:
+            raise InputError(f"{where}: width and height of bbox should not be negative, found {box[2:]}")
+        score = float(numbers(score, (), where, "score"))
+        image = coco.image(image_id, where)
+        if score < image_thre:
+            continue
+        file = folder.path(image.file_name, where)
+        ids.append(number)
+        image_ids.append(image_id)
+        picture.append(pictures.setdefault(file, len(pictures)))
+        boxes.append(box)
+        scores.append(score)
+
+    if not ids:
+        raise InputError(f"{path}: no person detected with a score of {image_thre:g} or more")
+    mapping = joint_mapping("coco", names)
+    boxes, scores, image_ids = np.array(boxes), np.array(scores), np.array(image_ids, np.int64)
+    centers, sizes = padded_crops(boxes, aspect)
+    everyone = Annotations(
+        mapping=mapping,
+        ids=np.array(ids, np.int64),
+        pictures=tuple(pictures),
+        picture=np.array(picture, np.int32),
+        joints=np.zeros((len(ids), len(names), 2), np.float32),
+        visible=np.zeros((len(ids), len(names)), np.float32),
+        centers=centers,
+        sizes=sizes,
+        image_ids=image_ids,
+    )
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    best = [people[box_nms(corners[people], scores[people], bbox_thre)] for people in by_image(image_ids)]
+    keep = np.sort(np.concatenate(best))
+    return DetectedPeople(everyone.subset(keep), scores[keep])

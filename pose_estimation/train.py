@@ -1,0 +1,34 @@
+"""SimpleBaseline: train a pose network on one data set.
+
+    python pose_estimation/train.py --cfg experiments/mpii/resnet50/256x256_d256x3_adam_lr1e-3.yaml [KEY VALUE ...]
+
+evaluates it after every epoch on DATASET.TEST_SET and keeps the best.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lib.core.command import configuration, run_command, settings_parser
+from lib.core.data import build_single_data
+from lib.core.training import Folders, train
+from lib.ignoring.modes import Mode, Source
+
+ALONE = Mode("train", "one data set", Source.NO, Source.NO)
+
+
+def command(words: list[str] | None) -> Path:
+    arguments = settings_parser(__doc__).parse_intermixed_args(words)
+    config, notes = configuration(arguments)
+    data = build_single_data(config, notes.append)
+    folders = Folders.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
+    return train(config, ALONE, data, folders, notes)
+
+
+def main(words: list[str] | None = None) -> int:
+    return run_command(command, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Evaluate a network, or predictions that were saved, on DATASET.TEST_SET.
+
+    python pose_estimation/valid.py --cfg C.yaml --model-file WEIGHTS [--flip-test] [--use-detect-bbox]
+    python pose_estimation/valid.py --cfg C.yaml --predictions FILE
+
+Weights: a checkpoint of main.py or train.py, or a published one. Predictions: for MPII a .mat file with
+`preds` [people, 16, 2] in pixels from 1, for COCO a results JSON.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import json_tricks
+from easydict import EasyDict
+
+from lib.core.coco_evaluation import format_table
+from lib.core.command import configuration, run_command, settings_parser
+from lib.core.data import evaluation_set
+from lib.core.errors import InputError
+from lib.core.evaluation_sets import evaluate, score_predictions
+from lib.core.training import Folders, inference_options, without_nan
+from lib.dataset.keypoints import network_joints
+from lib.models.pose_resnet import build_pose_resnet
+from lib.models.weights import load_weights, read_state_dict
+from lib.utils.device import pick_device, set_up_backends
+from lib.utils.files import write_text
+from lib.utils.log import close_log, open_log
+
+FLAGS = {"gpus": "GPUS", "workers": "WORKERS", "save_dir": "OUTPUT_DIR", "model-file": "TEST.MODEL_FILE"}
+
+
+def command(words: list[str] | None) -> Path:
+    parser = settings_parser(__doc__, FLAGS)
+    parser.add_argument("--flip-test", action="store_true", help="TEST.FLIP_TEST true")
+    parser.add_argument("--use-detect-bbox", action="store_true", help="TEST.USE_GT_BBOX false")
+    parser.add_argument("--predictions", metavar="FILE", help="evaluate these, without a network")
+    arguments = parser.parse_intermixed_args(words)
+    arguments.overrides += ["TEST.FLIP_TEST", "true"] * arguments.flip_test
+    arguments.overrides += ["TEST.USE_GT_BBOX", "false"] * arguments.use_detect_bbox
+    config, notes = configuration(arguments)
+    if bool(arguments.predictions) == bool(config.TEST.MODEL_FILE):
+        raise InputError("give either weights (--model-file, TEST.MODEL_FILE) or --predictions")
+
+    folder = Folders.of(config, arguments.cfg, config.DATASET.DATASET, "valid").output
+    if arguments.predictions:
+        results = _score_file(config, arguments.predictions)
+    else:
+        results = _evaluate_network(config, folder, notes)
+    log = open_log(folder / "valid.log")
+    ((measure, numbers),) = ((k, v) for k, v in results["test"].items() if isinstance(v, dict))
+    table = format_table(f"{folder.parents[1].name} {measure}", numbers)
+    for line in (*notes, *table.splitlines()):
+        log.info(line)
+    close_log()
+    path = folder / "results.json"
+    write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
+    return path
+
+
+def _score_file(config: EasyDict, path: str) -> dict:
+    group = config.DATASET
+    names = network_joints(config.MODEL.NUM_JOINTS)
+    measure, numbers = score_predictions(
+        group.DATASET, group.ROOT, group.TEST_SET, names, path, config.TEST.PCKH_LEGACY_01
+    )
+    return {"predictions": path, "test": {measure: numbers}}
+
+
+def _evaluate_network(config: EasyDict, folder: Path, notes: list[str]) -> dict:
+    set_up_backends(config.THREADS, config.CUDNN)
+    device, where = pick_device(config.DEVICE, config.GPUS)
+    to_evaluate = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", notes.append)
+    model = build_pose_resnet(config.MODEL)
+    report = load_weights(model, read_state_dict(config.TEST.MODEL_FILE))
+    notes += [where, *(f"{config.TEST.MODEL_FILE}: {line}" for line in report.summary().splitlines())]
+    summary, found = evaluate(model.to(device), to_evaluate, device, inference_options(config), notes.append)
+    saved = to_evaluate.save(found, folder)
+    notes.append(f"predictions: {saved}")
+    return {"model_file": config.TEST.MODEL_FILE, "test": summary, "predictions": str(saved)}
+
+
+def main(words: list[str] | None = None) -> int:
+    return run_command(command, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

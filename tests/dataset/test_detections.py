@@ -1,0 +1,214 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib.core.errors import InputError
+from lib.core.heatmap import HeatmapCodec
+from lib.dataset.detections import read_detections
+from lib.dataset.joints import KeypointDataset
+from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
+from tests.oracle.data_sets import NASTY_VALUES, coco_image, write_coco, write_json
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "coco"
+DETECTIONS = DATA / "person_detection_results" / "COCO_val2017_detections_AP_H_56_person.json"
+needs_coco = pytest.mark.skipif(
+    not DETECTIONS.is_file(), reason=f"no detections of the COCO sample in {DATA}"
+)
+ASPECT = 192 / 256
+
+
+def detection(image_id=1, bbox=(8, 6, 20, 30), score=0.9, **changed):
+    return {"image_id": image_id, "category_id": 1, "bbox": bbox, "score": score, **changed}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two pictures; the annotations say nothing of people."""
+    write_coco(tmp_path, [], [coco_image(1), coco_image(2)])
+    return tmp_path
+
+
+def read(root, detections, image_thre=0.0, names=COCO_KEYPOINTS, aspect=ASPECT, **options):
+    path = root / "found.json"
+    write_json(path, detections)
+    return read_detections(path, root, "train2017", names, aspect, image_thre, **options)
+
+
+def complaint(root, detections, *parts, **options):
+    """The message of the InputError, which is one line, names the file and holds all ``parts``."""
+    with pytest.raises(InputError) as caught:
+        read(root, detections, **options)
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith(str(root / "found.json"))
+    for part in parts:
+        assert part in message
+
+
+def simple_baselines_crop(box, aspect):
+    """Middle and size of a crop, in SimpleBaseline's units of 200 pixels."""
+    x, y, width, height = box
+    center = (x + width * 0.5, y + height * 0.5)
+    if width > aspect * height:
+        height = width / aspect
+    elif width < aspect * height:
+        width = height * aspect
+    return center, (width / 200 * 1.25 * 200, height / 200 * 1.25 * 200)
+
+
+@needs_coco
+@pytest.mark.parametrize("image_thre", [0.0, 0.5])
+@pytest.mark.parametrize("names", [COCO_KEYPOINTS, SHARED_KEYPOINTS], ids=["17", "13"])
+def test_real_detections_are_read_as_simple_baseline_does(image_thre, names):
+    raw = [d for d in json.loads(DETECTIONS.read_text()) if d["score"] >= image_thre]
+    found = read_detections(DETECTIONS, DATA, "val2017", names, ASPECT, image_thre)
+    people = found.annotations
+    assert len(people) == len(raw) == len(found.scores) and (image_thre or len(raw) == 155)
+    np.testing.assert_array_equal(found.scores, [d["score"] for d in raw])
+    np.testing.assert_array_equal(people.image_ids, [d["image_id"] for d in raw])
+    for i, d in enumerate(raw):
+        center, size = simple_baselines_crop(d["bbox"], ASPECT)
+        np.testing.assert_allclose(people.centers[i], center, rtol=1e-5)
+        np.testing.assert_allclose(people.sizes[i], size, rtol=1e-5)
+        picture = Path(people.pictures[people.picture[i]])
+        assert picture.is_file() and picture.name == f"{d['image_id']:012}.jpg"
+    assert people.joints.shape == (len(raw), len(names), 2) and people.visible.shape == (len(raw), len(names))
+    assert not people.joints.any() and not people.visible.any()
+
+
+@needs_coco
+def test_detected_people_are_samples_without_labels():
+    people = read_detections(DETECTIONS, DATA, "val2017", COCO_KEYPOINTS, ASPECT, 0.9).annotations
+    sample = KeypointDataset(people, HeatmapCodec((96, 128), (24, 32), 2))[0, 0]
+    assert sample.problem == "" and sample.image.std() > 0.1
+    assert not sample.heatmaps.any() and not sample.target_weight.any()
+
+
+def test_who_is_left_out_and_what_they_are_called(root):
+    found = read(
+        root,
+        [
+            detection(1, score=0.1),
+            detection(2, score=0.3),
+            detection(1, score=0.9, category_id=2),
+            detection(99, bbox=(1, 2), score="?", category_id=18),  # nobody looks at other categories
+            detection(1, score=0.29),
+            detection(1, score=1.0),
+        ],
+        image_thre=0.3,
+    )
+    assert found.annotations.ids.tolist() == [1, 5]
+    assert found.annotations.image_ids.tolist() == [2, 1]
+    assert found.scores.tolist() == [0.3, 1.0]
+    assert [Path(found.annotations.pictures[p]).name[-5] for p in found.annotations.picture] == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("box", "center", "size"),
+    [
+        ((10, 20, 30, 40), (25, 40), (37.5, 50)),  # already 3 : 4
+        ((10, 20, 60, 40), (40, 40), (75, 100)),  # made higher
+        ((10, 20, 3, 40), (11.5, 40), (37.5, 50)),  # made wider
+        ((-50, -20, 30, 40), (-35, 0), (37.5, 50)),  # not cut to the picture
+        ((10.5, 20.5, 0, 0), (10.5, 20.5), (1.25, 5 / 3)),  # nothing in it: one pixel
+    ],
+)
+def test_crops_by_hand(root, box, center, size):
+    people = read(root, [detection(bbox=box)]).annotations
+    np.testing.assert_allclose(people.centers, [center])
+    np.testing.assert_allclose(people.sizes, [size], rtol=1e-6)
+
+
+def test_of_boxes_that_overlap_the_best_stays_image_by_image(root):
+    detections = [
+        detection(1, (90, 50, 30, 40), 0.5),
+        detection(2, (90, 50, 30, 40), 0.2),
+        detection(1, (90, 50, 30, 39), 0.8),  # IoU with the first: 0.975
+        detection(1, (90, 70, 30, 40), 0.1),  # IoU with the two: a third and less
+        detection(1, (90, 50, 30, 40), 0.7),
+        detection(2, (90, 50, 30, 40), 0.2),
+    ]
+    expected = {1.0: [0, 1, 2, 3, 4, 5], 0.98: [1, 2, 3, 4], 0.97: [1, 2, 3], 0.3: [1, 2]}
+    for threshold, ids in expected.items():
+        found = read(root, detections, bbox_thre=threshold)
+        assert found.annotations.ids.tolist() == ids
+        assert found.annotations.image_ids.tolist() == [detections[i]["image_id"] for i in ids]
+        assert found.scores.tolist() == [detections[i]["score"] for i in ids]
+        assert len(found.annotations.sizes) == len(ids)
+
+
+def test_missing_files(root):
+    with pytest.raises(InputError, match=r"gone\.json: cannot be read \(No such file"):
+        read_detections(root / "gone.json", root, "train2017", COCO_KEYPOINTS, ASPECT, 0.0)
+    with pytest.raises(InputError, match=r"person_keypoints_gone\.json: cannot be read"):
+        read_detections(root / "gone.json", root, "gone", COCO_KEYPOINTS, ASPECT, 0.0)
+
+
+def test_broken_json(root):
+    (root / "found.json").write_text('[{"image_id"')
+    with pytest.raises(InputError, match=r"found\.json: not valid JSON"):
+        read_detections(root / "found.json", root, "train2017", COCO_KEYPOINTS, ASPECT, 0.0)
+
+
+@pytest.mark.parametrize("tree", [{}, None, 3, "people", {"annotations": []}], ids=str)
+def test_wrong_top_level(root, tree):
+    complaint(root, tree, "expected a list of detections, found")
+
+
+@pytest.mark.parametrize(
+    "detections", [[], [detection(score=0.2)], [detection(category_id=3)]], ids=["none", "unsure", "a car"]
+)
+def test_nobody(root, detections):
+    complaint(root, detections, "no person detected with a score of 0.25 or more", image_thre=0.25)
+
+
+@pytest.mark.parametrize("key", ["image_id", "category_id", "bbox", "score"])
+def test_missing_key(root, key):
+    lacking = detection()
+    del lacking[key]
+    complaint(root, [detection(), lacking], "detection 1 needs image_id, category_id, bbox and score")
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"bbox": [1, 2, 3]}, "bbox should have shape (4,), found (3,)"),
+        ({"bbox": [1, 2, 3, float("nan")]}, "bbox holds a number that is not finite"),
+        ({"bbox": [1, 2, -3, 4]}, "width and height of bbox should not be negative"),
+        ({"bbox": ["1", "2", "3", "4"]}, "bbox should be numbers"),
+        ({"bbox": None}, "bbox should be numbers"),
+        ({"score": float("nan")}, "score holds a number that is not finite"),
+        ({"score": float("inf")}, "score holds a number that is not finite"),
+        ({"score": "0.9"}, "score should be numbers"),
+        ({"score": [0.9]}, "score should have shape ()"),
+        ({"image_id": 99}, "image_id 99 is not among the images of"),
+        ({"image_id": "1"}, "image_id '1' is not among the images of"),
+    ],
+    ids=str,
+)
+def test_bad_detection_is_named(root, changed, found):
+    complaint(root, [detection(), detection(**changed)], "detection 1:", found)
+
+
+def test_a_picture_that_is_not_there_is_named(root):
+    (root / "images" / "train2017" / "000000000002.jpg").unlink()
+    complaint(root, [detection(1), detection(2)], "detection 1: image '000000000002.jpg' is not in")
+    assert len(read(root, [detection(1), detection(2, score=0.1)], image_thre=0.5).annotations) == 1
+
+
+@pytest.mark.parametrize("key", [None, *detection()])
+def test_nothing_in_a_detection_raises_anything_else(root, key):
+    for value in NASTY_VALUES:
+        bad = value if key is None else detection(**{key: value})
+        try:
+            found = read(root, [detection(), bad])
+        except InputError as error:
+            message = str(error)
+            assert "\n" not in message and message.startswith(f"{root / 'found.json'}: detection 1")
+            message.encode("utf-8")
+        else:
+            people = found.annotations
+            for array in (people.ids, people.image_ids, people.centers, people.sizes, found.scores):
+                assert np.isfinite(array).all()
+            assert (people.sizes > 0).all()
