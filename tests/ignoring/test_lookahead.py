@@ -27,7 +27,6 @@ def optimizer_parameters(optimizer):
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-
 def noise(seed, shapes=SHAPES, dtype=torch.float64):
     """Values of every size from 1e-7 to 10, of both signs."""
     rng = torch.Generator().manual_seed(seed)

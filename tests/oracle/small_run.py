@@ -25,7 +25,12 @@ RUNS = "coco_to_mpii/pose_resnet_18/small"
 
 def make_data(folder: Path) -> Path:
     make_people(
-        folder / "people", seed=3, source_people=20, source_val_people=2, target_train_people=15, test_people=8
+        folder / "people",
+        seed=3,
+        source_people=20,
+        source_val_people=2,
+        target_train_people=15,
+        test_people=8,
     )
     return folder / "people"
 
