@@ -20,7 +20,7 @@ from lib.core.data import build_codec, read_people
 from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import apply_matrix, crop_matrix
-from lib.dataset.joints import read_picture
+from lib.dataset.pictures import read_picture
 from lib.dataset.truth import right_labels
 from lib.ignoring.ledger import read_ledger
 from lib.utils.pictures import contact_sheet, draw_skeleton

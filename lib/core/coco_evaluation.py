@@ -66,9 +66,9 @@ def coco_average_precision(
 ) -> dict[str, float]:
     """AP and AR in [0, 1] over all images of ``annotation_file``; NaN where no annotated person counts.
 
-    results: in COCO's format, or the file that holds them. Computed by pycocotools, whose rules count:
-    people without labelled keypoints and crowds neither help nor harm, as do all but the 20 best results of an
-    image. Raises InputError naming the annotation or result that cannot be used.
+    results: in COCO's format, or the file that holds them. Computed by pycocotools, by its rules: of an image
+    the 20 best results count, but for those that lie on crowds and on people without labelled keypoints.
+    Raises InputError naming the annotation or result that cannot be used.
     """
     is_file = isinstance(results, (str, PathLike))
     where = str(results) if is_file else "results"

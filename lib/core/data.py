@@ -13,7 +13,7 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.coco import annotation_file, read_coco
 from lib.dataset.detections import read_detections
 from lib.dataset.joints import Augmentation, KeypointDataset
-from lib.dataset.keypoints import network_joints
+from lib.dataset.keypoints import joint_mapping, network_joints
 from lib.dataset.mpii import read_mpii
 
 Report = Callable[[str], None]
@@ -68,6 +68,8 @@ def evaluation_set(
 ) -> EvaluationSet:
     """The people of ``image_set`` to be evaluated on: annotated ones, or (COCO) detected ones."""
     codec, test = build_codec(config.MODEL), config.TEST
+    names = network_joints(config.MODEL.NUM_JOINTS)
+    _expect_labels(group.DATASET, names)
 
     def dataset(people: Annotations) -> KeypointDataset:
         _report_people(people, group, image_set, role, report)
@@ -83,7 +85,7 @@ def evaluation_set(
             test.COCO_BBOX_FILE,
             group.ROOT,
             image_set,
-            network_joints(config.MODEL.NUM_JOINTS),
+            names,
             codec.image_size[0] / codec.image_size[1],
             test.IMAGE_THRE,
             test.BBOX_THRE,
@@ -106,13 +108,18 @@ def read_people(group: EasyDict, image_set: str, config: EasyDict, codec: Heatma
     """The people of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes."""
     names = network_joints(config.MODEL.NUM_JOINTS)
     aspect = codec.image_size[0] / codec.image_size[1]
+    _expect_labels(group.DATASET, names)
+    if group.DATASET == "coco":
+        return read_coco(group.ROOT, image_set, names, aspect, group.DATA_FORMAT)
+    return read_mpii(group.ROOT, image_set, names, aspect, config.DATASET_TARGET.SPLIT, group.DATA_FORMAT)
+
+
+def _expect_labels(dataset: str, names: tuple[str, ...]) -> None:
     try:
-        if group.DATASET == "coco":
-            return read_coco(group.ROOT, image_set, names, aspect, group.DATA_FORMAT)
-        return read_mpii(group.ROOT, image_set, names, aspect, config.DATASET_TARGET.SPLIT, group.DATA_FORMAT)
+        joint_mapping(dataset, names)
     except KeyError as joint:
         raise InputError(
-            f"MODEL.NUM_JOINTS is {len(names)}, but {group.DATASET} has no label for {joint}"
+            f"MODEL.NUM_JOINTS is {len(names)}, but {dataset} has no label for {joint}"
         ) from None
 
 

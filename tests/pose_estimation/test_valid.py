@@ -114,6 +114,7 @@ def test_predictions_of_a_network_with_the_shared_joints_are_saved_in_mpii_order
         (["--model-file", "a.pth", "--predictions", "b.mat"], "either weights"),
         (["--model-file", "none.pth"], "none.pth"),
         (["--predictions", "none.mat"], "none.mat"),
+        (["--model-file", "a.pth", "MODEL.NUM_JOINTS", "17"], "no label for 'nose'"),
     ],
 )
 def test_bad_input_is_one_line(words, expected, config, data, capsys):
