@@ -4,6 +4,7 @@ Both kinds turn a batch's hypergradient into weights. They speak of keypoints as
 names them: what a mirrored sample says about its left wrist is kept for the right one.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +26,7 @@ class Visit:
     losses: Tensor
 
 
-class IgnoringVariables(nn.Module):
+class IgnoringVariables(nn.Module, ABC):
     """What is remembered of every keypoint: its weight, and how often it was seen.
 
     ``partner`` is the flip permutation of the joints. Being buffers, the tables [count, J] are
@@ -50,9 +51,9 @@ class IgnoringVariables(nn.Module):
         self._remember(gradient, weights, labelled, visit)
         return self.as_sampled(weights, visit)
 
+    @abstractmethod
     def table(self) -> Tensor:
         """The weight of every keypoint of the source, [count, J] in annotation order."""
-        raise NotImplementedError
 
     def as_annotated(self, values: Tensor, visit: Visit) -> Tensor:
         """[N, J] in the samples' joint order -> in the annotations' order."""
@@ -61,11 +62,13 @@ class IgnoringVariables(nn.Module):
     # Mirroring twice changes nothing, so the way back is the same.
     as_sampled = as_annotated
 
+    @abstractmethod
     def _weights(self, gradient: Tensor, visit: Visit) -> Tensor:
-        raise NotImplementedError
+        """Weights [N, J] from the gradient [N, J], both in annotation order."""
 
+    @abstractmethod
     def _remember(self, gradient: Tensor, weights: Tensor, labelled: Tensor, visit: Visit) -> None:
-        raise NotImplementedError
+        """Keep what the visit says; all [N, J] in annotation order."""
 
 
 class OnlineWeights(IgnoringVariables):
