@@ -145,6 +145,7 @@ def _run_epochs(
                 left = (time.monotonic() - started) / done * steps_left
                 recorder.step(epoch, record, target, source, outputs[0], left)
 
+        stop_unless_sound(state)
         if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
             score = recorder.validate(epoch, device)
             if score > state.best_score or not math.isfinite(state.best_score):
@@ -174,11 +175,17 @@ def _finish(
     found: dict[str, dict] = {}
     for role, made in state.learners().items():
         found[role] = {}
-        for part, to_evaluate in (("val", data.validation), ("test", data.test)):
-            found[role][part], predictions = evaluate(
-                made.model, to_evaluate, device, recorder.options, log.warning
+        found[role]["test"], predictions = evaluate(
+            made.model, data.test, device, recorder.options, log.warning
+        )
+        if data.validation is data.test:  # train.py has no other
+            found[role]["val"] = found[role]["test"]
+        else:
+            found[role]["val"], _ = evaluate(
+                made.model, data.validation, device, recorder.options, log.warning
             )
-            recorder.write_evaluation(part, role, to_evaluate, found[role][part])
+        recorder.write_evaluation("val", role, data.validation, found[role]["val"])
+        recorder.write_evaluation("test", role, data.test, found[role]["test"])
         numbers = found[role]["test"][data.test.measure]
         log.info(f"test of the {role} model of epoch {best_epoch}: {data.test.measure} {describe(numbers)}")
         if role == "target":
@@ -249,16 +256,13 @@ class _Batches:
         if mode.uses_source:
             self.source = self._read(data.source, self._order(data.source, size, 2, start))
         if mode.ignores:
+            people = data.validation.dataset
             size = config.LBI.VAL_BATCH_SIZE or size
-            if size >= len(
-                data.validation.dataset
-            ):  # the whole of V every time, without augmentation: read it once
-                whole = EndlessBatches(len(data.validation.dataset), size, config.SEED, shuffle=False)
-                self.validation = itertools.repeat(next(self._read(data.validation.dataset, whole)))
-            else:
-                self.validation = self._read(
-                    data.validation.dataset, self._order(data.validation.dataset, size, 3, start)
-                )
+            if size < len(people):
+                self.validation = self._read(people, self._order(people, size, 3, start))
+            else:  # the whole of V every time, without augmentation: read it once
+                whole = EndlessBatches(len(people), size, config.SEED, shuffle=False)
+                self.validation = itertools.repeat(next(self._read(people, whole)))
 
     def next(self) -> tuple[Sample, Sample | None, Sample | None]:
         """Batches of target, source and validation, those that the mode uses."""
@@ -282,7 +286,7 @@ class _Batches:
 
 def as_batch(sample: Sample, use_target_weight: bool, keep: list[torch.Tensor] | None = None) -> Batch:
     """A batch as the training step knows it; the network's outputs are put into ``keep``."""
-    weight = sample.target_weight if use_target_weight else torch.ones_like(sample.target_weight)
+    weight = _loss_weight(sample, use_target_weight)
 
     def losses(outputs: torch.Tensor) -> torch.Tensor:
         if keep is not None:
@@ -293,8 +297,14 @@ def as_batch(sample: Sample, use_target_weight: bool, keep: list[torch.Tensor] |
 
 
 def as_source_batch(sample: Sample, use_target_weight: bool) -> SourceBatch:
+    """A source batch; the keypoints that count in its loss are those that have ignoring variables."""
     batch = as_batch(sample, use_target_weight)
-    return SourceBatch(batch.images, batch.losses, sample.index, sample.flipped, sample.target_weight)
+    counted = _loss_weight(sample, use_target_weight)
+    return SourceBatch(batch.images, batch.losses, sample.index, sample.flipped, counted)
+
+
+def _loss_weight(sample: Sample, use_target_weight: bool) -> torch.Tensor:
+    return sample.target_weight if use_target_weight else torch.ones_like(sample.target_weight)
 
 
 def stop_unless_finite(record: Record, step: int) -> None:
@@ -304,6 +314,16 @@ def stop_unless_finite(record: Record, step: int) -> None:
         for name, value in values.items():
             if not torch.isfinite(value).all():
                 raise NonFiniteError(f"the {kind} {name!r} is not finite at step {step}")
+
+
+def stop_unless_sound(state: State) -> None:
+    """Raise NonFiniteError for a model that a step from a finite loss has spoiled all the same.
+
+    Asked before every checkpoint, so that the one kept is good.
+    """
+    for role, made in state.learners().items():
+        if not all(torch.isfinite(tensor).all() for tensor in made.model.state_dict().values()):
+            raise NonFiniteError(f"the {role} model's weights are not finite at step {state.step}")
 
 
 def _save(path: Path, state: State, epoch: int, config: EasyDict) -> None:

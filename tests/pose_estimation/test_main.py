@@ -11,17 +11,7 @@ from lib.core.config import load_config
 from lib.dataset.truth import read_truth
 from lib.ignoring.modes import MODES
 from pose_estimation.main import FLAGS, build_parser
-from tests.oracle.small_run import RUNS, make_data, run, write_config
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture
-def config(tmp_path, data):
-    return write_config(tmp_path, data)
+from tests.oracle.small_run import RUNS, run
 
 
 def results_of(config, mode, output="output"):

@@ -8,7 +8,6 @@ import pytest
 import scipy.io
 
 from pose_estimation import train, valid
-from tests.oracle.small_run import make_data, write_config
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 MPII_256 = "experiments/mpii/resnet50/256x256_d256x3_adam_lr1e-3.yaml"
@@ -19,16 +18,6 @@ PUBLISHED = {  # Head, Shoulder, Elbow, Wrist, Hip, Knee, Ankle, Mean, Mean at 0
     "tompson": (95.60, 92.71, 83.36, 76.74, 81.93, 73.32, 65.40, 82.31, 28.91, 33.08),
     "bearpaw_hg_s1": (95.12, 93.61, 85.53, 79.56, 84.51, 78.28, 73.41, 85.07, 23.25, 27.32),
 }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture
-def config(tmp_path, data):
-    return write_config(tmp_path, data)
 
 
 def single(kind, data):
