@@ -39,10 +39,15 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
     source, target = config.DATASET_SRC, config.DATASET_TARGET
     if target.DATASET != "mpii":
         raise InputError("DATASET_TARGET.DATASET: the target is evaluated with PCKh, so it must be mpii")
+    validation = evaluation_set(target, target.VAL_SET, config, "validation V", report)
+    trained = _training_set(target, config, "target T", report)
+    if config.LBI.VAL_IN_TRAIN:
+        trained.annotations = trained.annotations.joined(validation.dataset.annotations)
+        report("LBI.VAL_IN_TRAIN: the validation people are trained on too; V chooses nothing then")
     data = Data(
         source=_training_set(source, config, "source", report) if uses_source else None,
-        target=_training_set(target, config, "target T", report),
-        validation=evaluation_set(target, target.VAL_SET, config, "validation V", report),
+        target=trained,
+        validation=validation,
         test=evaluation_set(target, target.TEST_SET, config, "test", report),
     )
     _report_label_shift(data, report)

@@ -51,19 +51,31 @@ class Recorder:
         self.pixels = config.MODEL.EXTRA.HEATMAP_SIZE[0] * config.MODEL.EXTRA.HEATMAP_SIZE[1]
 
     def step(
-        self, epoch: int, record: Record, target: Sample, source: Sample | None, outputs: Tensor, left: float
+        self,
+        epoch: int,
+        roles: tuple[str, ...],
+        record: Record,
+        target: Sample | None,
+        source: Sample | None,
+        outputs: list[Tensor],
+        left: float,
     ) -> None:
-        """Write down one training step; ``outputs`` are the target model's heatmaps of ``target``."""
+        """Write down one training step of ``roles``; ``outputs``: the target model's heatmaps of ``target``."""
         step, state = self.state.step, self.state
-        _, accuracy = heatmap_accuracy(
-            outputs.float().cpu().numpy(), target.heatmaps.cpu().numpy(), target.target_weight.cpu().numpy()
-        )
         losses = {name: float(value) / self.pixels for name, value in record.losses.items()}
         values = {f"loss/{name}": value for name, value in losses.items()}
         values |= {
-            f"train/learning_rate_{r}": m.optimizer.param_groups[0]["lr"] for r, m in state.learners().items()
+            f"train/learning_rate_{role}": state.learners()[role].optimizer.param_groups[0]["lr"]
+            for role in roles
         }
-        values |= {"train/accuracy": 100 * accuracy, "train/seconds_per_step": state.seconds / step}
+        values["train/seconds_per_step"] = state.seconds / step
+        if target is not None:
+            _, accuracy = heatmap_accuracy(
+                outputs[0].float().cpu().numpy(),
+                target.heatmaps.cpu().numpy(),
+                target.target_weight.cpu().numpy(),
+            )
+            values["train/accuracy"] = 100 * accuracy
         for place, weights in record.weights.items():
             values |= self._weights(step, place, weights, source)
         for place, gradient in record.gradients.items():
@@ -73,15 +85,17 @@ class Recorder:
         parts = [f"epoch {epoch} step {step}"]
         parts += [f"{name} {value:.3g}" for name, value in losses.items()]
         parts += [f"weights {p} {values[f'weights_{p}/mean']:.2f}" for p in record.weights]
-        parts += [f"acc {100 * accuracy:.0f} %", f"{1000 * state.seconds / step:.0f} ms/step"]
+        parts += [f"acc {values['train/accuracy']:.0f} %"] if target is not None else []
+        parts += [f"{1000 * state.seconds / step:.0f} ms/step"]
         self.log.info("  ".join(parts) + f"  {duration(left)} left")
-        if self.debug.DEBUG:
-            self._debug_pictures(step, target, outputs)
+        if self.debug.DEBUG and target is not None:
+            self._debug_pictures(step, target, outputs[0])
 
-    def validate(self, epoch: int, device: torch.device) -> float:
-        """Evaluate the models on V, write it down; the target model's number that chooses the best."""
+    def validate(self, epoch: int, roles: tuple[str, ...], device: torch.device) -> float:
+        """Evaluate the models ``roles`` on V, write it down; the target model's number that chooses the best."""
         score, to_evaluate = float("nan"), self.data.validation
-        for role, made in self.state.learners().items():
+        for role in roles:
+            made = self.state.learners()[role]
             found, _ = evaluate(made.model, to_evaluate, device, self.options, self.log.warning)
             self.write_evaluation("val", role, to_evaluate, found)
             numbers = found[to_evaluate.measure]
@@ -91,7 +105,7 @@ class Recorder:
                 f"epoch {epoch} validation of the {role} model: "
                 f"{to_evaluate.measure} {describe(numbers)}  loss {found['loss']:.3g}"
             )
-        self._validation_pictures(device)
+        self._validation_pictures(roles, device)
         return score
 
     def write_evaluation(self, part: str, role: str, evaluated: EvaluationSet, found: dict) -> None:
@@ -124,7 +138,7 @@ class Recorder:
         return values
 
     @torch.no_grad()
-    def _validation_pictures(self, device: torch.device) -> None:
+    def _validation_pictures(self, roles: tuple[str, ...], device: torch.device) -> None:
         """The first people of V: above the predicted skeletons, below the predicted heatmaps."""
         dataset = self.data.validation.dataset
         samples = [dataset[i, 0] for i in range(min(SHOWN, len(dataset)))]
@@ -132,7 +146,8 @@ class Recorder:
         if not samples:
             return
         images = torch.stack([sample.image for sample in samples])
-        for role, made in self.state.learners().items():
+        for role in roles:
+            made = self.state.learners()[role]
             made.model.eval()
             heatmaps = made.model(images.to(device)).float().cpu().numpy()
             made.model.train()

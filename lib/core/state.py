@@ -1,16 +1,27 @@
 """Everything of a run that changes: models, optimisers, ignoring variables, position, best score."""
 
+import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from easydict import EasyDict
 
 from lib.core.errors import InputError
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.step import Learner
-from lib.ignoring.weights import IgnoringVariables, OnlineWeights, PersistentWeights
+from lib.ignoring.weights import (
+    FixedWeights,
+    IgnoringVariables,
+    LossAwareWeights,
+    OnlineWeights,
+    PersistentWeights,
+)
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import imagenet_weights_path, load_weights, read_state_dict
+
+# Losses far below this share of the loss that an empty heatmap has are all alike to loss-aware weights.
+EMPTY_SHARE = 1 / 80
 
 
 @dataclass
@@ -34,6 +45,11 @@ class State:
 
     def learners(self) -> dict[str, Learner]:
         return {role: made for role in self._roles if (made := getattr(self, role)) is not None}
+
+    @property
+    def learns(self) -> bool:
+        """Some ignoring variables ask for hypergradients."""
+        return any(variables.learned for variables in self.variables.values())
 
     def state_dict(self) -> dict:
         state = {
@@ -80,9 +96,18 @@ class State:
 
 
 def build_state(
-    config: EasyDict, mode: Mode, device: torch.device, keypoints: int, partner: tuple[int, ...], report
+    config: EasyDict,
+    mode: Mode,
+    device: torch.device,
+    people: int,
+    partner: tuple[int, ...],
+    report,
+    fixed: dict[str, np.ndarray] | None = None,
 ) -> State:
-    """Fresh models, optimisers and ignoring variables of ``keypoints`` source annotations."""
+    """Fresh models, optimisers and ignoring variables of the source's ``people``.
+
+    ``fixed`` {place: weights [people, J]} takes the place of variables that learn.
+    """
     torch.manual_seed(config.SEED)
     target = _learner(config, device, report)
     source = None
@@ -92,7 +117,7 @@ def build_state(
         source.model.load_state_dict(target.model.state_dict())
     places = {"A": mode.near, "B": mode.in_loss}
     variables = {
-        place: _variables(config, keypoints, partner).to(device)
+        place: _variables(config, people, partner, fixed and fixed[place]).to(device)
         for place, use in places.items()
         if use is Source.WEIGHTED
     }
@@ -117,10 +142,17 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
     return Learner(model, optimizer, parameters)
 
 
-def _variables(config: EasyDict, keypoints: int, partner: tuple[int, ...]) -> IgnoringVariables:
+def _variables(
+    config: EasyDict, people: int, partner: tuple[int, ...], fixed: np.ndarray | None
+) -> IgnoringVariables:
+    if fixed is not None:
+        return FixedWeights(torch.from_numpy(fixed), partner)
     if config.LBI.VARIABLES == "persistent":
-        return PersistentWeights(keypoints, partner, config.LBI.LR)
-    return OnlineWeights(keypoints, partner)
+        return PersistentWeights(people, partner, config.LBI.LR)
+    if config.LBI.VARIABLES == "loss_aware":
+        floor = EMPTY_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2  # of an empty heatmap's loss
+        return LossAwareWeights(people, partner, config.LBI.LR, floor)
+    return OnlineWeights(people, partner)
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import json_tricks
+import numpy as np
 import torch
 from easydict import EasyDict
 
@@ -19,6 +20,7 @@ from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.loss import keypoint_losses
 from lib.core.records import Recorder, describe
+from lib.core.schedule import Phase, phases
 from lib.core.state import State, build_state
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.keypoints import flip_permutation
@@ -26,8 +28,9 @@ from lib.dataset.loader import EndlessBatches, readable, training_batches
 from lib.dataset.truth import wrong_labels
 from lib.ignoring.hypergradient import Batch
 from lib.ignoring.ledger import auroc, write_ledger
-from lib.ignoring.modes import Mode
-from lib.ignoring.step import Options, Record, SourceBatch, training_step
+from lib.ignoring.modes import Mode, Source
+from lib.ignoring.step import Options, Record, SourceBatch, Weighting, source_first_step, training_step
+from lib.ignoring.weights import IgnoringVariables
 from lib.utils.checkpoint import load_checkpoint, save_checkpoint
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.files import set_aside, write_text
@@ -49,18 +52,57 @@ class Folders:
         inside = Path(data, model, Path(config_path).stem, run)
         return cls(Path(config.OUTPUT_DIR) / inside, Path(config.LOG_DIR) / inside)
 
+    def inside(self, name: str) -> "Folders":
+        return Folders(self.output / name, self.board / name)
 
-def train(config: EasyDict, mode: Mode, data: Data, folders: Folders, notes: list[str]) -> Path:
+
+def train(
+    config: EasyDict,
+    mode: Mode,
+    data: Data,
+    folders: Folders,
+    notes: list[str],
+    fixed: dict[str, np.ndarray] | None = None,
+) -> Path:
     """Train in ``mode``, choose the best epoch on V, test it; returns the path of results.json.
 
-    ``notes`` are written at the top of the log. Raises InputError for input that cannot be used
-    and NonFiniteError where a loss is not finite; the last good checkpoint stays.
+    ``notes`` are written at the top of the log. ``fixed`` {A and B that the mode has: [N, J]} are
+    weights known beforehand, in place of ignoring variables. With LBI.RETRAIN the mode is trained
+    once more from the start, without the labels that ended below that weight.
+    Raises InputError for input that cannot be used and NonFiniteError where a loss is not finite;
+    the last good checkpoint stays.
     """
     set_up_backends(config.THREADS, config.CUDNN)
+    path, variables = _run(config, mode, data, folders, notes, fixed)
+    if config.LBI.RETRAIN and mode.ignores and fixed is None:
+        kept = {place: (v.table() >= config.LBI.RETRAIN).cpu().numpy() for place, v in variables.items()}
+        labelled = data.source.annotations.visible > 0
+        counts = ", ".join(
+            f"{np.count_nonzero(~keep & labelled)} of {np.count_nonzero(labelled)} labels ({place})"
+            for place, keep in kept.items()
+        )
+        note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {counts}"
+        again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept)
+        results = json_tricks.loads(path.read_text(), preserve_order=False)
+        results["retrained"] = json_tricks.loads(again.read_text(), preserve_order=False)
+        write_results(path, results)
+    return path
+
+
+def _run(
+    config: EasyDict,
+    mode: Mode,
+    data: Data,
+    folders: Folders,
+    notes: list[str],
+    fixed: dict[str, np.ndarray] | None,
+) -> tuple[Path, dict[str, IgnoringVariables]]:
+    """One training; the path of its results.json, and the ignoring variables that it ended with."""
+    notes = list(notes)
     device, where = pick_device(config.DEVICE, config.GPUS)
     source_people = data.source.annotations if data.source else data.target.annotations
     partner = flip_permutation(data.joints)
-    state = build_state(config, mode, device, len(source_people), partner, notes.append)
+    state = build_state(config, mode, device, len(source_people), partner, notes.append, fixed)
     last = folders.output / "last.pth"
     if config.TRAIN.LOAD_CKPT:
         state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
@@ -84,21 +126,16 @@ def train(config: EasyDict, mode: Mode, data: Data, folders: Folders, notes: lis
         with MetricsSink(folders.output, folders.board) as sink:
             sink.text("config", f"```\n{dump_config(config)}\n```")
             recorder = Recorder(config, data, state, inference_options(config), sink, log, folders.output)
-            _run_epochs(config, mode, data, state, device, folders.output, recorder, log)
-            return _finish(config, data, state, device, folders, recorder, log)
+            for phase in phases(config, mode):
+                _run_epochs(config, phase, data, state, device, folders.output, recorder, log)
+            return _finish(config, data, state, device, folders, recorder, log), state.variables
     finally:
         close_log()
 
 
-def learning_rate(train_config: EasyDict, epoch: int) -> float:
-    """LR times LR_FACTOR for every epoch of LR_STEP that has come; a function of the epoch alone."""
-    passed = sum(epoch >= milestone for milestone in train_config.LR_STEP)
-    return train_config.LR * train_config.LR_FACTOR**passed
-
-
 def _run_epochs(
     config: EasyDict,
-    mode: Mode,
+    phase: Phase,
     data: Data,
     state: State,
     device: torch.device,
@@ -106,36 +143,31 @@ def _run_epochs(
     recorder: Recorder,
     log: logging.Logger,
 ) -> None:
-    options = Options(
-        config.LBI.LAM, config.LBI.GAMMA, config.LBI.META_LOOP, config.LBI.LOOKAHEAD == "optimizer"
+    if state.epoch >= phase.end:
+        return
+    if phase.mode.near is Source.FIXED and state.epoch == phase.begin:
+        state.target.model.load_state_dict(state.source.model.state_dict())
+        log.info("the target model starts from the source model, which rests from now on")
+    batches = _Batches(config, phase, data, state, device, log)
+    steps_per_epoch = steps_in_epoch(config, data)
+    end = phase.end
+    steps_left = steps_per_epoch * (end - state.epoch)
+    roles = " and ".join(phase.roles)
+    log.info(
+        f"{steps_left} steps of the {roles} model to do: epochs {state.epoch} to {end - 1} of {steps_per_epoch} steps"
     )
-    batches = _Batches(config, mode, data, state.step, device, log)
-    steps_per_epoch = config.TRAIN.STEPS_PER_EPOCH or batches.target_order.batches_per_pass
-    end = config.TRAIN.END_EPOCH
-    steps_left = steps_per_epoch * max(0, end - state.epoch)
-    log.info(f"{steps_left} steps to do: epochs {state.epoch} to {end - 1} of {steps_per_epoch} steps")
     started = time.monotonic()
 
     for epoch in range(state.epoch, end):
         for made in state.learners().values():
             for group in made.optimizer.param_groups:
-                group["lr"] = learning_rate(config.TRAIN, epoch)
+                group["lr"] = phase.learning_rate(config.TRAIN, epoch)
 
         for _ in range(steps_per_epoch):
             begun = time.perf_counter()
             target, source, validation = batches.next()
             outputs: list[torch.Tensor] = []
-            record = training_step(
-                mode,
-                options,
-                state.target,
-                state.source,
-                state.variables,
-                as_batch(target, config.LOSS.USE_TARGET_WEIGHT, outputs),
-                as_source_batch(source, config.LOSS.USE_TARGET_WEIGHT) if source else None,
-                as_batch(validation, config.LOSS.USE_TARGET_WEIGHT) if validation else None,
-                warm_up=state.step < config.LBI.WARMUP,
-            )
+            record = _step(config, phase, state, target, source, validation, outputs)
             state.step += 1
             steps_left -= 1
             stop_unless_finite(record, state.step)
@@ -143,16 +175,63 @@ def _run_epochs(
             if state.step % config.PRINT_FREQ == 0 or steps_left == 0:
                 done = steps_per_epoch * (end - state.epoch) - steps_left
                 left = (time.monotonic() - started) / done * steps_left
-                recorder.step(epoch, record, target, source, outputs[0], left)
+                recorder.step(epoch, phase.roles, record, target, source, outputs, left)
 
         stop_unless_sound(state)
         if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
-            score = recorder.validate(epoch, device)
-            if score > state.best_score or not math.isfinite(state.best_score):
+            score = recorder.validate(epoch, phase.roles, device)
+            # People that are trained on can't choose an epoch: the last one is taken then.
+            better = config.LBI.VAL_IN_TRAIN or score > state.best_score or not math.isfinite(state.best_score)
+            if phase.uses_target and better:
                 state.best_score, state.best_epoch = score, epoch
                 _save(output / "best.pth", state, epoch, config)
         _save(output / "last.pth", state, epoch, config)
+    state.epoch = end
     log.info(f"trained for {duration(time.monotonic() - started)}")
+
+
+def _step(
+    config: EasyDict,
+    phase: Phase,
+    state: State,
+    target: Sample | None,
+    source: Sample | None,
+    validation: Sample | None,
+    outputs: list[torch.Tensor],
+) -> Record:
+    """One step of the models that ``phase`` trains; the target model's heatmaps go into ``outputs``."""
+    lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
+    options = Options(
+        lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
+    )
+    source_batch = as_source_batch(source, by_weight) if source else None
+    validation_batch = as_batch(validation, by_weight) if validation else None
+    if state.step < lbi.WARMUP:
+        weighting = Weighting.ONE
+    else:
+        learns = state.learns and state.step % lbi.EVERY == 0
+        weighting = Weighting.LEARNED if learns else Weighting.KEPT
+    if not phase.uses_target:
+        return source_first_step(
+            phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
+        )
+    return training_step(
+        phase.mode,
+        options,
+        state.target,
+        state.source,
+        state.variables,
+        as_batch(target, by_weight, outputs),
+        source_batch,
+        validation_batch,
+        weighting,
+    )
+
+
+def steps_in_epoch(config: EasyDict, data: Data) -> int:
+    """TRAIN.STEPS_PER_EPOCH, or one pass over the target's people."""
+    size = min(config.TRAIN.BATCH_SIZE, len(data.target))
+    return config.TRAIN.STEPS_PER_EPOCH or len(data.target) // size
 
 
 def _finish(
@@ -206,8 +285,12 @@ def _finish(
         "log": str(folders.board),
     }
     path = folders.output / "results.json"
-    write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
+    write_results(path, results)
     return path
+
+
+def write_results(path: Path, results: dict) -> None:
+    write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
 
 
 def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log: logging.Logger) -> dict:
@@ -244,18 +327,18 @@ def without_nan(node):
 class _Batches:
     """The batches of one training run after another, on the device, unreadable pictures left out."""
 
-    def __init__(self, config: EasyDict, mode: Mode, data: Data, start: int, device: torch.device, log):
+    def __init__(self, config: EasyDict, phase: Phase, data: Data, state: State, device: torch.device, log):
         self.config = config
         self.device = device
         self.skipped = 0
         self.log = log
-        size = config.TRAIN.BATCH_SIZE
-        self.target_order = self._order(data.target, size, 1, start)
-        self.target = self._read(data.target, self.target_order)
-        self.source = self.validation = None
-        if mode.uses_source:
+        size, start = config.TRAIN.BATCH_SIZE, state.step
+        self.target = self.source = self.validation = None
+        if phase.uses_target:
+            self.target = self._read(data.target, self._order(data.target, size, 1, start))
+        if phase.uses_source:
             self.source = self._read(data.source, self._order(data.source, size, 2, start))
-        if mode.ignores:
+        if phase.ignores and state.learns:
             people = data.validation.dataset
             size = config.LBI.VAL_BATCH_SIZE or size
             if size < len(people):
@@ -264,9 +347,9 @@ class _Batches:
                 whole = EndlessBatches(len(people), size, config.SEED, shuffle=False)
                 self.validation = itertools.repeat(next(self._read(people, whole)))
 
-    def next(self) -> tuple[Sample, Sample | None, Sample | None]:
-        """Batches of target, source and validation, those that the mode uses."""
-        return next(self.target), self.source and next(self.source), self.validation and next(self.validation)
+    def next(self) -> tuple[Sample | None, Sample | None, Sample | None]:
+        """Batches of target, source and validation, those that the phase uses."""
+        return tuple(part and next(part) for part in (self.target, self.source, self.validation))
 
     def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> EndlessBatches:
         # Every role has its own stream of random numbers, whatever the others draw.

@@ -49,6 +49,16 @@ class Annotations:
         }
         return replace(self, **arrays)
 
+    def joined(self, other: "Annotations") -> "Annotations":
+        """These people, then those of ``other``, a set with the same joints."""
+        arrays = {
+            field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
+            for field in fields(self)
+            if isinstance(getattr(self, field.name), np.ndarray)
+        }
+        arrays["picture"] = np.concatenate([self.picture, other.picture + len(self.pictures)])
+        return replace(self, pictures=self.pictures + other.pictures, **arrays)
+
 
 def read_json(path: Path) -> Any:
     """Parse ``path``; InputError where it is missing or not JSON."""

@@ -10,6 +10,7 @@ class Source(Enum):
     NO = "no"
     PLAIN = "plain"
     WEIGHTED = "weighted"
+    FIXED = "fixed"  # near a source model that was trained before and rests now
 
 
 @dataclass(frozen=True)

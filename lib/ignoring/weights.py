@@ -1,14 +1,17 @@
 """The ignoring variables: one weight in [0, 1] for every annotated keypoint of the source.
 
-Both kinds turn a batch's hypergradient into weights. They speak of keypoints as the annotation
+All kinds turn a batch's hypergradient into weights. They speak of keypoints as the annotation
 names them: what a mirrored sample says about its left wrist is kept for the right one.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+LIMIT = 6.0  # logits stay within, so that no weight is beyond return
 
 
 @dataclass(frozen=True)
@@ -30,26 +33,34 @@ class IgnoringVariables(nn.Module, ABC):
     """What is remembered of every keypoint: its weight, and how often it was seen.
 
     ``partner`` is the flip permutation of the joints. Being buffers, the tables [count, J] are
-    moved and checkpointed with everything else.
+    moved and checkpointed with everything else. ``learned``: hypergradients change them.
     """
+
+    learned = True
 
     def __init__(self, count: int, partner: tuple[int, ...]):
         super().__init__()
         self.partner = list(partner)
         self.register_buffer("seen", torch.zeros(count, len(partner), dtype=torch.int32))
 
-    def propose(self, gradient: Tensor, visit: Visit) -> Tensor:
-        """Weights [N, J] that follow from the hypergradient [N, J]; remembers nothing."""
-        return self.as_sampled(self._weights(self.as_annotated(gradient, visit), visit), visit)
-
     def commit(self, gradient: Tensor, visit: Visit) -> Tensor:
-        """As ``propose``, and remember it: exactly once for each visit of a batch."""
-        gradient = self.as_annotated(gradient, visit)
-        labelled = self.as_annotated(visit.labelled, visit) > 0
-        self.seen[visit.index] += labelled.to(self.seen.dtype)
-        weights = self._weights(gradient, visit)
-        self._remember(gradient, weights, labelled, visit)
+        """Learn from the hypergradient [N, J], once for each visit of a batch; the weights [N, J] after it."""
+        labelled = self._note(visit)
+        weights = self._learn(self.as_annotated(gradient, visit), labelled, visit)
         return self.as_sampled(weights, visit)
+
+    def propose(self, gradient: Tensor, visit: Visit) -> Tensor:
+        """The weights that ``commit`` would give; remembers nothing."""
+        before = {name: buffer.clone() for name, buffer in self.named_buffers()}
+        weights = self.commit(gradient, visit)
+        for name, buffer in self.named_buffers():
+            buffer.copy_(before[name])
+        return weights
+
+    def recall(self, visit: Visit) -> Tensor:
+        """The weights [N, J] of a visit without a hypergradient."""
+        labelled = self._note(visit)
+        return self.as_sampled(self._recall(labelled, visit), visit).to(visit.losses.dtype)
 
     @abstractmethod
     def table(self) -> Tensor:
@@ -62,13 +73,19 @@ class IgnoringVariables(nn.Module, ABC):
     # Mirroring twice changes nothing, so the way back is the same.
     as_sampled = as_annotated
 
-    @abstractmethod
-    def _weights(self, gradient: Tensor, visit: Visit) -> Tensor:
-        """Weights [N, J] from the gradient [N, J], both in annotation order."""
+    def _note(self, visit: Visit) -> Tensor:
+        """Count the visit; which keypoints [N, J] it has labels for, in annotation order."""
+        labelled = self.as_annotated(visit.labelled, visit) > 0
+        self.seen[visit.index] += labelled.to(self.seen.dtype)
+        return labelled
 
     @abstractmethod
-    def _remember(self, gradient: Tensor, weights: Tensor, labelled: Tensor, visit: Visit) -> None:
-        """Keep what the visit says; all [N, J] in annotation order."""
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+        """Weights [N, J] after learning from the gradient [N, J]; in annotation order, as ``labelled``."""
+
+    @abstractmethod
+    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+        """Weights [N, J] as they are, in annotation order."""
 
 
 class OnlineWeights(IgnoringVariables):
@@ -85,11 +102,13 @@ class OnlineWeights(IgnoringVariables):
         """Mean weight over visits; one where a keypoint was never seen."""
         return torch.where(self.seen > 0, self.total / self.seen.clamp(min=1), 1.0)
 
-    def _weights(self, gradient: Tensor, visit: Visit) -> Tensor:
-        return minmax((-gradient).clamp(min=0))
-
-    def _remember(self, gradient: Tensor, weights: Tensor, labelled: Tensor, visit: Visit) -> None:
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+        weights = minmax((-gradient).clamp(min=0))
         self.total[visit.index] += weights.to(self.total.dtype) * labelled
+        return weights
+
+    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+        return torch.ones_like(visit.losses)
 
 
 class PersistentWeights(IgnoringVariables):
@@ -100,8 +119,6 @@ class PersistentWeights(IgnoringVariables):
     square over the batch's labelled keypoints.
     """
 
-    LIMIT = 6.0
-
     def __init__(self, count: int, partner: tuple[int, ...], lr: float):
         super().__init__(count, partner)
         self.lr = lr
@@ -110,21 +127,143 @@ class PersistentWeights(IgnoringVariables):
     def table(self) -> Tensor:
         return self.logits.sigmoid()
 
-    def _stepped(self, gradient: Tensor, visit: Visit) -> Tensor:
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
         logits = self.logits[visit.index]
-        weights = logits.sigmoid()
-        # In double precision: squares of hypergradients can be too small for single.
-        mean_square = gradient.double().square().sum() / visit.labelled.count_nonzero().clamp(min=1)
-        # A gradient of zero everywhere asks for no step, not for 0 / 0.
-        relative = torch.where(mean_square == 0, 0.0, gradient / mean_square.sqrt()).clamp(-2, 2)
-        step = self.lr * relative.to(logits.dtype) * 4 * weights * (1 - weights)
-        return (logits - step).clamp(-self.LIMIT, self.LIMIT)
+        step = self.lr * relative(gradient, labelled).to(logits.dtype) * slope(logits)
+        logits = (logits - step).clamp(-LIMIT, LIMIT)
+        self.logits[visit.index] = logits
+        return logits.sigmoid().to(gradient.dtype)
 
-    def _weights(self, gradient: Tensor, visit: Visit) -> Tensor:
-        return self._stepped(gradient, visit).sigmoid().to(gradient.dtype)
+    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+        return self.logits[visit.index].sigmoid()
 
-    def _remember(self, gradient: Tensor, weights: Tensor, labelled: Tensor, visit: Visit) -> None:
-        self.logits[visit.index] = self._stepped(gradient, visit)
+
+class LossAwareWeights(IgnoringVariables):
+    """A logit that also looks at the keypoint's own loss, as far as the hypergradient finds that useful.
+
+        theta_ij = v_ij + u_i + b_j + w1 e_ij + w2 mean_j(e_ij), within +-6;   weight = sigmoid(theta)
+
+    v is a table as in PersistentWeights, u one number for each person, b one for each joint. e is
+    the keypoint's log loss, standardised per joint and averaged over visits; the idea of
+    Meta-Weight-Net (arXiv 1902.07379), kept linear. All start at 0. One visit, with
+    q = clip(g / rms(g), +-2) * 4 a (1 - a) and g = -G / sqrt(loss + floor):
+
+        v += lr q;   u += 3/7 lr clip(sum_j q / sqrt(J), +-2);   (w1, w2, b): Adam on -mean(q theta)
+
+    ``floor`` keeps the logarithm of a loss of zero finite; a small part of the loss of an empty heatmap.
+    """
+
+    OLD = 0.6  # share of the past in the average of a keypoint's losses
+    FORGET = 0.05  # share of a batch in the losses' running mean and variance
+    LINEAR_LR, BETAS, EPS = 0.03, (0.9, 0.99), 1e-8  # Adam's of (w1, w2, b)
+
+    def __init__(self, count: int, partner: tuple[int, ...], lr: float, floor: float):
+        super().__init__(count, partner)
+        joints = len(partner)
+        self.lr = lr
+        self.floor = floor
+        self.register_buffer("logits", torch.zeros(count, joints))  # v
+        self.register_buffer("person", torch.zeros(count))  # u
+        self.register_buffer("linear", torch.zeros(2 + joints))  # w1, w2, b
+        self.register_buffer("moments", torch.zeros(2, 2 + joints))
+        self.register_buffer("average", torch.zeros(count, joints))  # e
+        self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))
+        self.register_buffer("mean", torch.zeros(joints))
+        self.register_buffer("variance", torch.ones(joints))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def table(self) -> Tensor:
+        everyone = torch.arange(len(self.logits), device=self.logits.device)
+        return self._theta(everyone, self._features(everyone)).sigmoid()
+
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+        losses = self._look(labelled, visit)
+        rows, features = visit.index, self._features(visit.index)
+        gained = relative(-gradient / (losses + self.floor).sqrt(), labelled).to(self.logits.dtype)
+        theta = self._theta(rows, features)
+        gained = gained * slope(theta) * labelled
+        self.logits[rows] = (self.logits[rows] + self.lr * gained).clamp(-LIMIT, LIMIT)
+        of_person = (gained.sum(1) / math.sqrt(gained.shape[1])).clamp(-2, 2)
+        self.person[rows] = (self.person[rows] + 3 / 7 * self.lr * of_person).clamp(-LIMIT, LIMIT)
+        on_losses = (gained[None] * features).mean((1, 2))
+        self._adam(-torch.cat([on_losses, gained.sum(0) / gained.numel()]))
+        return self._theta(rows, features).sigmoid().to(gradient.dtype)
+
+    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+        self._look(labelled, visit)
+        return self._theta(visit.index, self._features(visit.index)).sigmoid()
+
+    def _look(self, labelled: Tensor, visit: Visit) -> Tensor:
+        """Remember the losses of a visit, and return them [N, J] in annotation order."""
+        losses = self.as_annotated(visit.losses, visit)
+        logs = (losses + self.floor).log().to(self.mean.dtype)
+        count = labelled.sum(0)
+        mean = (logs * labelled).sum(0) / count.clamp(min=1)
+        variance = ((logs - mean).square() * labelled).sum(0) / count.clamp(min=1)
+        self.batches += 1
+        share = torch.clamp(1.0 / self.batches, min=self.FORGET) * (count > 0)
+        self.mean += share * (mean - self.mean)
+        self.variance += share * (variance - self.variance)
+        relative_log = ((logs - self.mean) / (self.variance.sqrt() + 1e-3)).clamp(-3, 3)
+        rows = visit.index
+        before, met = self.average[rows], self.met[rows]
+        now = torch.where(met, self.OLD * before + (1 - self.OLD) * relative_log, relative_log)
+        self.average[rows] = torch.where(labelled, now, before)
+        self.met[rows] = met | labelled
+        return losses
+
+    def _features(self, rows: Tensor) -> Tensor:
+        """What w1 and w2 multiply, [2, N, J]: the keypoint's own e, and its mean over the person's known ones."""
+        own, met = self.average[rows], self.met[rows]
+        of_person = own.sum(1) / met.sum(1).clamp(min=1)
+        return torch.stack([own, of_person[:, None].expand_as(own)])
+
+    def _theta(self, rows: Tensor, features: Tensor) -> Tensor:
+        (own, of_person), joints = self.linear[:2], self.linear[2:]
+        from_losses = own * features[0] + of_person * features[1]
+        theta = self.logits[rows] + self.person[rows, None] + joints + from_losses
+        return theta.clamp(-LIMIT, LIMIT)
+
+    def _adam(self, gradient: Tensor) -> None:
+        self.steps += 1
+        for moment, value, beta in zip(self.moments, (gradient, gradient.square()), self.BETAS):
+            moment.lerp_(value, 1 - beta)
+        first, second = (m / (1 - beta**self.steps) for m, beta in zip(self.moments, self.BETAS))
+        self.linear -= self.LINEAR_LR * first / (second.sqrt() + self.EPS)
+
+
+class FixedWeights(IgnoringVariables):
+    """Weights known beforehand, [count, J]: no hypergradient is asked for."""
+
+    learned = False
+
+    def __init__(self, weights: Tensor, partner: tuple[int, ...]):
+        super().__init__(len(weights), partner)
+        self.register_buffer("weights", weights.to(torch.float32))
+
+    def table(self) -> Tensor:
+        return self.weights
+
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+        raise TypeError("fixed weights do not learn")
+
+    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+        return self.weights[visit.index]
+
+
+def relative(gradient: Tensor, labelled: Tensor) -> Tensor:
+    """``gradient`` [N, J] in units of its root mean square over the labelled keypoints, within +-2."""
+    # In double precision: squares of hypergradients can be too small for single.
+    mean_square = gradient.double().square().sum() / labelled.count_nonzero().clamp(min=1)
+    # A gradient of zero everywhere asks for no step, not for 0 / 0.
+    return torch.where(mean_square == 0, 0.0, gradient / mean_square.sqrt()).clamp(-2, 2)
+
+
+def slope(logits: Tensor) -> Tensor:
+    """4 a (1 - a) of a = sigmoid(logits): the sigmoid's derivative, one at 0."""
+    weights = logits.sigmoid()
+    return 4 * weights * (1 - weights)
 
 
 def minmax(values: Tensor) -> Tensor:
