@@ -40,9 +40,7 @@ def most_ignored(weights: np.ndarray, people: Annotations, count: int) -> list[t
     return list(chosen.items())
 
 
-def draw_cell(
-    people: Annotations, person: int, joint: int, weight: float, truth: Truth | None
-) -> np.ndarray:
+def draw_cell(people: Annotations, person: int, joint: int, weight: float, truth: Truth | None) -> np.ndarray:
     side = people.sizes[person].max() * 1.1
     matrix = crop_matrix(people.centers[person], (side, side), (CELL, CELL))
     picture = read_picture(people.pictures[people.picture[person]])
