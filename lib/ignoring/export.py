@@ -24,7 +24,7 @@ def cleaned(tree: dict, people: Annotations, dropped: np.ndarray) -> dict:
         raise InputError(f"annotation {numbers[counts > 1][0]} is there twice, so its weights are ambiguous")
 
     def without_dropped(annotation: dict) -> dict:
-        i = position.get(annotation["id"])
+        i = position.get(annotation.get("id"))
         if i is None or annotation.get("iscrowd", 0):
             return annotation
         keypoints = list(annotation["keypoints"])
