@@ -54,7 +54,7 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
         report("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
     data = Data(
         source=_training_set(people, source, config, "source", report) if uses_source else None,
-        target=_training_set(_to_train_on(target, config), target, config, "target T", report),
+        target=_training_set(_people_to_train_on(target, config), target, config, "target T", report),
         validation=evaluation_set(target, target.VAL_SET, config, "validation V", report),
         test=evaluation_set(target, target.TEST_SET, config, "test", report),
         source_truth=truth,
@@ -66,7 +66,7 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
 def build_single_data(config: EasyDict, report: Report) -> Data:
     """The one data set of train.py, as in SimpleBaseline validated on the set that it is tested on."""
     test = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", report)
-    people = _to_train_on(config.DATASET, config)
+    people = _people_to_train_on(config.DATASET, config)
     return Data(None, _training_set(people, config.DATASET, config, "training", report), test, test)
 
 
@@ -76,7 +76,7 @@ def read_source(config: EasyDict, report: Report = lambda line: None) -> tuple[A
     With LBI.INJECT_NOISE the labels on disk are corrupted first. Raises InputError.
     """
     group, lbi = config.DATASET_SRC, config.LBI
-    on_disk = _to_train_on(group, config)
+    on_disk = _people_to_train_on(group, config)
     truth = truth_beside(group.ROOT, group.TRAIN_SET, on_disk)
     if not lbi.INJECT_NOISE:
         return on_disk, truth
@@ -89,9 +89,10 @@ def read_source(config: EasyDict, report: Report = lambda line: None) -> tuple[A
     except InputError as error:
         raise InputError(f"LBI.INJECT_NOISE: {error}") from None
     labels = (on_disk.visible > 0) | (people.visible > 0)
+    made_wrong = changed_labels(on_disk, people) & truth.wrong
     report(
         f"LBI.INJECT_NOISE {lbi.INJECT_NOISE}, seed {lbi.INJECT_SEED}: "
-        f"{changed_labels(on_disk, people).sum()} of {labels.sum()} source labels made wrong"
+        f"{made_wrong.sum()} of {labels.sum()} source labels made wrong"
     )
     return people, truth
 
@@ -122,7 +123,7 @@ def source_of_run(folder: Path) -> tuple[EasyDict, Annotations, Truth | None]:
     return config, people, truth
 
 
-def _to_train_on(group: EasyDict, config: EasyDict) -> Annotations:
+def _people_to_train_on(group: EasyDict, config: EasyDict) -> Annotations:
     return read_people(group, group.TRAIN_SET, config, build_codec(config.MODEL))
 
 
