@@ -15,13 +15,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.config import load_config
-from lib.core.data import build_codec, read_people
+from lib.core.data import source_of_run
 from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import apply_matrix, crop_matrix
 from lib.dataset.pictures import read_picture
-from lib.dataset.truth import right_labels
+from lib.dataset.truth import Truth
 from lib.ignoring.ledger import read_ledger
 from lib.utils.pictures import contact_sheet, draw_skeleton
 
@@ -41,9 +40,7 @@ def most_ignored(weights: np.ndarray, people: Annotations, count: int) -> list[t
     return list(chosen.items())
 
 
-def draw_cell(
-    people: Annotations, person: int, joint: int, weight: float, truth: np.ndarray | None
-) -> np.ndarray:
+def draw_cell(people: Annotations, person: int, joint: int, weight: float, truth: Truth | None) -> np.ndarray:
     side = people.sizes[person].max() * 1.1
     matrix = crop_matrix(people.centers[person], (side, side), (CELL, CELL))
     picture = read_picture(people.pictures[people.picture[person]])
@@ -54,8 +51,8 @@ def draw_cell(
     names = people.mapping.names
     crop = draw_skeleton(crop, joints, people.visible[person] > 0, names)
     cv2.circle(crop, tuple(int(v) for v in joints[joint]), 11, WRONG, 2, cv2.LINE_AA)
-    if truth is not None:
-        place = tuple(int(v) for v in apply_matrix(matrix, truth[person, joint]))
+    if truth is not None and np.isfinite(truth.right[person, joint]).all():
+        place = tuple(int(v) for v in apply_matrix(matrix, truth.right[person, joint]))
         cv2.drawMarker(crop, place, RIGHT, cv2.MARKER_TILTED_CROSS, 16, 3, cv2.LINE_AA)
     cv2.rectangle(crop, (0, CELL - 20), (CELL, CELL), (0, 0, 0), -1)
     text = f"{names[joint].replace('_', ' ')}: {weight:.2f}"
@@ -73,11 +70,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--columns", type=int, default=6)
     arguments = parser.parse_args(words)
     try:
-        config, _ = load_config(arguments.run / "config.yaml")
-        source = config.DATASET_SRC
-        people = read_people(source, source.TRAIN_SET, config, build_codec(config.MODEL))
+        _, people, truth = source_of_run(arguments.run)
         weights = read_ledger(arguments.run / "ignoring_weights.csv", people)
-        truth = right_labels(source.ROOT, source.TRAIN_SET, people)
         chosen = most_ignored(weights, people, arguments.rows * arguments.columns)
         cells = [draw_cell(people, i, j, weights[i, j], truth) for i, j in chosen]
     except InputError as error:

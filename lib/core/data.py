@@ -2,19 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from easydict import EasyDict
 
+from lib.core.config import load_config
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import COCOSet, EvaluationSet, MPIISet
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import annotation_file, read_coco
 from lib.dataset.detections import read_detections
+from lib.dataset.injection import changed_labels, inject
 from lib.dataset.joints import Augmentation, KeypointDataset
 from lib.dataset.keypoints import joint_mapping, network_joints
 from lib.dataset.mpii import read_mpii
+from lib.dataset.truth import Truth, read_truth_of, truth_beside, write_truth_of
+
+INJECTED_TRUTH = "injected_truth.json"
 
 Report = Callable[[str], None]
 
@@ -22,12 +28,14 @@ Report = Callable[[str], None]
 @dataclass(frozen=True)
 class Data:
     """source: to train on (None where the mode needs none).   target: T.   validation: V, without
-    augmentation.   test: never used to choose anything, but by train.py, which has no other."""
+    augmentation.   test: never used to choose anything, but by train.py, which has no other.
+    source_truth: which labels of the source are wrong, None where nobody knows."""
 
     source: KeypointDataset | None
     target: KeypointDataset
     validation: EvaluationSet
     test: EvaluationSet
+    source_truth: Truth | None = None
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -39,16 +47,22 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
     source, target = config.DATASET_SRC, config.DATASET_TARGET
     if target.DATASET != "mpii":
         raise InputError("DATASET_TARGET.DATASET: the target is evaluated with PCKh, so it must be mpii")
+    people = truth = None
+    if uses_source:
+        people, truth = read_source(config, report)
+    elif config.LBI.INJECT_NOISE:
+        report("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
     validation = evaluation_set(target, target.VAL_SET, config, "validation V", report)
-    trained = _training_set(target, config, "target T", report)
+    trained = _training_set(_people_to_train_on(target, config), target, config, "target T", report)
     if config.LBI.VAL_IN_TRAIN:
         trained.annotations = trained.annotations.joined(validation.dataset.annotations)
         report("LBI.VAL_IN_TRAIN: the validation people are trained on too; V chooses nothing then")
     data = Data(
-        source=_training_set(source, config, "source", report) if uses_source else None,
+        source=_training_set(people, source, config, "source", report) if uses_source else None,
         target=trained,
         validation=validation,
         test=evaluation_set(target, target.TEST_SET, config, "test", report),
+        source_truth=truth,
     )
     _report_label_shift(data, report)
     return data
@@ -57,12 +71,71 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
 def build_single_data(config: EasyDict, report: Report) -> Data:
     """The one data set of train.py, as in SimpleBaseline validated on the set that it is tested on."""
     test = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", report)
-    return Data(None, _training_set(config.DATASET, config, "training", report), test, test)
+    people = _people_to_train_on(config.DATASET, config)
+    return Data(None, _training_set(people, config.DATASET, config, "training", report), test, test)
 
 
-def _training_set(group: EasyDict, config: EasyDict, role: str, report: Report) -> KeypointDataset:
+def read_source(config: EasyDict, report: Report = lambda line: None) -> tuple[Annotations, Truth | None]:
+    """The source's people with the labels to train on, and which of those are wrong where that is known.
+
+    With LBI.INJECT_NOISE the labels on disk are corrupted first. Raises InputError.
+    """
+    group, lbi = config.DATASET_SRC, config.LBI
+    on_disk = _people_to_train_on(group, config)
+    truth = truth_beside(group.ROOT, group.TRAIN_SET, on_disk)
+    if not lbi.INJECT_NOISE:
+        return on_disk, truth
+    if group.DATASET != "coco":
+        raise InputError(
+            f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {group.DATASET}"
+        )
+    try:
+        people, truth = inject(on_disk, lbi.INJECT_NOISE, lbi.INJECT_SEED, truth)
+    except InputError as error:
+        raise InputError(f"LBI.INJECT_NOISE: {error}") from None
+    labels = (on_disk.visible > 0) | (people.visible > 0)
+    made_wrong = changed_labels(on_disk, people) & truth.wrong
+    report(
+        f"LBI.INJECT_NOISE {lbi.INJECT_NOISE}, seed {lbi.INJECT_SEED}: "
+        f"{made_wrong.sum()} of {labels.sum()} source labels made wrong"
+    )
+    return people, truth
+
+
+def write_injected_truth(config: EasyDict, data: Data, folder: Path) -> None:
+    """Write ``injected_truth.json`` (see truth.py) for a run whose source labels LBI.INJECT_NOISE changed."""
+    if data.source and config.LBI.INJECT_NOISE:
+        noise, seed = config.LBI.INJECT_NOISE, config.LBI.INJECT_SEED
+        write_truth_of(folder / INJECTED_TRUTH, noise, seed, data.source.annotations, data.source_truth)
+
+
+def source_of_run(folder: Path) -> tuple[EasyDict, Annotations, Truth | None]:
+    """The settings, the source's people as trained on, and the truth, of the run that wrote ``folder``.
+
+    Raises InputError where the folder is not a run's, or the same noise can't be made again.
+    """
+    config, _ = load_config(folder / "config.yaml")
+    people, truth = read_source(config)
+    if config.LBI.INJECT_NOISE:
+        written = read_truth_of(folder / INJECTED_TRUTH, people)
+        # Other annotations by now, or another NumPy's random numbers: these are not the run's labels.
+        if not np.array_equal(written.wrong, truth.wrong):
+            raise InputError(
+                f"{folder / INJECTED_TRUTH}: not the labels that LBI.INJECT_NOISE {config.LBI.INJECT_NOISE} "
+                f"makes wrong in {config.DATASET_SRC.ROOT} now"
+            )
+        truth = written
+    return config, people, truth
+
+
+def _people_to_train_on(group: EasyDict, config: EasyDict) -> Annotations:
+    return read_people(group, group.TRAIN_SET, config, build_codec(config.MODEL))
+
+
+def _training_set(
+    people: Annotations, group: EasyDict, config: EasyDict, role: str, report: Report
+) -> KeypointDataset:
     codec = build_codec(config.MODEL)
-    people = read_people(group, group.TRAIN_SET, config, codec)
     _report_people(people, group, group.TRAIN_SET, role, report)
     augmentation = Augmentation(group.FLIP, group.ROT_FACTOR, group.SCALE_FACTOR)
     return KeypointDataset(people, codec, augmentation, config.DATASET.COLOR_RGB, config.SEED)

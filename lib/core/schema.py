@@ -114,6 +114,8 @@ SCHEMA: dict[str, Any] = {
         "LOOKAHEAD": Setting("optimizer", "direction of the hypergradient: the validation gradient through the optimiser's derivative (optimizer), or as it is (sgd)", choices=("optimizer", "sgd")),
         "WARMUP": Setting(0, "steps at the start with every weight one", minimum=0),
         "VAL_BATCH_SIZE": Setting(0, "people in a validation batch of the hypergradient (0: as TRAIN.BATCH_SIZE)", minimum=0),
+        "INJECT_NOISE": Setting("", "make source labels wrong before training, to measure how well they are found: KIND:SHARE, or several joined by + (kinds: make_people.py --help); only in memory (empty: none)"),
+        "INJECT_SEED": Setting(0, "seed of LBI.INJECT_NOISE; the same seed makes the same labels wrong", minimum=0),
     },
     "TEST": {
         "BATCH_SIZE": Setting(32, "people in a batch of evaluation", minimum=1),

@@ -14,7 +14,7 @@ import torch
 from easydict import EasyDict
 
 from lib.core.config import dump_config
-from lib.core.data import Data
+from lib.core.data import Data, write_injected_truth
 from lib.core.errors import NonFiniteError
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
@@ -25,7 +25,6 @@ from lib.core.state import State, build_state
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.keypoints import flip_permutation
 from lib.dataset.loader import EndlessBatches, readable, training_batches
-from lib.dataset.truth import wrong_labels
 from lib.ignoring.hypergradient import Batch
 from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
@@ -120,6 +119,7 @@ def _run(
 
     log = open_log(folders.output / "train.log")
     write_text(folders.output / "config.yaml", dump_config(config))
+    write_injected_truth(config, data, folders.output)
     for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
         log.info(line)
     try:
@@ -307,9 +307,8 @@ def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log
         write_ledger(output / name, people, weights, seen)
         labelled = people.visible > 0
         summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
-        wrong = wrong_labels(config.DATASET_SRC.ROOT, config.DATASET_SRC.TRAIN_SET, people)
-        if wrong is not None:
-            summary[place]["auroc"] = auroc(weights[labelled], wrong[labelled])
+        if data.source_truth is not None:
+            summary[place]["auroc"] = auroc(weights[labelled], data.source_truth.wrong[labelled])
             log.info(
                 f"weights {place} tell wrong labels from right ones with AUROC {summary[place]['auroc']:.3f}"
             )

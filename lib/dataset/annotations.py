@@ -24,6 +24,7 @@ class Annotations:
     centers: [N, 2] and sizes: [N, 2], middle, width and height of the part to crop.
     head_sizes: [N] length that PCKh divides by, or None where PCKh has no meaning.
     image_ids: [N] the data set's own number of the picture, or None where it has none.
+    bounds: [N, 2] width and height of the picture, or None where the annotations don't say.
     """
 
     mapping: JointMapping
@@ -36,6 +37,7 @@ class Annotations:
     sizes: np.ndarray
     head_sizes: np.ndarray | None = None
     image_ids: np.ndarray | None = None
+    bounds: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

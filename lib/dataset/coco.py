@@ -84,7 +84,7 @@ def read_coco(
     coco = read_coco_file(path)
     folder = PictureFolder(Path(root) / "images" / image_set, data_format)
     pictures: dict[str, int] = {}
-    ids, image_ids, picture, keypoints, boxes = [], [], [], [], []
+    ids, image_ids, picture, keypoints, boxes, bounds = [], [], [], [], [], []
     for where, annotation in coco.each_annotation():
         try:
             if annotation.get("iscrowd", 0):
@@ -108,6 +108,7 @@ def read_coco(
         picture.append(pictures.setdefault(file, len(pictures)))
         keypoints.append(points)
         boxes.append((left, top, right - left, bottom - top))
+        bounds.append((image_width, image_height))
 
     if not ids:
         raise InputError(f"{path}: no person with labelled keypoints, nothing to train on")
@@ -124,4 +125,5 @@ def read_coco(
         centers=centers,
         sizes=sizes,
         image_ids=np.array(image_ids, np.int64),
+        bounds=np.array(bounds, np.float32),
     )

@@ -177,6 +177,11 @@ NOISE_KINDS = {
 }
 
 
+def parse_noises(text: str) -> list[tuple[str, float]]:
+    """Read "KIND:SHARE", or several joined by "+", to be applied one after another. Raises InputError."""
+    return [parse_noise(part) for part in text.split("+")]
+
+
 def parse_noise(text: str) -> tuple[str, float]:
     """Read "KIND:SHARE" ("jitter:0.6"; "none" needs no share). Raises InputError."""
     kind, colon, share = text.partition(":")
@@ -197,8 +202,39 @@ def parse_noise(text: str) -> tuple[str, float]:
     return kind, number
 
 
+def corrupt_in_turn(joints, visible, names, noises: list[tuple[str, float]], rng, **people) -> Corrupted:
+    """One kind of noise (kind, share) after another; the other arguments are those of ``corrupt``.
+
+    What is wrong is told by comparing the last labels with the first: a mistake may undo another.
+    """
+    first = np.array(joints, dtype=float), np.asarray(visible) > 0
+    joints, visible = first
+    for kind, share in noises:
+        joints, visible, _ = corrupt(joints, visible, names, kind, share, rng, **people)
+    visible = np.array(visible, dtype=int)
+    return Corrupted(joints, visible, different(*first, joints, visible))
+
+
+def different(joints, visible, other_joints, other_visible) -> np.ndarray:
+    """[N, J] true where one of the two has a label and the other none, or one elsewhere."""
+    visible, other_visible = np.asarray(visible) > 0, np.asarray(other_visible) > 0
+    moved = (np.asarray(joints) != np.asarray(other_joints)).any(axis=-1)
+    return (visible != other_visible) | (moved & visible)
+
+
 def corrupt(
-    joints, visible, names, kind: str, share: float, rng, *, size, image_of, bounds, elsewhere=None
+    joints,
+    visible,
+    names,
+    kind: str,
+    share: float,
+    rng,
+    *,
+    size,
+    image_of,
+    bounds,
+    elsewhere=None,
+    keep_labelled: bool = False,
 ) -> Corrupted:
     """Make a share of the labels wrong, in the way of one of the NOISE_KINDS.
 
@@ -208,6 +244,8 @@ def corrupt(
     elsewhere: for ``convention``, {joint: [N, 2], where the other data set marks it}.
 
     Left or right without a label change names, too: then the label counts as removed here and made there.
+    With ``keep_labelled`` such joints keep their names: only ``missing`` and ``visibility`` change which
+    joints have a label.
     Raises InputError where ``convention`` is asked for and the other convention is not known.
     """
     if kind == "convention" and not elsewhere:
@@ -222,10 +260,14 @@ def corrupt(
         elsewhere=elsewhere or {},
     )
     made = NOISE_KINDS[kind].apply(right, share, rng)
+    if keep_labelled and kind not in ("missing", "visibility"):
+        same = made.visible == right.visible
+        made = replace(
+            made, joints=np.where(same[..., None], made.joints, right.joints), visible=right.visible
+        )
 
     moved = (made.joints != right.joints).any(axis=2, keepdims=True)
     within = np.clip(made.joints, 0, right.bounds[:, None] - 1)
     after = np.where(moved, within, right.joints)
-    moved = (after != right.joints).any(axis=2)
-    wrong = (made.visible != right.visible) | (moved & (right.visible > 0))
+    wrong = different(right.joints, right.visible, after, made.visible)
     return Corrupted(np.where(wrong[..., None], after, right.joints), made.visible, wrong)

@@ -28,9 +28,9 @@ import scipy.io
 from lib.core.errors import InputError
 from lib.core.evaluation import HEAD_PER_BOX_DIAGONAL, HEAD_PER_SCALE
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, limbs
-from lib.dataset.noise import corrupt, parse_noise
+from lib.dataset.noise import corrupt_in_turn, parse_noises
 from lib.dataset.people_drawing import FIGURE_JOINTS, FLAT, ROUGH, Person, draw_picture
-from lib.dataset.truth import truth_file
+from lib.dataset.truth import truth_file, write_truth
 
 FORMAT = 1  # raise it whenever the same parameters would give other data
 SECOND_PERSON = 0.15  # share of the pictures with two people
@@ -93,7 +93,7 @@ def make_people(
         "source_people": source_people, "source_val_people": source_val_people,
         "target_train_people": target_train_people, "test_people": test_people,
     }  # fmt: skip
-    kinds_and_shares = [parse_noise(part) for part in noise.split("+")]
+    kinds_and_shares = parse_noises(noise)
     for name, value in parameters.items():
         if name.endswith("people") and value < 1:
             raise InputError(f"{name} is {value}, expected at least 1")
@@ -164,8 +164,7 @@ def _make(
     )
     annotations = coco / "annotations"
     ids = _write_coco(annotations / "person_keypoints_train2017.json", pictures["train2017"], noisy)
-    truth = {i: {"keypoints": k.ravel().tolist(), "wrong": w.tolist()} for i, k, w in zip(ids, right, wrong)}
-    _write_json(truth_file(coco, "train2017"), {"noise": name, "seed": seed, "annotations": truth})
+    write_truth(truth_file(coco, "train2017"), name, seed, ids, right, wrong)
     val = pictures["val2017"]
     _write_coco(annotations / "person_keypoints_val2017.json", val, _coco_keypoints(val))
 
@@ -219,25 +218,21 @@ def _with_noise(
     rows = [COCO_KEYPOINTS.index(name) for name in COCO_POINTS]
     everyone = _everyone(pictures)
     nose = [person.joints[FIGURE_JOINTS.index("nose")] for _, person in everyone]
-    before, labelled = right[:, rows, :2], right[:, rows, 2] > 0
-    joints, visible = before, labelled
-    for kind, share in noise:
-        joints, visible, _ = corrupt(
-            joints,
-            visible,
-            tuple(COCO_POINTS),
-            kind,
-            share,
-            rng,
-            size=[max(person.box[2:]) for _, person in everyone],
-            image_of=[picture.number for picture, _ in everyone],
-            bounds=[(picture.width, picture.height) for picture, _ in everyone],
-            elsewhere={"nose": np.array(nose)},
-        )
-    state = np.where(labelled, right[:, rows, 2], 2)  # a label made by the noise: 2
+    joints, visible, changed = corrupt_in_turn(
+        right[:, rows, :2],
+        right[:, rows, 2],
+        tuple(COCO_POINTS),
+        noise,
+        rng,
+        size=[max(person.box[2:]) for _, person in everyone],
+        image_of=[picture.number for picture, _ in everyone],
+        bounds=[(picture.width, picture.height) for picture, _ in everyone],
+        elsewhere={"nose": np.array(nose)},
+    )
+    state = np.where(right[:, rows, 2] > 0, right[:, rows, 2], 2)  # a label made by the noise: 2
     noisy, wrong = right.copy(), np.zeros(right.shape[:2], dtype=bool)
     noisy[:, rows] = np.concatenate([joints.round(2), state[..., None]], axis=2) * (visible > 0)[..., None]
-    wrong[:, rows] = ((visible > 0) != labelled) | ((joints != before).any(axis=2) & labelled)
+    wrong[:, rows] = changed
     return noisy, wrong
 
 

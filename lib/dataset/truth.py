@@ -1,6 +1,8 @@
-"""Which source labels are wrong, where that is known: a truth file beside the annotations."""
+"""Which source labels are wrong, where that is known: a truth file beside the annotations, or a run's own."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,16 @@ from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS
+from lib.utils.files import write_text
+
+
+@dataclass(frozen=True)
+class Truth:
+    """right: [N, J, 2] where the joints really are, in pixels; NaN where no right label is known.
+    wrong: [N, J] true where the label at hand differs."""
+
+    right: np.ndarray
+    wrong: np.ndarray
 
 
 def truth_file(root: str | Path, image_set: str) -> Path:
@@ -49,24 +61,48 @@ def read_truth(path) -> dict:
     return {"noise": content["noise"], "seed": content["seed"], "annotations": truth}
 
 
-def wrong_labels(root: str | Path, image_set: str, people: Annotations) -> np.ndarray | None:
-    """[N, J] true where the label of a COCO-layout set is wrong; None where nobody knows."""
-    return _of_everyone("wrong", root, image_set, people)
+def write_truth(
+    path: str | Path, noise: str, seed: int, ids: Iterable[int], keypoints: np.ndarray, wrong: np.ndarray
+) -> None:
+    """Write what ``read_truth`` reads: right labels ``keypoints`` [N, 17, 3] and ``wrong`` [N, 17]."""
+    labels = {
+        int(number): {"keypoints": right.ravel().tolist(), "wrong": changed.tolist()}
+        for number, right, changed in zip(ids, keypoints, wrong)
+    }
+    write_text(path, json.dumps({"noise": noise, "seed": seed, "annotations": labels}))
 
 
-def right_labels(root: str | Path, image_set: str, people: Annotations) -> np.ndarray | None:
-    """[N, J, 2] where the joints of a COCO-layout set really are, in pixels; None where nobody knows."""
-    keypoints = _of_everyone("keypoints", root, image_set, people)
-    return None if keypoints is None else keypoints[..., :2]
+def write_truth_of(path: str | Path, noise: str, seed: int, people: Annotations, truth: Truth) -> None:
+    """Write the truth of ``people`` of a COCO-layout set.
+
+    Visibility is 2 where the right label is known and 0 elsewhere, so also for COCO's keypoints that
+    are not among the joints of ``people``.
+    """
+    keypoints = np.zeros((len(people), len(COCO_KEYPOINTS), 3))
+    wrong = np.zeros(keypoints.shape[:2], bool)
+    known = np.isfinite(truth.right).all(axis=2, keepdims=True)
+    index = list(people.mapping.index)
+    keypoints[:, index] = np.where(known, np.concatenate([truth.right, 2.0 * known], axis=2), 0)
+    wrong[:, index] = truth.wrong
+    write_truth(path, noise, seed, people.ids, keypoints, wrong)
 
 
-def _of_everyone(field: str, root: str | Path, image_set: str, people: Annotations) -> np.ndarray | None:
+def truth_beside(root: str | Path, image_set: str, people: Annotations) -> Truth | None:
+    """The truth beside the annotations of a COCO-layout set; None where nobody knows it."""
     path = truth_file(root, image_set)
     if people.mapping.dataset != "coco" or not path.exists():
         return None
+    return read_truth_of(path, people)
+
+
+def read_truth_of(path: str | Path, people: Annotations) -> Truth:
+    """The truth in the file ``path``, for these ``people``. Raises InputError where one is not in it."""
     truth = read_truth(path)["annotations"]
+    index = list(people.mapping.index)
     try:
-        values = np.array([truth[number][field] for number in people.ids.tolist()])
+        labels = [truth[number] for number in people.ids.tolist()]
     except KeyError as number:
         raise InputError(f"{path}: has no annotation {number}") from None
-    return values[:, list(people.mapping.index)]
+    right = np.array([label["keypoints"] for label in labels])[:, index]
+    wrong = np.array([label["wrong"] for label in labels])[:, index]
+    return Truth(np.where(right[..., 2:] > 0, right[..., :2], np.nan), wrong)

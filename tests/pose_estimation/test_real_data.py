@@ -1,10 +1,16 @@
 """The shipped configuration on real pictures of COCO and MPII: the whole way, not the learning."""
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 
+from lib.core.data import INJECTED_TRUTH
+from lib.dataset.keypoints import COCO_KEYPOINTS
+from lib.dataset.truth import read_truth
 from lib.ignoring.modes import MODES
+from pose_estimation import export_cleaned, show_ignored
 from pose_estimation.main import main
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -15,10 +21,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def train_an_epoch(mode, folder):
+# A network as small as the demo's, on the real pictures.
+TINY = ["--batch_size", "4", "TRAIN.STEPS_PER_EPOCH", "4", "LBI.VARIABLES", "persistent", "LBI.VAL_BATCH_SIZE", "1",
+        "MODEL.IMAGE_SIZE", "[64, 64]", "MODEL.EXTRA.HEATMAP_SIZE", "[16, 16]",
+        "MODEL.EXTRA.SIGMA", "1", "MODEL.EXTRA.NUM_LAYERS", "18", "MODEL.EXTRA.WIDTH", "4",
+        "MODEL.EXTRA.NUM_DECONV_FILTERS", "[8, 8, 8]"]  # fmt: skip
+
+
+def train_an_epoch(mode, folder, *more):
     words = ["--cfg", CONFIG, f"--{mode}", "--batch_size", "2", "--workers", "0", "--num_epochs", "1",
              "--save_dir", str(folder / "output"), "LOG_DIR", str(folder / "log"), "MODEL.PRETRAINED", "",
-             "DATASET_SRC.ROOT", str(SHARED / "coco"), "DATASET_TARGET.ROOT", str(SHARED / "mpii")]  # fmt: skip
+             "DATASET_SRC.ROOT", str(SHARED / "coco"), "DATASET_TARGET.ROOT", str(SHARED / "mpii"), *more]  # fmt: skip
     assert main(words) == 0
     (results,) = (folder / "output").rglob("results.json")
     return results
@@ -31,6 +44,35 @@ def test_one_mode_with_both_weights(tmp_path, capsys):
     for line in ("source: 86 people", "target T: 2 people", "validation V: 1 people", "test: 2 people",
                  "label shift: head is nose in the source (coco) but head_top in the target (mpii)"):  # fmt: skip
         assert line in printed
+
+
+def test_noise_injected_into_real_labels_is_judged_and_exported(tmp_path, capsys):
+    file = SHARED / "coco" / "annotations" / "person_keypoints_train2017.json"
+    disk = {a["id"]: a["keypoints"] for a in json.loads(file.read_text())["annotations"]}
+    folder = train_an_epoch("ours1", tmp_path, *TINY, "LBI.INJECT_NOISE", "jitter:0.4").parent
+    assert "LBI.INJECT_NOISE jitter:0.4, seed 0" in capsys.readouterr().out
+
+    truth = read_truth(folder / INJECTED_TRUTH)
+    rows = list(csv.DictReader((folder / "ignoring_weights.csv").open()))
+    labelled, wrong, right = [row for row in rows if row["target_weight"] == "1"], [], []
+    for row in labelled:
+        k = COCO_KEYPOINTS.index("nose" if row["joint"] == "head" else row["joint"])
+        label = truth["annotations"][int(row["annotation_id"])]
+        assert label["keypoints"][k, :2].tolist() == disk[int(row["annotation_id"])][3 * k : 3 * k + 2]
+        (wrong if label["wrong"][k] else right).append(float(row["weight"]))
+    assert 0.3 < len(wrong) / len(labelled) < 0.5
+    pairs = [(r > w) + (r == w) / 2 for r in right for w in wrong]
+    weights = json.loads((folder / "results.json").read_text())["weights"]
+    assert weights["B"]["auroc"] == pytest.approx(sum(pairs) / len(pairs), abs=1e-4)
+
+    threshold, output = sorted(right + wrong)[len(labelled) // 4], tmp_path / "cleaned.json"
+    words = [str(folder), "--threshold", str(threshold), "--output", str(output)]
+    assert export_cleaned.main(words) == 0
+    cleaned = {a["id"]: a["keypoints"] for a in json.loads(output.read_text())["annotations"]}
+    for row in labelled:
+        k = COCO_KEYPOINTS.index("nose" if row["joint"] == "head" else row["joint"])
+        assert (cleaned[int(row["annotation_id"])][3 * k + 2] == 0) == (float(row["weight"]) < threshold)
+    assert show_ignored.main([str(folder), "--output", str(tmp_path / "ignored.png")]) == 0
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 import cv2
 import numpy as np
 
+from lib.core.data import source_of_run
+from lib.ignoring.ledger import write_ledger
 from pose_estimation.show_ignored import CELL, RIGHT, WRONG, main, most_ignored
 from tests.oracle.small_run import RUNS, make_data, run, write_config
 
@@ -29,3 +31,17 @@ def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
     (folder / "ignoring_weights.csv").write_text("annotation_id,weight\n1,0.5\n")
     assert main([str(folder)]) == 2
     assert "not the weights of these 20 people" in capsys.readouterr().err
+
+
+def test_a_label_of_a_joint_that_has_no_right_place_gets_no_cross(tmp_path):
+    config = write_config(tmp_path, make_data(tmp_path))
+    assert run(config, "--ours1", "LBI.INJECT_NOISE", "visibility:1") == 0
+    folder = tmp_path / "output" / RUNS / "ours1"
+    _, people, truth = source_of_run(folder)
+    made = np.isnan(truth.right).any(axis=2) & (people.visible > 0)
+    assert made.any() and truth.wrong[made].all()
+    write_ledger(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible)
+    assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "1"]) == 0
+    picture = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
+    assert (np.abs(picture - WRONG).sum(axis=2) < 60).sum() > 20
+    assert (np.abs(picture - RIGHT).sum(axis=2) < 60).sum() < 20

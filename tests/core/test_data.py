@@ -1,0 +1,107 @@
+"""The source of a run with injected noise, from the settings to the files that the run leaves."""
+
+import re
+
+import numpy as np
+import pytest
+
+from lib.core.config import load_config
+from lib.core.data import INJECTED_TRUTH, build_data, read_source, source_of_run
+from lib.core.errors import InputError
+from lib.dataset.truth import read_truth, truth_file
+from tests.oracle.small_run import RUNS, make_data, run, write_config
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def path(tmp_path, data):
+    return write_config(tmp_path, data)
+
+
+def configured(path, noise="jitter:0.4", **more):
+    return load_config(path, {"LBI.INJECT_NOISE": noise, **more})[0]
+
+
+def test_without_noise_the_source_is_that_on_disk(path, data):
+    people, truth = read_source(configured(path, ""))
+    known = read_truth(truth_file(data / "coco", "train2017"))["annotations"]
+    for i, number in enumerate(people.ids.tolist()):
+        wrong = known[number]["wrong"][list(people.mapping.index)]
+        assert truth.wrong[i].tolist() == wrong.tolist()
+
+
+def test_what_is_made_wrong_is_counted_in_the_log(path):
+    lines = []
+    on_disk, before = read_source(configured(path, ""))
+    built = build_data(configured(path), True, lines.append)
+    people = built.source.annotations
+    moved = ((people.joints != on_disk.joints).any(axis=2) & (people.visible > 0)).sum()
+    (line,) = [line for line in lines if "LBI.INJECT_NOISE" in line]
+    assert f"{moved} of {int(people.visible.sum())} source labels made wrong" in line
+    np.testing.assert_array_equal(built.source_truth.right, before.right)
+    assert built.source_truth.wrong.sum() > before.wrong.sum()
+
+
+def test_a_mode_without_a_source_says_that_nothing_is_made_wrong(path):
+    lines = []
+    built = build_data(configured(path), False, lines.append)
+    assert built.source is None and built.source_truth is None
+    assert "LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong" in lines
+
+
+@pytest.mark.parametrize(
+    ("noise", "more", "says"),
+    [
+        ("jiter:0.4", {}, "LBI.INJECT_NOISE: noise 'jiter:0.4'.*did you mean 'jitter'"),
+        ("jitter:2", {}, "LBI.INJECT_NOISE: noise 'jitter:2'"),
+        ("convention:0.4", {}, "LBI.INJECT_NOISE: noise 'convention': no second convention"),
+        ("jitter:0.4", {"DATASET_SRC.DATASET": "mpii", "DATASET_SRC.TRAIN_SET": "train"}, "LBI.INJECT_NOISE needs.*mpii"),
+    ],
+)  # fmt: skip
+def test_noise_that_cannot_be_made(path, data, noise, more, says):
+    if more:
+        more["DATASET_SRC.ROOT"] = str(data / "mpii")
+    with pytest.raises(InputError, match=says):
+        read_source(configured(path, noise, **more))
+
+
+def test_a_run_leaves_its_truth_the_same_for_any_seed_of_training(path):
+    noise = ["LBI.INJECT_NOISE", "mixed:0.5+visibility:0.2", "TRAIN.END_EPOCH", "1"]
+    for name, words in (
+        ("a", []),
+        ("b", ["--random_seed", "5"]),
+        ("c", ["LBI.INJECT_SEED", "1"]),
+    ):
+        assert run(path, "--ours1", *noise, "--save_dir", str(path.parent / name), *words) == 0
+    folders = [path.parent / name / RUNS / "ours1" for name in "abc"]
+    a, b, c = ((folder / INJECTED_TRUTH).read_text() for folder in folders)
+    assert a == b and a != c
+    _, people, truth = source_of_run(folders[0])
+    written = read_truth(folders[0] / INJECTED_TRUTH)["annotations"]
+    assert sorted(written) == sorted(people.ids)
+    (auroc,) = re.findall(r"with AUROC ([0-9.]+)", (folders[0] / "train.log").read_text())
+    weights = np.genfromtxt(
+        folders[0] / "ignoring_weights.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
+    )
+    place = {
+        (number, name): (i, j)
+        for i, number in enumerate(people.ids.tolist())
+        for j, name in enumerate(people.mapping.names)
+    }
+    wrong, right = [], []
+    for row in weights[weights["target_weight"] == 1]:
+        i, j = place[row["annotation_id"], row["joint"]]
+        k = people.mapping.index[j]
+        (wrong if written[row["annotation_id"]]["wrong"][k] else right).append(row["weight"])
+        assert people.visible[i, j] == 1
+    pairs = [(r > w) + (r == w) / 2 for r in right for w in wrong]
+    assert float(auroc) == pytest.approx(np.mean(pairs), abs=1e-3)
+
+
+def test_no_noise_no_file(path):
+    assert run(path, "--ours1", "TRAIN.END_EPOCH", "1", "--save_dir", str(path.parent / "a")) == 0
+    assert not (path.parent / "a" / RUNS / "ours1" / INJECTED_TRUTH).exists()

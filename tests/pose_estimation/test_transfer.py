@@ -1,0 +1,146 @@
+"""The full-size recipes: what is run, what is left out, and the tables, against numbers by hand."""
+
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from lib.core.config import load_config
+from lib.core.cost import forwards_per_step, training_cost
+from lib.core.errors import InputError
+from lib.ignoring.modes import MODES
+from pose_estimation import transfer
+from pose_estimation.compare import GROUPS
+from pose_estimation.main import build_parser, chosen_mode
+
+README = "intro\n<!-- transfer table -->\nold\n<!-- /transfer table -->\n<!-- transfer estimate -->\n<!-- /transfer estimate -->\nend\n"
+
+
+def finish(output, mode, seed, mean):
+    """The results of a run that has been."""
+    folder = output / f"seed{seed}" / "coco_to_mpii" / "pose_resnet_50" / mode / mode
+    folder.mkdir(parents=True)
+    values = {group: mean + k for k, group in enumerate(GROUPS)}
+    content = {"mode": mode, "seed": seed, "test": {"PCKh": values}, "output": str(folder), "log": "log"}
+    (folder / "results.json").write_text(json.dumps(content))
+
+
+def rows_of(text):
+    lines = [line for line in text.splitlines() if line.startswith("| `--")]
+    return {
+        line.split("`")[1].removeprefix("--"): [c.strip() for c in line.split("|")[2:-1]] for line in lines
+    }
+
+
+def test_the_recipes_differ_in_lbi_alone():
+    configs = [load_config(transfer.recipe(mode))[0] for mode in transfer.TRANSFERRED]
+    assert len(list(transfer.RECIPES.glob("*.yaml"))) == len(configs) == 5
+    for config in configs:
+        assert config.MODEL.IMAGE_SIZE == [192, 256] and config.MODEL.EXTRA.NUM_LAYERS == 50
+        for section in set(config) - {"LBI"}:
+            assert config[section] == configs[0][section]
+
+
+def test_commands_of_what_is_not_done(tmp_path, capsys):
+    output = tmp_path / "runs"
+    finish(output, "ours1", 0, 50.0)
+    words = [
+        "--only",
+        "ours1,baseline2",
+        "--seeds",
+        "0,7",
+        "--gpus",
+        "3",
+        "--output",
+        str(output),
+        "--dry-run",
+    ]
+    assert transfer.main(words) == 0
+    commands = [line.split() for line in capsys.readouterr().out.splitlines()]
+    parsed = [build_parser().parse_intermixed_args(command[2:]) for command in commands]
+    assert [chosen_mode(arguments).name for arguments in parsed] == ["baseline2", "ours1", "baseline2"]
+    for arguments, seed in zip(parsed, (0, 7, 7)):
+        pairs = dict(zip(arguments.overrides[::2], arguments.overrides[1::2]))
+        assert (pairs["SEED"], arguments.gpus, pairs["TRAIN.RESUME"]) == (str(seed), "3", "true")
+        assert pairs["OUTPUT_DIR"] == str(output / f"seed{seed}")
+        assert Path(arguments.cfg).stem == chosen_mode(arguments).name
+
+
+def test_runs_until_one_fails(tmp_path, monkeypatch, capsys):
+    output, readme, ran = tmp_path / "runs", tmp_path / "readme.md", []
+    readme.write_text(README)
+
+    def pretend(words, check):
+        mode, seed = words[4].removeprefix("--"), int(words[words.index("SEED") + 1])
+        ran.append((mode, seed))
+        finish(output, mode, seed, 40.0 + seed)
+        return transfer.subprocess.CompletedProcess(words, 5 if seed == 2 else 0)
+
+    monkeypatch.setattr(transfer.subprocess, "run", pretend)
+    flags = ["--only", "ours2", "--output", str(output), "--readme", str(readme)]
+    assert transfer.main([*flags, "--seeds", "0,1"]) == 0
+    assert ran == [("ours2", 0), ("ours2", 1)]
+    assert rows_of(readme.read_text().split("<!-- /")[0])["ours2"][0] == "2"
+    assert transfer.main([*flags, "--seeds", "0,2,3"]) == 2
+    assert ran[2:] == [("ours2", 2)] and "exit code 5" in capsys.readouterr().err
+
+
+def test_the_table_has_mean_and_deviation(tmp_path):
+    output, readme, means = tmp_path / "runs", tmp_path / "readme.md", (50.25, 52.0, 55.5)
+    readme.write_text(README)
+    for seed, mean in enumerate(means):
+        finish(output, "ours1", seed, mean)
+    finish(output, "baseline1", 4, 61.0)
+    words = ["--table", "--output", str(output), "--readme", str(readme)]
+    assert transfer.main(words) == 0
+    text = readme.read_text()
+    assert text.startswith("intro\n") and text.endswith("\nend\n") and "old" not in text
+    results, estimated = (part.split("<!-- /")[0] for part in text.split(" -->\n")[1:4:2])
+    rows = rows_of(results)
+    assert list(rows) == list(transfer.TRANSFERRED)
+    deviation = statistics.stdev(means)
+    expected = [f"{statistics.mean(means) + k:.1f} ± {deviation:.1f}" for k in range(len(GROUPS))]
+    assert rows["ours1"] == ["3", *expected]
+    assert rows["baseline1"] == ["1", *(f"{61 + k}.0" for k in range(len(GROUPS)))]
+    assert rows["ours2"] == ["-", *["not run here"] * len(GROUPS)]
+    assert estimated.strip() == transfer.estimate()
+    assert transfer.main(words) == 0 and readme.read_text() == text
+
+
+def test_the_readme_has_room_for_the_tables():
+    text = (transfer.ROOT / "README.md").read_text()
+    assert transfer.filled(text, "transfer estimate", transfer.estimate(), "README.md") == text
+    transfer.filled(text, "transfer table", "", "README.md")
+
+
+@pytest.mark.parametrize("text", ["", "<!-- /a -->\n<!-- a -->", "<!-- a -->\n<!-- a -->\n<!-- /a -->"])
+def test_a_readme_without_marks_is_refused(text):
+    with pytest.raises(InputError, match="some.md: expected <!-- a -->"):
+        transfer.filled(text, "a", "x", "some.md")
+
+
+@pytest.mark.parametrize("words", [["--only", "ours3"], ["--seeds", "0,x"], ["--seeds", "-1"]])
+def test_what_cannot_be_run(words, capsys):
+    assert transfer.main([*words, "--dry-run"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {words[0]}")
+
+
+def test_forward_passes_of_a_step():
+    expected = {"baseline1": 3, "baseline2": 6, "baseline3": 6, "baseline4": 9, "ours1": 12, "ours2": 12,
+                "ours3": 15, "ours4": 15, "ours5": 18}  # fmt: skip
+    assert {name: forwards_per_step(mode) for name, mode in MODES.items()} == expected
+
+
+def test_the_cost_by_hand(tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "TRAIN: {BATCH_SIZE: 10, BEGIN_EPOCH: 1, END_EPOCH: 6}\nTEST: {FLIP_TEST: true, EVAL_EPOCHS: 2}"
+    )
+    config, _ = load_config(tmp_path / "c.yaml")
+    cost = training_cost(config, MODES["ours2"], target_people=91, source_people=120)
+    # V: 30 people, T: 61, so 6 batches of 10, 5 epochs. 3 validations of 2 models, twice for the flip test.
+    assert cost.steps == 30 and cost.step == 12
+    assert cost.validation == 3 * 2 * 2 * 3
+    assert cost.source_passes == 300 / 120
+    assert cost.hours(36.0) == pytest.approx((30 * 12 + 36) * 36 / 3600)
+    assert training_cost(config, MODES["baseline1"], 91, 120).validation == 18
