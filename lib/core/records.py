@@ -1,6 +1,7 @@
 """What is written down while training: losses, weights, validation, pictures."""
 
 import logging
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,8 @@ from lib.core.evaluation_sets import EvaluationSet, evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.state import State
 from lib.dataset.joints import Sample
+from lib.dataset.truth import wrong_labels
+from lib.ignoring.ledger import auroc
 from lib.ignoring.step import Record
 from lib.ignoring.weights import Visit
 from lib.utils.log import duration
@@ -42,6 +45,7 @@ class Recorder:
         output: Path,
     ):
         self.debug = config.DEBUG
+        self.source_set = config.DATASET_SRC
         self.data = data
         self.state = state
         self.options = options
@@ -122,6 +126,26 @@ class Recorder:
                 values[f"weights_{place}/mean_{name}"] = float(of_joint.mean())
                 self.sink.histogram(step, f"weights_{place}_by_joint/{name}", of_joint)
         return values
+
+    def tables(self) -> None:
+        """Write down the weights of all labelled source keypoints, where there are such variables."""
+        step = self.state.step
+        for place, variables in self.state.variables.items():
+            people, tag = self.data.source.annotations, f"weights_{place}_table"
+            weights, labelled = variables.table().float().cpu().numpy(), people.visible > 0
+            values = {f"{tag}/mean": weights[labelled].mean()}
+            for j, name in enumerate(people.mapping.names):
+                if labelled[:, j].any():
+                    values[f"{tag}/mean_{name}"] = weights[labelled[:, j], j].mean()
+            if self._wrong is not None:
+                values[f"{tag}/auroc"] = auroc(weights[labelled], self._wrong[labelled])
+            self.sink.scalars(step, values)
+            self.sink.weights_histogram(step, f"{tag}/all", weights[labelled])
+
+    @cached_property
+    def _wrong(self) -> np.ndarray | None:
+        """[N, J] which source labels are wrong, read once; None where nobody knows."""
+        return wrong_labels(self.source_set.ROOT, self.source_set.TRAIN_SET, self.data.source.annotations)
 
     @torch.no_grad()
     def _validation_pictures(self, device: torch.device) -> None:

@@ -146,6 +146,7 @@ def _run_epochs(
                 recorder.step(epoch, record, target, source, outputs[0], left)
 
         stop_unless_sound(state)
+        recorder.tables()
         if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
             score = recorder.validate(epoch, device)
             if score > state.best_score or not math.isfinite(state.best_score):
