@@ -10,7 +10,8 @@ from lib.report.colours import BLUE
 from lib.report.markup import Markup, element
 
 WIDTH, HEIGHT = 460, 280  # units of the drawing; the page scales it
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 44  # margins, for ticks and axis titles
+LEFT, RIGHT, TOP, BOTTOM = 54, 14, 28, 44  # margins, for ticks and axis titles
+DARKEST = 0.2  # share of the labels
 ROW = 24  # height of a horizontal bar's row
 
 
@@ -88,9 +89,12 @@ def line_chart(
 
 
 def histogram_over_time(label: str, steps: list[int], counts: np.ndarray) -> Markup:
-    """A column for each of ``steps``, ``counts`` [S, B] of B equal bins of [0, 1]; darker is more."""
+    """A column for each of ``steps``, ``counts`` [S, B] of B equal bins of [0, 1]; darker is more.
+
+    The scale is the same in all reports: full colour is ``DARKEST`` of the labels in one bin.
+    """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    bins, largest = counts.shape[1], max(shares.max(), 1e-9)
+    bins = counts.shape[1]
     x = Axis(0, len(steps), LEFT, WIDTH - RIGHT)
     y = Axis(0, 1, HEIGHT - BOTTOM, TOP)
     drawn = [element("rect", {"x": LEFT, "y": TOP, "width": x.end - x.start, "height": y.start - y.end, "fill": "#f4f6f8"})]  # fmt: skip
@@ -99,7 +103,7 @@ def histogram_over_time(label: str, steps: list[int], counts: np.ndarray) -> Mar
             if share == 0:
                 continue
             place = {"x": x(column), "y": y((b + 1) / bins), "width": x(1) - x(0) - 0.4, "height": y(0) - y(1 / bins) - 0.4,
-                     "fill": BLUE, "fill-opacity": f"{math.sqrt(share / largest):.2f}"}  # fmt: skip
+                     "fill": BLUE, "fill-opacity": f"{darkness(share):.2f}"}  # fmt: skip
             hint = f"step {step}, weight {b / bins:.2f} to {(b + 1) / bins:.2f}: {100 * share:.1f} % of the labels"
             drawn.append(element("rect", place, _hint(hint)))
     drawn += [_y_tick(y, tick, grid=False) for tick in ticks(0, 1)]
@@ -107,6 +111,11 @@ def histogram_over_time(label: str, steps: list[int], counts: np.ndarray) -> Mar
     drawn += [_text(str(step), x(i + 0.5), y.start + 16, "middle") for i, step in list(enumerate(steps))[::every]]  # fmt: skip
     drawn += _titles("training step", "weight")
     return _drawing(label, WIDTH, HEIGHT, drawn)
+
+
+def darkness(share: float) -> float:
+    """Opacity of a bin that holds ``share`` of the labels; the root keeps small shares visible."""
+    return math.sqrt(min(1.0, share / DARKEST))
 
 
 def histogram_bars(label: str, groups: list[tuple[str, str, np.ndarray]], x_title: str, y_title: str) -> Markup:  # fmt: skip
@@ -132,22 +141,28 @@ def bar_rows(
 
     The value number ``marker`` is drawn as a diamond on the first bar instead of as a bar.
     """
-    left, right, thick = 128, 44, 14
+    left, right, top, thick = 128, 44, 8, 14
     as_bars = [i for i in range(len(styles)) if i != marker]
     row = max(ROW, 8 * len(as_bars) + 8)
-    height = TOP + row * len(bars) + BOTTOM
+    height = top + row * len(bars) + BOTTOM
     x = Axis(0, 1, left, WIDTH - right)
-    drawn = [_x_tick(x, tick, TOP, height - BOTTOM) for tick in ticks(0, 1)]
+    drawn = [_x_tick(x, tick, top, height - BOTTOM) for tick in ticks(0, 1)]
     thick = min(thick, (row - 8) / len(as_bars))
     for r, bar in enumerate(bars):
-        middle = TOP + row * (r + 0.5)
+        middle = top + row * (r + 0.5)
         drawn.append(_text(bar.name, left - 8, middle + 4, "end"))
         for n, i in enumerate(as_bars):
             value = bar.values[i]
             if math.isnan(value):
                 continue
-            top = middle + (n - len(as_bars) / 2) * thick
-            place = {"x": left, "y": top, "width": x(value) - left, "height": thick - 1, "fill": styles[i][1]}
+            upper = middle + (n - len(as_bars) / 2) * thick
+            place = {
+                "x": left,
+                "y": upper,
+                "width": x(value) - left,
+                "height": thick - 1,
+                "fill": styles[i][1],
+            }
             drawn.append(element("rect", place, _hint(f"{bar.name}, {styles[i][0]}: {value:.2f}")))
         if len(as_bars) == 1 and not math.isnan(bar.values[as_bars[0]]):
             drawn.append(_text(f"{bar.values[as_bars[0]]:.2f}", WIDTH - right + 8, middle + 4, "start"))
@@ -183,10 +198,9 @@ def _frame(x: Axis, y: Axis, x_title: str, y_title: str) -> list:
 
 
 def _titles(x_title: str, y_title: str) -> list[Markup]:
-    middle = (TOP + HEIGHT - BOTTOM) / 2
-    turned = {"x": 12, "y": middle, "text-anchor": "middle", "class": "title", "transform": f"rotate(-90 12 {middle:.0f})"}  # fmt: skip
     across = _text(x_title, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "middle", "title")
-    return [across, element("text", turned, y_title)]
+    # Level, above its axis: easier to read than turned, and never over the ticks.
+    return [across, _text(y_title, 0, 12, "start", "title")]
 
 
 def _y_tick(y: Axis, tick: float, grid: bool = True) -> list[Markup | None]:

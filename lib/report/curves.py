@@ -34,7 +34,7 @@ CURVES = (
     Curve("Mean weight of all source labels", "weight",
           {"weights_B_table/mean": "weights B", "weights_A_table/mean": "weights A"},
           "After every epoch, over every labelled keypoint of the source: 1 trusts all of them, 0 ignores all.", 1.0),
-    Curve("AUROC of the weights", "chance",
+    Curve("AUROC of the weights", "AUROC",
           {"weights_B_table/auroc": "weights B", "weights_A_table/auroc": "weights A"},
           "Chance that a right label weighs more than a wrong one: 0.5 is guessing, 1 is perfect.", 1.0),
 )  # fmt: skip
@@ -61,25 +61,23 @@ def joint_curves(run: Run, place: str) -> Markup | None:
         steps = curves[0][0]
         series.append(Series(spoken(part), steps, np.mean([values for _, values in curves], axis=0), *series_style(number)))  # fmt: skip
     title = "Mean weight of each body part"
-    chart = line_chart(title, series, "training step", "weight", y_range=(0, 1))
+    chart = line_chart(title, series, "training step", "weight", (0, series[0].x.max()), (0, 1))
     reading = "Left and right together, after every epoch. Parts that drift down are the ones that the validation people disagree with."
     return figure(title, chart, reading, [(s.name, s.colour, s.dash) for s in series])
 
 
 def _figure(curve: Curve, runs: list[Run]) -> Markup | None:
-    found = [
-        (", ".join(filter(None, (run.name if len(runs) > 1 else "", kind))), points)
-        for run in runs
-        for tag, kind in curve.tags.items()
-        if (points := run.curve(tag)) is not None
-    ]
-    if not found:
+    several, series = len(runs) > 1, []
+    for number, run in enumerate(runs):
+        recorded = [(kind, points) for tag, kind in curve.tags.items() if (points := run.curve(tag)) is not None]  # fmt: skip
+        for nth, (kind, points) in enumerate(recorded):
+            name = ", ".join(filter(None, (run.name if several else "", kind))) or "target model"
+            # A run has the same colour in all charts; its second curve has one that no run has.
+            series.append(Series(name, *points, *series_style(number + nth * len(runs))))
+    if not series:
         return None
-    series = [
-        Series(name or curve.title, *points, *series_style(n)) for n, (name, points) in enumerate(found)
-    ]
     top = curve.top or span(np.concatenate([s.y for s in series] + [[0.0]]))[1]
-    chart = line_chart(curve.title, series, "training step", curve.unit, y_range=(0, top))
-    # One curve of one run has its name in the title; with others, each needs a name of its own.
-    names = [(name or "target model", s.colour, s.dash) for (name, _), s in zip(found, series)]
-    return figure(curve.title, chart, curve.reading, names if len(found) > 1 else [])
+    last = max(s.x.max() for s in series)
+    chart = line_chart(curve.title, series, "training step", curve.unit, (0, last), (0, top))
+    entries = [(s.name, s.colour, s.dash) for s in series] if several or len(series) > 1 else []
+    return figure(curve.title, chart, curve.reading, entries)

@@ -1,32 +1,39 @@
-"""Which keypoints are shown, and what the run's own model predicts for them."""
+"""Galleries: the most ignored and the most trusted keypoints of a run, drawn on their people."""
 
-from dataclasses import dataclass
+import base64
 
+import cv2
 import numpy as np
-import torch
 
-from lib.core.data import build_codec
-from lib.core.errors import InputError
-from lib.core.inference import InferenceOptions, predict
-from lib.dataset.annotations import Annotations
-from lib.dataset.joints import KeypointDataset
-from lib.dataset.pictures import read_picture
-from lib.models.pose_resnet import build_pose_resnet
-from lib.report.drawing import draw_keypoint
+from lib.report.drawing import LABEL, PREDICTED, RIGHT, draw_keypoint
 from lib.report.learned import Learned
+from lib.report.markup import Markup, element, join
+from lib.report.parts import counted, paragraph, section, spoken
+from lib.report.predictions import predict_people
 from lib.report.runs import Run
-from lib.utils.checkpoint import load_checkpoint
 
-AT_ONCE = 32  # people in a batch of prediction
+JPEG_QUALITY = 80
+Predictions = dict[int, np.ndarray]  # {person: [J, 2] pixels of the picture}
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A keypoint of a gallery: its person and joint, and the drawing [H, W, 3] RGB, None without a picture."""
-
-    person: int
-    joint: int
-    drawing: np.ndarray | None
+def gallery_section(run: Run, learned: Learned, count: int, title: str, anchor: str) -> Markup:
+    """The ``count`` most ignored and the most trusted keypoints, one for each person."""
+    ignored = lowest(learned.weights, learned.learned, count)
+    trusted = lowest(-learned.weights, learned.learned, count)
+    persons = sorted({person for person, _ in ignored + trusted})
+    predictions = predict_people(run, learned.model, learned.people, persons)
+    parts = [_legend(learned, bool(predictions))]
+    for name, chosen, meaning in (
+        ("Most ignored", ignored, "The lowest weights"),
+        ("Most trusted", trusted, "The highest weights"),
+    ):
+        reading = f"{meaning} of all labels that were in a batch, one a person, nothing selected by hand."
+        shown = _grid(learned, chosen, predictions)
+        nothing = paragraph("No labelled keypoint was ever in a batch.") if not chosen else None
+        parts += [element("h3", {}, name), paragraph(reading), nothing or shown]
+    if not predictions:
+        parts.insert(0, paragraph("The run keeps no best.pth that could predict, so labels are shown alone."))
+    return section(title, anchor, parts)
 
 
 def lowest(weights: np.ndarray, among: np.ndarray, count: int) -> list[tuple[int, int]]:
@@ -40,40 +47,54 @@ def lowest(weights: np.ndarray, among: np.ndarray, count: int) -> list[tuple[int
     return list(chosen.items())
 
 
-def draw_gallery(
-    learned: Learned, keypoints: list[tuple[int, int]], predictions: dict[int, np.ndarray]
-) -> list[Shown]:
-    """``predictions``: {person: [J, 2] pixels of the picture}, of as many people as there are."""
-
-    def drawing(person: int, joint: int) -> np.ndarray | None:
-        right = None if learned.right is None else learned.right[person, joint]
-        predicted = predictions[person][joint] if person in predictions else None
-        return draw_keypoint(learned.people, person, joint, right, predicted)
-
-    return [Shown(person, joint, drawing(person, joint)) for person, joint in keypoints]
+def picture_uri(drawing: np.ndarray) -> str:
+    """[H, W, 3] RGB as a JPEG inside a URI."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(drawing[..., ::-1]), quality)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
 
 
-def predict_people(run: Run, model: str, people: Annotations, persons: list[int]) -> dict[int, np.ndarray]:
-    """What the run's best ``model`` ('target' or 'source') predicts: {person: [J, 2] pixels of the picture}.
+def _grid(learned: Learned, chosen: list[tuple[int, int]], predictions: Predictions) -> Markup:
+    cells = [_cell(learned, person, joint, predictions.get(person)) for person, joint in chosen]
+    return element("div", {"class": "gallery"}, cells)
 
-    Computed on the CPU. People whose picture cannot be read are left out, and everyone where the
-    run keeps no best.pth. Raises InputError where that file is damaged or of another network.
-    """
-    checkpoint = run.folder / "best.pth"
-    persons = [i for i in persons if read_picture(people.pictures[people.picture[i]]) is not None]
-    if not persons or not checkpoint.exists():
-        return {}
-    config = run.config
-    network = build_pose_resnet(config.MODEL)
-    try:
-        network.load_state_dict(load_checkpoint(checkpoint)[f"{model}_model"])
-    except (KeyError, RuntimeError):
-        raise InputError(
-            f"{checkpoint}: expected the {model} model of {run.folder / 'config.yaml'}"
-        ) from None
-    dataset = KeypointDataset(
-        people.subset(np.array(persons)), build_codec(config.MODEL), None, config.DATASET.COLOR_RGB
+
+def _cell(learned: Learned, i: int, j: int, predicted: np.ndarray | None) -> Markup:
+    """Person ``i`` with label ``j``; below: joint, weight, the truth if known, how often it was seen."""
+    people, joint, weight = learned.people, spoken(learned.people.mapping.names[j]), learned.weights[i, j]
+    right = None if learned.right is None else learned.right[i, j]
+    drawing = draw_keypoint(people, i, j, right, None if predicted is None else predicted[j])
+    if drawing is None:
+        picture = element("div", {"class": "none"}, f"{people.pictures[people.picture[i]]} cannot be read")
+    else:
+        text = f"{joint} of annotation {people.ids[i]}, weight {weight:.2f}"
+        picture = element("img", {"src": picture_uri(drawing), "alt": text})
+    lines = [element("b", {}, f"{joint}: {weight:.2f}")]
+    if learned.wrong is not None:
+        wrong = learned.wrong[i, j]
+        verdict = "label really wrong" if wrong else "label really right"
+        lines.append(element("span", {"class": "wrong" if wrong else "right"}, verdict))
+    seen = int(learned.seen[i, j])
+    lines.append(f"id {people.ids[i]}, seen {counted(seen, 'time')}")
+    caption = [join([line, element("br")]) for line in lines]
+    return element("figure", {}, picture, element("figcaption", {}, caption))
+
+
+def _legend(learned: Learned, predicted: bool) -> Markup:
+    marks = [("ring: the label", LABEL, '<circle cx="10" cy="10" r="7"/>')]
+    if predicted:
+        drawing = '<rect x="4" y="4" width="12" height="12"/>'
+        marks.append((f"square: what the run's own {learned.model} model predicts", PREDICTED, drawing))
+    if learned.right is not None:
+        marks.append(("cross: where the joint really is", RIGHT, '<path d="M4 4L16 16M16 4L4 16"/>'))
+    return element("div", {"class": "legend"}, [_mark(*mark) for mark in marks])
+
+
+def _mark(text: str, colour: tuple[int, int, int], drawing: str) -> Markup:
+    def stroked(stroke: str, width: int) -> Markup:
+        return element("g", {"fill": "none", "stroke": stroke, "stroke-width": width}, Markup(drawing))
+
+    drawn = [stroked("#000", 5), stroked(f"rgb{colour}", 2.5)]
+    return element(
+        "span", {}, element("svg", {"width": 20, "height": 20, "aria-hidden": "true"}, drawn), text
     )
-    options = InferenceOptions(AT_ONCE, 0, config.TEST.FLIP_TEST, config.TEST.SHIFT_HEATMAP, "raise")
-    found = predict(network, dataset, torch.device("cpu"), options, report=lambda _: None)
-    return dict(zip(persons, found.joints))

@@ -1,6 +1,7 @@
 """The ignoring weights that a run learned, with the people and the truth they are about."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,6 +54,25 @@ class Learned:
     @property
     def model(self) -> str:
         return MODEL_OF[self.place]
+
+
+class Named(NamedTuple):
+    """Weights under the name and the number (of colour and dashes) that they have in charts."""
+
+    name: str
+    number: int
+    learned: Learned
+
+
+def name_all(runs: list[Run], learned: list[list[Learned]]) -> list[Named]:
+    """The weights of all runs: coloured as their run where it is one of several, A after B."""
+    named = []
+    for number, (run, ones) in enumerate(zip(runs, learned)):
+        for nth, one in enumerate(ones):
+            place = f"weights {one.place}" if len(ones) > 1 or len(runs) == 1 else ""
+            name = ", ".join(filter(None, (run.name if len(runs) > 1 else "", place)))
+            named.append(Named(name, number + nth * len(runs), one))
+    return named
 
 
 def read_learned(run: Run) -> list[Learned]:

@@ -10,8 +10,8 @@ header .kind { color: var(--soft); font-size: 14px; letter-spacing: .04em; margi
 h1 { font-size: 32px; line-height: 1.2; margin: 4px 0 8px; font-weight: 680; letter-spacing: -.01em; }
 h2 { font-size: 23px; line-height: 1.25; margin: 52px 0 6px; letter-spacing: -.005em; }
 h3 { font-size: 16px; margin: 0 0 6px; }
-p { margin: 0 0 12px; max-width: 80ch; }
-header p, .soft, figcaption, .card .what { color: var(--soft); }
+p { margin: 0 0 12px; max-width: 92ch; }
+header > p, .soft, figcaption, .card .what { color: var(--soft); }
 code { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 20px 0 0; font-size: 15px; }
 nav a { color: var(--blue); text-decoration: none; } nav a:hover { text-decoration: underline; }
@@ -21,7 +21,8 @@ nav a { color: var(--blue); text-decoration: none; } nav a:hover { text-decorati
 .card .value { font-size: 34px; line-height: 1.2; font-weight: 680; margin: 4px 0; font-variant-numeric: tabular-nums; }
 .card .value small { font-size: 18px; font-weight: 500; color: var(--soft); }
 .card .what { font-size: 14px; line-height: 1.4; margin: 0; }
-.figures { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px; margin: 18px 0; align-items: start; }
+.figures { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px; margin: 18px 0; }
+.figures > figure:last-child:nth-child(odd) { grid-column: 1 / -1; display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 36px; align-items: center; }
 figure { margin: 0; } figcaption { font-size: 14px; line-height: 1.45; margin-top: 8px; }
 .chart { display: block; width: 100%; height: auto; }
 .chart text { fill: var(--soft); font-size: 12px; font-family: inherit; } .chart text.title { fill: var(--ink); }
@@ -44,7 +45,8 @@ td.best { font-weight: 700; color: var(--blue); }
 footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--line); font-size: 14px; color: var(--soft); }
 @media (max-width: 820px) {
   main { padding: 20px 14px 48px; } h1 { font-size: 25px; } h2 { font-size: 20px; margin-top: 40px; }
-  .figures { grid-template-columns: minmax(0, 1fr); } .gallery { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .figures { grid-template-columns: minmax(0, 1fr); } .figures > figure:last-child:nth-child(odd) { display: block; }
+  .gallery { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px; } .card { padding: 12px 13px; }
   .card .value { font-size: 26px; } .card .value small { font-size: 15px; } .panel { padding: 12px; }
 }

@@ -1,4 +1,4 @@
-"""Mean weights of groups of labels: joints, pictures, annotators."""
+"""Mean weights of groups of labels: joints, pictures, annotators; and the tables of the last two."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +7,10 @@ import numpy as np
 
 from lib.dataset.annotations import by_image
 from lib.report.learned import Learned
+from lib.report.markup import Markup, element
+from lib.report.parts import counted, paragraph, percent, section, spoken, table
+
+MOST_ROWS = 25  # of a table
 
 
 class Group(NamedTuple):
@@ -76,3 +80,34 @@ def _group(learned: Learned, name: str, mask: np.ndarray) -> Group:
         wrong=float("nan") if learned.wrong is None else float(learned.wrong[persons, joints].mean()),
         lowest=(float(weights[first]), learned.people.mapping.names[joints[first]]),
     )
+
+
+def tables_section(learned: Learned, title: str, anchor: str) -> Markup:
+    """Pictures and annotators by mean weight."""
+    pictures = by_picture(learned, MOST_ROWS)
+    parts = [
+        element("h3", {}, "Most ignored pictures"),
+        paragraph(f"The {counted(len(pictures), 'picture')} with the lowest mean weight, over labels that were in a batch: where to look first for bad annotation."),
+        _groups("picture", pictures, learned),
+        element("h3", {}, "Annotators"),
+    ]  # fmt: skip
+    if learned.annotators is None:
+        parts.append(paragraph("The annotations do not say who made them (no field “annotator” or “annotator_id”), so there is no table."))  # fmt: skip
+    else:
+        groups = by_annotator(learned)
+        parts.append(paragraph(f"{counted(len(groups), 'annotator')}, the most ignored first"
+                               + (f"; {MOST_ROWS} are shown." if len(groups) > MOST_ROWS else ".")))  # fmt: skip
+        parts.append(_groups("annotator", groups[:MOST_ROWS], learned))
+    return section(title, anchor, parts)
+
+
+def _groups(kind: str, groups: list[Group], learned: Learned) -> Markup:
+    header = [kind, "people", "labels", "mean weight", "below 0.5", "most ignored joint", "its weight"]
+    rows = [
+        [g.name, f"{g.people:,}", f"{g.labels:,}", f"{g.mean:.2f}", percent(g.below_half), spoken(g.lowest[1]), f"{g.lowest[0]:.2f}"]
+        for g in groups
+    ]  # fmt: skip
+    if learned.wrong is not None:
+        header.append("really wrong")
+        rows = [[*row, percent(group.wrong)] for row, group in zip(rows, groups)]
+    return table(header, rows, (5,))
