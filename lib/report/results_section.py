@@ -14,7 +14,7 @@ def results_table(runs: list[Run]) -> list[Markup]:
     best = set()
     for column in range(1, len(GROUPS) + 1):
         values = [float(row[column]) if row[column] not in ("-", "") else -1 for row in rows]
-        if len(rows) > 1 and max(values) >= 0:
+        if len(rows) > 1 and max(values) > 0:
             best |= {(r, column) for r, value in enumerate(values) if value == max(values)}
     reading = "PCKh in percent: a joint counts as found within half the head's size (Mean@0.1: a tenth) of its label. "
     reading += "AUROC: how well the weights tell wrong labels from right ones, where that is known."

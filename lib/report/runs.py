@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +48,18 @@ class Run:
 
 
 def read_runs(folders: list[Path]) -> list[Run]:
-    """The runs of ``folders``, named by mode, and by seed or folder where that is not enough.
+    """The runs of ``folders``, named by mode, by mode and seed, or by folder: the first that tells them apart.
 
-    Raises InputError naming the file that is missing or no run's.
+    Raises InputError naming the file that is missing or no run's, and for a folder given twice.
     """
+    places = [str(folder.resolve()) for folder in folders]
+    twice = next((folder for folder, place in zip(folders, places) if places.count(place) > 1), None)
+    if twice:
+        raise InputError(f"{twice}: given twice; runs are compared with others")
     read = [(folder, read_results(folder / "results.json")) for folder in folders]
     modes = [str(results["mode"]) for _, results in read]
     seeded = [f"{results['mode']}, seed {results['seed']}" for _, results in read]
-    in_folder = [f"{results['mode']}, {folder}" for folder, results in read]
+    in_folder = [os.path.relpath(place, os.path.commonpath(places)) for place in places]
     names = next((n for n in (modes, seeded) if len(set(n)) == len(n)), in_folder)
     runs = []
     for (folder, results), name in zip(read, names):

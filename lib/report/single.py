@@ -42,7 +42,7 @@ def single_report(run: Run, learned: list[Learned], rows: int) -> tuple[str, lis
 def _circumstances(run: Run, learned: list[Learned]) -> str:
     config, results = run.config, run.results
     source, target, model = config.DATASET_SRC, config.DATASET_TARGET, config.MODEL
-    people = f" ({counted(len(learned[0].people), 'person')})".replace("persons", "people") if learned else ""
+    people = f" ({len(learned[0].people):,} people)" if learned else ""
     sentence = (
         f"Source: {source.DATASET} {source.TRAIN_SET}{people}. Target: {target.DATASET} {target.TRAIN_SET}. "
         f"ResNet-{model.EXTRA.NUM_LAYERS} at {model.IMAGE_SIZE[0]} × {model.IMAGE_SIZE[1]} pixels, seed {results['seed']}"
@@ -54,32 +54,43 @@ def _circumstances(run: Run, learned: list[Learned]) -> str:
     return sentence + "."
 
 
-def _cards(run: Run, learned: list[Learned]) -> Markup:
-    found, results = run.results["test"], run.results
+def _cards(run: Run, learned: list[Learned]) -> list[Markup]:
+    """The headline numbers: of the models, then of each set of weights."""
+    rows = [_model_cards(run.results), *(_weight_cards(one, len(learned) > 1) for one in learned)]
+    if len(rows) == 2 and len(rows[0]) == 1:  # few enough for one row
+        rows = [rows[0] + rows[1]]
+    return [element("div", {"class": "cards"}, row) for row in rows]
+
+
+def _model_cards(results: dict) -> list[Markup]:
+    found, epoch = results["test"], results.get("best_epoch")
+    tested = f"{found['people']:,} test people" if "people" in found else "the test set"
+    chosen = "" if epoch is None else f"; model of epoch {epoch}, counted from 0, the best on validation"
+    cards = [_pckh_card("PCKh@0.5 on the test set", found, f"Mean over the joints of {tested}{chosen}.")]
+    if results.get("source_model"):
+        what = "The same people, predicted by the model that is trained on the source beside it."
+        cards.append(_pckh_card("PCKh@0.5 of the source model", results["source_model"]["test"], what))
+    return cards
+
+
+def _pckh_card(name: str, found: dict, what: str) -> Markup:
     mean = found["PCKh"]["Mean"]
-    epoch = results.get("best_epoch")
-    what = f"Mean over the joints of {counted(found['people'], 'test person')}".replace("persons", "people") if "people" in found else "Mean over the joints"  # fmt: skip
-    what += f"; model of epoch {epoch}, counted from 0, the best on validation." if epoch is not None else "."
-    cards = [card("PCKh@0.5 on the test set", "-" if mean is None else f"{mean:.1f}", "%", what)]
-    if (
-        results.get("source_model")
-        and (of_source := results["source_model"]["test"]["PCKh"]["Mean"]) is not None
-    ):
-        cards.append(card("PCKh@0.5 of the source model", f"{of_source:.1f}", "%", "The same people, predicted by the model that is trained on the source beside it."))  # fmt: skip
-    for one in learned:
-        suffix = f", weights {one.place}" if len(learned) > 1 else ""
-        weights = one.weights[one.labelled]
-        if one.knows_both:
-            wrong = one.wrong[one.labelled]
-            value = f"{auroc(weights, wrong):.2f}"
-            what = f"Chance that a right label weighs more than a wrong one; 0.5 is guessing. {percent(wrong.mean())} of the labels are wrong."  # fmt: skip
-        else:
-            value, what = "-", "Nobody knows which of these labels are wrong, so it cannot be computed."
-        cards.append(card(f"AUROC{suffix}", value, "", what))
-        cards.append(card(f"Mean weight{suffix}", f"{weights.mean():.2f}", "of 1", f"Over all {len(weights):,} labelled keypoints of the source."))  # fmt: skip
-        below = weights < 0.5
-        cards.append(card(f"Labels below 0.5{suffix}", f"{below.sum():,}", percent(below.mean()), "Labelled keypoints that the run would rather ignore than trust."))  # fmt: skip
-    return element("div", {"class": "cards"}, cards)
+    return card(name, "-" if mean is None else f"{mean:.1f}", "%", what)
+
+
+def _weight_cards(one: Learned, several: bool) -> list[Markup]:
+    suffix, weights = f", weights {one.place}" if several else "", one.weights[one.labelled]
+    below = weights < 0.5
+    value, what = "-", "Nobody knows which of these labels are wrong, so it cannot be computed."
+    if one.knows_both:
+        wrong = one.wrong[one.labelled]
+        value = f"{auroc(weights, wrong):.2f}"
+        what = f"Chance that a right label weighs more than a wrong one; 0.5 is guessing. {percent(wrong.mean())} of the labels are wrong."
+    return [
+        card(f"AUROC{suffix}", value, "", what),
+        card(f"Mean weight{suffix}", f"{weights.mean():.2f}", "of 1", f"Over all {len(weights):,} labelled keypoints of the source."),
+        card(f"Labels below 0.5{suffix}", f"{below.sum():,}", f"({percent(below.mean())})", "Labelled keypoints that the run would rather ignore than trust."),
+    ]  # fmt: skip
 
 
 def _contents(learned: list[Learned]) -> Markup:

@@ -15,7 +15,7 @@ header > p, .soft, figcaption, .card .what { color: var(--soft); }
 code { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 20px 0 0; font-size: 15px; }
 nav a { color: var(--blue); text-decoration: none; } nav a:hover { text-decoration: underline; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 14px; margin: 22px 0 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); gap: 14px; margin: 14px 0 0; }
 .card, .panel { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px; }
 .card .name { font-size: 14px; font-weight: 600; margin: 0; }
 .card .value { font-size: 34px; line-height: 1.2; font-weight: 680; margin: 4px 0; font-variant-numeric: tabular-nums; }
