@@ -86,13 +86,12 @@ def _shifted(run: Run, learned: Learned) -> list[Markup]:
         if joint not in order or len(order) < 2:
             continue
         rank = order.index(joint)
-        place = f"number {rank + 1} of {len(order)} from the most ignored"
         others = [group for group in groups if group.name != joint]
         mean = np.average([g.mean for g in others], weights=[g.labels for g in others])
-        if rank == 0:
-            verdict = "the most ignored of all joints: the run singles it out"
-        else:
-            verdict = f"{place}: the run {'suspects it' if rank < len(order) / 4 else 'does not find the difference'}"
+        verdict = "the most ignored of all joints: the run singles it out"
+        if rank > 0:
+            found = "suspects it" if rank < len(order) / 4 else "does not find the difference"
+            verdict = f"number {rank + 1} of {len(order)} from the most ignored: the run {found}"
         sentences.append(paragraph(
             element("b", {}, f"Does it find that “{spoken(joint)}” means two things? "),
             f"It is the {spoken(of_source)} in the source and the {spoken(of_target)} in the target. "

@@ -11,7 +11,7 @@ from lib.report.markup import Markup, element
 from lib.report.parts import figure, figures, paragraph, percent, section, table
 from lib.report.runs import MOST_POINTS
 
-SHARES = (0.01, 0.05, 0.1, 0.2, 0.5)  # of the most ignored labels
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the most ignored labels; the last says what guessing gives
 
 
 def detection_section(named: list[Named]) -> Markup | None:
@@ -19,17 +19,14 @@ def detection_section(named: list[Named]) -> Markup | None:
     known = [one for one in named if one.learned.knows_both]
     if not known:
         return None
-    roc, precision, rows, entries = [], [], [], []
+    roc, precision, columns, entries = [], [], [], []
     for name, number, one in known:
         weights, wrong = one.weights[one.labelled], one.wrong[one.labelled]
         style = series_style(number)
         roc.append(Series(name, *_thinned(*roc_curve(weights, wrong)), *style))
         precision.append(Series(name, *_thinned(*precision_curve(weights, wrong)), *style))
         entries.append((f"{name}, AUROC {auroc(weights, wrong):.2f}", *style))
-        for share in SHARES:
-            count, found = wrong_among_most_ignored(weights, wrong, share)
-            rows.append([name, f"{100 * share:.0f} %", f"{count:,}", f"{found:,.0f}", percent(found / count)])
-        rows.append([name, "100 % (all)", f"{len(wrong):,}", f"{wrong.sum():,}", percent(wrong.mean())])
+        columns.append([_of(*wrong_among_most_ignored(weights, wrong, share)) for share in SHARES])
     unit = (0.0, 1.0)
     guessing = Series("guessing", np.array(unit), np.array(unit))
     base = float(np.mean([one.wrong[one.labelled].mean() for *_, one in known]))
@@ -40,13 +37,16 @@ def detection_section(named: list[Named]) -> Markup | None:
                "The further above the dotted line (guessing), the better; the area below is the AUROC.", entries),
         figure("Precision and recall", line_chart("Precision and recall", precision, "share of wrong labels found (recall)", "share of found that are wrong (precision)", unit, unit, flat),
                "Of the labels ignored so far, how many are really wrong. Dotted: the share of wrong labels among all, which guessing gives.", entries))  # fmt: skip
-    header = ["weights", "most ignored", "labels", "really wrong", "share wrong"]
-    if len(known) == 1:
-        header, rows = header[1:], [row[1:] for row in rows]
+    header = ["most ignored", *(one.name for one in known)]
+    rows = [[f"{100 * share:.0f} %", *cells] for share, *cells in zip(SHARES, *columns)]
     return section("Does it find the wrong labels?", "detection",
                    paragraph("The truth of these labels is known, though the training never saw it."), drawn,
                    element("h3", {}, "Of the most ignored labels, how many are really wrong"),
-                   table(header, rows, (len(header) - 4,)))  # fmt: skip
+                   table(header, rows))  # fmt: skip
+
+
+def _of(count: int, wrong: float) -> str:
+    return f"{wrong:,.0f} of {count:,} ({percent(wrong / count)})"
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
