@@ -12,7 +12,8 @@ from lib.report.parts import counted, paragraph, section, spoken
 from lib.report.predictions import predict_people
 from lib.report.runs import Run
 
-JPEG_QUALITY = 80
+LARGEST_JPEG = 24_000  # bytes; a photograph of this size in the first quality has some 12,000
+QUALITIES = (80, 60, 40, 20)
 Predictions = dict[int, np.ndarray]  # {person: [J, 2] pixels of the picture}
 
 
@@ -48,9 +49,12 @@ def lowest(weights: np.ndarray, among: np.ndarray, count: int) -> list[tuple[int
 
 
 def picture_uri(drawing: np.ndarray) -> str:
-    """[H, W, 3] RGB as a JPEG inside a URI."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    _, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(drawing[..., ::-1]), quality)
+    """[H, W, 3] RGB as a JPEG inside a URI, in the best of ``QUALITIES`` that is small enough."""
+    picture = np.ascontiguousarray(drawing[..., ::-1])
+    for quality in QUALITIES:
+        _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if jpeg.size <= LARGEST_JPEG:
+            break
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
 
 

@@ -11,7 +11,7 @@ from lib.report.single import single_report
 from lib.report.style import STYLE
 from lib.utils.files import write_text
 
-MOST_GALLERY_ROWS = 10  # keeps the page of two sets of weights, four galleries, below 5 MB
+MOST_GALLERY_ROWS = 6  # with LARGEST_JPEG keeps a page of four galleries (two sets of weights) below 5 MB
 
 
 def write_report(folders: list[str | Path], output: str | Path | None = None, rows: int = 2) -> Path:

@@ -3,7 +3,8 @@ import base64
 import cv2
 import numpy as np
 
-from lib.report.gallery import lowest, picture_uri
+from lib.report.drawing import CELL
+from lib.report.gallery import LARGEST_JPEG, QUALITIES, lowest, picture_uri
 
 LABELLED = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
 
@@ -22,3 +23,9 @@ def test_a_picture_in_a_uri():
     assert kind == "data:image/jpeg;base64"
     decoded = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
     assert np.abs(decoded[..., ::-1].astype(int) - colours).max() < 8
+
+
+def test_a_noisy_picture_is_kept_small():
+    noise = np.random.default_rng(0).integers(0, 256, (CELL, CELL, 3), np.uint8)
+    _, best = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, QUALITIES[0]])
+    assert len(picture_uri(noise)) * 3 / 4 <= LARGEST_JPEG + 24 < best.size
