@@ -50,7 +50,7 @@ def table(header: list[str], rows: list[list], texts: tuple[int, ...] = (), best
 
 
 def percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
+    return "-" if math.isnan(share) else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
 def spoken(joint: str) -> str:

@@ -48,7 +48,7 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--line);
   .figures { grid-template-columns: minmax(0, 1fr); } .figures > figure:last-child:nth-child(odd) { display: block; }
   .gallery { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px; } .card { padding: 12px 13px; }
-  .card .value { font-size: 26px; } .card .value small { font-size: 15px; } .panel { padding: 12px; }
+  .card .value { font-size: 26px; } .card .value small { font-size: 15px; } .chart text { font-size: 15px; } .panel { padding: 12px; }
 }
 @media print { body { background: #fff; } nav { display: none; } figure, .card, tr { break-inside: avoid; } }
 """

@@ -46,7 +46,8 @@ def detection_section(named: list[Named]) -> Markup | None:
 
 
 def _of(count: int, wrong: float) -> str:
-    return f"{wrong:,.0f} of {count:,} ({percent(wrong / count)})"
+    # Not a whole number where equal weights straddle the end.
+    return f"{wrong:,.1f}".removesuffix(".0") + f" of {count:,} ({percent(wrong / count)})"
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
