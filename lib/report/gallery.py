@@ -9,7 +9,7 @@ from lib.report.drawing import LABEL, PREDICTED, RIGHT, draw_keypoint
 from lib.report.learned import Learned
 from lib.report.markup import Markup, element, join
 from lib.report.parts import counted, paragraph, section, spoken
-from lib.report.predictions import predict_people
+from lib.report.predictions import BEST, predict_people
 from lib.report.runs import Run
 
 LARGEST_JPEG = 24_000  # bytes; a photograph of this size in the first quality has some 12,000
@@ -32,8 +32,8 @@ def gallery_section(run: Run, learned: Learned, count: int, title: str, anchor: 
         shown = _grid(learned, chosen, predictions)
         nothing = paragraph("No labelled keypoint was ever in a batch.") if not chosen else None
         parts += [element("h3", {}, name), paragraph(reading), nothing or shown]
-    if not predictions:
-        parts.insert(0, paragraph("The run keeps no best.pth that could predict, so labels are shown alone."))
+    if not (run.folder / BEST).exists():
+        parts.insert(0, paragraph(f"The run keeps no {BEST} that could predict, so labels are shown alone."))
     return section(title, anchor, parts)
 
 

@@ -13,6 +13,7 @@ from lib.models.pose_resnet import build_pose_resnet
 from lib.report.runs import Run
 from lib.utils.checkpoint import load_checkpoint
 
+BEST = "best.pth"
 AT_ONCE = 32  # people in a batch
 
 
@@ -22,7 +23,7 @@ def predict_people(run: Run, model: str, people: Annotations, persons: list[int]
     Computed on the CPU. People whose picture cannot be read are left out, and everyone where the
     run keeps no best.pth. Raises InputError where that file is damaged or of another network.
     """
-    checkpoint = run.folder / "best.pth"
+    checkpoint = run.folder / BEST
     persons = [i for i in persons if read_picture(people.pictures[people.picture[i]]) is not None]
     if not persons or not checkpoint.exists():
         return {}

@@ -24,7 +24,7 @@ nav a { color: var(--blue); text-decoration: none; } nav a:hover { text-decorati
 .figures { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 18px; margin: 18px 0; }
 .figures > figure:last-child:nth-child(odd) { grid-column: 1 / -1; display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 36px; align-items: center; }
 figure { margin: 0; } figcaption { font-size: 14px; line-height: 1.45; margin-top: 8px; }
-.chart { display: block; width: 100%; height: auto; }
+.chart { display: block; width: 100%; height: auto; overflow: visible; }
 .chart text { fill: var(--soft); font-size: 12px; font-family: inherit; } .chart text.title { fill: var(--ink); }
 .chart .grid { stroke: #e7eaee; stroke-width: 1; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 14px; margin: 0 0 8px; }
@@ -40,7 +40,7 @@ figure { margin: 0; } figcaption { font-size: 14px; line-height: 1.45; margin-to
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 7px 12px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; background: #fafbfc; } tr:last-child td { border-bottom: 0; }
-th:first-child, td:first-child, td.text, th.text { text-align: left; } td.wide { white-space: normal; overflow-wrap: anywhere; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; }
 td.best { font-weight: 700; color: var(--blue); }
 footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--line); font-size: 14px; color: var(--soft); }
 @media (max-width: 820px) {
