@@ -15,6 +15,7 @@ from lib.core.evaluation_sets import EvaluationSet, evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.state import State
 from lib.dataset.joints import Sample
+from lib.ignoring.ledger import auroc
 from lib.ignoring.step import Record
 from lib.ignoring.weights import Visit
 from lib.utils.log import duration
@@ -136,6 +137,21 @@ class Recorder:
                 values[f"weights_{place}/mean_{name}"] = float(of_joint.mean())
                 self.sink.histogram(step, f"weights_{place}_by_joint/{name}", of_joint)
         return values
+
+    def tables(self) -> None:
+        """Write down the weights of all labelled source keypoints, where there are such variables."""
+        step = self.state.step
+        for place, variables in self.state.variables.items():
+            people, tag = self.data.source.annotations, f"weights_{place}_table"
+            weights, labelled = variables.table().float().cpu().numpy(), people.visible > 0
+            values = {f"{tag}/mean": weights[labelled].mean()}
+            for j, name in enumerate(people.mapping.names):
+                if labelled[:, j].any():
+                    values[f"{tag}/mean_{name}"] = weights[labelled[:, j], j].mean()
+            if (truth := self.data.source_truth) is not None:
+                values[f"{tag}/auroc"] = auroc(weights[labelled], truth.wrong[labelled])
+            self.sink.scalars(step, values)
+            self.sink.weights_histogram(step, f"{tag}/all", weights[labelled])
 
     @torch.no_grad()
     def _validation_pictures(self, roles: tuple[str, ...], device: torch.device) -> None:

@@ -178,6 +178,7 @@ def _run_epochs(
                 recorder.step(epoch, phase.roles, record, target, source, outputs, left)
 
         stop_unless_sound(state)
+        recorder.tables()
         if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
             score = recorder.validate(epoch, phase.roles, device)
             # People that are trained on can't choose an epoch: the last one is taken then.

@@ -1,58 +1,110 @@
-"""The ignoring weights for people: every source keypoint with its weight, in a table."""
+"""The ignoring weights for people: every source keypoint with its weight, the most ignored first."""
 
 import csv
 import io
 from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
 from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
-from lib.utils.files import write_text
+from lib.utils.files import write_atomically, write_text
 
-COLUMNS = ("annotation_id", "image", "joint", "weight", "times_seen", "target_weight")
+COLUMNS = ("rank", "annotation_id", "image", "joint", "weight", "times_seen", "target_weight")
+
+
+class Ledger(NamedTuple):
+    """weights: [N, J] in [0, 1].   seen: [N, J] how often the keypoint was in a batch."""
+
+    weights: np.ndarray
+    seen: np.ndarray
 
 
 def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, seen: np.ndarray) -> None:
-    """Write ``ignoring_weights.csv``: a row for every person and joint, in the annotations' order.
+    """Write the table ``path`` (.csv) and beside it the same as arrays (.npz).
 
-    weights, seen: [N, J], the weight and how often the keypoint was in a batch. ``target_weight``
-    is 1 where the joint is labelled; the weight of another means nothing.
+    weights, seen: [N, J], the weight and how often the keypoint was in a batch. In the table a row
+    for every person and joint: labelled ones (``target_weight`` 1) by rank, 1 the most ignored;
+    then the others, whose weight means nothing, without a rank. The arrays are weights, seen,
+    visible [N, J], annotation_ids [N] and joints [J], the names.
     """
+    path = Path(path)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     names = people.mapping.names
     images = [Path(picture).name for picture in people.pictures]
-    for i in range(len(people)):
-        for j, name in enumerate(names):
-            rows.writerow(
-                (
-                    people.ids[i], images[people.picture[i]], name, f"{weights[i, j]:.6f}",
-                    seen[i, j], int(people.visible[i, j]),
-                )
-            )  # fmt: skip
+    labelled = int((people.visible > 0).sum())
+    order = np.argsort(np.where(people.visible > 0, weights, np.inf), axis=None, kind="stable")
+    for place, keypoint in enumerate(order.tolist(), start=1):
+        i, j = divmod(keypoint, len(names))
+        rows.writerow(
+            (
+                place if place <= labelled else "", people.ids[i], images[people.picture[i]], names[j],
+                f"{weights[i, j]:.6f}", seen[i, j], int(people.visible[i, j] > 0),
+            )
+        )  # fmt: skip
     write_text(path, text.getvalue())
+    arrays = {
+        "weights": weights,
+        "seen": seen,
+        "visible": people.visible > 0,
+        "annotation_ids": people.ids,
+        "joints": np.array(names, dtype=np.str_),
+    }
+    write_atomically(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
 
 
 def read_ledger(path: str | Path, people: Annotations) -> np.ndarray:
-    """The weights [N, J] of a table that ``write_ledger`` wrote for ``people``.
+    """The weights [N, J] that ``write_ledger`` wrote for ``people``; errors as ``read_whole_ledger``."""
+    return read_whole_ledger(path, people).weights
 
-    Raises InputError where the table is missing or belongs to other people.
+
+def read_whole_ledger(path: str | Path, people: Annotations) -> Ledger:
+    """What ``write_ledger`` wrote for ``people``, from its .csv or its .npz.
+
+    Raises InputError where the file is missing or belongs to other people.
     """
-    shape = people.visible.shape
+    path = Path(path)
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        weights = np.array([float(row["weight"]) for row in rows]).reshape(shape)
-        same = [int(row["annotation_id"]) for row in rows] == np.repeat(people.ids, shape[1]).tolist()
+        ledger = _read_arrays(path, people) if path.suffix == ".npz" else _read_table(path, people)
     except OSError as error:
-        raise InputError(f"{path}: cannot read the weights ({error.strerror})") from None
-    except (KeyError, TypeError, ValueError):
-        same = False
-    if not same:
+        raise InputError(f"{path}: cannot read the weights ({error.strerror or error})") from None
+    except (KeyError, TypeError, ValueError, csv.Error, EOFError, BadZipFile):
+        ledger = None
+    shape = people.visible.shape
+    if ledger is None or not ((ledger.weights >= 0) & (ledger.weights <= 1)).all():
         raise InputError(f"{path}: not the weights of these {shape[0]} people with {shape[1]} joints")
-    return weights
+    return ledger
+
+
+def _read_table(path: Path, people: Annotations) -> Ledger:
+    """Rows in any order; KeyError or ValueError where they are not one for each keypoint."""
+    shape = people.visible.shape
+    persons = {number: i for i, number in enumerate(people.ids.tolist())}
+    joints = {name: j for j, name in enumerate(people.mapping.names)}
+    weights, seen, rows = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            place = persons[int(row["annotation_id"])], joints[row["joint"]]
+            weights[place], seen[place] = float(row["weight"]), int(row["times_seen"])
+            rows[place] += 1
+    if (rows != 1).any():
+        raise ValueError("keypoints that are missing or given twice")
+    return Ledger(weights, seen)
+
+
+def _read_arrays(path: Path, people: Annotations) -> Ledger:
+    with np.load(path, allow_pickle=False) as arrays:
+        weights, seen = arrays["weights"], arrays["seen"]
+        ids, joints = arrays["annotation_ids"].tolist(), arrays["joints"].tolist()
+    if ids != people.ids.tolist() or joints != list(people.mapping.names):
+        raise ValueError("other people or joints")
+    if not weights.shape == seen.shape == people.visible.shape:
+        raise ValueError("other shapes")
+    return Ledger(weights.astype(np.float64), seen.astype(np.int64))
 
 
 def auroc(weights: np.ndarray, wrong: np.ndarray) -> float:

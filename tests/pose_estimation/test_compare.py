@@ -1,6 +1,7 @@
 import json
 
-from pose_estimation.compare import GROUPS, main, table
+from lib.report.results import GROUPS
+from pose_estimation.compare import main, table
 
 
 def results(folder, mode, mean, **more):

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -75,16 +76,47 @@ def test_the_ledger_has_a_row_for_every_keypoint(config, data):
     assert run(config, "--ours5", "TRAIN.END_EPOCH", "4") == 0
     folder = config.parent / "output" / RUNS / "ours5"
     truth = read_truth(data / "coco/annotations/person_keypoints_train2017_truth.json")["annotations"]
-    for place, name in (("B", "ignoring_weights.csv"), ("A", "ignoring_weights_source_model.csv")):
-        rows = list(csv.DictReader((folder / name).open()))
+    for place, name in (("B", "ignoring_weights"), ("A", "ignoring_weights_source_model")):
+        rows = list(csv.DictReader((folder / f"{name}.csv").open()))
         assert len(rows) == 13 * len(truth)
         assert {int(row["annotation_id"]) for row in rows} == set(truth)
+        assert len({(row["annotation_id"], row["joint"]) for row in rows}) == len(rows)
+        ranked = [row for row in rows if row["target_weight"] == "1"]
+        assert rows[: len(ranked)] == ranked
+        assert [row["rank"] for row in ranked] == [str(rank + 1) for rank in range(len(ranked))]
+        assert {row["rank"] for row in rows[len(ranked) :]} <= {""}
+        weights = [float(row["weight"]) for row in ranked]
+        assert weights == sorted(weights) and weights[0] < weights[-1]
+
         state = weights_file(config, "ours5")["variables"][place]
-        table = state["logits"].sigmoid().flatten()
-        assert [float(row["weight"]) for row in rows] == pytest.approx(table.tolist(), abs=1e-6)
-        assert [int(row["times_seen"]) for row in rows] == state["seen"].flatten().tolist()
-        assert max(int(row["times_seen"]) for row in rows) >= 2
-        assert {row["target_weight"] for row in rows} <= {"0", "1"}
+        with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:
+            ids, joints = arrays["annotation_ids"].tolist(), arrays["joints"].tolist()
+            assert arrays["weights"] == pytest.approx(state["logits"].sigmoid().numpy(), abs=1e-6)
+            assert (arrays["seen"] == state["seen"].numpy()).all() and arrays["seen"].max() >= 2
+            for row in rows:
+                at = ids.index(int(row["annotation_id"])), joints.index(row["joint"])
+                assert float(row["weight"]) == pytest.approx(arrays["weights"][at], abs=1e-6)
+                assert int(row["times_seen"]) == arrays["seen"][at]
+                assert int(row["target_weight"]) == arrays["visible"][at]
+
+
+def test_the_weights_of_all_labels_are_recorded_after_every_epoch(config):
+    assert run(config, "--ours1") == 0
+    folder = config.parent / "output" / RUNS / "ours1"
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    histograms = [line for line in lines if "histogram" in line]
+    assert [(line["step"], line["histogram"]["tag"]) for line in histograms] == [
+        (2, "weights_B_table/all"),
+        (4, "weights_B_table/all"),
+    ]
+    ranked = [row for row in csv.DictReader((folder / "ignoring_weights.csv").open()) if row["rank"]]
+    assert [sum(line["histogram"]["counts"]) for line in histograms] == [len(ranked)] * 2
+    (last,) = (line for line in lines if line["step"] == 4 and "weights_B_table/mean" in line)
+    learned = results_of(config, "ours1")["weights"]["B"]
+    assert last["weights_B_table/mean"] == pytest.approx(learned["mean"])
+    assert last["weights_B_table/auroc"] == pytest.approx(learned["auroc"])
+    heads = [float(row["weight"]) for row in ranked if row["joint"] == "head"]
+    assert last["weights_B_table/mean_head"] == pytest.approx(sum(heads) / len(heads), abs=1e-5)
 
 
 def test_same_seed_same_numbers_whatever_the_workers(config):

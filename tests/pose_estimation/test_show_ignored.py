@@ -3,18 +3,9 @@ import numpy as np
 
 from lib.core.data import source_of_run
 from lib.ignoring.ledger import write_ledger
-from pose_estimation.show_ignored import CELL, RIGHT, WRONG, main, most_ignored
+from lib.report.drawing import CELL, LABEL, RIGHT
+from pose_estimation.show_ignored import main
 from tests.oracle.small_run import RUNS, make_data, run, write_config
-
-
-class People:
-    visible = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1]])
-
-
-def test_most_ignored_takes_the_lowest_labelled_keypoint_of_each_person():
-    weights = np.array([[0.5, 0.2, 0.0], [0.9, 0.0, 0.3], [0.1, 0.15, 0.8]])
-    assert most_ignored(weights, People, 2) == [(2, 0), (0, 1)]
-    assert most_ignored(weights, People, 9) == [(2, 0), (0, 1), (1, 2)]
 
 
 def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
@@ -24,7 +15,7 @@ def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "3"]) == 0
     picture = cv2.imread(str(tmp_path / "g.png"))[..., ::-1]
     assert picture.shape == (CELL + 2, 3 * (CELL + 2), 3)
-    for colour in (WRONG, RIGHT):
+    for colour in (LABEL, RIGHT):
         assert (np.abs(picture.astype(int) - colour).sum(axis=2) < 60).sum() > 20
     capsys.readouterr()
 
@@ -43,5 +34,5 @@ def test_a_label_of_a_joint_that_has_no_right_place_gets_no_cross(tmp_path):
     write_ledger(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible)
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "1"]) == 0
     picture = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
-    assert (np.abs(picture - WRONG).sum(axis=2) < 60).sum() > 20
+    assert (np.abs(picture - LABEL).sum(axis=2) < 60).sum() > 20
     assert (np.abs(picture - RIGHT).sum(axis=2) < 60).sum() < 20

@@ -35,6 +35,17 @@ def test_scalars_reach_the_file_and_tensorboard(tmp_path):
     assert {"picture", "weights"} <= found.keys() and not {"bad", "nothing"} & found.keys()
 
 
+def test_a_histogram_of_weights_is_in_the_file_too(tmp_path):
+    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+        sink.histogram(7, "batch", np.array([0.5]))
+        sink.weights_histogram(7, "table", np.array([0.0, 0.049, 0.05, 0.5, 0.99, 1.0]))
+    (line,) = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
+    counts = [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert json.loads(line) == {"step": 7, "histogram": {"tag": "table", "counts": counts}}
+    (file,) = (tmp_path / "log").glob("events*")
+    assert {"batch", "table"} <= events(file).keys()
+
+
 def test_durations_in_words():
     assert [duration(s) for s in (1.26, 125, 3 * 3600 + 61, 50 * 3600)] == [
         "1.3 s",

@@ -1,0 +1,121 @@
+"""The ignoring weights that a run learned, with the people and the truth they are about."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lib.core.data import source_of_run
+from lib.core.errors import InputError
+from lib.dataset.annotations import Annotations, read_json
+from lib.dataset.coco import annotation_file
+from lib.dataset.keypoints import joint_mapping
+from lib.dataset.truth import Truth
+from lib.ignoring.ledger import read_whole_ledger
+from lib.report.runs import Run
+
+MODEL_OF = {"A": "source", "B": "target"}  # whose loss the weights of a place are in
+
+
+@dataclass(frozen=True)
+class Learned:
+    """place: A (source model's loss) or B (target model's own).   file: name of the table.
+    weights, seen: [N, J].   truth: None where nobody knows.
+    annotators: [N] who made each annotation ("" where that is not said), None where none says.
+    """
+
+    place: str
+    file: str
+    people: Annotations
+    weights: np.ndarray
+    seen: np.ndarray
+    truth: Truth | None
+    annotators: list[str] | None
+
+    @property
+    def wrong(self) -> np.ndarray | None:
+        """[N, J] which labels are wrong, None where nobody knows."""
+        return None if self.truth is None else self.truth.wrong
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """[N, J] the keypoints that have a label, and so a weight that means something."""
+        return self.people.visible > 0
+
+    @property
+    def learned(self) -> np.ndarray:
+        """[N, J] the labelled ones that were in a batch: the weight of another is where it started."""
+        return self.labelled & (self.seen > 0)
+
+    @property
+    def knows_both(self) -> bool:
+        """Labels are known to be wrong and others to be right, so that curves of detection exist."""
+        if self.wrong is None:
+            return False
+        wrong = self.wrong[self.labelled]
+        return bool(wrong.any() and not wrong.all())
+
+    @property
+    def model(self) -> str:
+        return MODEL_OF[self.place]
+
+
+class Named(NamedTuple):
+    """Weights under the name and the number (of colour and dashes) that they have in charts."""
+
+    name: str
+    number: int
+    learned: Learned
+
+
+def name_all(runs: list[Run], learned: list[list[Learned]]) -> list[Named]:
+    """The weights of all runs: coloured as their run where it is one of several, A after B."""
+    named = []
+    for number, (run, ones) in enumerate(zip(runs, learned)):
+        for nth, one in enumerate(ones):
+            place = f"weights {one.place}" if len(ones) > 1 or len(runs) == 1 else ""
+            name = ", ".join(filter(None, (run.name if len(runs) > 1 else "", place)))
+            named.append(Named(name, number + nth * len(runs), one))
+    return named
+
+
+def read_learned(run: Run) -> list[Learned]:
+    """One for each set of weights of the run, none for a baseline. Raises InputError."""
+    ledgers = run.results.get("weights") or {}
+    if not ledgers:
+        return []
+    source = run.config.DATASET_SRC
+    _, people, truth = source_of_run(run.folder)
+    annotators = _annotators(source.ROOT, source.TRAIN_SET, people)
+    read = []
+    for place, summary in ledgers.items():
+        try:
+            table = run.folder / summary["file"]
+            MODEL_OF[place]
+        except (KeyError, TypeError):
+            raise InputError(
+                f"{run.folder / 'results.json'}: weights: expected A or B with 'file', found {place!r:.40}"
+            ) from None
+        arrays = table.with_suffix(".npz")
+        ledger = read_whole_ledger(arrays if arrays.exists() else table, people)
+        read.append(Learned(place, table.name, people, *ledger, truth, annotators))
+    return read
+
+
+def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
+    """Joints that mean one thing in the source and another in the target: {joint: (source's, target's)}."""
+    own = people.mapping
+    target = joint_mapping(run.config.DATASET_TARGET.DATASET, own.names)
+    return {j: (s, t) for j, s, t in zip(own.names, own.native, target.native) if s != t}
+
+
+def _annotators(root: str, image_set: str, people: Annotations) -> list[str] | None:
+    """The field ``annotator`` (or ``annotator_id``) of each person's annotation in a COCO file."""
+    if people.mapping.dataset != "coco":
+        return None
+    named = {}
+    for annotation in read_json(annotation_file(root, image_set))["annotations"]:
+        name = annotation.get("annotator", annotation.get("annotator_id"))
+        if name is not None:
+            named[annotation["id"]] = str(name)
+    return [named.get(number, "") for number in people.ids.tolist()] if named else None

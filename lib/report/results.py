@@ -1,0 +1,37 @@
+"""results.json of a finished run, and its rows in a table of runs."""
+
+from pathlib import Path
+
+from lib.core.errors import InputError
+from lib.dataset.annotations import read_json
+
+GROUPS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")
+COLUMNS = ("mode", *GROUPS, "ms/step", "AUROC")
+
+
+def read_results(path: str | Path) -> dict:
+    """What a run wrote at its end; InputError where it is not that."""
+    results = read_json(Path(path))
+    try:
+        results["test"]["PCKh"]["Mean"], results["mode"], results["seed"], results["output"], results["log"]
+    except (KeyError, TypeError):
+        raise InputError(
+            f"{path}: not the results of a run: it needs mode, seed, test, output and log"
+        ) from None
+    return results
+
+
+def rows_of(results: dict, name: str) -> list[list[str]]:
+    """A row of ``COLUMNS`` for the target model and, where there is one, for the source model."""
+
+    def cells(name: str, found: dict, step: str, auroc: str) -> list[str]:
+        values = (found["PCKh"].get(group) for group in GROUPS)
+        return [name, *("-" if v is None else f"{v:.1f}" for v in values), step, auroc]
+
+    seconds = results.get("seconds_per_step")
+    step = "-" if seconds is None else f"{1000 * seconds:.0f}"
+    known = [w["auroc"] for w in (results.get("weights") or {}).values() if w.get("auroc") is not None]
+    rows = [cells(name, results["test"], step, f"{known[0]:.2f}" if known else "-")]
+    if results.get("source_model"):
+        rows.append(cells("  its source model", results["source_model"]["test"], "", ""))
+    return rows

@@ -1,0 +1,32 @@
+"""Write a report of a finished run, or one that compares several, as a single HTML file.
+
+python pose_estimation/report.py OUTPUT_DIR [OTHER ...] [--output FILE] [--rows N]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lib.core.command import run_command
+from lib.report.page import write_report
+
+
+def command(words: list[str] | None) -> Path:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", nargs="+", metavar="OUTPUT_DIR", help="output folder of a run")
+    parser.add_argument("--output", metavar="FILE", help="by default report.html in the first folder")
+    parser.add_argument("--rows", type=int, default=2, help="of pictures in each gallery (default 2)")
+    arguments = parser.parse_args(words)
+    return write_report(arguments.folders, arguments.output, arguments.rows)
+
+
+def main(words: list[str] | None = None) -> int:
+    return run_command(command, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

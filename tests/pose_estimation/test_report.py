@@ -1,0 +1,302 @@
+"""The report of real, tiny runs: what the page holds, what it says to bad input, how a browser takes it."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from lib.ignoring.ledger import auroc
+from lib.report.drawing import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
+from lib.report.gallery import LARGEST_JPEG
+from lib.report.learned import read_learned
+from lib.report.page import MOST_GALLERY_ROWS
+from lib.report.predictions import predict_people
+from lib.report.runs import read_runs
+from lib.report.single import COLUMNS_SHOWN
+from pose_estimation.report import main
+from pose_estimation.valid import command as validate
+from tests.oracle.small_run import RUNS, make_data, run, write_config
+
+MEGABYTE = 2**20
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+QUIET = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+QUIET += " --disable-component-update --disable-sync --enable-logging=stderr --window-size=1200,1000"
+HOSTILE = "<img src=x onerror=console.error(7)>.jpg"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Data, and the output of three modes trained on it; not to be changed."""
+    root = tmp_path_factory.mktemp("report")
+    config = write_config(root, make_data(root))
+    for words in (["--ours5"], ["--ours1", "LBI.VARIABLES", "online"], ["--baseline2"]):
+        assert run(config, *words) == 0
+    return root
+
+
+@pytest.fixture
+def changeable(root, tmp_path):
+    """A copy of all that: ``changeable / "people"`` and ``changeable / "output"``."""
+    for name in ("people", "output"):
+        shutil.copytree(root / name, tmp_path / name)
+    for path in (tmp_path / "output").rglob("config.yaml"):
+        path.write_text(path.read_text().replace(str(root), str(tmp_path)))
+    return tmp_path
+
+
+def folder(root, mode):
+    return root / "output" / RUNS / mode
+
+
+def page(*words):
+    """The written page, parsed: (text between tags, headings, images' alt texts)."""
+    output = Path(words[words.index("--output") + 1])
+    assert main([str(word) for word in words]) == 0
+    parser = Parsed()
+    parser.feed(output.read_text())
+    assert not parser.open, "elements that are not closed"
+    assert parser.outside == [], "the page needs other files"
+    return parser
+
+
+class Parsed(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.headings, self.alts, self.outside, self.texts = [], [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        for name in ("src", "href"):
+            if name in given and not given[name].startswith(("data:", "#")):
+                self.outside.append(given[name])
+        if tag == "img":
+            self.alts.append(given["alt"])
+        if tag == "script":
+            self.outside.append("a script")
+        if tag not in ("meta", "link", "br", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
+
+    @property
+    def text(self):
+        return " ".join(self.texts)
+
+
+def test_the_report_of_two_sets_of_weights(root, tmp_path):
+    shown = page(folder(root, "ours5"), "--output", tmp_path / "r.html", "--rows", "1")
+    assert shown.headings[0] == "ours5: weighted in both places"
+    for heading in ("Training", "Results on the test set", "Does it find the wrong labels?"):
+        assert heading in shown.headings
+    for place, model in (("B", "target"), ("A", "source")):
+        end = f": weights {place}, in the {model} model's loss"
+        for title in ("What it ignores", "The labels themselves", "Pictures and annotators"):
+            assert title + end in shown.headings
+    assert len(shown.alts) == 4 * 6  # most ignored and most trusted, of A and of B
+    results = json.loads((folder(root, "ours5") / "results.json").read_text())
+    assert f"{results['test']['PCKh']['Mean']:.1f}" in shown.texts
+    for place in "AB":
+        assert f"{results['weights'][place]['auroc']:.2f}" in shown.texts
+        assert f"{results['weights'][place]['mean']:.2f}" in shown.texts
+    assert "Does it find that “head” means two things?" in shown.text
+    assert "do not say who made them" in shown.text
+
+
+def test_the_largest_report_stays_below_five_megabytes(root, tmp_path):
+    most = MOST_GALLERY_ROWS
+    shown = page(folder(root, "ours5"), "--output", tmp_path / "r.html", "--rows", most)
+    size = (tmp_path / "r.html").stat().st_size
+    assert len(shown.alts) > 4 * 15  # nearly as many as there are people
+    missing = 4 * most * COLUMNS_SHOWN - len(shown.alts)
+    assert size + missing * LARGEST_JPEG * 4 / 3 < 5 * MEGABYTE
+
+
+def test_the_galleries_show_the_extremes_of_what_was_seen(root, tmp_path):
+    (read,) = read_runs([folder(root, "ours1")])
+    (learned,) = read_learned(read)
+    shown = page(folder(root, "ours1"), "--output", tmp_path / "r.html", "--rows", "1")
+    people, candidates = learned.people, []
+    for i, j in np.argwhere((people.visible > 0) & (learned.seen > 0)):
+        name = people.mapping.names[j].replace("_", " ")
+        candidates.append((learned.weights[i, j], people.ids[i], f"{name} of annotation {people.ids[i]}, weight {learned.weights[i, j]:.2f}"))  # fmt: skip
+    for alts, best in ((shown.alts[:6], min), (shown.alts[6:], max)):
+        of_people = {}
+        for candidate in candidates:
+            of_people.setdefault(candidate[1], []).append(candidate)
+        extremes = sorted((best(c[0] for c in of_person) for of_person in of_people.values()), reverse=best is max)  # fmt: skip
+        assert [alt[-4:] for alt in alts] == [f"{weight:.2f}" for weight in extremes[:6]]
+        assert set(alts) <= {candidate[2] for candidate in candidates}
+    assert learned.labelled.sum() > learned.learned.sum()
+    assert "never came up in a batch" in shown.text
+
+
+def test_a_drawing_shows_label_truth_and_prediction(root):
+    (read,) = read_runs([folder(root, "ours1")])
+    (learned,) = read_learned(read)
+    i, j = np.argwhere(learned.labelled)[0]
+    corner = learned.people.centers[i] - learned.people.sizes[i].max() * 0.4
+    right = learned.people.centers[i] + learned.people.sizes[i].max() * 0.4
+    drawing = draw_keypoint(learned.people, i, j, right, corner).astype(int)
+    assert drawing.shape == (CELL, CELL, 3)
+
+    def place(colour):
+        return np.argwhere(np.abs(drawing - colour).sum(axis=2) < 60).mean(axis=0)
+
+    # A crop is 1.1 times the person's size, so 0.4 from its middle is 0.136 and 0.864 of it.
+    assert place(PREDICTED) == pytest.approx((0.136 * CELL, 0.136 * CELL), abs=4)
+    assert place(RIGHT) == pytest.approx((0.864 * CELL, 0.864 * CELL), abs=4)
+    assert (np.abs(drawing - LABEL).sum(axis=2) < 60).sum() > 50
+
+
+def test_predictions_are_those_of_the_best_model(root, tmp_path):
+    """Against the command that evaluates a checkpoint, on people of the target."""
+    from scipy.io import loadmat
+
+    from lib.core.data import build_codec, read_people
+    from lib.dataset.keypoints import MPII_KEYPOINTS
+
+    (read,) = read_runs([folder(root, "ours1")])
+    group = read.config.DATASET_TARGET
+    people = read_people(group, "valid", read.config, build_codec(read.config.MODEL))
+    found = predict_people(read, "target", people, [0, 3, 5])
+    words = ["--cfg", folder(root, "ours1") / "config.yaml", "--model-file", folder(root, "ours1") / "best.pth",
+             "--save_dir", tmp_path, "DATASET.DATASET", "mpii", "DATASET.ROOT", group.ROOT, "DATASET.TEST_SET", "valid"]  # fmt: skip
+    saved = loadmat(validate([str(word) for word in words]).parent / "predictions.mat")["preds"] - 1
+    index = [MPII_KEYPOINTS.index(native) for native in people.mapping.native]
+    for person, joints in found.items():
+        assert joints == pytest.approx(saved[person][index], abs=1e-3)
+    assert sorted(found) == [0, 3, 5]
+
+
+def test_a_baseline_has_curves_and_says_that_it_has_no_weights(root, tmp_path):
+    shown = page(folder(root, "baseline2"), "--output", tmp_path / "r.html")
+    assert "This mode learns no ignoring weights" in shown.text
+    assert "PCKh@0.5 on validation" in shown.text and not shown.alts
+
+
+def test_several_runs_are_compared(root, tmp_path, capsys):
+    modes = ("ours5", "ours1", "baseline2")
+    shown = page(*(folder(root, mode) for mode in modes), "--output", tmp_path / "r.html")
+    assert capsys.readouterr().out.strip() == str(tmp_path / "r.html")
+    assert shown.headings[0] == "3 runs compared"
+    for name in ("ours5, weights B", "ours5, weights A", "ours1", "baseline2"):
+        assert name in shown.texts
+    assert "LBI.VARIABLES" in shown.texts and "persistent" in shown.texts and "online" in shown.texts
+    for mode in modes:
+        results = json.loads((folder(root, mode) / "results.json").read_text())
+        assert f"{results['test']['PCKh']['Mean']:.1f}" in shown.texts
+    (read,) = read_runs([folder(root, "ours1")])
+    (learned,) = read_learned(read)
+    value = auroc(learned.weights[learned.labelled], learned.wrong[learned.labelled])
+    assert f"ours1, AUROC {value:.2f}" in shown.text
+
+
+def test_runs_of_one_mode_have_names_of_their_own(changeable):
+    first = folder(changeable, "ours1")
+    shutil.copytree(first, first.with_name("ours1.1"))
+    assert [read.name for read in read_runs([first, first.with_name("ours1.1")])] == ["ours1", "ours1.1"]
+    results = json.loads((first / "results.json").read_text()) | {"seed": 8}
+    (first / "results.json").write_text(json.dumps(results))
+    names = [read.name for read in read_runs([first, first.with_name("ours1.1")])]
+    assert names == ["ours1, seed 8", "ours1, seed 0"]
+
+
+def test_without_truth_nothing_is_said_about_wrong_labels(changeable):
+    (changeable / "people/coco/annotations/person_keypoints_train2017_truth.json").unlink()
+    shown = page(folder(changeable, "ours1"), "--output", changeable / "r.html")
+    assert "Does it find the wrong labels?" not in shown.headings
+    assert "really wrong" not in shown.text and "where the joint really is" not in shown.text
+    assert "Nobody knows which of these labels are wrong" in shown.text
+
+
+def spoil(changeable):
+    """Annotators and a hostile file name in the annotations, and the most ignored picture unreadable."""
+    path = changeable / "people/coco/annotations/person_keypoints_train2017.json"
+    content, images = json.loads(path.read_text()), changeable / "people/coco/images/train2017"
+    for number, annotation in enumerate(content["annotations"]):
+        annotation["annotator"] = ("<b>ann</b>", "ben")[number % 2]
+    (read,) = read_runs([folder(changeable, "ours1")])
+    (learned,) = read_learned(read)
+    lowest = np.where(learned.learned, learned.weights, np.inf).min(axis=1).argmin()
+    name = Path(learned.people.pictures[learned.people.picture[lowest]]).name
+    (images / name).write_bytes(b"not a picture")
+    (images / name).rename(images / HOSTILE)
+    for image in content["images"]:
+        image["file_name"] = HOSTILE if image["file_name"] == name else image["file_name"]
+    path.write_text(json.dumps(content))
+    return folder(changeable, "ours1")
+
+
+def test_hostile_names_annotators_and_an_unreadable_picture(changeable):
+    shown = page(spoil(changeable), "--output", changeable / "r.html")
+    assert f"{HOSTILE} cannot be read" in shown.text
+    assert "<b>ann</b>" in shown.texts and "ben" in shown.texts and "2 annotators" in shown.text
+
+
+def test_a_run_without_its_best_model_shows_labels_alone(changeable):
+    (folder(changeable, "ours1") / "best.pth").unlink()
+    shown = page(folder(changeable, "ours1"), "--output", changeable / "r.html")
+    assert "keeps no best.pth" in shown.text and len(shown.alts) == 24
+    assert "predicts" not in shown.text
+
+
+def test_by_default_it_lies_in_the_first_folder(changeable, capsys):
+    assert main([str(folder(changeable, "baseline2"))]) == 0
+    assert capsys.readouterr().out.strip() == str(folder(changeable, "baseline2") / "report.html")
+    assert (folder(changeable, "baseline2") / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "spoil, words, expected",
+    [
+        (lambda run: (run / "results.json").unlink(), [], "results.json: cannot be read"),
+        (lambda run: (run / "results.json").write_text("[]"), [], "results.json: not the results"),
+        (lambda run: (run / "config.yaml").unlink(), [], "config.yaml"),
+        (lambda run: (run / "metrics.jsonl").unlink(), [], "metrics.jsonl"),
+        (lambda run: (run / "ignoring_weights.npz").write_bytes(b"PK"), [], "ignoring_weights.npz: not the"),
+        (lambda run: [path.unlink() for path in run.glob("ignoring*")], [], "ignoring_weights.csv"),
+        (lambda run: (run / "best.pth").write_bytes(b"?"), [], "best.pth: not a checkpoint"),
+        (lambda run: None, ["--rows", "0"], "--rows: expected a number from 1 to 6, found 0"),
+        (lambda run: None, ["AGAIN"], "given twice"),
+        (lambda run: None, ["nowhere"], "nowhere/results.json"),
+    ],
+    ids=range(10),
+)
+def test_what_cannot_be_reported_is_one_line(changeable, capsys, spoil, words, expected):
+    run = folder(changeable, "ours1")
+    spoil(run)
+    assert main([str(run), *(str(run) if word == "AGAIN" else word for word in words)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ") and expected in line
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is on PATH")
+def test_a_browser_shows_it_without_errors(changeable):
+    spoil(changeable)
+    report, picture = changeable / "r.html", changeable / "page.png"
+    page(folder(changeable, "ours1"), "--output", report)
+    words = [BROWSER, *QUIET.split(), f"--user-data-dir={changeable / 'profile'}"]
+    ran = subprocess.run([*words, "--dump-dom", report.as_uri()], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0 and "CONSOLE" not in ran.stderr
+    for heading in ("ours1: weighted source in the target's loss", "Does it find the wrong labels?"):
+        assert re.search(f">{re.escape(heading)}</h[12]>", ran.stdout)
+    assert ran.stdout.count("<svg") > 8
+    ran = subprocess.run([*words, f"--screenshot={picture}", report.as_uri()], capture_output=True, timeout=60)  # fmt: skip
+    assert ran.returncode == 0 and b"CONSOLE" not in ran.stderr
+    shown = cv2.imread(str(picture))
+    assert shown.shape == (1000, 1200, 3)
+    blue = np.abs(shown[..., ::-1].astype(int) - (0, 114, 178)).sum(axis=2) < 30
+    assert blue.sum() > 300  # the first curve

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from lib.dataset.annotations import Annotations
+from lib.dataset.keypoints import joint_mapping
+from lib.report.learned import Learned
+from lib.report.tables import by_annotator, by_joint, by_picture, tables_section
+
+PEOPLE = Annotations(
+    mapping=joint_mapping("coco", ("left_knee", "head")),
+    ids=np.array([4, 5, 6, 7]),
+    pictures=("d/a.jpg", "d/<script>b.jpg", "d/c.jpg"),
+    picture=np.array([0, 1, 0, 2]),
+    joints=np.zeros((4, 2, 2)),
+    visible=np.array([[1, 1], [1, 1], [1, 0], [1, 1]]),
+    centers=np.zeros((4, 2)),
+    sizes=np.ones((4, 2)),
+)
+
+
+def learned(annotators=None, wrong=None):
+    weights = np.array([[0.2, 0.4], [0.1, 0.3], [0.9, 0.0], [1.0, 1.0]])
+    seen = np.array([[1, 1], [2, 1], [1, 0], [0, 0]])
+    return Learned("B", "x.csv", PEOPLE, weights, seen, wrong, None, annotators)
+
+
+def test_pictures_by_the_mean_weight_of_the_labels_that_were_seen():
+    first, second = by_picture(learned(), 25)
+    assert (first.name, first.people, first.labels) == ("<script>b.jpg", 1, 2)
+    assert first.mean == pytest.approx(0.2) and first.lowest == (0.1, "left_knee") and first.below_half == 1
+    assert (second.name, second.people, second.labels) == ("a.jpg", 2, 3)
+    assert second.mean == pytest.approx(0.5) and second.below_half == pytest.approx(2 / 3)
+    assert [group.name for group in by_picture(learned(), 1)] == ["<script>b.jpg"]
+    assert np.isnan(first.wrong)
+
+
+def test_joints_by_the_mean_weight_of_all_labels():
+    wrong = np.array([[1, 0], [0, 0], [0, 1], [0, 0]], bool)
+    knee, head = by_joint(learned(wrong=wrong))
+    assert (knee.name, knee.labels, knee.wrong) == ("left_knee", 4, 0.25) and knee.mean == pytest.approx(0.55)
+    assert (head.name, head.labels, head.wrong) == ("head", 3, 0) and head.mean == pytest.approx(17 / 30)
+
+
+def test_annotators():
+    rows = by_annotator(learned(["ann", "ben", "", "ann"]))
+    assert [(row.name, row.labels) for row in rows] == [("ben", 2), ("ann", 2), ("(not said)", 1)]
+    assert [row.mean for row in rows] == pytest.approx([0.2, 0.3, 0.9])
+
+
+def test_names_from_files_are_escaped():
+    page = tables_section(learned(["<b>ann", "ben", "", "ann"]), "t", "t")
+    assert "&lt;script&gt;b.jpg" in page and "<script>" not in page and "&lt;b&gt;ann" in page
+    assert "do not say who made them" in tables_section(learned(), "t", "t")
