@@ -25,8 +25,8 @@ from lib.core.cost import forwards_per_step, training_cost
 from lib.core.errors import InputError
 from lib.core.training import Folders
 from lib.ignoring.modes import MODES
+from lib.report.results import GROUPS, read_results
 from lib.utils.files import write_text
-from pose_estimation.compare import GROUPS, read_results
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPES = ROOT / "experiments" / "transfer"

@@ -130,9 +130,11 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
         path = imagenet_weights_path(config.MODEL.PRETRAINED)
         for line in load_weights(model, read_state_dict(path)).summary().splitlines():
             report(f"{path}: {line}")
+    train = config.TRAIN
+    if train.CHANNELS_LAST:
+        model = model.to(memory_format=torch.channels_last)
     model = model.to(device).train()
     parameters = list(model.parameters())
-    train = config.TRAIN
     if train.OPTIMIZER == "adam":
         optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD)
     else:

@@ -337,7 +337,8 @@ class _Batches:
         if phase.uses_target:
             self.target = self._read(data.target, self._order(data.target, size, 1, start))
         if phase.uses_source:
-            self.source = self._read(data.source, self._order(data.source, size, 2, start))
+            of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
+            self.source = self._read(data.source, of_source)
         if phase.ignores and state.learns:
             people = data.validation.dataset
             size = config.LBI.VAL_BATCH_SIZE or size

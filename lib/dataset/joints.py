@@ -1,5 +1,6 @@
 """Annotated people as training samples: picture -> crop -> tensor and heatmaps."""
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,6 +59,7 @@ class KeypointDataset(Dataset):
 
     Items are asked for as (index, visit): the randomness of a sample depends on the seed, the
     index and the visit alone, so neither workers nor an interruption change what is drawn.
+    ``cache`` keeps the pictures that were read.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class KeypointDataset(Dataset):
         augmentation: Augmentation | None = None,
         color_rgb: bool = True,
         seed: int = 0,
+        cache: bool = False,
     ):
+        self.read = functools.cache(read_picture) if cache else read_picture
         self.annotations = annotations
         self.codec = codec
         self.augmentation = augmentation
@@ -89,7 +93,7 @@ class KeypointDataset(Dataset):
             size = size * factor
 
         path = people.pictures[people.picture[index]]
-        picture = read_picture(path, self.color_rgb)
+        picture = self.read(path, self.color_rgb)
         problem = ""
         if picture is None:
             problem = f"{path}: cannot be read as a picture (annotation {people.ids[index]})"

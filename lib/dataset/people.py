@@ -32,8 +32,8 @@ from lib.dataset.noise import corrupt_in_turn, parse_noises
 from lib.dataset.people_drawing import FIGURE_JOINTS, FLAT, ROUGH, Person, draw_picture
 from lib.dataset.truth import truth_file, write_truth
 
-FORMAT = 1  # raise it whenever the same parameters would give other data
-SECOND_PERSON = 0.15  # share of the pictures with two people
+FORMAT = 2  # raise it whenever the same parameters would give other data
+SECOND_PERSON = 0.1  # share of the pictures with two people
 JPEG_QUALITY = 92
 # Every kind of mistake, and mostly names of joints mixed up, as annotators do who name them from memory.
 DEFAULT_NOISE = "exchange:0.6+limb_swap:0.05+person_swap:0.05+offset:0.05+jitter:0.05"
@@ -75,7 +75,7 @@ def make_people(
     seed: int = 0,
     source_people: int = 1000,
     source_val_people: int = 50,
-    target_train_people: int = 150,
+    target_train_people: int = 80,
     test_people: int = 400,
     noise: str = DEFAULT_NOISE,
     mix: float = 0.5,

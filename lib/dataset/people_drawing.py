@@ -47,10 +47,10 @@ FLAT = Look(
 )
 ROUGH = Look(
     outline=0.0,
-    girth=(0.85, 1.05),
-    clothes=((0.1, 0.7), (0.3, 0.95)),
-    scenery=((0.0, 0.4), (0.15, 0.55)),
-    things=(3, 8),
+    girth=(0.95, 1.15),
+    clothes=((0.2, 0.8), (0.45, 0.95)),
+    scenery=((0.0, 0.4), (0.1, 0.4)),
+    things=(1, 4),
     rough=True,
 )
 
@@ -142,7 +142,7 @@ _ARMS = {
     "sideways": ((60, 100), (-15, 15), (-25, 80), (0, 20)),
     "raised": ((110, 165), (-10, 20), (-45, 45), (-10, 20)),
 }
-_ARM_SHARES = (0.34, 0.16, 0.12, 0.2, 0.18)
+_ARM_SHARES = (0.36, 0.08, 0.1, 0.24, 0.22)
 
 # Legs: outward and forward angle of the thigh, what the knee adds to the forward one; both legs.
 _LEGS = {
@@ -152,9 +152,9 @@ _LEGS = {
     "knee up": (((5, 40), (45, 90), (-105, -60)), ((2, 8), (-6, 6), (-8, 0))),
     "crouching": (((12, 45), (50, 88), (-125, -85)), ((12, 45), (50, 88), (-125, -85))),
 }
-_LEG_SHARES = (0.28, 0.22, 0.26, 0.09, 0.15)
+_LEG_SHARES = (0.28, 0.36, 0.2, 0.06, 0.1)
 
-_BACK_VIEWS = 0.1
+_BACK_VIEWS = 0.04
 
 
 def _pick(rng, names, shares) -> str:
@@ -220,7 +220,7 @@ def _pose(rng) -> dict[str, np.ndarray]:
 def _seen(rng, pose: dict) -> tuple[dict, bool]:
     """The pose as a camera a little above sees it (x right, y down, z towards it), and if from behind."""
     from_behind = bool(rng.random() < _BACK_VIEWS)
-    yaw = np.clip(rng.normal(0, 24), -48, 48) + 180 * from_behind
+    yaw = np.clip(rng.normal(0, 16), -36, 36) + 180 * from_behind
     camera = _rotation(2, rng.normal(0, 9)) @ _rotation(0, rng.uniform(6, 22)) @ _rotation(1, yaw)
     return {name: camera @ point for name, point in pose.items()}, from_behind
 
@@ -395,20 +395,20 @@ def _roughen(rng, pixels, fabric) -> np.ndarray:
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     textures = []
     for _ in range(_FABRICS):
-        texture = rng.uniform(0.05, 0.18) * _field(rng, int(rng.integers(25, 70)), width, height)
+        texture = rng.uniform(0.04, 0.12) * _field(rng, int(rng.integers(25, 70)), width, height)
         if rng.random() < 0.4:
             angle, frequency = rng.uniform(0, np.pi), 2 * np.pi / rng.uniform(3.5, 12)
             stripes = np.sin(x * (frequency * math.cos(angle)) + y * (frequency * math.sin(angle)))
-            texture += rng.uniform(0.08, 0.22) * stripes
+            texture += rng.uniform(0.05, 0.14) * stripes
         textures.append(texture)
     texture = np.take_along_axis(np.stack(textures), fabric[None].astype(np.intp), axis=0)[0]
     light = 0.25 * _field(rng, 3, width, height) + 0.08 * _field(rng, 9, width, height)
     light = rng.uniform(0.75, 1.1) * np.clip(np.exp(light), 0.6, 1.5)
     image = pixels.astype(np.float32) * (np.clip(1 + texture, 0.3, 1.7) * light)[..., None]
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-    image = grey + rng.uniform(0.3, 0.85) * (image - grey)
+    image = grey + rng.uniform(0.4, 0.9) * (image - grey)
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.1))
-    image += rng.uniform(4, 11) * rng.standard_normal(image.shape, dtype=np.float32)
+    image += rng.uniform(3, 8) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
@@ -438,7 +438,7 @@ def draw_picture(rng, look: Look, people: int) -> tuple[np.ndarray, list[Person]
     for owner, figure in enumerate(figures, start=1):
         for part in figure.parts:
             canvas.draw(part, owner, look.outline)
-    if rng.random() < 0.35:  # something in front; never on the head, which tells front from back
+    if rng.random() < 0.15:  # something in front; never on the head, which tells front from back
         joint = rng.choice(("left", "right")) + rng.choice(("_elbow", "_wrist", "_hip", "_knee", "_ankle"))
         centre = figures[-1].xy(joint)[0] + rng.normal(0, 6, 2)
         canvas.draw(_thing(rng, look, centre, rng.uniform(14, 34)), people + 1, look.outline)

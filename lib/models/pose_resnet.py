@@ -74,8 +74,10 @@ class CaffeBottleneck(Bottleneck):
     stride_in_first = True
 
 
-# Depth: (kind of block, blocks in each of the four stages); table 1 of https://arxiv.org/abs/1512.03385
+# Depth: (kind of block, blocks in each of the four stages); table 1 of https://arxiv.org/abs/1512.03385, and
+# the same with one block a stage, for small data.
 RESNETS = {
+    10: (BasicBlock, (1, 1, 1, 1)),
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
@@ -93,7 +95,7 @@ class PoseResNet(nn.Module):
     H and W are multiples of 32; the backbone divides them by 32 and each transposed convolution doubles them,
     so that h = H / 4 with the usual three.
 
-    num_layers: depth of the ResNet: 18, 34, 50, 101 or 152.
+    num_layers: depth of the ResNet: 10, 18, 34, 50, 101 or 152.
     width: channels of its first stage (64 in the published networks).
     style: 'pytorch' or 'caffe', which convolution of a bottleneck carries the stride.
     deconv_filters, deconv_kernels: channels and kernel (2, 3 or 4) of each transposed convolution.
