@@ -112,6 +112,7 @@ SCHEMA: dict[str, Any] = {
         "SCHEDULE": Setting("together", "train source and target model side by side (together), or the source model first and the target model from there (source_first)", choices=("together", "source_first")),
         "TARGET_LR": Setting(0.3, "source_first: the target model's learning rate, as a share of TRAIN.LR", minimum=0),
         "VALIDATE_AT": Setting("target", "whose validation loss the source model's weights serve: the target model's, or the source model's own (always so with source_first)", choices=("target", "source")),
+        "VALIDATE_ON": Setting("validation", "people whose loss the weights serve: the validation part, or the training part too (target)", choices=("validation", "target")),
         "VAL_IN_TRAIN": Setting(False, "train on the validation people too; the last epoch is taken then, for they can't choose one"),
         "RETRAIN": Setting(0.0, "at the end, train once more from the start without the labels of a weight below this (0: don't)", minimum=0, maximum=1),
         "LOOKAHEAD": Setting("optimizer", "direction of the hypergradient: the validation gradient through the optimiser's derivative (optimizer), or as it is (sgd)", choices=("optimizer", "sgd")),

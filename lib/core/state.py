@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from easydict import EasyDict
 
@@ -11,7 +10,6 @@ from lib.core.errors import InputError
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.step import Learner
 from lib.ignoring.weights import (
-    FixedWeights,
     IgnoringVariables,
     LossAwareWeights,
     OnlineWeights,
@@ -102,11 +100,11 @@ def build_state(
     people: int,
     partner: tuple[int, ...],
     report,
-    fixed: dict[str, np.ndarray] | None = None,
+    fixed: dict[str, IgnoringVariables] | None = None,
 ) -> State:
     """Fresh models, optimisers and ignoring variables of the source's ``people``.
 
-    ``fixed`` {place: weights [people, J]} takes the place of variables that learn.
+    ``fixed`` {place: variables} takes the place of variables that learn.
     """
     torch.manual_seed(config.SEED)
     target = _learner(config, device, report)
@@ -117,7 +115,7 @@ def build_state(
         source.model.load_state_dict(target.model.state_dict())
     places = {"A": mode.near, "B": mode.in_loss}
     variables = {
-        place: _variables(config, people, partner, fixed and fixed[place]).to(device)
+        place: (fixed[place] if fixed else _variables(config, people, partner)).to(device)
         for place, use in places.items()
         if use is Source.WEIGHTED
     }
@@ -144,11 +142,7 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
     return Learner(model, optimizer, parameters)
 
 
-def _variables(
-    config: EasyDict, people: int, partner: tuple[int, ...], fixed: np.ndarray | None
-) -> IgnoringVariables:
-    if fixed is not None:
-        return FixedWeights(torch.from_numpy(fixed), partner)
+def _variables(config: EasyDict, people: int, partner: tuple[int, ...]) -> IgnoringVariables:
     if config.LBI.VARIABLES == "persistent":
         return PersistentWeights(people, partner, config.LBI.LR)
     if config.LBI.VARIABLES == "loss_aware":

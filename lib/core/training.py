@@ -29,7 +29,7 @@ from lib.ignoring.hypergradient import Batch
 from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.step import Options, Record, SourceBatch, Weighting, source_first_step, training_step
-from lib.ignoring.weights import IgnoringVariables
+from lib.ignoring.weights import FixedWeights, IgnoringVariables
 from lib.utils.checkpoint import load_checkpoint, save_checkpoint
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.files import set_aside, write_text
@@ -72,15 +72,17 @@ def train(
     the last good checkpoint stays.
     """
     set_up_backends(config.THREADS, config.CUDNN)
-    path, variables = _run(config, mode, data, folders, notes, fixed)
+    partner = flip_permutation(data.joints)
+    known = fixed and {place: FixedWeights(torch.from_numpy(w), partner) for place, w in fixed.items()}
+    path, variables = _run(config, mode, data, folders, notes, known)
     if config.LBI.RETRAIN and mode.ignores and fixed is None:
-        kept = {place: (v.table() >= config.LBI.RETRAIN).cpu().numpy() for place, v in variables.items()}
+        kept = {p: FixedWeights(v.table() >= config.LBI.RETRAIN, partner, v) for p, v in variables.items()}
         labelled = data.source.annotations.visible > 0
-        counts = ", ".join(
-            f"{np.count_nonzero(~keep & labelled)} of {np.count_nonzero(labelled)} labels ({place})"
-            for place, keep in kept.items()
+        dropped = ", ".join(
+            f"{int((k.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
+            for place, k in kept.items()
         )
-        note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {counts}"
+        note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {dropped}"
         again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept)
         results = json_tricks.loads(path.read_text(), preserve_order=False)
         results["retrained"] = json_tricks.loads(again.read_text(), preserve_order=False)
@@ -94,7 +96,7 @@ def _run(
     data: Data,
     folders: Folders,
     notes: list[str],
-    fixed: dict[str, np.ndarray] | None,
+    fixed: dict[str, IgnoringVariables] | None,
 ) -> tuple[Path, dict[str, IgnoringVariables]]:
     """One training; the path of its results.json, and the ignoring variables that it ended with."""
     notes = list(notes)
@@ -207,7 +209,7 @@ def _step(
     )
     source_batch = as_source_batch(source, by_weight) if source else None
     validation_batch = as_batch(validation, by_weight) if validation else None
-    if state.step < lbi.WARMUP:
+    if state.learns and state.step < lbi.WARMUP:
         weighting = Weighting.ONE
     else:
         learns = state.learns and state.step % lbi.EVERY == 0
@@ -227,6 +229,16 @@ def _step(
         validation_batch,
         weighting,
     )
+
+
+def validation_people(config: EasyDict, data: Data) -> KeypointDataset:
+    """The people whose loss the ignoring weights serve, as they are: V, or T and V."""
+    if config.LBI.VALIDATE_ON == "validation":
+        return data.validation.dataset
+    of_both = data.target.annotations
+    if not config.LBI.VAL_IN_TRAIN:  # otherwise T holds V already
+        of_both = of_both.joined(data.validation.dataset.annotations)
+    return data.validation.dataset.of(of_both)
 
 
 def steps_in_epoch(config: EasyDict, data: Data) -> int:
@@ -340,7 +352,7 @@ class _Batches:
             of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
             self.source = self._read(data.source, of_source)
         if phase.ignores and state.learns:
-            people = data.validation.dataset
+            people = validation_people(config, data)
             size = config.LBI.VAL_BATCH_SIZE or size
             if size < len(people):
                 self.validation = self._read(people, self._order(people, size, 3, start))

@@ -1,5 +1,6 @@
 """Annotated people as training samples: picture -> crop -> tensor and heatmaps."""
 
+import copy
 import functools
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -78,6 +79,12 @@ class KeypointDataset(Dataset):
         self.color_rgb = color_rgb
         self.seed = seed
         self.partner = list(flip_permutation(annotations.mapping.names))
+
+    def of(self, annotations: Annotations) -> "KeypointDataset":
+        """Other people in the same way."""
+        other = copy.copy(self)
+        other.annotations = annotations
+        return other
 
     def __len__(self) -> int:
         return len(self.annotations)

@@ -148,14 +148,15 @@ class LossAwareWeights(IgnoringVariables):
     Meta-Weight-Net (arXiv 1902.07379), kept linear. All start at 0. One visit, with
     q = clip(g / rms(g), +-2) * 4 a (1 - a) and g = -G / sqrt(loss + floor):
 
-        v += lr q;   u += 3/7 lr clip(sum_j q / sqrt(J), +-2);   (w1, w2, b): Adam on -mean(q theta)
+        v += lr q;   u += 0.43 lr clip(sum_j q / sqrt(J), +-2);   (w1, w2, b): Adam of 0.043 lr on -mean(q theta)
 
     ``floor`` keeps the logarithm of a loss of zero finite; a small part of the loss of an empty heatmap.
     """
 
     OLD = 0.6  # share of the past in the average of a keypoint's losses
     FORGET = 0.05  # share of a batch in the losses' running mean and variance
-    LINEAR_LR, BETAS, EPS = 0.03, (0.9, 0.99), 1e-8  # Adam's of (w1, w2, b)
+    PERSON_LR, LINEAR_LR = 0.43, 0.043  # of u and of (w1, w2, b), as shares of v's
+    BETAS, EPS = (0.9, 0.99), 1e-8  # Adam's of (w1, w2, b)
 
     def __init__(self, count: int, partner: tuple[int, ...], lr: float, floor: float):
         super().__init__(count, partner)
@@ -185,7 +186,7 @@ class LossAwareWeights(IgnoringVariables):
         gained = gained * slope(theta) * labelled
         self.logits[rows] = (self.logits[rows] + self.lr * gained).clamp(-LIMIT, LIMIT)
         of_person = (gained.sum(1) / math.sqrt(gained.shape[1])).clamp(-2, 2)
-        self.person[rows] = (self.person[rows] + 3 / 7 * self.lr * of_person).clamp(-LIMIT, LIMIT)
+        self.person[rows] = (self.person[rows] + self.PERSON_LR * self.lr * of_person).clamp(-LIMIT, LIMIT)
         on_losses = (gained[None] * features).mean((1, 2))
         self._adam(-torch.cat([on_losses, gained.sum(0) / gained.numel()]))
         return self._theta(rows, features).sigmoid().to(gradient.dtype)
@@ -230,25 +231,32 @@ class LossAwareWeights(IgnoringVariables):
         for moment, value, beta in zip(self.moments, (gradient, gradient.square()), self.BETAS):
             moment.lerp_(value, 1 - beta)
         first, second = (m / (1 - beta**self.steps) for m, beta in zip(self.moments, self.BETAS))
-        self.linear -= self.LINEAR_LR * first / (second.sqrt() + self.EPS)
+        self.linear -= self.LINEAR_LR * self.lr * first / (second.sqrt() + self.EPS)
 
 
 class FixedWeights(IgnoringVariables):
-    """Weights known beforehand, [count, J]: no hypergradient is asked for."""
+    """Weights known beforehand, [count, J]: no hypergradient is asked for.
+
+    ``ranking``: variables that learned before. They rank the keypoints, and go on looking at the
+    losses, which say more in a model that does without the worst labels.
+    """
 
     learned = False
 
-    def __init__(self, weights: Tensor, partner: tuple[int, ...]):
+    def __init__(self, weights: Tensor, partner: tuple[int, ...], ranking: IgnoringVariables | None = None):
         super().__init__(len(weights), partner)
         self.register_buffer("weights", weights.to(torch.float32))
+        self.ranking = ranking
 
     def table(self) -> Tensor:
-        return self.weights
+        return self.weights if self.ranking is None else self.ranking.table()
 
     def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
         raise TypeError("fixed weights do not learn")
 
     def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+        if self.ranking is not None:
+            self.ranking.recall(visit)
         return self.weights[visit.index]
 
 
