@@ -128,7 +128,7 @@ class Benchmark:
         print(f"{len(wanted)} rows wanted, {len(wanted) - sum(len(job.cases) for job in jobs)} there, {len(jobs)} runs to do")  # fmt: skip
         # Before any run: two runs of the same seed must not draw the same folder.
         places = list(dict.fromkeys(job.cases[0].people(self.data) for job in jobs))
-        if run_side_by_side(places, draw, self.jobs, lambda _: "people drawn"):
+        if run_side_by_side(places, draw, self.jobs, lambda _: "drawn people are there"):
             raise InputError(f"{self.data}: not all of the data could be drawn")
 
         def finished(made: Rows) -> str:

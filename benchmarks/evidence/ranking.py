@@ -14,7 +14,7 @@ from lib.core.inference import predict
 from lib.core.loss import keypoint_losses
 from lib.core.state import EMPTY_SHARE
 from lib.core.training import inference_options
-from lib.dataset.annotations import PADDING
+from lib.dataset.annotations import PADDING, Annotations
 from lib.dataset.joints import KeypointDataset
 from lib.dataset.loader import evaluation_batches
 from lib.models.pose_resnet import build_pose_resnet
@@ -46,7 +46,7 @@ def standardised(losses: np.ndarray, labelled: np.ndarray, floor: float) -> np.n
 
     Joints differ in how hard they are: without this, hard joints would pass for wrong.
     """
-    logs = np.where(labelled, np.log(losses + floor), np.nan)
+    logs = np.log(np.where(labelled, losses + floor, np.nan))
     result = np.zeros_like(logs)
     for j in np.flatnonzero(labelled.any(axis=0)):
         deviation = np.nanstd(logs[:, j])
@@ -65,11 +65,18 @@ def without_largest(scores: np.ndarray, labelled: np.ndarray, count: int) -> np.
 def agreeing(config: EasyDict, data: Data, best: Path) -> np.ndarray:
     """[N, J] true where the prediction of the model in ``best`` is near the source's label."""
     model, device = _trained(config, best)
-    people = data.source.annotations
     found = predict(model, _plain(config, data), device, inference_options(config), _unreadable)
+    return near_labels(found.joints, data.source.annotations)
+
+
+def near_labels(predicted: np.ndarray, people: Annotations) -> np.ndarray:
+    """[N, J] true where predictions [N, J, 2] are within AGREEMENT of the labels.
+
+    The source has no head boxes: a head is the share of the person's size that it is in MPII.
+    """
     longer_sides = people.sizes.max(axis=1) / PADDING
     heads = head_sizes_from_scales(longer_sides / PIXELS_PER_SCALE)
-    return normalised_errors(found.joints, people.joints, heads) <= AGREEMENT
+    return normalised_errors(predicted, people.joints, heads) <= AGREEMENT
 
 
 def _plain(config: EasyDict, data: Data) -> KeypointDataset:

@@ -81,8 +81,11 @@ def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
             for noise, lines in noises.items()}  # fmt: skip
 
 
-def cells(line: Line, lines: list[Line]) -> list[str]:
-    """A row of COLUMNS; ``lines`` are those of the same noise, among them the ones to compare with."""
+def cells(line: Line, lines: list[Line], common: dict) -> list[str]:
+    """A row of COLUMNS; ``lines`` are those of the same noise, among them the ones to compare with.
+
+    ``common`` settings are not repeated.
+    """
     auroc, weight = line.known("auroc"), line.known("mean_weight")
     references = ("baseline2", "baseline3", METHODS[line.method].oracle)
     return [
@@ -95,7 +98,7 @@ def cells(line: Line, lines: list[Line]) -> list[str]:
         f"{mean(line.known('seconds')):.0f}",
         f"{mean(line.known('steps')):.0f}",
         *(_difference(line, reference, lines) for reference in references),
-        " ".join(f"{key.removeprefix('LBI.')} {value}" for key, value in line.settings.items()) or "-",
+        in_words({key: value for key, value in line.settings.items() if key not in common}),
     ]
 
 
@@ -111,12 +114,25 @@ def _difference(line: Line, reference: str | None, lines: list[Line]) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
+def in_words(settings: dict) -> str:
+    return " ".join(f"{key.removeprefix('LBI.')} {value}" for key, value in settings.items()) or "-"
+
+
+def common_settings(rows: list[dict]) -> dict:
+    """What all rows have alike."""
+    first = rows[0]["settings"]
+    return {
+        key: value for key, value in first.items() if all(row["settings"].get(key) == value for row in rows)
+    }
+
+
 def _untuned(settings: dict) -> dict:
     return {key: value for key, value in settings.items() if key not in TUNED}
 
 
 def markdown(rows: list[dict]) -> str:
     """A table for each noise, and what its columns mean."""
+    common = common_settings(rows)
     parts = [
         "Mean PCKh@0.5 on the test set, percent, with half the width of its 95 % interval over seeds (Student's t).",
         "AUROC: how well the weights (small_loss: the losses) tell wrong labels from right ones, mean and lowest.",
@@ -124,10 +140,13 @@ def markdown(rows: list[dict]) -> str:
         "same interval;",
         "the oracle is oracle1 or oracle2, whichever has the method's structure. Settings: over the YAML file's.",
         "",
+        f"Settings of all: {in_words(common)}.  ",
         "Run on: " + "; ".join(dict.fromkeys(row["machine"] for row in rows)) + ".",
     ]
     for noise, lines in lines_by_noise(rows).items():
-        parts += ["", f"### {noise}", ""] + _table([list(COLUMNS), *(cells(line, lines) for line in lines)])
+        parts += ["", f"### {noise}", ""] + _table(
+            [list(COLUMNS), *(cells(line, lines, common) for line in lines)]
+        )
     return "\n".join(parts) + "\n"
 
 
