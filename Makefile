@@ -1,4 +1,5 @@
 # make demo: train and compare on the built-in data.   make test: run the tests.
+# make evidence: the modes against oracles and simpler ways, over noises and seeds.   FULL=1: the whole of it (1,700 runs).
 # Each sets up what it needs first and repeats nothing that is already there.
 
 PYTHON ?= python3
@@ -8,7 +9,20 @@ RUNS := output/coco_to_mpii/pose_resnet_18/people
 DEMO_MODES := baseline2 ours1 ours2
 DEMO_RESULTS := $(DEMO_MODES:%=$(RUNS)/%/results.json)
 
-.PHONY: help setup extension data demo test lint clean
+EVIDENCE := output/evidence.json
+EVIDENCE_METHODS := baseline1,baseline2,baseline3,ours1,ours2,oracle1,oracle2,small_loss
+EVIDENCE_NOISE := exchange:0.6,jitter:0.6
+EVIDENCE_SEEDS := 100,101
+EVIDENCE_FLAGS :=
+ifdef FULL
+EVIDENCE := output/evidence_full.json
+EVIDENCE_METHODS := all
+EVIDENCE_NOISE := exchange:0.6,exchange:0.3,jitter:0.6,jitter:0.3,person_swap:0.4,person_swap:0.2,offset:0.5,offset:0.25,none
+EVIDENCE_SEEDS := 100,101,102,103,104
+EVIDENCE_FLAGS := --tune
+endif
+
+.PHONY: help setup extension data demo evidence test lint clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -37,6 +51,10 @@ demo: data $(DEMO_RESULTS)
 $(RUNS)/%/results.json: $(DEMO) | data
 	$(BIN)/python pose_estimation/main.py --cfg $(DEMO) --$*
 
+evidence: setup
+	$(BIN)/python benchmarks/modes.py --cfg $(DEMO) --modes $(EVIDENCE_METHODS) --noise $(EVIDENCE_NOISE) \
+		--seeds $(EVIDENCE_SEEDS) --out $(EVIDENCE) $(EVIDENCE_FLAGS)
+
 test: setup
 	$(BIN)/python -m pytest -q -m "not slow"
 
@@ -44,5 +62,5 @@ lint: setup
 	$(BIN)/ruff check .
 
 clean:
-	rm -rf .venv build data/people
+	rm -rf .venv build data/people data/evidence
 	@$(MAKE) --no-print-directory -C lib clean

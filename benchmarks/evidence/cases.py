@@ -1,0 +1,120 @@
+"""The benchmark's grid of cases, and the file that holds a row for each that was run."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from benchmarks.evidence.methods import METHODS
+from lib.core.errors import InputError
+from lib.dataset.annotations import read_json
+from lib.utils.files import write_text
+
+IDENTITY = ("method", "variables", "noise", "share", "seed", "settings")
+NEEDED = (*IDENTITY, "pckh", "val", "auroc", "mean_weight", "seconds", "steps", "config")
+DRAWN = ("convention",)  # kinds that need the true nose, which only the drawing knows
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row to be.   settings: {dotted key: value} that differ from the YAML file's."""
+
+    method: str
+    variables: str | None
+    noise: str
+    share: float
+    seed: int
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return row_key(asdict(self))
+
+    @property
+    def noise_text(self) -> str:
+        return "none" if self.noise == "none" else f"{self.noise}:{self.share:g}"
+
+    def people(self, folder: Path) -> "People":
+        """Its data, below ``folder``."""
+        drawn = self.noise_text if self.noise in DRAWN else "none"
+        return People(folder / drawn.replace(":", "-") / str(self.seed), drawn, self.seed)
+
+    @property
+    def injected(self) -> str:
+        """For LBI.INJECT_NOISE."""
+        return "" if self.noise in ("none", *DRAWN) else self.noise_text
+
+
+class People(NamedTuple):
+    """Drawn data: their folder, the noise that they are drawn with, and their seed."""
+
+    folder: Path
+    noise: str
+    seed: int
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+
+def row_key(row: dict) -> str:
+    """What tells one row from another; equal for a case and its row."""
+    return json.dumps([row[name] for name in IDENTITY], sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Cases that come from one run. data: folder of the drawn data of all seeds."""
+
+    cfg: Path
+    data: Path
+    cases: tuple[Case, ...]
+
+    def __str__(self) -> str:
+        case = self.cases[0]
+        words = ["+".join(case.method for case in self.cases), case.variables, case.noise_text]
+        tuned = [f"{key.rpartition('.')[2]} {value:g}" for key, value in case.settings.items()
+                 if key in ("LBI.GAMMA", "LBI.LAM")]  # fmt: skip
+        return " ".join([*filter(None, words), f"seed {case.seed}", *tuned])
+
+
+def jobs_of(cases: Iterable[Case], cfg: Path, data: Path) -> list[Job]:
+    """Cases of the same run together, otherwise in their order."""
+    runs: dict[tuple, list[Case]] = {}
+    for case in cases:
+        run = METHODS[case.method].run
+        # In a small-loss run the methods differ in gamma, for only one is tuned.
+        tuned = "" if run == "small_loss" else json.dumps(case.settings, sort_keys=True)
+        place = (run, case.variables, case.noise_text, case.seed, tuned)
+        # Tuning may ask for one method several times: each is a run.
+        number = 0
+        while case.method in [other.method for other in runs.get((*place, number), ())]:
+            number += 1
+        runs.setdefault((*place, number), []).append(case)
+    return [Job(cfg, data, tuple(together)) for together in runs.values()]
+
+
+def digest(cfg: Path) -> str:
+    """A name for what a YAML file says, whatever its comments and order."""
+    content = json.dumps(yaml.safe_load(cfg.read_text(encoding="utf-8")), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def read_rows(path: Path, cfg: Path | None = None) -> list[dict]:
+    """The rows of a file of this benchmark; InputError where it is none, or made with another ``cfg``."""
+    rows = read_json(path)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and row.keys() >= set(NEEDED) for row in rows
+    ):
+        raise InputError(f"{path}: expected a list of rows with {', '.join(NEEDED)}")
+    if cfg is not None and {row["config"] for row in rows} - {digest(cfg)}:
+        raise InputError(f"{path}: holds runs of another {cfg.name}, or of this one before it was changed: give another --out")  # fmt: skip
+    return rows
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    """One row a line."""
+    write_text(path, "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")

@@ -1,0 +1,88 @@
+"""What is compared: the nine modes, and methods made of them, as data."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from benchmarks.evidence import recipes
+from lib.core.errors import InputError
+from lib.core.schema import SCHEMA
+from lib.ignoring.modes import MODES, Mode, Source
+
+VARIABLES = SCHEMA["LBI"]["VARIABLES"].choices
+# The original's: everything anew for each batch, both models side by side, through Adam's own step.
+ORIGINAL = {"LBI.SCHEDULE": "together", "LBI.LOOKAHEAD": "optimizer", "LBI.EVERY": 1}
+
+
+@dataclass(frozen=True)
+class Method:
+    """mode: the mode whose training gives the PCKh.   recipe: what is done, see recipes.py.
+    run: methods of one run come from the same training.   tuned_as: the method whose gamma and lambda
+    it takes, empty for its own.   settings: what it needs, over all others.   learns: has variables."""
+
+    name: str
+    meaning: str
+    mode: Mode
+    recipe: Callable
+    run: str
+    tuned_as: str = ""
+    settings: dict = field(default_factory=dict)
+    learns: bool = False
+
+    @property
+    def in_loss(self) -> bool:
+        return self.mode.in_loss is not Source.NO
+
+    @property
+    def oracle(self) -> str | None:
+        """The oracle of the same structure, None where there is none."""
+        return {(True, False): "oracle1", (False, True): "oracle2"}.get(
+            (self.in_loss, self.mode.has_source_model)
+        )
+
+
+def _methods() -> Iterable[Method]:
+    for mode in MODES.values():
+        yield Method(mode.name, mode.meaning, mode, recipes.train_mode, mode.name, learns=mode.ignores)
+    for name in ("ours1", "ours2"):
+        meaning = f"{name}, then once more without the labels of low weight"
+        yield Method(f"{name}_retrained", meaning, MODES[name], recipes.train_mode, name, name, learns=True)
+    # Oracles and selections have the structure of ours, with weights that are known beforehand.
+    into_loss, near_source = MODES["ours1"], MODES["ours2"]
+    for name, mode, tuned_as in (("oracle1", into_loss, "baseline2"), ("oracle2", near_source, "baseline3")):
+        meaning = f"{tuned_as} without the wrong labels"
+        yield Method(name, meaning, mode, recipes.train_oracle, name, tuned_as)
+    ranked = "baseline2 at gamma 1; labels ranked by their loss"
+    yield Method(
+        "small_loss", ranked, MODES["baseline2"], recipes.train_small_loss, "small_loss",
+        settings={"LBI.GAMMA": recipes.RANKING_GAMMA},
+    )  # fmt: skip
+    dropped = "baseline2 without the labels of largest loss, as many as are wrong"
+    yield Method(
+        "small_loss_retrained", dropped, into_loss, recipes.train_small_loss, "small_loss", "baseline2"
+    )
+    agreeing = "baseline2 without the labels that baseline1's predictions contradict"
+    yield Method("confident", agreeing, into_loss, recipes.train_confident, "confident", "baseline2")
+
+
+METHODS = {method.name: method for method in _methods()}
+
+
+def settings_of(variables: str | None) -> dict:
+    """The settings that stand for a kind of ignoring variables, None for none."""
+    if variables is None:
+        return {}
+    return {"LBI.VARIABLES": variables} | (ORIGINAL if variables == "online" else {})
+
+
+def chosen(text: str, known: Iterable[str], what: str) -> list[str]:
+    """The names in ``text`` ("a,b", or "all"), each once; InputError for one that is not known."""
+    known = list(known)
+    names = known if text == "all" else list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise InputError(
+                f"{what}: there is no '{name}', did you mean '{nearest}'? There are {', '.join(known)}"
+            )
+    return names

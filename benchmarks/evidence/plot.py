@@ -1,0 +1,67 @@
+"""The table's PCKh as a picture: a point with its interval for each method, noises below each other."""
+
+import math
+
+from benchmarks.evidence.summary import Line, interval, lines_by_noise
+from lib.report.charts import Axis, number, ticks
+from lib.report.colours import BLUE, GREEN, ORANGE
+from lib.report.markup import Markup, element
+
+WIDTH, LEFT, RIGHT = 640, 190, 50
+ROW, HEADING, FOOT = 20, 34, 34
+
+
+def plot(rows: list[dict]) -> str:
+    """An SVG file's text; all noises have one scale."""
+    noises = lines_by_noise(rows)
+    shown = [interval(line.pckh.values()) for lines in noises.values() for line in lines]
+    halves = [0.0 if math.isnan(one.half) else one.half for one in shown]
+    low = min(one.mean - half for one, half in zip(shown, halves))
+    high = max(one.mean + half for one, half in zip(shown, halves))
+    x = Axis(max(low - 1, 0), min(high + 1, 100), LEFT, WIDTH - RIGHT)
+    drawn, top = [], 0
+    for noise, lines in noises.items():
+        bottom = top + HEADING + ROW * len(lines)
+        drawn.append(_text(noise, 8, top + 22, "start", "600"))
+        for tick in ticks(x.low, x.high):
+            drawn.append(_line(x(tick), top + HEADING, x(tick), bottom, "#d5d9df", 1))
+        for place, line in enumerate(lines):
+            drawn += _point(line, x, top + HEADING + ROW * (place + 0.5))
+        top = bottom
+    drawn += [_text(number(tick), x(tick), top + 14, "middle") for tick in ticks(x.low, x.high)]
+    drawn.append(
+        _text("mean PCKh@0.5 and its 95 % interval over seeds", (x.start + x.end) / 2, top + 30, "middle")
+    )
+    box = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {top + FOOT + 4}",
+           "font-family": "sans-serif", "font-size": 12}  # fmt: skip
+    paper = element("rect", {"width": WIDTH, "height": top + FOOT + 4, "fill": "#fff"})
+    return element("svg", box, paper, drawn) + "\n"
+
+
+def _point(line: Line, x: Axis, y: float) -> list[Markup]:
+    shown, colour = interval(line.pckh.values()), _colour(line.method)
+    hint = element("title", {}, f"{line.name}: {shown} ({len(line.rows)} seeds)")
+    drawn = [_text(line.name, LEFT - 10, y + 4, "end")]
+    if not math.isnan(shown.half):
+        # The axis ends at 0 and 100, where an interval may not.
+        ends = (min(max(end, x.low), x.high) for end in (shown.mean - shown.half, shown.mean + shown.half))
+        drawn.append(_line(x(next(ends)), y, x(next(ends)), y, colour, 2))
+    drawn.append(element("circle", {"cx": x(shown.mean), "cy": y, "r": 4, "fill": colour}, hint))
+    return [*drawn, _text(f"{shown.mean:.1f}", WIDTH - RIGHT + 8, y + 4, "start")]
+
+
+def _colour(method: str) -> str:
+    if method.startswith("ours"):
+        return ORANGE
+    return GREEN if method.startswith("oracle") else BLUE
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> Markup:
+    ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    return element("line", {**ends, "stroke": colour, "stroke-width": width})
+
+
+def _text(text: str, x: float, y: float, anchor: str, weight: str = "400") -> Markup:
+    return element(
+        "text", {"x": x, "y": y, "text-anchor": anchor, "font-weight": weight, "fill": "#222"}, text
+    )

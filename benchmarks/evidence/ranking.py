@@ -1,0 +1,94 @@
+"""Wrong labels told without ignoring variables: by their loss, or by a network's disagreement."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from easydict import EasyDict
+from torch import nn
+
+from lib.core.data import Data
+from lib.core.evaluation import head_sizes_from_scales, normalised_errors
+from lib.core.inference import predict
+from lib.core.loss import keypoint_losses
+from lib.core.state import EMPTY_SHARE
+from lib.core.training import inference_options
+from lib.dataset.annotations import PADDING, Annotations
+from lib.dataset.joints import KeypointDataset
+from lib.dataset.loader import evaluation_batches
+from lib.models.pose_resnet import build_pose_resnet
+from lib.utils.checkpoint import load_checkpoint
+from lib.utils.device import pick_device
+
+AGREEMENT = 0.5  # head sizes, as in PCKh@0.5
+PIXELS_PER_SCALE = 200  # MPII's unit of a person's size
+
+
+@torch.no_grad()
+def source_losses(config: EasyDict, data: Data, best: Path) -> np.ndarray:
+    """Loss of every source label, [N, J], under the target model in ``best``, without augmentation."""
+    model, device = _trained(config, best)
+    losses = []
+    for batch in evaluation_batches(_plain(config, data), config.TEST.BATCH_SIZE, config.WORKERS, False):
+        outputs = model(batch.image.to(device)).float().cpu()
+        losses.append(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).numpy())
+    return np.concatenate(losses)
+
+
+def loss_floor(config: EasyDict) -> float:
+    """Losses far below this are all alike: a small share of what an empty heatmap would have."""
+    return EMPTY_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2
+
+
+def standardised(losses: np.ndarray, labelled: np.ndarray, floor: float) -> np.ndarray:
+    """log(loss + floor) [N, J], with mean 0 and deviation 1 over the labels of each joint.
+
+    Joints differ in how hard they are: without this, hard joints would pass for wrong.
+    """
+    logs = np.log(np.where(labelled, losses + floor, np.nan))
+    result = np.zeros_like(logs)
+    for j in np.flatnonzero(labelled.any(axis=0)):
+        deviation = np.nanstd(logs[:, j])
+        result[:, j] = (logs[:, j] - np.nanmean(logs[:, j])) / (deviation or 1.0)
+    return np.where(labelled, result, 0.0)
+
+
+def without_largest(scores: np.ndarray, labelled: np.ndarray, count: int) -> np.ndarray:
+    """[N, J] true but for the ``count`` labels of largest score."""
+    kept = np.ones(scores.shape, bool)
+    order = np.argsort(-np.where(labelled, scores, -np.inf), axis=None, kind="stable")
+    kept.ravel()[order[:count]] = False
+    return kept
+
+
+def agreeing(config: EasyDict, data: Data, best: Path) -> np.ndarray:
+    """[N, J] true where the prediction of the model in ``best`` is near the source's label."""
+    model, device = _trained(config, best)
+    found = predict(model, _plain(config, data), device, inference_options(config), _unreadable)
+    return near_labels(found.joints, data.source.annotations)
+
+
+def near_labels(predicted: np.ndarray, people: Annotations) -> np.ndarray:
+    """[N, J] true where predictions [N, J, 2] are within AGREEMENT of the labels.
+
+    The source has no head boxes: a head is the share of the person's size that it is in MPII.
+    """
+    longer_sides = people.sizes.max(axis=1) / PADDING
+    heads = head_sizes_from_scales(longer_sides / PIXELS_PER_SCALE)
+    return normalised_errors(predicted, people.joints, heads) <= AGREEMENT
+
+
+def _plain(config: EasyDict, data: Data) -> KeypointDataset:
+    return KeypointDataset(data.source.annotations, data.source.codec, None, config.DATASET.COLOR_RGB)
+
+
+def _trained(config: EasyDict, best: Path) -> tuple[nn.Module, torch.device]:
+    device, _ = pick_device(config.DEVICE, config.GPUS)
+    model = build_pose_resnet(config.MODEL)
+    model.load_state_dict(load_checkpoint(best)["target_model"])
+    return model.to(device).eval(), device
+
+
+def _unreadable(problem: str) -> None:
+    raise ValueError(problem)  # the drawn pictures are all there

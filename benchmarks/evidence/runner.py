@@ -1,0 +1,62 @@
+"""Tasks side by side in processes of their own; one that fails doesn't stop the others."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import Any
+
+from lib.utils.log import duration
+
+
+def run_side_by_side(
+    tasks: list,
+    function: Callable[[Any], Any],
+    jobs: int,
+    finished: Callable[[Any], str],
+    report: Callable[[str], None] = print,
+) -> int:
+    """Call ``function`` on every task, in order, ``jobs`` at a time; one job is done in this process.
+
+    ``finished`` takes each result, here and as soon as it is there, and says what to report of it.
+    Returns how many failed; each is reported with its error, and the time left after every task.
+    """
+    failed, started = 0, time.monotonic()
+    for done, (task, result, error) in enumerate(_results(tasks, function, min(jobs, len(tasks))), 1):
+        left = (time.monotonic() - started) / done * (len(tasks) - done)
+        if error is None:
+            line = finished(result)
+        else:
+            failed += 1
+            line = f"failed: {type(error).__name__}: {error}"
+        report(f"[{done}/{len(tasks)}] {task}: {line}; {duration(left)} left")
+    return failed
+
+
+def _results(tasks: list, function: Callable, jobs: int) -> Iterator[tuple[Any, Any, Exception | None]]:
+    if jobs <= 1:
+        for task in tasks:
+            yield task, *_outcome(lambda task=task: function(task))
+        return
+    # Spawned, not forked: a fork of a process that has used torch's threads may hang.
+    with _stopped_early(ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))) as pool:
+        futures = {pool.submit(function, task): task for task in tasks}
+        for future in as_completed(futures):
+            yield futures[future], *_outcome(future.result)
+
+
+def _outcome(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return call(), None
+    except Exception as error:  # whatever it is: the other tasks go on
+        return None, error
+
+
+@contextmanager
+def _stopped_early(pool: Executor) -> Iterator[Executor]:
+    """At an interruption, what hasn't begun is not begun."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)

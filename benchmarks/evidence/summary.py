@@ -1,0 +1,156 @@
+"""Statistics over seeds, and the table."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import NamedTuple
+
+from scipy.stats import t
+
+from benchmarks.evidence.methods import METHODS
+from benchmarks.evidence.tuning import TUNED
+
+LEVEL = 0.95
+COLUMNS = (
+    "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "weight", "seconds", "steps",
+    "- baseline2", "- baseline3", "- oracle", "settings",
+)  # fmt: skip
+
+
+class Interval(NamedTuple):
+    """A mean and half the width of its 95 % interval; NaN for what a single number can't give."""
+
+    mean: float
+    half: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f}" if math.isnan(self.half) else f"{self.mean:.1f} ± {self.half:.1f}"
+
+
+def interval(values: Iterable[float]) -> Interval:
+    """By Student's t distribution, as of independent seeds."""
+    values = list(values)
+    if len(values) < 2:
+        return Interval(values[0] if values else math.nan, math.nan)
+    quantile = t.ppf((1 + LEVEL) / 2, len(values) - 1)
+    return Interval(mean(values), float(quantile * stdev(values) / math.sqrt(len(values))))
+
+
+def paired(values: dict[int, float], others: dict[int, float]) -> Interval | None:
+    """Of the differences seed by seed, of the seeds that both have; None where there are none."""
+    differences = [values[seed] - others[seed] for seed in values if seed in others]
+    return interval(differences) if differences else None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method at one noise: its rows by seed."""
+
+    method: str
+    variables: str | None
+    settings: dict
+    rows: dict[int, dict]
+
+    @property
+    def pckh(self) -> dict[int, float]:
+        return {seed: row["pckh"] for seed, row in self.rows.items()}
+
+    @property
+    def name(self) -> str:
+        return " ".join(filter(None, (self.method, self.variables)))
+
+    def known(self, column: str) -> list[float]:
+        return [row[column] for row in self.rows.values() if row[column] is not None]
+
+    def like(self, other: "Line") -> bool:
+        """The same settings but for those that each method has its own of."""
+        return _untuned(self.settings) == _untuned(other.settings)
+
+
+def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
+    """{"kind:share": its lines}: methods in their own order, the rest as it comes."""
+    noises: dict[str, dict[tuple, Line]] = {}
+    for row in rows:
+        noise = "none" if row["noise"] == "none" else f"{row['noise']}:{row['share']:g}"
+        key = row["method"], row["variables"], repr(sorted(row["settings"].items()))
+        line = noises.setdefault(noise, {}).setdefault(key, Line(row["method"], row["variables"], row["settings"], {}))  # fmt: skip
+        line.rows[row["seed"]] = row
+    order = list(METHODS)
+    return {noise: sorted(lines.values(), key=lambda line: order.index(line.method))
+            for noise, lines in noises.items()}  # fmt: skip
+
+
+def cells(line: Line, lines: list[Line], common: dict) -> list[str]:
+    """A row of COLUMNS; ``lines`` are those of the same noise, among them the ones to compare with.
+
+    ``common`` settings are not repeated.
+    """
+    auroc, weight = line.known("auroc"), line.known("mean_weight")
+    references = ("baseline2", "baseline3", METHODS[line.method].oracle)
+    return [
+        line.method,
+        line.variables or "-",
+        str(len(line.rows)),
+        str(interval(line.pckh.values())),
+        f"{mean(auroc):.2f} ({min(auroc):.2f})" if auroc else "-",
+        f"{mean(weight):.2f}" if weight else "-",
+        f"{mean(line.known('seconds')):.0f}",
+        f"{mean(line.known('steps')):.0f}",
+        *(_difference(line, reference, lines) for reference in references),
+        in_words({key: value for key, value in line.settings.items() if key not in common}),
+    ]
+
+
+def _difference(line: Line, reference: str | None, lines: list[Line]) -> str:
+    if line.method == reference:
+        return "-"
+    # Where a reference was run with several gammas or lambdas, the last of them.
+    others = [other for other in lines if other.method == reference and other.like(line)]
+    difference = paired(line.pckh, others[-1].pckh) if others else None
+    if difference is None:
+        return "-"
+    text = str(difference)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def in_words(settings: dict) -> str:
+    return " ".join(f"{key.removeprefix('LBI.')} {value}" for key, value in settings.items()) or "-"
+
+
+def common_settings(rows: list[dict]) -> dict:
+    """What all rows have alike."""
+    first = rows[0]["settings"]
+    return {
+        key: value for key, value in first.items() if all(row["settings"].get(key) == value for row in rows)
+    }
+
+
+def _untuned(settings: dict) -> dict:
+    return {key: value for key, value in settings.items() if key not in TUNED}
+
+
+def markdown(rows: list[dict]) -> str:
+    """A table for each noise, and what its columns mean."""
+    common = common_settings(rows)
+    parts = [
+        "Mean PCKh@0.5 on the test set, percent, with half the width of its 95 % interval over seeds (Student's t).",
+        "AUROC: how well the weights (small_loss: the losses) tell wrong labels from right ones, mean and lowest.",
+        "Seconds and steps: of all trainings that a method needs. Differences of PCKh: seed by seed, with the "
+        "same interval;",
+        "the oracle is oracle1 or oracle2, whichever has the method's structure. Settings: over the YAML file's.",
+        "",
+        f"Settings of all: {in_words(common)}.  ",
+        "Run on: " + "; ".join(dict.fromkeys(row["machine"] for row in rows)) + ".",
+    ]
+    for noise, lines in lines_by_noise(rows).items():
+        parts += ["", f"### {noise}", ""] + _table(
+            [list(COLUMNS), *(cells(line, lines, common) for line in lines)]
+        )
+    return "\n".join(parts) + "\n"
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    texts = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    return [texts[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *texts[1:]]

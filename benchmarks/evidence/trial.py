@@ -1,0 +1,83 @@
+"""One place in the benchmark (noise, seed, kind of variables), in which models are trained."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from easydict import EasyDict
+
+from lib.core.config import load_config
+from lib.core.data import Data, build_data
+from lib.core.training import Folders, train
+from lib.ignoring.modes import MODES
+
+NEVER = 10**9
+# Nothing is validated or reported between: runs side by side have one thread each.
+QUIET = {"THREADS": 1, "WORKERS": 0, "PRINT_FREQ": NEVER, "TEST.EVAL_EPOCHS": NEVER}
+# What the benchmark itself decides, so that nobody else may.
+RESERVED = (
+    "SEED", "OUTPUT_DIR", "LOG_DIR", "DATASET_SRC.ROOT", "DATASET_TARGET.ROOT", "LBI.VARIABLES",
+    "LBI.INJECT_NOISE", "LBI.INJECT_SEED", "LBI.VAL_IN_TRAIN", "TRAIN.RESUME",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: what results.json says, its settings and data."""
+
+    results: dict
+    config: EasyDict
+    data: Data
+
+    @property
+    def best(self) -> Path:
+        return Path(self.results["output"]) / "best.pth"
+
+
+@dataclass
+class Trial:
+    """mode: name of the method's mode.   people: folder of the drawn data.   noise: for
+    LBI.INJECT_NOISE.   folder: where runs may write.   variables: settings of the ignoring variables."""
+
+    cfg: Path
+    mode: str
+    people: Path
+    noise: str
+    seed: int
+    variables: dict
+    folder: Path
+    trainings: int = field(default=0, init=False)
+
+    def train(self, mode: str, settings: dict, keep: Callable[[Data], np.ndarray] | None = None) -> Trained:
+        """Train in ``mode``; ``keep`` says which labels [N, J] count, in place of learned weights."""
+        self.trainings += 1
+        config = self._config(settings, fixed=keep is not None)
+        data = build_data(config, True, lambda line: None)
+        fixed = None
+        if keep is not None:
+            weights = keep(data).astype(np.float32)
+            fixed = {"A": weights, "B": weights}
+        folders = Folders.of(config, self.cfg, "people", mode)
+        with contextlib.redirect_stdout(io.StringIO()):
+            path = train(config, MODES[mode], data, folders, [], fixed)
+        return Trained(json.loads(path.read_text()), config, data)
+
+    def _config(self, settings: dict, fixed: bool) -> EasyDict:
+        folder = self.folder / str(self.trainings)
+        own = {
+            "SEED": self.seed,
+            "OUTPUT_DIR": str(folder),
+            "LOG_DIR": str(folder / "log"),
+            "DATASET_SRC.ROOT": str(self.people / "coco"),
+            "DATASET_TARGET.ROOT": str(self.people / "mpii"),
+            "LBI.INJECT_NOISE": self.noise,
+            "LBI.INJECT_SEED": self.seed,
+        }
+        # The warm-up has every weight one, known ones too: it would train on labels known to be wrong.
+        known = {"LBI.WARMUP": 0} if fixed else {}
+        config, _ = load_config(self.cfg, {**QUIET, **settings, **self.variables, **known, **own})
+        return config

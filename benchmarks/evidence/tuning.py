@@ -1,0 +1,100 @@
+"""Gamma and lambda of each method, chosen by PCKh on V of development seeds."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+from benchmarks.evidence.cases import Case, row_key
+from benchmarks.evidence.methods import METHODS, Method
+from lib.core.errors import InputError
+from lib.dataset.annotations import read_json
+from lib.utils.files import write_text
+
+GAMMAS, LAMBDAS = (1.0, 0.3, 0.1), (0.0, 0.0001, 0.001, 0.01)
+TUNED = ("LBI.GAMMA", "LBI.LAM")
+GROUP = ("method", "variables", "noise", "share")
+
+# {values of GROUP: [(settings to try, the cases that try them, one for each seed)]}
+Grids = dict[tuple, list[tuple[dict, list[Case]]]]
+
+
+def grid(method: Method, given: dict) -> list[dict]:
+    """The settings to try; none of those that are ``given``, and one empty one where nothing is tuned."""
+    values = {}
+    if method.in_loss:
+        values["LBI.GAMMA"] = GAMMAS
+    if method.mode.has_source_model:
+        values["LBI.LAM"] = LAMBDAS
+    values = {key: tried for key, tried in values.items() if key not in given | method.settings}
+    return [dict(zip(values, point)) for point in itertools.product(*values.values())]
+
+
+def tuned_by(case: Case, own: list[str]) -> Case:
+    """The case whose tuning ``case`` takes: another method's, unless the method is among ``own``."""
+    method = METHODS[case.method]
+    if not method.tuned_as or method.name in own:
+        return case
+    return replace(case, method=method.tuned_as, variables=case.variables if method.learns else None)
+
+
+def group_of(case: Case | dict) -> tuple:
+    return tuple(case[name] if isinstance(case, dict) else getattr(case, name) for name in GROUP)
+
+
+def choose(grids: Grids, rows: list[dict]) -> list[dict]:
+    """The best settings of each group whose every run is there: the group, its settings, and all means.
+
+    Of equally good ones the first are taken.
+    """
+    found = {row_key(row): row["val"] for row in rows}
+    choices = []
+    for group, tried in grids.items():
+        values = [[found.get(case.key) for case in cases] for _, cases in tried]
+        if any(value is None for of_point in values for value in of_point):
+            continue
+        table = [{"settings": point, "val": mean(of_point)} for (point, _), of_point in zip(tried, values)]
+        best = max(table, key=lambda entry: entry["val"])
+        choices.append(dict(zip(GROUP, group)) | {"settings": best["settings"], "tried": table})
+    return choices
+
+
+class Choices:
+    """What was chosen, by group."""
+
+    def __init__(self, choices: list[dict]):
+        self.by_group = {group_of(choice): choice["settings"] for choice in choices}
+
+    def of(self, case: Case) -> dict:
+        """The settings chosen for this very method, else for the one that it is tuned as, else none."""
+        for own in ([case.method], []):
+            if (group := group_of(tuned_by(case, own))) in self.by_group:
+                return self.by_group[group]
+        return {}
+
+
+def tuning_file(out: Path) -> Path:
+    return out.with_suffix(".tuning.json")
+
+
+def read_tuning(path: Path) -> dict:
+    """{"given": settings of all runs, "choices": [...], "runs": rows}; empty where there is no file."""
+    if not path.exists():
+        return {"given": None, "choices": [], "runs": []}
+    content = read_json(path)
+    try:
+        for choice in content["choices"]:
+            group_of(choice), choice["settings"].items()
+        content["given"], [row_key(row) for row in content["runs"]]
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(f"{path}: expected the tuning of this benchmark: given, choices and runs") from None
+    return content
+
+
+def write_tuning(path: Path, given: dict, choices: list[dict], rows: list[dict]) -> None:
+    lines = {"given": [given], "choices": choices, "runs": rows}
+    texts = [
+        f'"{name}": [\n' + ",\n".join(map(json.dumps, entries)) + "\n]" for name, entries in lines.items()
+    ]
+    write_text(path, "{" + ",\n".join(texts) + "}\n")

@@ -1,0 +1,129 @@
+"""The evidence of the method: modes, oracles and simpler ways to find wrong labels, over noises and seeds.
+
+    python benchmarks/modes.py --modes baseline2,ours1,oracle1 --seeds 100,101 --out output/evidence.json
+    python benchmarks/modes.py --table output/evidence.json        # the table of what is there
+
+The data are drawn, one set for each seed, and the same labels are made wrong for every method. The file
+gets a row for each run; what is there is not run again. The table is printed at the end and written beside
+it (.md), with a plot (.svg). With --tune, gamma and lambda are chosen first, on the validation people of
+other seeds, and kept in the file's .tuning.json; where that is there, its choices are used.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.evidence import cases, tuning
+from benchmarks.evidence.benchmark import Benchmark
+from benchmarks.evidence.methods import METHODS, VARIABLES, chosen
+from benchmarks.evidence.plot import plot
+from benchmarks.evidence.summary import markdown
+from lib.core.config import load_config, parse_overrides
+from lib.core.errors import InputError
+from lib.dataset.noise import parse_noise
+from lib.utils.files import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    methods = "\n".join(f"  {method.name}: {method.meaning}" for method in METHODS.values())
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"methods, for --modes:\n{methods}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--modes", metavar="METHOD,...", help="see below; all: every one")
+    parser.add_argument("--variables", metavar="KIND,...", help=f"of {', '.join(VARIABLES)}, for methods that learn weights; default: the YAML file's")  # fmt: skip
+    parser.add_argument("--noise", default="exchange:0.6", metavar="KIND:SHARE,...", help="default: exchange:0.6; none: right labels")  # fmt: skip
+    parser.add_argument("--seeds", default="100,101", metavar="SEED,...", help="default: 100,101")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="where the rows are kept")
+    parser.add_argument("--cfg", type=Path, default=ROOT / "experiments/demo/people.yaml", metavar="FILE", help="default: the demo's")  # fmt: skip
+    parser.add_argument("--data", type=Path, default=ROOT / "data/evidence", metavar="DIR", help="where the people are drawn; default: data/evidence")  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs side by side; default: the cores")  # fmt: skip
+    parser.add_argument("--val-in-train", choices=("true", "false"), default="true", help="train on the target's validation people too (default)")  # fmt: skip
+    parser.add_argument("--tune", action="store_true", help="choose gamma and lambda first")
+    parser.add_argument("--tune-seeds", default="0,1", metavar="SEED,...", help="default: 0,1")
+    parser.add_argument("--tune-own", default="", metavar="METHOD,...", help="tune these by themselves too, instead of taking their baseline's values")  # fmt: skip
+    parser.add_argument("--table", type=Path, metavar="FILE.json", help="run nothing, print the table of FILE.json")  # fmt: skip
+    parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, for all methods")
+    return parser
+
+
+def seeds_of(text: str, flag: str) -> list[int]:
+    if not all(word.isdecimal() for word in text.split(",")):
+        raise InputError(f"{flag}: expected whole numbers joined by commas, found '{text}'")
+    return list(dict.fromkeys(map(int, text.split(","))))
+
+
+def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
+    """What the command line asks for, checked."""
+    for flag in ("modes", "out"):
+        if getattr(arguments, flag) is None:
+            raise InputError(f"--{flag} is needed (or --table)")
+    if arguments.jobs < 1:
+        raise InputError(f"--jobs is {arguments.jobs}, expected at least 1")
+    plain, _ = load_config(arguments.cfg)
+    return Benchmark(
+        cfg=arguments.cfg,
+        given=parse_overrides(arguments.overrides),
+        methods=chosen(arguments.modes, METHODS, "--modes"),
+        variables=chosen(arguments.variables or plain.LBI.VARIABLES, VARIABLES, "--variables"),
+        noises=list(dict.fromkeys(parse_noise(text) for text in arguments.noise.split(","))),
+        seeds=seeds_of(arguments.seeds, "--seeds"),
+        val_in_train=arguments.val_in_train == "true",
+        own=own_of(arguments),
+        data=arguments.data,
+        out=arguments.out,
+        jobs=arguments.jobs,
+    )
+
+
+def own_of(arguments: argparse.Namespace) -> list[str]:
+    if not arguments.tune_own:
+        return []
+    if not arguments.tune:
+        raise InputError("--tune-own needs --tune")
+    # What shares the run of another method has its settings too.
+    able = [name for name, method in METHODS.items() if method.tuned_as and method.tuned_as != method.run]
+    return chosen(arguments.tune_own, able, "--tune-own")
+
+
+def show(rows: list[dict], out: Path) -> None:
+    """Print the table; write it, and the plot, beside ``out``."""
+    if not rows:
+        return
+    text = markdown(rows)
+    write_text(out.with_suffix(".md"), text)
+    write_text(out.with_suffix(".svg"), plot(rows))
+    print(text)
+    print(f"{out}, {out.with_suffix('.md')}, {out.with_suffix('.svg')}")
+
+
+def main(words: list[str] | None = None) -> int:
+    """The exit code: 1 where a run failed, 2 for what cannot be used."""
+    arguments = build_parser().parse_intermixed_args(words)
+    try:
+        if arguments.table:
+            show(cases.read_rows(arguments.table), arguments.table)
+            return 0
+        benchmark = benchmark_of(arguments)
+        if arguments.tune and benchmark.tune(seeds_of(arguments.tune_seeds, "--tune-seeds")):
+            # The test would be run at the YAML file's values, as if nothing had been asked for.
+            print(
+                "not tested: some runs of the tuning failed; they are tried again next time", file=sys.stderr
+            )
+            return 1
+        rows, failed = benchmark.run(tuning.read_tuning(tuning.tuning_file(arguments.out)))
+        show(rows, arguments.out)
+        return int(failed > 0)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

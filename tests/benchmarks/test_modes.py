@@ -1,0 +1,215 @@
+"""The benchmark: rows, resuming, failures, statistics by hand, and simpler ways to tell wrong labels."""
+
+import json
+import math
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks import modes
+from benchmarks.evidence import benchmark, recipes, tuning
+from benchmarks.evidence.cases import Case, jobs_of
+from benchmarks.evidence.methods import METHODS, settings_of
+from benchmarks.evidence.plot import plot
+from benchmarks.evidence.ranking import near_labels, standardised, without_largest
+from benchmarks.evidence.runner import run_side_by_side
+from benchmarks.evidence.summary import interval, lines_by_noise, markdown, paired
+from lib.dataset.people import make_people
+from lib.ignoring.ledger import auroc
+from tests.oracle.small_run import write_config
+
+SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15, "test_people": 8}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The words of a command line on a config and on data that are very small, in one process."""
+    monkeypatch.setattr(
+        benchmark, "draw", lambda p: make_people(p.folder, seed=p.seed, noise=p.noise, **SMALL)
+    )
+    cfg = write_config(tmp_path, tmp_path / "unused")
+    return ["--cfg", str(cfg), "--data", str(tmp_path / "people"), "--out", str(tmp_path / "rows.json"),
+            "--jobs", "1", "--seeds", "5"]  # fmt: skip
+
+
+def rows_in(tmp_path, name="rows.json"):
+    return json.loads((tmp_path / name).read_text())
+
+
+def row(method, seed, pckh, **more):
+    """A row as run_job makes it."""
+    learns = METHODS[method].learns
+    made = {"mode": METHODS[method].mode.name, "method": method, "variables": "persistent" if learns else None,
+            "noise": "jitter", "share": 0.5, "seed": seed, "settings": {}, "pckh": pckh, "val": pckh,
+            "auroc": None, "mean_weight": None, "seconds": 1.0, "steps": 4, "config": "x", "machine": "a machine"}  # fmt: skip
+    return made | more
+
+
+def test_rows_of_a_run_and_what_is_there_is_not_run_again(place, tmp_path, capsys, monkeypatch):
+    words = [*place, "--modes", "baseline2,oracle1,ours1,ours1_retrained,small_loss", "--noise", "jitter:0.5"]
+    assert modes.main(words) == 0
+    rows = rows_in(tmp_path)
+    found = {r["method"]: r for r in rows}
+    assert list(found) == ["baseline2", "oracle1", "ours1", "ours1_retrained", "small_loss"]
+    for r in rows:
+        assert (r["noise"], r["share"], r["seed"]) == ("jitter", 0.5, 5)
+        assert 0 <= r["pckh"] <= 100 and r["seconds"] > 0 and r["settings"] == {"LBI.VAL_IN_TRAIN": True}
+    assert [r["mode"] for r in rows] == ["baseline2", "ours1", "ours1", "ours1", "baseline2"]
+    assert [r["steps"] for r in rows] == [4, 4, 4, 8, 4]  # the retraining needs the training before it
+    assert [r["variables"] for r in rows] == [None, None, "persistent", "persistent", None]
+    assert found["baseline2"]["auroc"] is None and found["oracle1"]["auroc"] is None
+    assert 0 < found["oracle1"]["mean_weight"] < 1 and 0 <= found["small_loss"]["auroc"] <= 1
+    # small_loss is baseline2 at gamma 1, which is this configuration's gamma too.
+    assert found["small_loss"]["pckh"] == found["baseline2"]["pckh"]
+    table = (tmp_path / "rows.md").read_text()
+    assert "### jitter:0.5" in table and "| ours1_retrained " in table
+    assert (tmp_path / "rows.svg").read_text().startswith("<svg xmlns")
+
+    monkeypatch.setattr(benchmark, "run_job", lambda job: pytest.fail("run again"))
+    assert modes.main(words) == 0
+    assert rows_in(tmp_path) == rows and "5 there, 0 runs to do" in capsys.readouterr().out
+
+    # A changed configuration is not mixed with what its predecessor gave.
+    cfg = tmp_path / "small.yaml"
+    cfg.write_text(cfg.read_text().replace("LR: 0.003", "LR: 0.002"))
+    assert modes.main(words) == 2
+    assert "another small.yaml" in capsys.readouterr().err
+
+
+def test_without_wrong_labels_the_oracle_is_its_baseline(place, tmp_path):
+    assert modes.main([*place, "--modes", "baseline3,oracle2", "--noise", "none"]) == 0
+    baseline, oracle = rows_in(tmp_path)
+    assert oracle["mean_weight"] == 1 and oracle["pckh"] == baseline["pckh"]
+
+
+def test_a_failing_run_does_not_stop_the_others(place, tmp_path, capsys, monkeypatch):
+    def run_job(job):
+        if job.cases[0].method == "baseline1":
+            raise RuntimeError("out of order")
+        return [row(case.method, case.seed, 50.0, settings=case.settings) for case in job.cases]
+
+    monkeypatch.setattr(benchmark, "run_job", run_job)
+    assert modes.main([*place, "--modes", "baseline1,baseline2", "--noise", "jitter:0.5"]) == 1
+    assert [r["method"] for r in rows_in(tmp_path)] == ["baseline2"]
+    assert "baseline1 jitter:0.5 seed 5: failed: RuntimeError: out of order" in capsys.readouterr().out
+
+
+def test_processes_side_by_side():
+    made, lines = [], []
+    failed = run_side_by_side(["1", "x", "3"], int, 2, lambda n: made.append(n) or "done", lines.append)
+    assert failed == 1 and sorted(made) == [1, 3]
+    assert [line for line in lines if re.fullmatch(r"\[\d/3\] x: failed: ValueError: .*left", line)]
+
+
+def test_tuning_chooses_on_v_and_the_choice_is_used(place, tmp_path, monkeypatch):
+    def run_job(job):
+        """V likes gamma 0.3 best, the test set 1."""
+        settings = [case.settings.get("LBI.GAMMA", 1.0) for case in job.cases]
+        return [row(case.method, case.seed, 60 + gamma, val=50 - abs(gamma - 0.3), settings=case.settings)
+                for case, gamma in zip(job.cases, settings)]  # fmt: skip
+
+    monkeypatch.setattr(benchmark, "run_job", run_job)
+    words = [*place, "--modes", "baseline1,baseline2,oracle1,small_loss", "--noise", "jitter:0.5"]
+    assert modes.main([*words, "--tune"]) == 0
+    content = rows_in(tmp_path, "rows.tuning.json")
+    assert len(content["runs"]) == 6 and {r["seed"] for r in content["runs"]} == {0, 1}
+    assert all("LBI.VAL_IN_TRAIN" not in r["settings"] for r in content["runs"])
+    (choice,) = content["choices"]
+    assert choice["method"] == "baseline2" and choice["settings"] == {"LBI.GAMMA": 0.3}
+    assert [entry["val"] for entry in choice["tried"]] == pytest.approx([49.3, 50, 49.8])
+
+    gammas = {r["method"]: r["settings"].get("LBI.GAMMA") for r in rows_in(tmp_path)}
+    assert gammas == {"baseline1": None, "baseline2": 0.3, "oracle1": 0.3, "small_loss": None}
+    (tmp_path / "rows.json").unlink()
+    assert modes.main(words) == 0  # the file's choices, without --tune
+    assert {r["method"]: r["settings"].get("LBI.GAMMA") for r in rows_in(tmp_path)} == gammas
+    (tmp_path / "rows.json").unlink()
+    assert modes.main([*words, "LBI.GAMMA", "0.5"]) == 0  # what is given wins
+    assert {r["settings"].get("LBI.GAMMA") for r in rows_in(tmp_path) if r["method"] != "small_loss"} == {0.5}
+
+
+def test_what_is_tuned():
+    def points(name, given=()):
+        return len(tuning.grid(METHODS[name], dict.fromkeys(given)))
+
+    assert [points(name) for name in ("baseline1", "baseline2", "baseline3", "ours5", "small_loss")] == [1, 3, 4, 12, 1]  # fmt: skip
+    assert points("ours5", ["LBI.LAM"]) == 3
+    case = Case("oracle2", None, "jitter", 0.5, 0)
+    assert tuning.tuned_by(case, []).method == "baseline3" and tuning.tuned_by(case, ["oracle2"]) is case
+    again = tuning.tuned_by(Case("ours1_retrained", "online", "jitter", 0.5, 0), [])
+    assert (again.method, again.variables) == ("ours1", "online")
+
+
+def test_methods_that_share_a_run(tmp_path):
+    cases = [Case("ours1", "online", "jitter", 0.5, 0), Case("ours1_retrained", "online", "jitter", 0.5, 0),
+             Case("small_loss", None, "jitter", 0.5, 0, {"LBI.GAMMA": 1.0}),
+             Case("small_loss_retrained", None, "jitter", 0.5, 0, {"LBI.GAMMA": 0.1}),
+             Case("small_loss_retrained", None, "jitter", 0.5, 0, {"LBI.GAMMA": 0.3}),
+             Case("ours1", "online", "jitter", 0.5, 1)]  # fmt: skip
+    assert [len(job.cases) for job in jobs_of(cases, tmp_path, tmp_path)] == [2, 2, 1, 1]
+    assert settings_of("online")["LBI.SCHEDULE"] == "together" and settings_of(None) == {}
+    assert METHODS["small_loss"].settings == {"LBI.GAMMA": recipes.RANKING_GAMMA}
+
+
+def test_intervals_by_hand():
+    # Differences 1, 2, 3, 6: mean 3, squared deviations 4 + 1 + 0 + 9 = 14; t(0.975, 3) = 3.182446.
+    mine, others = {0: 11.0, 1: 22.0, 2: 33.0, 3: 46.0, 9: 0.0}, {0: 10.0, 1: 20.0, 2: 30.0, 3: 40.0, 8: 0.0}
+    found = paired(mine, others)
+    assert found.mean == 3 and found.half == pytest.approx(3.182446 * math.sqrt(14 / 3) / 2, rel=1e-6)
+    assert str(found) == "3.0 ± 3.4"
+    assert paired(mine, {8: 1.0}) is None
+    assert str(interval([7.0])) == "7.0" and math.isnan(interval([7.0]).half)
+    assert interval([5.0, 5.0]) == (5.0, 0.0)
+
+
+def test_the_table_compares_seed_by_seed():
+    rows = [row("baseline2", seed, pckh) for seed, pckh in ((0, 40.0), (1, 50.0), (2, 60.0))]
+    rows += [row("ours1", seed, pckh, auroc=a) for seed, pckh, a in ((0, 42.0, 0.9), (1, 52.0, 0.7))]
+    rows += [row("oracle1", 1, 55.0), row("oracle2", 1, 99.0)]
+    table = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
+             for line in markdown(rows).splitlines() if line.startswith("| ")}  # fmt: skip
+    assert table["ours1"] == ["persistent", "2", "47.0 ± 63.5", "0.80 (0.70)", "-", "1", "4", "+2.0 ± 0.0", "-", "-3.0", "-"]  # fmt: skip
+    assert table["baseline2"][6:10] == ["4", "-", "-", "-5.0"]
+    assert plot(rows).count("<circle") == len(lines_by_noise(rows)["jitter:0.5"]) == 4
+
+
+def test_labels_of_large_loss_for_their_joint_are_told():
+    # The second joint is ten times as hard; the last person's labels are wrong, one label is missing.
+    losses = np.array([[1.0, 10.0], [1.1, 11.0], [0.9, 0.0], [2.0, 20.0]])
+    labelled = np.array([[1, 1], [1, 1], [1, 0], [1, 1]], bool)
+    scores = standardised(losses, labelled, 0.0)
+    assert scores[labelled[:, 0], 0].mean() == pytest.approx(0) and scores[:, 0].std() == pytest.approx(1)
+    assert scores[[0, 1, 3], 1].std() == pytest.approx(1)
+    wrong = np.zeros((4, 2), bool)
+    wrong[3] = True
+    assert auroc(-scores[labelled], wrong[labelled]) == 1 > auroc(-losses[labelled], wrong[labelled])
+    assert (without_largest(scores, labelled, 2) == ~wrong).all()
+    assert without_largest(scores, labelled, 0).all()
+
+
+def test_predictions_within_half_a_head_of_the_label_agree():
+    # Boxes of 100 and 200 pixels, padded by a quarter: heads of 12.5 and 25 pixels.
+    people = SimpleNamespace(joints=np.zeros((2, 2, 2)), sizes=np.array([[125.0, 90.0], [60.0, 250.0]]))
+    predicted = np.array([[[6.2, 0], [0, 6.3]], [[12.4, 0], [9, 9]]])
+    assert near_labels(predicted, people).tolist() == [[True, False], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--modes", "baselin2"], "did you mean 'baseline2'"),
+        (["--modes", "ours1", "--noise", "exchnge:0.3"], "did you mean 'exchange'"),
+        (["--modes", "ours1", "--variables", "persistant"], "did you mean 'persistent'"),
+        (["--modes", "ours1", "--seeds", "1,x"], "--seeds"),
+        (["--modes", "ours1", "LBI.GAMA", "1"], "LBI.GAMMA"),
+        (["--modes", "ours1", "SEED", "1"], "SEED: the benchmark sets it itself"),
+        (["--modes", "ours1", "--tune", "--tune-seeds", "5"], "--tune-seeds: 5 is among --seeds"),
+        ([], "--modes is needed"),
+    ],
+)
+def test_errors_are_one_line(place, capsys, words, message):
+    assert modes.main([*place, *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
