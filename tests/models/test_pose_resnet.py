@@ -150,7 +150,7 @@ def test_initialisation():
 @pytest.mark.parametrize(
     "extra, message",
     [
-        ({"NUM_LAYERS": 42}, "NUM_LAYERS is 42; expected one of 18, 34, 50, 101, 152"),
+        ({"NUM_LAYERS": 42}, "NUM_LAYERS is 42; expected one of 10, 18, 34, 50, 101, 152"),
         ({"NUM_DECONV_KERNELS": [4, 5, 4]}, "NUM_DECONV_KERNELS is 5; expected one of 4, 3, 2"),
         ({"NUM_DECONV_KERNELS": [4, 4]}, "NUM_DECONV_KERNELS has 2 entries; expected 3"),
         ({"NUM_DECONV_FILTERS": [256] * 4}, "NUM_DECONV_FILTERS has 4 entries; expected 3"),

@@ -309,4 +309,4 @@ def test_broken_connection_leaves_no_part_of_the_file(server, tmp_path, monkeypa
 
 def test_unknown_depth_is_refused(capsys):
     assert fetch_weights.main(["51"]) == 2
-    assert capsys.readouterr().err == "error: there is no ResNet-51; expected 18, 34, 50, 101, 152\n"
+    assert capsys.readouterr().err == "error: there is no ResNet-51; expected 10, 18, 34, 50, 101, 152\n"
