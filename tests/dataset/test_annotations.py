@@ -27,7 +27,10 @@ def people(count, pictures, seed, bounds=True):
 
 @pytest.mark.parametrize("bounds", [True, False])
 def test_joined_people_keep_their_pictures_and_all_else(bounds):
-    first, second = people(5, ("a.jpg", "b.jpg", "c.jpg"), 0, bounds), people(4, ("b.jpg", "d.jpg"), 1, bounds)
+    first, second = (
+        people(5, ("a.jpg", "b.jpg", "c.jpg"), 0, bounds),
+        people(4, ("b.jpg", "d.jpg"), 1, bounds),
+    )
     both = first.joined(second)
     assert len(both) == 9 and both.mapping == first.mapping
     for i in range(9):

@@ -159,7 +159,9 @@ def test_two_look_aheads_equal_the_plain_step(name, optimizer, kind):
 @pytest.mark.parametrize("name", ["ours1", "ours5"])
 def test_fresh_optimizers_equal_the_plain_step(name):
     check_against_the_plain_step(name, "momentum", "online", Options(LAM, GAMMA), warm=0)
-    check_against_the_plain_step(name, "adam", "persistent", Options(LAM, GAMMA), warm=0, weightings=("one", "learned", "learned"))
+    check_against_the_plain_step(
+        name, "adam", "persistent", Options(LAM, GAMMA), warm=0, weightings=("one", "learned", "learned")
+    )
 
 
 @pytest.mark.parametrize("meta_loop", [1, 2])
@@ -256,9 +258,7 @@ def test_hypergradients_at_the_source_model_equal_unrolled_autodiff(meta_loop):
             eps = PlainOnline().weigh(expected, None, index, flipped, None, True)
         options = Options(LAM, GAMMA, meta_loop, validate_at_source=True)
         variables, _ = made_variables("ours2", "online")
-        alone = take_source_first(
-            MODES["ours2"], options, copied(source), variables, batches, index, flipped
-        )
+        alone = take_source_first(MODES["ours2"], options, copied(source), variables, batches, index, flipped)
         beside = take(MODES["ours2"], options, target, source, variables, batches, index, flipped)
         for record in (alone, beside):
             error = (record.gradients["A"] - expected).norm() / expected.norm()

@@ -318,7 +318,9 @@ def test_loss_aware_weights_stay_within_the_limits():
     batch = visit([3, 5], losses=torch.stack([torch.full((JOINTS,), loss).double() for loss in (5.0, 0.1)]))
     for _ in range(300):
         weights = found.commit(gradient, batch)
-        expected = plain.weigh(gradient, batch.losses, batch.index, batch.flipped, batch.labelled, commit=True)
+        expected = plain.weigh(
+            gradient, batch.losses, batch.index, batch.flipped, batch.labelled, commit=True
+        )
     torch.testing.assert_close(weights, expected, rtol=1e-9, atol=1e-9)
     assert weights[0].max() < 0.02 and weights[1].min() > 0.98
     assert found.table().logit().abs().max() <= 6 + 1e-9
@@ -386,7 +388,9 @@ def test_fixed_weights_are_those_of_the_row_mirrored_or_not():
 
 def test_fixed_weights_do_not_learn():
     found = FixedWeights(torch.ones(COUNT, JOINTS), PARTNER)
-    assert not found.learned and all(variables(kind).learned for kind in ("online", "persistent", "loss_aware"))
+    assert not found.learned and all(
+        variables(kind).learned for kind in ("online", "persistent", "loss_aware")
+    )
     for ask in (found.commit, found.propose):
         with pytest.raises(TypeError, match="fixed weights do not learn"):
             ask(torch.ones(1, JOINTS), visit([0]))

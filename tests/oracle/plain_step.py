@@ -96,9 +96,7 @@ class PlainLossAware:
     def _weights(self, losses, index, flipped):
         rows = []
         for i, annotation in enumerate(index.tolist()):
-            row = [
-                self.theta(annotation, self.partner[j] if flipped[i] else j) for j in range(self.joints)
-            ]
+            row = [self.theta(annotation, self.partner[j] if flipped[i] else j) for j in range(self.joints)]
             rows.append([1 / (1 + math.exp(-theta)) for theta in row])
         return losses.new_tensor(rows)
 
@@ -217,7 +215,9 @@ def plain_step(
             found["A"] = unrolled.hypergradient_at_source(copy.deepcopy(source), batches, eps["A"])
         return found
 
-    weights = _weights(learned, of_place, variables, batches, index, flipped, meta_loop, gradients_at, weighting)
+    weights = _weights(
+        learned, of_place, variables, batches, index, flipped, meta_loop, gradients_at, weighting
+    )
     means = {}
 
     if near not in ("no", "fixed"):
@@ -253,9 +253,7 @@ def plain_source_step(meta_loop, source, variables, batches, index, flipped, wei
     return means, {place: weights[place] for place in variables}
 
 
-def _weights(
-    learned, of_place, variables, batches, index, flipped, meta_loop, gradients_at, weighting
-):
+def _weights(learned, of_place, variables, batches, index, flipped, meta_loop, gradients_at, weighting):
     """{A, B: [N, J]}, one where nothing is learned. ``gradients_at``: hypergradients from {A, B: weights}."""
     labelled = batches["source"][2]
     weights = {place: torch.ones_like(labelled) for place in "AB"}

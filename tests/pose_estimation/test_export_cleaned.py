@@ -162,7 +162,9 @@ def test_the_file_is_that_of_the_drawn_source(tmp_path):
     (tmp_path / "config.yaml").write_text(f"DATASET_SRC: {{ROOT: {root}}}")
     config, _ = load_config(tmp_path / "config.yaml")
     people, _ = read_source(config)
-    write_ledger(tmp_path / "ignoring_weights.csv", people, people.visible * 0 + 1, people.visible.astype(int))
+    write_ledger(
+        tmp_path / "ignoring_weights.csv", people, people.visible * 0 + 1, people.visible.astype(int)
+    )
     assert main([str(tmp_path), "--output", str(tmp_path / "c.json")]) == 0
     assert json.loads((tmp_path / "c.json").read_text()) == original(root)
 

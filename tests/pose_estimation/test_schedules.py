@@ -91,7 +91,9 @@ def test_the_target_model_is_trained_near_the_source_model(config):
         assert run(config, "--ours2", *SOURCE_FIRST, "LBI.LAM", lam, "TRAIN.OPTIMIZER", "sgd",
                    "TRAIN.LR", "0.001", "LBI.TARGET_LR", "0.4", "TRAIN.MOMENTUM", "0") == 0  # fmt: skip
         state = weights_file(config, "ours2")
-        pairs = [(p, state["source_model"][n]) for n, p in state["target_model"].items() if "running" not in n]
+        pairs = [
+            (p, state["source_model"][n]) for n, p in state["target_model"].items() if "running" not in n
+        ]
         far[lam] = sum(float((p - q).double().square().sum()) for p, q in pairs if p.is_floating_point())
     assert 0 < far["1000"] < 0.5 * far["0"]
 
@@ -140,7 +142,9 @@ def test_a_run_retrains_without_the_labels_of_low_weight(config):
     def trained_with_wrong(labels, name):
         data = build_data(settings, True, lambda line: None)
         people = data.source.annotations
-        data.source.annotations = replace(people, joints=people.joints + 9 * labels[..., None].astype(np.float32))
+        data.source.annotations = replace(
+            people, joints=people.joints + 9 * labels[..., None].astype(np.float32)
+        )
         path = train(settings, MODES["ours1"], data, Folders(config.parent / name, config.parent / "log" / name),
                      [], {"B": kept.astype(np.float32)})  # fmt: skip
         return torch.load(path.with_name("last.pth"), weights_only=True)["target_model"]
@@ -184,8 +188,8 @@ def test_validation_people_in_training(config):
 
 
 def test_a_hypergradient_every_second_step(config):
-    words = ["--ours5", "LBI.EVERY", "2", "TRAIN.STEPS_PER_EPOCH", "5", "TRAIN.END_EPOCH", "1", "LBI.WARMUP", "1"]
-    assert run(config, *words) == 0
+    words = ["LBI.EVERY", "2", "LBI.WARMUP", "1", "TRAIN.STEPS_PER_EPOCH", "5", "TRAIN.END_EPOCH", "1"]
+    assert run(config, "--ours5", *words) == 0
     steps = [line for line in metrics_of(config, "ours5") if "loss/target" in line]
     assert [line["step"] for line in steps] == [1, 2, 3, 4, 5]
     # Counted from 0: step 0 warms up, 2 and 4 learn, 1 and 3 take the weights as they are.
@@ -223,9 +227,13 @@ def test_channels_last_gives_the_same_numbers(config):
     a, b = (weights_file(config, "ours5", name) for name in "ab")
     for model in ("target_model", "source_model"):
         torch.testing.assert_close(b[model], a[model], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(b["variables"]["B"]["logits"], a["variables"]["B"]["logits"], rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(
+        b["variables"]["B"]["logits"], a["variables"]["B"]["logits"], rtol=1e-2, atol=1e-2
+    )
     kernel = "layer1.0.conv1.weight"
-    last = [state["target_model"][kernel].is_contiguous(memory_format=torch.channels_last) for state in (a, b)]
+    last = [
+        state["target_model"][kernel].is_contiguous(memory_format=torch.channels_last) for state in (a, b)
+    ]
     assert last == [False, True]
 
 
