@@ -170,7 +170,7 @@ class LossAwareWeights(IgnoringVariables):
         self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))
         self.register_buffer("mean", torch.zeros(joints))
         self.register_buffer("variance", torch.ones(joints))
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))  # that had the joint
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def table(self) -> Tensor:
@@ -201,8 +201,8 @@ class LossAwareWeights(IgnoringVariables):
         count = labelled.sum(0)
         mean = (logs * labelled).sum(0) / count.clamp(min=1)
         variance = ((logs - mean).square() * labelled).sum(0) / count.clamp(min=1)
-        self.batches += 1
-        share = (1 / self.batches.to(self.mean.dtype)).clamp(min=self.FORGET) * (count > 0)
+        self.batches += count > 0
+        share = (1 / self.batches.clamp(min=1).to(self.mean.dtype)).clamp(min=self.FORGET) * (count > 0)
         self.mean += share * (mean - self.mean)
         self.variance += share * (variance - self.variance)
         relative_log = ((logs - self.mean) / (self.variance.sqrt() + 1e-3)).clamp(-3, 3)

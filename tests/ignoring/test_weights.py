@@ -342,6 +342,18 @@ def test_loss_aware_weights_learn_to_distrust_large_losses():
     assert found.linear[0] < -0.1
 
 
+def test_a_joint_that_is_met_late_is_compared_with_its_own_losses_from_the_start():
+    found = variables("loss_aware").double()
+    losses = torch.tensor([0.001, 0.01, 0.1, 1.0]).double()[:, None].expand(4, JOINTS)
+    labelled = torch.ones(4, JOINTS)
+    labelled[:, 2] = 0
+    for _ in range(3):
+        found.recall(visit([0, 1, 2, 3], labelled=labelled, losses=losses))
+    assert not found.met[:, 2].any()
+    found.recall(visit([0, 1, 2, 3], losses=losses))
+    torch.testing.assert_close(found.average[:, 2], found.average[:, 3], rtol=1e-9, atol=1e-9)
+
+
 def test_without_labels_nothing_is_learned_from_losses():
     found = variables("loss_aware").double()
     nothing = visit([0, 1], labelled=torch.zeros(2, JOINTS), losses=torch.zeros(2, JOINTS).double())

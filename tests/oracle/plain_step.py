@@ -68,7 +68,7 @@ class PlainLossAware:
         self.v, self.u, self.e = {}, {}, {}
         self.linear = [0.0] * (2 + joints)  # w1, w2, b of each joint
         self.first, self.second, self.steps = [0.0] * (2 + joints), [0.0] * (2 + joints), 0
-        self.mean, self.variance, self.batches = [0.0] * joints, [1.0] * joints, 0
+        self.mean, self.variance, self.batches = [0.0] * joints, [1.0] * joints, [0] * joints
 
     def recall(self, losses, index, flipped, labelled):
         self._look(losses, index, flipped, labelled)
@@ -112,11 +112,11 @@ class PlainLossAware:
             (annotation, joint, math.log(losses[i, j].item() + self.n["floor"]))
             for i, j, annotation, joint in self._keypoints(index, flipped, labelled)
         ]
-        self.batches += 1
-        share = max(1 / self.batches, self.n["forget"])
         for joint in range(self.joints):
             of_joint = [value for _, other, value in logs if other == joint]
             if of_joint:
+                self.batches[joint] += 1
+                share = max(1 / self.batches[joint], self.n["forget"])
                 mean = sum(of_joint) / len(of_joint)
                 variance = sum((value - mean) ** 2 for value in of_joint) / len(of_joint)
                 self.mean[joint] = (1 - share) * self.mean[joint] + share * mean
