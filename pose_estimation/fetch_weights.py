@@ -12,8 +12,9 @@ import torch
 import torchvision
 
 from lib.core.errors import InputError
-from lib.models.pose_resnet import RESNETS
 from lib.models.weights import IMAGENET_FOLDER
+
+DEPTHS = (18, 34, 50, 101, 152)  # of torchvision's ResNets
 
 
 def weights_url(depth: int) -> str:
@@ -60,8 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         for depth in args.depths or (50, 101, 152):
-            if depth not in RESNETS:
-                raise InputError(f"there is no ResNet-{depth}; expected {', '.join(map(str, RESNETS))}")
+            if depth not in DEPTHS:
+                raise InputError(f"torchvision has no ResNet-{depth}; expected {', '.join(map(str, DEPTHS))}")
             fetch(depth, args.folder)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,7 +1,6 @@
 """Annotated people as training samples: picture -> crop -> tensor and heatmaps."""
 
 import copy
-import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -72,7 +71,8 @@ class KeypointDataset(Dataset):
         seed: int = 0,
         cache: bool = False,
     ):
-        self.read = functools.cache(read_picture) if cache else read_picture
+        # A plain dictionary, because workers may get their data set pickled.
+        self.kept: dict[str, np.ndarray | None] | None = {} if cache else None
         self.annotations = annotations
         self.codec = codec
         self.augmentation = augmentation
@@ -100,7 +100,7 @@ class KeypointDataset(Dataset):
             size = size * factor
 
         path = people.pictures[people.picture[index]]
-        picture = self.read(path, self.color_rgb)
+        picture = self._read(path)
         problem = ""
         if picture is None:
             problem = f"{path}: cannot be read as a picture (annotation {people.ids[index]})"
@@ -120,6 +120,13 @@ class KeypointDataset(Dataset):
             flipped=torch.tensor(flipped),
             problem=problem,
         )
+
+    def _read(self, path: str) -> np.ndarray | None:
+        if self.kept is None:
+            return read_picture(path, self.color_rgb)
+        if path not in self.kept:
+            self.kept[path] = read_picture(path, self.color_rgb)
+        return self.kept[path]
 
     def _draw(self, rng: np.random.Generator) -> tuple[float, float, bool]:
         """Size factor, rotation in degrees, and whether to mirror."""

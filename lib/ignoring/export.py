@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
+from lib.ignoring.ledger import positions_by_id
 
 
 def ignored(weights: np.ndarray, visible: np.ndarray, threshold: float) -> np.ndarray:
@@ -18,10 +18,7 @@ def cleaned(tree: dict, people: Annotations, dropped: np.ndarray) -> dict:
     Labels of ``people`` that are not those of the file (LBI.INJECT_NOISE) replace the file's.
     All else is as it was. Raises InputError where two annotations have the same id.
     """
-    position = {number: i for i, number in enumerate(people.ids.tolist())}
-    if len(position) < len(people):
-        numbers, counts = np.unique(people.ids, return_counts=True)
-        raise InputError(f"annotation {numbers[counts > 1][0]} is there twice, so its weights are ambiguous")
+    position = positions_by_id(people)
 
     def without_dropped(annotation: dict) -> dict:
         i = position.get(annotation.get("id"))

@@ -80,10 +80,19 @@ def read_whole_ledger(path: str | Path, people: Annotations) -> Ledger:
     return ledger
 
 
+def positions_by_id(people: Annotations) -> dict[int, int]:
+    """Where each annotation id stands. Raises InputError where two annotations have the same id."""
+    position = {number: i for i, number in enumerate(people.ids.tolist())}
+    if len(position) < len(people):
+        numbers, counts = np.unique(people.ids, return_counts=True)
+        raise InputError(f"annotation {numbers[counts > 1][0]} is there twice, so its weights are ambiguous")
+    return position
+
+
 def _read_table(path: Path, people: Annotations) -> Ledger:
     """Rows in any order; KeyError or ValueError where they are not one for each keypoint."""
     shape = people.visible.shape
-    persons = {number: i for i, number in enumerate(people.ids.tolist())}
+    persons = positions_by_id(people)
     joints = {name: j for j, name in enumerate(people.mapping.names)}
     weights, seen, rows = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     with open(path, encoding="utf-8", newline="") as file:

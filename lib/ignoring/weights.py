@@ -171,7 +171,7 @@ class LossAwareWeights(IgnoringVariables):
         self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))
         self.register_buffer("mean", torch.zeros(joints))
         self.register_buffer("variance", torch.ones(joints))
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))  # that had the joint
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def table(self) -> Tensor:
@@ -202,8 +202,8 @@ class LossAwareWeights(IgnoringVariables):
         count = labelled.sum(0)
         mean = (logs * labelled).sum(0) / count.clamp(min=1)
         variance = ((logs - mean).square() * labelled).sum(0) / count.clamp(min=1)
-        self.batches += 1
-        share = torch.clamp(1.0 / self.batches, min=self.FORGET) * (count > 0)
+        self.batches += count > 0
+        share = (1 / self.batches.clamp(min=1).to(self.mean.dtype)).clamp(min=self.FORGET) * (count > 0)
         self.mean += share * (mean - self.mean)
         self.variance += share * (variance - self.variance)
         relative_log = ((logs - self.mean) / (self.variance.sqrt() + 1e-3)).clamp(-3, 3)
@@ -230,7 +230,8 @@ class LossAwareWeights(IgnoringVariables):
         self.steps += 1
         for moment, value, beta in zip(self.moments, (gradient, gradient.square()), self.BETAS):
             moment.lerp_(value, 1 - beta)
-        first, second = (m / (1 - beta**self.steps) for m, beta in zip(self.moments, self.BETAS))
+        steps = self.steps.to(self.moments.dtype)  # a power of an integer tensor would be single precision
+        first, second = (m / (1 - beta**steps) for m, beta in zip(self.moments, self.BETAS))
         self.linear -= self.LINEAR_LR * self.lr * first / (second.sqrt() + self.EPS)
 
 

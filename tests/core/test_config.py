@@ -194,7 +194,7 @@ def test_wrong_type(load, line, key, expected):
     [
         ("TRAIN: {OPTIMIZER: adamw}", "TRAIN.OPTIMIZER is one of adam, sgd; found 'adamw'"),
         ("MODEL: {NUM_JOINTS: 14}", "MODEL.NUM_JOINTS is one of 13, 16, 17; found 14"),
-        ("MODEL: {EXTRA: {NUM_LAYERS: 51}}", "EXTRA.NUM_LAYERS is one of 18, 34, 50, 101, 152; found 51"),
+        ("MODEL: {EXTRA: {NUM_LAYERS: 51}}", "EXTRA.NUM_LAYERS is one of 10, 18, 34, 50, 101, 152; found 51"),
         ("TRAIN: {BATCH_SIZE: 0}", "TRAIN.BATCH_SIZE must be at least 1, found 0"),
         ("TRAIN: {LR: -1e-3}", "TRAIN.LR must be at least 0, found -0.001"),
         ("TRAIN: {MOMENTUM: 1.5}", "TRAIN.MOMENTUM must be at most 1, found 1.5"),

@@ -1,4 +1,5 @@
 import itertools
+import pickle
 
 import cv2
 import numpy as np
@@ -271,3 +272,27 @@ def test_samples_collate_and_select(people):
     assert_samples_equal(type(part)(*(x[1] for x in part)), dataset[3, 0])
     moved = batch.to(torch.device("meta"))
     assert moved.image.device.type == "meta" and moved.problem == batch.problem
+
+
+def test_cached_pictures_are_read_once_and_give_the_same_samples(people, monkeypatch):
+    read = []
+
+    def counting(path, color_rgb):
+        read.append(path)
+        return read_picture(path, color_rgb)
+
+    monkeypatch.setattr(joints_module, "read_picture", counting)
+    keys = [(index, visit) for visit in range(2) for index in range(len(people))]
+    plain, cached = (KeypointDataset(people, SMALL, USUAL, cache=cache) for cache in (False, True))
+    expected = [plain[key] for key in keys]
+    assert len(read) == len(keys)
+    read.clear()
+    torch.testing.assert_close([cached[key][:-1] for key in keys], [s[:-1] for s in expected], rtol=0, atol=0)
+    assert sorted(read) == sorted(people.pictures)
+
+
+def test_a_data_set_that_caches_can_be_sent_to_workers(people):
+    made = KeypointDataset(people, SMALL, USUAL, cache=True)
+    expected = made[3, 1]
+    again = pickle.loads(pickle.dumps(made))
+    torch.testing.assert_close(again[3, 1][:-1], expected[:-1], rtol=0, atol=0)

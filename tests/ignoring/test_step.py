@@ -1,20 +1,33 @@
 """The training step of every mode against tests/oracle/plain_step.py, in float64."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
-from lib.ignoring.modes import MODES
-from lib.ignoring.step import Options, SourceBatch, training_step
-from lib.ignoring.weights import OnlineWeights, PersistentWeights
-from tests.oracle.plain_step import PlainOnline, PlainPersistent, plain_step
+from lib.ignoring.modes import MODES, Source
+from lib.ignoring.step import Options, SourceBatch, Weighting, source_first_step, training_step
+from lib.ignoring.weights import LossAwareWeights, OnlineWeights, PersistentWeights
+from tests.oracle import unrolled
+from tests.oracle.plain_step import (
+    PlainOnline,
+    PlainPersistent,
+    plain_loss_aware,
+    plain_source_step,
+    plain_step,
+)
 from tests.oracle.setups import PARTNER, as_batch, copied, learner, small_batches
 
-LAM, GAMMA, LR, COUNT = 0.05, 0.7, 0.7, 8
+LAM, GAMMA, LR, COUNT, FLOOR = 0.05, 0.7, 0.7, 8, 0.02
 OURS = [name for name, mode in MODES.items() if mode.ignores]
 BASELINES = [name for name in MODES if name not in OURS]
-WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
+# The second phase of a schedule that trains the source model first, as the oracle names its modes
+FIXED = {
+    f"{mode.in_loss.value}, near a fixed model": replace(mode, near=Source.FIXED)
+    for mode in (MODES["baseline3"], MODES["baseline4"], MODES["ours3"])
+}
+ALL_MODES = MODES | FIXED
 
 
 def material(step):
@@ -24,31 +37,45 @@ def material(step):
     return small_batches(seed=step), index, torch.rand(5, generator=rng) < 0.5
 
 
-def take(mode, options, target, source, variables, batches, index, flipped, warm_up=False):
-    """A step of the project, given no more than the mode needs."""
+def of_source(batches, index, flipped):
     images, _, labelled = batches["source"]
-    source_batch = SourceBatch(images, as_batch(*batches["source"]).losses, index, flipped, labelled)
-    learns = mode.ignores and not warm_up
+    return SourceBatch(images, as_batch(*batches["source"]).losses, index, flipped, labelled)
+
+
+def take(mode, options, target, source, variables, batches, index, flipped, weighting=Weighting.LEARNED):
+    """A step of the project, given no more than the mode needs."""
+    learns = mode.ignores and weighting is Weighting.LEARNED
     return training_step(
         mode, options, target, source, variables,
         as_batch(*batches["target"]),
-        source_batch if mode.uses_source else None,
+        of_source(batches, index, flipped) if mode.uses_source else None,
         as_batch(*batches["validation"]) if learns else None,
-        warm_up,
+        weighting,
+    )  # fmt: skip
+
+
+def take_source_first(mode, options, source, variables, batches, index, flipped, weighting=Weighting.LEARNED):
+    learns = bool(variables) and weighting is Weighting.LEARNED
+    return source_first_step(
+        mode, options, source, variables, of_source(batches, index, flipped),
+        as_batch(*batches["validation"]) if learns else None, weighting,
     )  # fmt: skip
 
 
 def learners(name, optimizer="adam", warm=3, decay=1e-3):
     target = learner(optimizer, decay, warm)
-    return target, learner(optimizer, decay, warm, seed=1) if name in WITH_SOURCE_MODEL else None
+    return target, learner(optimizer, decay, warm, seed=1) if ALL_MODES[name].has_source_model else None
 
 
 def made_variables(name, kind):
     """({A and B that the mode learns: the project's}, the same in plain Python)."""
-    mode = MODES[name]
+    mode = ALL_MODES[name]
     places = [place for place, how in (("A", mode.near), ("B", mode.in_loss)) if how.value == "weighted"]
     if kind == "online":
         return {p: OnlineWeights(COUNT, PARTNER).double() for p in places}, {p: PlainOnline() for p in places}
+    if kind == "loss_aware":
+        found = {p: LossAwareWeights(COUNT, PARTNER, LR, FLOOR).double() for p in places}
+        return found, {p: plain_loss_aware(made, LR, FLOOR) for p, made in found.items()}
     found = {p: PersistentWeights(COUNT, PARTNER, LR).double() for p in places}
     return found, {p: PlainPersistent(LR, PARTNER) for p in places}
 
@@ -64,8 +91,9 @@ def parameters_of(made):
 
 
 def check_against_the_plain_step(
-    name, optimizer, kind, options, warm=3, warm_up_steps=0, identical=False, steps=3
+    name, optimizer, kind, options, warm=3, weightings=("learned",) * 3, identical=False
 ):
+    mode = ALL_MODES[name]
     target, source = learners(name, optimizer, warm)
     if identical:
         source = source and copied(target)
@@ -73,20 +101,21 @@ def check_against_the_plain_step(
         (made.model, made.optimizer) if made else None for made in (copied(target), source and copied(source))
     )
     variables, plain_variables = made_variables(name, kind)
-    for step in range(steps):
+    for step, weighting in enumerate(weightings):
         batches, index, flipped = material(step)
         before = parameters_of(target)
-        warm_up = step < warm_up_steps
-        record = take(MODES[name], options, target, source, variables, batches, index, flipped, warm_up)
+        record = take(
+            mode, options, target, source, variables, batches, index, flipped, Weighting[weighting.upper()]
+        )
         means, weights = plain_step(
             name, options.lam, options.gamma, options.meta_loop, plain_target, plain_source, plain_variables,
-            batches, index, flipped, warm_up,
+            batches, index, flipped, weighting, options.validate_at_source,
         )  # fmt: skip
 
         for made, plain in ((target, plain_target), (source, plain_source)):
             if made:
                 assert_same(made.model.state_dict(), plain[0].state_dict(), f"step {step}, model")
-        assert record.gradients.keys() == (set() if warm_up else variables.keys())
+        assert record.gradients.keys() == (variables.keys() if weighting == "learned" else set())
         assert record.weights.keys() == weights.keys() == variables.keys()
         for place, expected in weights.items():
             assert_same(record.weights[place], expected, f"step {step}, weights {place}")
@@ -100,6 +129,9 @@ def check_against_the_plain_step(
         if kind == "persistent":
             for (annotation, joint), logit in plain.logits.items():
                 assert float(variables[place].logits[annotation, joint]) == pytest.approx(logit, abs=1e-9)
+        if kind == "loss_aware":
+            assert variables[place].linear.tolist() == pytest.approx(plain.linear, abs=1e-9)
+            assert min(map(abs, plain.linear)) > 0
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
@@ -108,7 +140,7 @@ def test_baselines_equal_the_plain_step(name, optimizer):
     check_against_the_plain_step(name, optimizer, "online", Options(LAM, GAMMA), warm=0)
 
 
-@pytest.mark.parametrize("kind", ["online", "persistent"])
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 @pytest.mark.parametrize("name", OURS)
 def test_ours_equal_the_plain_step(name, optimizer, kind):
@@ -127,7 +159,110 @@ def test_two_look_aheads_equal_the_plain_step(name, optimizer, kind):
 @pytest.mark.parametrize("name", ["ours1", "ours5"])
 def test_fresh_optimizers_equal_the_plain_step(name):
     check_against_the_plain_step(name, "momentum", "online", Options(LAM, GAMMA), warm=0)
-    check_against_the_plain_step(name, "adam", "persistent", Options(LAM, GAMMA), warm=0, warm_up_steps=1)
+    check_against_the_plain_step(
+        name, "adam", "persistent", Options(LAM, GAMMA), warm=0, weightings=("one", "learned", "learned")
+    )
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize(
+    "name, optimizer, kind",
+    [("ours2", "adam", "loss_aware"), ("ours4", "momentum", "online"), ("ours5", "adam", "persistent"),
+     ("ours5", "momentum", "online")],
+)  # fmt: skip
+def test_weights_that_serve_the_source_models_own_validation_equal_the_plain_step(
+    name, optimizer, kind, meta_loop
+):
+    options = Options(LAM, GAMMA, meta_loop, validate_at_source=True)
+    check_against_the_plain_step(name, optimizer, kind, options)
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", FIXED)
+def test_near_a_fixed_model_equals_the_plain_step(name, optimizer, meta_loop):
+    check_against_the_plain_step(name, optimizer, "persistent", Options(LAM, GAMMA, meta_loop))
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_fixed_source_model_stays_to_the_last_bit_and_pulls(name):
+    target, source = learners(name)
+    free, pulled = copied(target), copied(target)
+    before = copy.deepcopy((source.model.state_dict(), source.optimizer.state_dict()))
+    variables, _ = made_variables(name, "persistent")
+    take(ALL_MODES[name], Options(0.0, GAMMA), free, source, copy.deepcopy(variables), *material(0))
+    take(ALL_MODES[name], Options(1e3, GAMMA), pulled, source, variables, *material(0))
+    after = (source.model.state_dict(), source.optimizer.state_dict())
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+    def distance(made):
+        return sum(float(((p - q).detach() ** 2).sum()) for p, q in zip(made.parameters, source.parameters))
+
+    assert distance(pulled) < distance(target) and distance(pulled) < distance(free)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+@pytest.mark.parametrize("name", ["ours1", "ours2", "ours5", "weighted, near a fixed model"])
+def test_kept_weights_equal_the_plain_step(name, kind):
+    """Without a validation batch, between steps that learn: see ``take``."""
+    weightings = ("learned", "kept", "kept", "learned")
+    check_against_the_plain_step(name, "adam", kind, Options(LAM, GAMMA), weightings=weightings)
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_source_first_equals_the_plain_step(optimizer, kind, meta_loop):
+    check_source_first("ours2", optimizer, kind, meta_loop, ("learned",) * 3)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+def test_source_first_with_other_weights_equals_the_plain_step(kind):
+    check_source_first("ours2", "adam", kind, 1, ("one", "learned", "kept", "learned"))
+    check_source_first("baseline3", "adam", kind, 1, ("learned",) * 2)
+
+
+def check_source_first(name, optimizer, kind, meta_loop, weightings):
+    mode, (_, source) = MODES[name], learners(name, optimizer)
+    plain_source = copied(source)
+    variables, plain_variables = made_variables(name, kind)
+    for step, weighting in enumerate(weightings):
+        batches, index, flipped = material(step)
+        before = parameters_of(source)
+        record = take_source_first(
+            mode, Options(LAM, GAMMA, meta_loop), source, variables, batches, index, flipped,
+            Weighting[weighting.upper()],
+        )  # fmt: skip
+        means, weights = plain_source_step(
+            meta_loop, (plain_source.model, plain_source.optimizer), plain_variables,
+            batches, index, flipped, weighting,
+        )  # fmt: skip
+        assert_same(source.model.state_dict(), plain_source.model.state_dict(), f"step {step}, model")
+        assert record.weights.keys() == variables.keys()
+        assert_same(record.weights, weights, f"step {step}, weights")
+        assert record.gradients.keys() == (variables.keys() if weighting == "learned" else set())
+        assert {what: float(mean) for what, mean in record.losses.items()} == pytest.approx(means, rel=1e-9)
+        assert not any(torch.equal(p, q) for p, q in zip(source.parameters, before))
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+def test_hypergradients_at_the_source_model_equal_unrolled_autodiff(meta_loop):
+    """Far below the size of a hypergradient; the weights of the plain steps above see sign and order alone."""
+    for optimizer in ("adam", "momentum"):
+        target, source = learners("ours2", optimizer)
+        batches, index, flipped = material(0)
+        eps = torch.zeros_like(batches["source"][2])
+        for _ in range(meta_loop):
+            model = copied(source)
+            expected = unrolled.hypergradient_at_source((model.model, model.optimizer), batches, eps)
+            eps = PlainOnline().weigh(expected, None, index, flipped, None, True)
+        options = Options(LAM, GAMMA, meta_loop, validate_at_source=True)
+        variables, _ = made_variables("ours2", "online")
+        alone = take_source_first(MODES["ours2"], options, copied(source), variables, batches, index, flipped)
+        beside = take(MODES["ours2"], options, target, source, variables, batches, index, flipped)
+        for record in (alone, beside):
+            error = (record.gradients["A"] - expected).norm() / expected.norm()
+            assert expected.norm() > 0 and error < 1e-9, (optimizer, float(error))
 
 
 @pytest.mark.parametrize("name", ["baseline4", "ours2", "ours5"])
@@ -139,7 +274,7 @@ def test_identical_models_equal_the_plain_step(name):
 @pytest.mark.parametrize("lam, gamma", [(0.0, GAMMA), (LAM, 0.0), (0.0, 0.0)])
 @pytest.mark.parametrize("name", ["baseline4", "ours5"])
 def test_zero_lambda_and_gamma_equal_the_plain_step(name, lam, gamma, kind):
-    check_against_the_plain_step(name, "momentum", kind, Options(lam, gamma), steps=2)
+    check_against_the_plain_step(name, "momentum", kind, Options(lam, gamma), weightings=("learned",) * 2)
 
 
 PLAIN_TWIN = {
@@ -158,7 +293,7 @@ def test_warm_up_is_the_unweighted_mode(name):
     variables, _ = made_variables(name, "persistent")
     untouched = copy.deepcopy({place: v.state_dict() for place, v in variables.items()})
     for step in range(2):
-        record = take(MODES[name], Options(LAM, GAMMA), *found, variables, *material(step), warm_up=True)
+        record = take(MODES[name], Options(LAM, GAMMA), *found, variables, *material(step), Weighting.ONE)
         twin = take(MODES[PLAIN_TWIN[name]], Options(LAM, GAMMA), *expected, {}, *material(step))
         assert record.weights.keys() == variables.keys()
         assert all((weights == 1).all() for weights in record.weights.values())

@@ -6,6 +6,7 @@ import torchvision
 from torch import nn
 from torch.autograd import forward_ad
 from torch.func import functional_call
+from torchvision.models.resnet import BasicBlock
 
 from lib.core.errors import InputError
 from lib.models.pose_resnet import PoseResNet, build_pose_resnet
@@ -49,6 +50,15 @@ def test_parameters_are_those_of_torchvision_and_the_published_head(depth):
             head[f"deconv_layers.{bn}.{name}"] = (256,)
         head[f"deconv_layers.{bn}.num_batches_tracked"] = ()
     assert ours == {**backbone, **head}
+
+
+def test_resnet_10_has_one_block_a_stage():
+    with torch.device("meta"):
+        ours = shapes(PoseResNet(10, 13))
+        backbone = shapes(torchvision.models.ResNet(BasicBlock, [1, 1, 1, 1]))
+    del backbone["fc.weight"], backbone["fc.bias"]
+    assert {name: shape for name, shape in ours.items() if name in backbone} == backbone
+    assert {name.partition(".")[0] for name in ours.keys() - backbone} == {"deconv_layers", "final_layer"}
 
 
 @pytest.mark.parametrize("depth, millions", [(50, 34.0), (101, 53.0), (152, 68.6)])
@@ -150,7 +160,7 @@ def test_initialisation():
 @pytest.mark.parametrize(
     "extra, message",
     [
-        ({"NUM_LAYERS": 42}, "NUM_LAYERS is 42; expected one of 18, 34, 50, 101, 152"),
+        ({"NUM_LAYERS": 42}, "NUM_LAYERS is 42; expected one of 10, 18, 34, 50, 101, 152"),
         ({"NUM_DECONV_KERNELS": [4, 5, 4]}, "NUM_DECONV_KERNELS is 5; expected one of 4, 3, 2"),
         ({"NUM_DECONV_KERNELS": [4, 4]}, "NUM_DECONV_KERNELS has 2 entries; expected 3"),
         ({"NUM_DECONV_FILTERS": [256] * 4}, "NUM_DECONV_FILTERS has 4 entries; expected 3"),

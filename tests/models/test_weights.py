@@ -308,5 +308,7 @@ def test_broken_connection_leaves_no_part_of_the_file(server, tmp_path, monkeypa
 
 
 def test_unknown_depth_is_refused(capsys):
-    assert fetch_weights.main(["51"]) == 2
-    assert capsys.readouterr().err == "error: there is no ResNet-51; expected 18, 34, 50, 101, 152\n"
+    for depth in (10, 51):
+        assert fetch_weights.main([str(depth)]) == 2
+        said = capsys.readouterr().err
+        assert said == f"error: torchvision has no ResNet-{depth}; expected 18, 34, 50, 101, 152\n"

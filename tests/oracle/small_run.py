@@ -1,6 +1,9 @@
 """A data set and settings so small that a whole training run takes a second or two."""
 
+import json
 from pathlib import Path
+
+import torch
 
 from lib.dataset.people import make_people
 from pose_estimation.main import main
@@ -44,3 +47,28 @@ def write_config(root: Path, data: Path) -> Path:
 def run(config: Path, *words: str) -> int:
     """main.py's exit code."""
     return main(["--cfg", str(config), *words])
+
+
+def results_of(config, mode, output="output"):
+    return json.loads((config.parent / output / RUNS / mode / "results.json").read_text())
+
+
+def weights_file(config, mode, output="output"):
+    return torch.load(config.parent / output / RUNS / mode / "last.pth", weights_only=True)
+
+
+def assert_same(a, b, where=""):
+    """Equal to the last bit, through nested dicts and lists of tensors."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            if key not in ("seconds", "config"):
+                assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list):
+        assert len(a) == len(b)
+        for x, y in zip(a, b):
+            assert_same(x, y)
+    else:
+        assert a == b, where

@@ -7,6 +7,22 @@ code with lib.ignoring.
 import torch
 from torch.func import functional_call
 
+# name: (source in the target's loss, target held near a source model)
+TABLE = {
+    "baseline1": ("no", "no"),
+    "baseline2": ("plain", "no"),
+    "baseline3": ("no", "plain"),
+    "baseline4": ("plain", "plain"),
+    "ours1": ("weighted", "no"),
+    "ours2": ("no", "weighted"),
+    "ours3": ("weighted", "plain"),
+    "ours4": ("plain", "weighted"),
+    "ours5": ("weighted", "weighted"),
+    "no, near a fixed model": ("no", "fixed"),
+    "plain, near a fixed model": ("plain", "fixed"),
+    "weighted, near a fixed model": ("weighted", "fixed"),
+}
+
 
 def adam(weights, gradients, moments, step, lr, betas, eps, decay):
     """One Adam step as a differentiable function of ``gradients``; moments [(m, v)] or None."""
@@ -74,39 +90,23 @@ def hypergradient(mode, lam, gamma, target, source, batches, eps_a=None, eps_b=N
     """(dL_V/d eps_a, dL_V/d eps_b) at the given eps [N, J]; None where the mode has none.
 
     ``target`` and ``source`` are (model, optimizer); ``batches`` maps target, source, validation
-    to (images, heatmaps, target_weight). ``mode`` is 'ours1' ... 'ours5'. Buffers of the models
+    to (images, heatmaps, target_weight). ``mode`` is one of TABLE. Buffers of the models
     do change: give copies.
     """
-    in_loss = {
-        "ours1": "weighted",
-        "ours2": "no",
-        "ours3": "weighted",
-        "ours4": "plain",
-        "ours5": "weighted",
-    }[mode]
-    near = {"ours1": "no", "ours2": "weighted", "ours3": "plain", "ours4": "weighted", "ours5": "weighted"}[
-        mode
-    ]
+    in_loss, near = TABLE[mode]
 
     def losses(model, parameters, name):
-        images, heatmaps, weight = batches[name]
-        return keypoint_losses(functional_call(model, parameters, (images,)), heatmaps, weight)
-
-    def stepped(pair, loss_of, weights):
-        model, optimizer = pair
-        names = [n for n, _ in model.named_parameters()]
-        total = loss_of(dict(zip(names, weights)))
-        gradients = torch.autograd.grad(total, weights, create_graph=True)
-        return optimizer_step(optimizer, weights, gradients)
+        return _losses(model, parameters, batches[name])
 
     ones = torch.ones_like(batches["source"][2])
     eps_a = eps_a.detach().clone().requires_grad_() if near == "weighted" else ones
     eps_b = eps_b.detach().clone().requires_grad_() if in_loss == "weighted" else ones
 
     anchor = None
-    if near != "no":
-        weights = [p.detach().clone().requires_grad_() for p in source[0].parameters()]
-        anchor = stepped(source, lambda p: (eps_a * losses(source[0], p, "source")).mean(), weights)
+    if near == "fixed":
+        anchor = [p.detach() for p in source[0].parameters()]
+    elif near != "no":
+        anchor = _stepped(source, lambda p: (eps_a * losses(source[0], p, "source")).mean())
 
     def target_loss(parameters):
         parts = [losses(target[0], parameters, "target").flatten()]
@@ -117,10 +117,33 @@ def hypergradient(mode, lam, gamma, target, source, batches, eps_a=None, eps_b=N
             total = total + lam * sum(((p - q) ** 2).sum() for p, q in zip(parameters.values(), anchor))
         return total
 
-    weights = [p.detach().clone().requires_grad_() for p in target[0].parameters()]
-    moved = stepped(target, target_loss, weights)
+    moved = _stepped(target, target_loss)
     names = [n for n, _ in target[0].named_parameters()]
     validation = losses(target[0], dict(zip(names, moved)), "validation").mean()
     wanted = [e for e in (eps_a, eps_b) if e.requires_grad]
     found = dict(zip([id(e) for e in wanted], torch.autograd.grad(validation, wanted)))
     return found.get(id(eps_a)), found.get(id(eps_b))
+
+
+def hypergradient_at_source(source, batches, eps):
+    """d L_V(w_s') / d eps [N, J]: of the source model's own validation loss after its own next step."""
+    eps = eps.detach().clone().requires_grad_()
+    model, _ = source
+    moved = _stepped(source, lambda p: (eps * _losses(model, p, batches["source"])).mean())
+    names = [n for n, _ in model.named_parameters()]
+    validation = _losses(model, dict(zip(names, moved)), batches["validation"]).mean()
+    return torch.autograd.grad(validation, eps)[0]
+
+
+def _losses(model, parameters, batch):
+    images, heatmaps, weight = batch
+    return keypoint_losses(functional_call(model, parameters, (images,)), heatmaps, weight)
+
+
+def _stepped(pair, loss_of):
+    """The parameters after a step of (model, optimizer) on a loss of {name: parameter}, differentiable."""
+    model, optimizer = pair
+    weights = [p.detach().clone().requires_grad_() for p in model.parameters()]
+    total = loss_of(dict(zip((n for n, _ in model.named_parameters()), weights)))
+    gradients = torch.autograd.grad(total, weights, create_graph=True)
+    return optimizer_step(optimizer, weights, gradients)

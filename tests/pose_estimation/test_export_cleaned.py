@@ -49,7 +49,7 @@ def finished(tmp_path, root):
         weights = [[weight(i, j) for j in range(13)] for i in range(len(people))]
         for name, change in (("ignoring_weights.csv", 1), ("other.csv", 0)):
             table = people.visible * 0 + weights if change else people.visible * 0
-            write_ledger(folder / name, people, table, people.visible)
+            write_ledger(folder / name, people, table, people.visible.astype(int))
         if noise:
             write_truth_of(folder / INJECTED_TRUTH, noise, 0, people, truth)
         return folder
@@ -162,7 +162,9 @@ def test_the_file_is_that_of_the_drawn_source(tmp_path):
     (tmp_path / "config.yaml").write_text(f"DATASET_SRC: {{ROOT: {root}}}")
     config, _ = load_config(tmp_path / "config.yaml")
     people, _ = read_source(config)
-    write_ledger(tmp_path / "ignoring_weights.csv", people, people.visible * 0 + 1, people.visible)
+    write_ledger(
+        tmp_path / "ignoring_weights.csv", people, people.visible * 0 + 1, people.visible.astype(int)
+    )
     assert main([str(tmp_path), "--output", str(tmp_path / "c.json")]) == 0
     assert json.loads((tmp_path / "c.json").read_text()) == original(root)
 

@@ -12,32 +12,7 @@ from lib.core.config import load_config
 from lib.dataset.truth import read_truth
 from lib.ignoring.modes import MODES
 from pose_estimation.main import FLAGS, build_parser
-from tests.oracle.small_run import RUNS, run
-
-
-def results_of(config, mode, output="output"):
-    return json.loads((config.parent / output / RUNS / mode / "results.json").read_text())
-
-
-def weights_file(config, mode, output="output"):
-    return torch.load(config.parent / output / RUNS / mode / "last.pth", weights_only=True)
-
-
-def assert_same(a, b, where=""):
-    """Equal to the last bit, through nested dicts and lists of tensors."""
-    if isinstance(a, torch.Tensor):
-        assert torch.equal(a, b), where
-    elif isinstance(a, dict):
-        assert a.keys() == b.keys()
-        for key in a:
-            if key not in ("seconds", "config"):
-                assert_same(a[key], b[key], f"{where}.{key}")
-    elif isinstance(a, list):
-        assert len(a) == len(b)
-        for x, y in zip(a, b):
-            assert_same(x, y)
-    else:
-        assert a == b, where
+from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
 
 
 @pytest.mark.parametrize("name", MODES)

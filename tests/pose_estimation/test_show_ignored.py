@@ -31,7 +31,7 @@ def test_a_label_of_a_joint_that_has_no_right_place_gets_no_cross(tmp_path):
     _, people, truth = source_of_run(folder)
     made = np.isnan(truth.right).any(axis=2) & (people.visible > 0)
     assert made.any() and truth.wrong[made].all()
-    write_ledger(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible)
+    write_ledger(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible.astype(int))
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "1"]) == 0
     picture = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
     assert (np.abs(picture - LABEL).sum(axis=2) < 60).sum() > 20

@@ -10,8 +10,8 @@ from lib.core.config import load_config
 from lib.core.cost import forwards_per_step, training_cost
 from lib.core.errors import InputError
 from lib.ignoring.modes import MODES
+from lib.report.results import GROUPS
 from pose_estimation import transfer
-from pose_estimation.compare import GROUPS
 from pose_estimation.main import build_parser, chosen_mode
 
 README = "intro\n<!-- transfer table -->\nold\n<!-- /transfer table -->\n<!-- transfer estimate -->\n<!-- /transfer estimate -->\nend\n"

@@ -3,6 +3,7 @@ import pytest
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
+from lib.dataset.truth import Truth
 from lib.report.learned import Learned
 from lib.report.tables import by_annotator, by_joint, by_picture, tables_section
 
@@ -21,7 +22,8 @@ PEOPLE = Annotations(
 def learned(annotators=None, wrong=None):
     weights = np.array([[0.2, 0.4], [0.1, 0.3], [0.9, 0.0], [1.0, 1.0]])
     seen = np.array([[1, 1], [2, 1], [1, 0], [0, 0]])
-    return Learned("B", "x.csv", PEOPLE, weights, seen, wrong, None, annotators)
+    truth = None if wrong is None else Truth(PEOPLE.joints, wrong)
+    return Learned("B", "x.csv", PEOPLE, weights, seen, truth, annotators)
 
 
 def test_pictures_by_the_mean_weight_of_the_labels_that_were_seen():
