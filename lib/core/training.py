@@ -169,7 +169,7 @@ def _run_epochs(
             begun = time.perf_counter()
             target, source, validation = batches.next()
             outputs: list[torch.Tensor] = []
-            record = _step(config, phase, state, target, source, validation, outputs)
+            record = _step(config, phase, epoch, state, target, source, validation, outputs)
             state.step += 1
             steps_left -= 1
             stop_unless_finite(record, state.step)
@@ -196,6 +196,7 @@ def _run_epochs(
 def _step(
     config: EasyDict,
     phase: Phase,
+    epoch: int,
     state: State,
     target: Sample | None,
     source: Sample | None,
@@ -212,7 +213,8 @@ def _step(
     if state.learns and state.step < lbi.WARMUP:
         weighting = Weighting.ONE
     else:
-        learns = state.learns and state.step % lbi.EVERY == 0
+        rests = lbi.REST_EPOCH and epoch - phase.begin >= lbi.REST_EPOCH
+        learns = state.learns and not rests and state.step % lbi.EVERY == 0
         weighting = Weighting.LEARNED if learns else Weighting.KEPT
     if not phase.uses_target:
         return source_first_step(
