@@ -1,6 +1,6 @@
 """Write the source's annotation file without the keypoints that a run has learned to ignore.
 
-    python pose_estimation/export_cleaned.py output/coco_to_mpii/pose_resnet_18/people/ours1 --output cleaned.json
+    python pose_estimation/export_cleaned.py output/coco_to_mpii/pose_resnet_10/people/ours1 --output cleaned.json
 
 Keypoints with a weight below the threshold get x, y and v 0; all else stays as it is in the source.
 The weights are about the labels that the run was trained on. So where the run had LBI.INJECT_NOISE, the

@@ -1,6 +1,6 @@
 """Draw the most ignored source keypoints of a run on their pictures.
 
-    python pose_estimation/show_ignored.py output/coco_to_mpii/pose_resnet_18/people/ours1 --output ignored.png
+    python pose_estimation/show_ignored.py output/coco_to_mpii/pose_resnet_10/people/ours1 --output ignored.png
 
 Thin skeleton: the person's labels. Red ring: the ignored label, with its joint and weight.
 Green cross: where the joint really is, for data whose truth is known.

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core import command as shared
 from lib.core.config import load_config
-from lib.core.cost import forwards_per_step, training_cost
+from lib.core.cost import forwards_of_step, training_cost
 from lib.core.errors import InputError
+from lib.core.schedule import phases
 from lib.core.training import Folders
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS, read_results
@@ -95,9 +96,11 @@ def filled(text: str, name: str, content: str, where: str) -> str:
 
 def estimate() -> str:
     """Markdown: steps and GPU hours of one run of each mode, by calculation."""
-    per_forward = ASSUMED_STEP / forwards_per_step(MODES["baseline2"])
+    config, _ = load_config(recipe("baseline2"))
+    (joint,) = phases(config, MODES["baseline2"])
+    per_forward = ASSUMED_STEP / forwards_of_step(config, joint)
     lines = [
-        "| | steps | F per step | passes over COCO | F of validation | GPU hours a run |",
+        "| | steps | F per step, mean | passes over COCO | F of validation | GPU hours a run |",
         "|---|---|---|---|---|---|",
     ]
     total = 0.0
@@ -107,7 +110,7 @@ def estimate() -> str:
         hours = cost.hours(per_forward)
         total += len(SEEDS) * hours
         lines.append(
-            f"| `--{mode}` | {cost.steps:,} | {cost.step} | {cost.source_passes or 0:.1f} "
+            f"| `--{mode}` | {cost.steps:,} | {cost.training / cost.steps:.1f} | {cost.source_passes or 0:.1f} "
             f"| {cost.validation:,.0f} | {hours:.1f} |"
         )
     runs = len(SEEDS) * len(TRANSFERRED)

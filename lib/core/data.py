@@ -56,7 +56,7 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
     trained = _training_set(_people_to_train_on(target, config), target, config, "target T", report)
     if config.LBI.VAL_IN_TRAIN:
         trained.annotations = trained.annotations.joined(validation.dataset.annotations)
-        report("LBI.VAL_IN_TRAIN: the validation people are trained on too; V chooses nothing then")
+        report(f"LBI.VAL_IN_TRAIN: V is trained on too, {len(trained)} people together, and chooses nothing")
     data = Data(
         source=_training_set(people, source, config, "source", report) if uses_source else None,
         target=trained,

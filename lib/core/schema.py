@@ -117,7 +117,7 @@ SCHEMA: dict[str, Any] = {
         "VAL_IN_TRAIN": Setting(False, "train on the validation people too; the last epoch is taken then, for they can't choose one"),
         "RETRAIN": Setting(0.0, "at the end, train once more from the start without the labels of a weight below this (0: don't)", minimum=0, maximum=1),
         "LOOKAHEAD": Setting("optimizer", "direction of the hypergradient: the validation gradient through the optimiser's derivative (optimizer), or as it is (sgd)", choices=("optimizer", "sgd")),
-        "WARMUP": Setting(0, "steps at the start with every weight one", minimum=0),
+        "WARMUP": Setting(0, "steps at the start of either phase with every weight one", minimum=0),
         "VAL_BATCH_SIZE": Setting(0, "people in a validation batch of the hypergradient (0: as TRAIN.BATCH_SIZE)", minimum=0),
         "INJECT_NOISE": Setting("", "make source labels wrong before training, to measure how well they are found: KIND:SHARE, or several joined by + (kinds: make_people.py --help); only in memory (empty: none)"),
         "INJECT_SEED": Setting(0, "seed of LBI.INJECT_NOISE; the same seed makes the same labels wrong", minimum=0),

@@ -11,11 +11,12 @@ from pathlib import Path
 import json_tricks
 import numpy as np
 import torch
+import yaml
 from easydict import EasyDict
 
 from lib.core.config import dump_config
 from lib.core.data import Data, write_injected_truth
-from lib.core.errors import NonFiniteError
+from lib.core.errors import InputError, NonFiniteError
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.loss import keypoint_losses
@@ -109,7 +110,9 @@ def _run(
         state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
         notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
     if config.TRAIN.RESUME and last.exists():
-        state.load_state_dict(load_checkpoint(last), str(last))
+        checkpoint = load_checkpoint(last)
+        _expect_same_course(checkpoint, config, last)
+        state.load_state_dict(checkpoint, str(last))
         notes.append(f"going on from {last}, after epoch {state.epoch}")
     else:
         if config.TRAIN.RESUME:
@@ -133,6 +136,19 @@ def _run(
             return _finish(config, data, state, device, folders, recorder, log), state.variables
     finally:
         close_log()
+
+
+# Settings that say what is trained when: a run can't go on with others than it began with.
+COURSE = ("LBI.SCHEDULE", "LBI.RETRAIN", "LBI.VARIABLES", "LBI.VAL_IN_TRAIN")
+
+
+def _expect_same_course(checkpoint: dict, config: EasyDict, path: Path) -> None:
+    began = yaml.safe_load(checkpoint.get("config", "")) or {}
+    for key in COURSE:
+        section, name = key.split(".")
+        found, expected = began.get(section, {}).get(name, config[section][name]), config[section][name]
+        if found != expected:
+            raise InputError(f"{path}: the run began with {key} {found}, it can't go on with {expected}")
 
 
 def _run_epochs(
@@ -165,11 +181,12 @@ def _run_epochs(
             for group in made.optimizer.param_groups:
                 group["lr"] = phase.learning_rate(config.TRAIN, epoch)
 
-        for _ in range(steps_per_epoch):
+        for step_of_epoch in range(steps_per_epoch):
             begun = time.perf_counter()
             target, source, validation = batches.next()
             outputs: list[torch.Tensor] = []
-            record = _step(config, phase, epoch, state, target, source, validation, outputs)
+            weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_per_epoch, step_of_epoch)
+            record = _step(config, phase, weighting, state, target, source, validation, outputs)
             state.step += 1
             steps_left -= 1
             stop_unless_finite(record, state.step)
@@ -196,7 +213,7 @@ def _run_epochs(
 def _step(
     config: EasyDict,
     phase: Phase,
-    epoch: int,
+    weighting: Weighting,
     state: State,
     target: Sample | None,
     source: Sample | None,
@@ -210,12 +227,6 @@ def _step(
     )
     source_batch = as_source_batch(source, by_weight) if source else None
     validation_batch = as_batch(validation, by_weight) if validation else None
-    if state.learns and state.step < lbi.WARMUP:
-        weighting = Weighting.ONE
-    else:
-        rests = lbi.REST_EPOCH and epoch - phase.begin >= lbi.REST_EPOCH
-        learns = state.learns and not rests and state.step % lbi.EVERY == 0
-        weighting = Weighting.LEARNED if learns else Weighting.KEPT
     if not phase.uses_target:
         return source_first_step(
             phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
@@ -231,6 +242,16 @@ def _step(
         validation_batch,
         weighting,
     )
+
+
+def weighting_of(lbi: EasyDict, state: State, epoch: int, steps_per_epoch: int, step: int) -> Weighting:
+    """Where the weights come from in a step of an epoch, both counted from the phase's beginning."""
+    if not state.learns:
+        return Weighting.KEPT
+    if epoch * steps_per_epoch + step < lbi.WARMUP:
+        return Weighting.ONE
+    rests = lbi.REST_EPOCH and epoch >= lbi.REST_EPOCH
+    return Weighting.KEPT if rests or state.step % lbi.EVERY else Weighting.LEARNED
 
 
 def validation_people(config: EasyDict, data: Data) -> KeypointDataset:

@@ -170,11 +170,11 @@ def plain_loss_aware(made, lr, floor):
     """The plain twin of the LossAwareWeights ``made``, whose constants are settings, not part of the method."""
     numbers = {
         "lr": lr,
-        "person_lr": 3 / 7 * lr,
+        "person_lr": made.PERSON_LR * lr,
         "floor": floor,
         "old": made.OLD,
         "forget": made.FORGET,
-        "linear_lr": made.LINEAR_LR,
+        "linear_lr": made.LINEAR_LR * lr,
         "betas": made.BETAS,
         "eps": made.EPS,
     }

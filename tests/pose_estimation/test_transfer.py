@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from lib.core.config import load_config
-from lib.core.cost import forwards_per_step, training_cost
+from lib.core.cost import forwards_of_hypergradient, forwards_of_step, training_cost
 from lib.core.errors import InputError
+from lib.core.schedule import phases
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS
 from pose_estimation import transfer
@@ -126,21 +127,42 @@ def test_what_cannot_be_run(words, capsys):
     assert capsys.readouterr().err.startswith(f"error: {words[0]}")
 
 
-def test_forward_passes_of_a_step():
+def config_of(folder, text):
+    (folder / "c.yaml").write_text(text)
+    return load_config(folder / "c.yaml")[0]
+
+
+def test_forward_passes_of_a_step(tmp_path):
     expected = {"baseline1": 3, "baseline2": 6, "baseline3": 6, "baseline4": 9, "ours1": 12, "ours2": 12,
                 "ours3": 15, "ours4": 15, "ours5": 18}  # fmt: skip
-    assert {name: forwards_per_step(mode) for name, mode in MODES.items()} == expected
+    config = config_of(tmp_path, "")
+    for name, mode in MODES.items():
+        (phase,) = phases(config, mode)
+        found = forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase)
+        assert found == expected[name], name
 
 
 def test_the_cost_by_hand(tmp_path):
-    (tmp_path / "c.yaml").write_text(
-        "TRAIN: {BATCH_SIZE: 10, BEGIN_EPOCH: 1, END_EPOCH: 6}\nTEST: {FLIP_TEST: true, EVAL_EPOCHS: 2}"
-    )
-    config, _ = load_config(tmp_path / "c.yaml")
+    text = "TRAIN: {BATCH_SIZE: 10, BEGIN_EPOCH: 1, END_EPOCH: 6}\nTEST: {FLIP_TEST: true, EVAL_EPOCHS: 2}"
+    config = config_of(tmp_path, text)
     cost = training_cost(config, MODES["ours2"], target_people=91, source_people=120)
     # V: 30 people, T: 61, so 6 batches of 10, 5 epochs. 3 validations of 2 models, twice for the flip test.
-    assert cost.steps == 30 and cost.step == 12
+    assert cost.steps == 30 and cost.training == 30 * 12
     assert cost.validation == 3 * 2 * 2 * 3
     assert cost.source_passes == 300 / 120
     assert cost.hours(36.0) == pytest.approx((30 * 12 + 36) * 36 / 3600)
     assert training_cost(config, MODES["baseline1"], 91, 120).validation == 18
+
+
+def test_the_cost_of_source_first_by_hand(tmp_path):
+    config = config_of(
+        tmp_path,
+        "TRAIN: {BATCH_SIZE: 10, SRC_BATCH_SIZE: 20, END_EPOCH: 8}\n"
+        "LBI: {SCHEDULE: source_first, EVERY: 2, REST_EPOCH: 6, VAL_BATCH_SIZE: 40, VAL_IN_TRAIN: true}",
+    )
+    cost = training_cost(config, MODES["ours2"], target_people=91, source_people=120)
+    # 9 batches of T and V. The source: 72 steps of 3 * 2 F, and 27 hypergradients of 3 * 4 and 3 * 2 F.
+    # Then the target: 72 steps of 3 F.
+    assert cost.steps == 144 and cost.training == 72 * 6 + 27 * 18 + 72 * 3
+    assert cost.source_passes == 72 * 20 / 120
+    assert cost.validation == 16 * 3
