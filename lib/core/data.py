@@ -138,7 +138,9 @@ def _training_set(
     codec = build_codec(config.MODEL)
     _report_people(people, group, group.TRAIN_SET, role, report)
     augmentation = Augmentation(group.FLIP, group.ROT_FACTOR, group.SCALE_FACTOR)
-    return KeypointDataset(people, codec, augmentation, config.DATASET.COLOR_RGB, config.SEED, config.DATASET.CACHE)
+    return KeypointDataset(
+        people, codec, augmentation, config.DATASET.COLOR_RGB, config.SEED, config.DATASET.CACHE
+    )
 
 
 def evaluation_set(
@@ -151,7 +153,9 @@ def evaluation_set(
 
     def dataset(people: Annotations) -> KeypointDataset:
         _report_people(people, group, image_set, role, report)
-        return KeypointDataset(people, codec, None, config.DATASET.COLOR_RGB, config.SEED, config.DATASET.CACHE)
+        return KeypointDataset(
+            people, codec, None, config.DATASET.COLOR_RGB, config.SEED, config.DATASET.CACHE
+        )
 
     if group.DATASET == "mpii":
         return MPIISet(dataset(read_people(group, image_set, config, codec)), test.PCKH_LEGACY_01)

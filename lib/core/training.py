@@ -21,7 +21,7 @@ from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.loss import keypoint_losses
 from lib.core.records import Recorder, describe
-from lib.core.schedule import Phase, phases
+from lib.core.schedule import Phase, phases, trains_source_first
 from lib.core.state import State, build_state
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.keypoints import flip_permutation
@@ -111,7 +111,7 @@ def _run(
         notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
     if config.TRAIN.RESUME and last.exists():
         checkpoint = load_checkpoint(last)
-        _expect_same_course(checkpoint, config, last)
+        _expect_same_course(checkpoint, config, mode, last)
         state.load_state_dict(checkpoint, str(last))
         notes.append(f"going on from {last}, after epoch {state.epoch}")
     else:
@@ -142,9 +142,11 @@ def _run(
 COURSE = ("LBI.SCHEDULE", "LBI.RETRAIN", "LBI.VARIABLES", "LBI.VAL_IN_TRAIN")
 
 
-def _expect_same_course(checkpoint: dict, config: EasyDict, path: Path) -> None:
+def _expect_same_course(checkpoint: dict, config: EasyDict, mode: Mode, path: Path) -> None:
+    """Raise InputError where the checkpoint is of another course of training."""
     began = yaml.safe_load(checkpoint.get("config", "")) or {}
-    for key in COURSE:
+    # More epochs than at first are welcome, unless they would move the end of the source model's phase.
+    for key in (*COURSE, "TRAIN.END_EPOCH") if trains_source_first(config, mode) else COURSE:
         section, name = key.split(".")
         found, expected = began.get(section, {}).get(name, config[section][name]), config[section][name]
         if found != expected:
@@ -201,7 +203,9 @@ def _run_epochs(
         if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
             score = recorder.validate(epoch, phase.roles, device)
             # People that are trained on can't choose an epoch: the last one is taken then.
-            better = config.LBI.VAL_IN_TRAIN or score > state.best_score or not math.isfinite(state.best_score)
+            better = (
+                config.LBI.VAL_IN_TRAIN or score > state.best_score or not math.isfinite(state.best_score)
+            )
             if phase.uses_target and better:
                 state.best_score, state.best_epoch = score, epoch
                 _save(output / "best.pth", state, epoch, config)

@@ -139,7 +139,9 @@ def training_step(
             record,
         )
     if mode.near is Source.WEIGHTED:
-        _step_source_model(source, source_batch, _weigh("A", weighting, variables, source_batch, record), record)
+        _step_source_model(
+            source, source_batch, _weigh("A", weighting, variables, source_batch, record), record
+        )
     if mode.in_loss is Source.WEIGHTED:
         add_source(_weigh("B", weighting, variables, source_batch, record))
 
@@ -295,9 +297,7 @@ def _through(
     steepest: list[Tensor],
     through: list[LookAhead],
 ) -> tuple[Tensor, Tensor]:
-    return hypergradient(
-        learner.model, batch, factor, steepest, through if options.through_optimizer else []
-    )
+    return hypergradient(learner.model, batch, factor, steepest, through if options.through_optimizer else [])
 
 
 def _source_gradient(

@@ -22,7 +22,8 @@ def read_results(path: str | Path) -> dict:
 
 
 def rows_of(results: dict, name: str) -> list[list[str]]:
-    """A row of ``COLUMNS`` for the target model and, where there is one, for the source model."""
+    """A row of ``COLUMNS`` for the target model, for the source model where there is one, and the same
+    for the run without the ignored labels where LBI.RETRAIN asked for it."""
 
     def cells(name: str, found: dict, step: str, auroc: str) -> list[str]:
         values = (found["PCKh"].get(group) for group in GROUPS)
@@ -34,4 +35,6 @@ def rows_of(results: dict, name: str) -> list[list[str]]:
     rows = [cells(name, results["test"], step, f"{known[0]:.2f}" if known else "-")]
     if results.get("source_model"):
         rows.append(cells("  its source model", results["source_model"]["test"], "", ""))
+    if results.get("retrained"):
+        rows += rows_of(results["retrained"], "  retrained")
     return rows

@@ -1,10 +1,14 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from lib.core.errors import NonFiniteError
 from lib.core.state import State
-from lib.core.training import as_source_batch, stop_unless_sound
+from lib.core.training import as_source_batch, stop_unless_sound, weighting_of
 from lib.dataset.joints import Sample
+from lib.ignoring.step import Weighting
+from lib.ignoring.weights import FixedWeights, PersistentWeights
 from tests.oracle.setups import learner
 
 
@@ -31,3 +35,24 @@ def test_the_keypoints_with_variables_are_those_in_the_loss(use_target_weight):
     in_loss = batch.losses(torch.zeros(1, 2, 4, 4)) > 0
     assert torch.equal(batch.labelled > 0, in_loss)
     assert in_loss.tolist() == [[True, not use_target_weight]]
+
+
+def test_where_the_weights_of_a_step_come_from():
+    lbi = SimpleNamespace(WARMUP=5, EVERY=3, REST_EPOCH=3)
+    state = State("ours1", learner(), None, {"B": PersistentWeights(4, (1, 0), 0.7)})
+    found = []
+    for state.step in range(16):  # epochs of 4 steps
+        found.append(weighting_of(lbi, state, state.step // 4, 4, state.step % 4))
+    learned = [step for step, weighting in enumerate(found) if weighting is Weighting.LEARNED]
+    assert found[:5] == [Weighting.ONE] * 5 and found[12:] == [Weighting.KEPT] * 4
+    assert learned == [6, 9]
+    # The warm-up of a second phase counts from its own beginning, whatever was before.
+    state.step = 30
+    assert weighting_of(lbi, state, 1, 4, 0) is Weighting.ONE
+    assert weighting_of(lbi, state, 1, 4, 1) is Weighting.LEARNED
+
+
+def test_weights_known_beforehand_hold_in_the_warm_up():
+    lbi = SimpleNamespace(WARMUP=5, EVERY=1, REST_EPOCH=0)
+    state = State("ours1", learner(), None, {"B": FixedWeights(torch.ones(4, 2), (1, 0))})
+    assert weighting_of(lbi, state, 0, 4, 0) is Weighting.KEPT

@@ -412,3 +412,16 @@ def test_fixed_weights_of_labels_that_are_kept_or_not_are_one_or_zero():
     kept = torch.tensor([[True, False], [False, True]])
     weights = FixedWeights(kept, (1, 0)).recall(visit([1, 0], joints=2))
     assert weights.tolist() == [[0, 1], [1, 0]] and weights.dtype == torch.float32
+
+
+def test_fixed_weights_leave_the_ranking_to_variables_that_look_at_the_losses():
+    (gradient, first), (_, second), *_ = random_visits()
+    learned = LossAwareWeights(COUNT, PARTNER, LR, 0.02).double()
+    learned.commit(gradient, first)
+    before, alone = learned.table(), copy.deepcopy(learned)
+    fixed = FixedWeights(before >= 0.5, PARTNER, learned)
+    found = fixed.recall(second)
+    annotated = fixed.as_annotated(found, second)
+    assert torch.equal(annotated, (before >= 0.5)[second.index].to(annotated.dtype))
+    alone.recall(second)
+    assert torch.equal(fixed.table(), alone.table()) and not torch.equal(fixed.table(), before)

@@ -1,6 +1,6 @@
 import json
 
-from lib.report.results import GROUPS
+from lib.report.results import GROUPS, rows_of
 from pose_estimation.compare import main, table
 
 
@@ -35,3 +35,11 @@ def test_other_files_are_refused(tmp_path, capsys):
     for path in (tmp_path / "other.json", tmp_path / "none.json"):
         assert main([str(path)]) == 2
         assert capsys.readouterr().err.startswith(f"error: {path}")
+
+
+def test_a_retrained_run_has_rows_of_its_own():
+    scores = {"test": {"PCKh": {"Mean": 50.0}}, "seconds_per_step": 0.1}
+    again = {"test": {"PCKh": {"Mean": 55.0}}, "weights": {"A": {"auroc": 0.9}}}
+    rows = rows_of(scores | {"source_model": scores, "retrained": again}, "ours2")
+    assert [row[0] for row in rows] == ["ours2", "  its source model", "  retrained"]
+    assert rows[2][1:][GROUPS.index("Mean")] == "55.0" and rows[2][-1] == "0.90"

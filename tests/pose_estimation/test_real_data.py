@@ -10,7 +10,7 @@ from lib.core.data import INJECTED_TRUTH
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.truth import read_truth
 from lib.ignoring.modes import MODES
-from pose_estimation import export_cleaned, show_ignored
+from pose_estimation import export_cleaned, report, show_ignored
 from pose_estimation.main import main
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 
 # A network as small as the demo's, on the real pictures.
-TINY = ["--batch_size", "4", "TRAIN.STEPS_PER_EPOCH", "4", "LBI.VARIABLES", "persistent", "LBI.VAL_BATCH_SIZE", "1",
+TINY = ["--batch_size", "4", "TRAIN.STEPS_PER_EPOCH", "4",
         "MODEL.IMAGE_SIZE", "[64, 64]", "MODEL.EXTRA.HEATMAP_SIZE", "[16, 16]",
         "MODEL.EXTRA.SIGMA", "1", "MODEL.EXTRA.NUM_LAYERS", "18", "MODEL.EXTRA.WIDTH", "4",
         "MODEL.EXTRA.NUM_DECONV_FILTERS", "[8, 8, 8]"]  # fmt: skip
@@ -30,7 +30,7 @@ TINY = ["--batch_size", "4", "TRAIN.STEPS_PER_EPOCH", "4", "LBI.VARIABLES", "per
 
 def train_an_epoch(mode, folder, *more):
     words = ["--cfg", CONFIG, f"--{mode}", "--batch_size", "2", "--workers", "0", "--num_epochs", "1",
-             "--save_dir", str(folder / "output"), "LOG_DIR", str(folder / "log"), "MODEL.PRETRAINED", "",
+             "LBI.WARMUP", "0", "LBI.EVERY", "1", "--save_dir", str(folder / "output"), "LOG_DIR", str(folder / "log"), "MODEL.PRETRAINED", "",
              "DATASET_SRC.ROOT", str(SHARED / "coco"), "DATASET_TARGET.ROOT", str(SHARED / "mpii"), *more]  # fmt: skip
     assert main(words) == 0
     (results,) = (folder / "output").rglob("results.json")
@@ -73,6 +73,9 @@ def test_noise_injected_into_real_labels_is_judged_and_exported(tmp_path, capsys
         k = COCO_KEYPOINTS.index("nose" if row["joint"] == "head" else row["joint"])
         assert (cleaned[int(row["annotation_id"])][3 * k + 2] == 0) == (float(row["weight"]) < threshold)
     assert show_ignored.main([str(folder), "--output", str(tmp_path / "ignored.png")]) == 0
+    assert report.main([str(folder)]) == 0
+    page = (folder / "report.html").read_text()
+    assert page.count("data:image/jpeg;base64,") > 10 and "really wrong" in page
 
 
 @pytest.mark.slow

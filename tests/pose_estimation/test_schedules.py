@@ -12,7 +12,7 @@ import torch
 import lib.core.training as training
 from lib.core.config import load_config
 from lib.core.data import build_data
-from lib.core.training import Folders, train
+from lib.core.training import Folders, train, validation_people
 from lib.ignoring.modes import MODES
 from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
 
@@ -129,13 +129,17 @@ def test_a_run_retrains_without_the_labels_of_low_weight(config):
     assert results["retrained"] == again and again["steps"] == results["steps"] == 6
 
     with np.load(folder / "ignoring_weights.npz") as arrays:
-        kept, labelled = arrays["weights"] >= 0.5, arrays["visible"]
+        ranked, labelled = arrays["weights"], arrays["visible"]
+    kept = ranked >= 0.5
     dropped = labelled & ~kept
     assert 20 < dropped.sum() < labelled.sum() - 20
     log = log_of(config, "ours1/retrained")
     assert f"weight below 0.5: {dropped.sum()} of {labelled.sum()} labels (B)" in log
+    used = weights_file(config, "ours1/retrained")["variables"]["B"]["weights"]
+    assert (used.numpy() == kept).all()
+    # The table still ranks the keypoints; persistent weights don't look at losses, so it is as it was.
     with np.load(folder / "retrained" / "ignoring_weights.npz") as arrays:
-        assert (arrays["weights"] == kept).all()
+        assert (arrays["weights"] == ranked).all()
 
     settings, _ = load_config(folder / "config.yaml", {"LBI.RETRAIN": 0.0})
 
@@ -244,3 +248,25 @@ def test_the_source_has_its_own_batch_size(config):
         assert run(config, *words, "TRAIN.SRC_BATCH_SIZE", size) == 0
         seen = weights_file(config, "ours1")["variables"]["B"]["seen"]
         assert int((seen.sum(1) > 0).sum()) == people and int(seen.max()) == 1
+
+
+@pytest.mark.parametrize("in_train", [True, False])
+def test_weights_may_serve_training_and_validation_people(config, in_train):
+    overrides = {"LBI.VAL_IN_TRAIN": in_train}
+    only_v, _ = load_config(config, overrides)
+    of_both, _ = load_config(config, overrides | {"LBI.VALIDATE_ON": "target"})
+    data = build_data(of_both, True, lambda line: None)
+    assert validation_people(only_v, data) is data.validation.dataset
+    people = validation_people(of_both, data)
+    assert len(people) == 15 and len(data.validation.dataset) < 15
+    assert sorted(people.annotations.ids.tolist()) == list(range(15))
+    # As they are: without augmentation, and the same every time.
+    assert torch.equal(people[3, 0].image, people[3, 1].image)
+
+
+@pytest.mark.parametrize("key, value", [("LBI.SCHEDULE", "source_first"), ("LBI.VARIABLES", "online")])
+def test_a_run_goes_on_as_it_began(config, capsys, key, value):
+    assert run(config, "--ours2", "TRAIN.END_EPOCH", "1") == 0
+    capsys.readouterr()
+    assert run(config, "--ours2", "TRAIN.RESUME", "true", key, value) == 2
+    assert f"began with {key}" in capsys.readouterr().err
