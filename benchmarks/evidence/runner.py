@@ -1,6 +1,8 @@
 """Tasks side by side in processes of their own; one that fails doesn't stop the others."""
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -40,10 +42,22 @@ def _results(tasks: list, function: Callable, jobs: int) -> Iterator[tuple[Any, 
             yield task, *_outcome(lambda task=task: function(task))
         return
     # Spawned, not forked: a fork of a process that has used torch's threads may hang.
-    with _stopped_early(ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with _stopped_early(ProcessPoolExecutor(jobs, spawn, end_with, (os.getpid(),))) as pool:
         futures = {pool.submit(function, task): task for task in tasks}
         for future in as_completed(futures):
             yield futures[future], *_outcome(future.result)
+
+
+def end_with(parent: int) -> None:
+    """Let this process end within seconds of ``parent``, however that one was ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _outcome(call: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -3,6 +3,9 @@
 import json
 import math
 import re
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -101,6 +104,21 @@ def test_processes_side_by_side():
     failed = run_side_by_side(["1", "x", "3"], int, 2, lambda n: made.append(n) or "done", lines.append)
     assert failed == 1 and sorted(made) == [1, 3]
     assert [line for line in lines if re.fullmatch(r"\[\d/3\] x: failed: ValueError: .*left", line)]
+
+
+def test_a_process_ends_with_its_parent():
+    """A parent that is killed, with a child that would sleep for a minute."""
+    code = (
+        "import os, time\n"
+        "from benchmarks.evidence.runner import end_with\n"
+        "parent, child = os.getpid(), os.fork()\n"
+        "if child == 0:\n    end_with(parent)\n    time.sleep(60)\n"
+        "time.sleep(1)\nos.kill(parent, 9)\n"
+    )
+    started = time.monotonic()
+    # The child holds the pipe, so this waits for both.
+    subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert time.monotonic() - started < 40
 
 
 def test_tuning_chooses_on_v_and_the_choice_is_used(place, tmp_path, monkeypatch):
