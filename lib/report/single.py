@@ -65,7 +65,7 @@ def _cards(run: Run, learned: list[Learned]) -> list[Markup]:
 def _model_cards(results: dict) -> list[Markup]:
     found, epoch = results["test"], results.get("best_epoch")
     tested = f"{found['people']:,} test people" if "people" in found else "the test set"
-    chosen = "" if epoch is None else f"; model of epoch {epoch}, counted from 0, the best on validation"
+    chosen = "" if epoch is None else f"; model of epoch {epoch}, counted from 0"
     cards = [_pckh_card("PCKh@0.5 on the test set", found, f"Mean over the joints of {tested}{chosen}.")]
     if results.get("source_model"):
         what = "The same people, predicted by the model that is trained on the source beside it."
