@@ -1,10 +1,8 @@
 """The training loop: the nine modes, from data sets to results.json."""
 
-import itertools
 import logging
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,22 +12,21 @@ import torch
 import yaml
 from easydict import EasyDict
 
+from lib.core.batches import Batches, as_batch, as_source_batch
 from lib.core.config import dump_config
 from lib.core.data import Data, write_injected_truth
 from lib.core.errors import InputError, NonFiniteError
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
-from lib.core.loss import keypoint_losses
 from lib.core.records import Recorder, describe
 from lib.core.schedule import Phase, phases, trains_source_first
 from lib.core.state import State, build_state
-from lib.dataset.joints import KeypointDataset, Sample
+from lib.dataset.joints import Sample
 from lib.dataset.keypoints import flip_permutation
-from lib.dataset.loader import EndlessBatches, readable, training_batches
-from lib.ignoring.hypergradient import Batch
+from lib.dataset.loader import EndlessBatches
 from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
-from lib.ignoring.step import Options, Record, SourceBatch, Weighting, source_first_step, training_step
+from lib.ignoring.step import Options, Record, Weighting, source_first_step, training_step
 from lib.ignoring.weights import FixedWeights, IgnoringVariables
 from lib.utils.checkpoint import load_checkpoint, save_checkpoint
 from lib.utils.device import pick_device, set_up_backends
@@ -168,7 +165,7 @@ def _run_epochs(
     if phase.mode.near is Source.FIXED and state.epoch == phase.begin:
         state.target.model.load_state_dict(state.source.model.state_dict())
         log.info("the target model starts from the source model, which rests from now on")
-    batches = _Batches(config, phase, data, state, device, log)
+    batches = Batches(config, phase, data, state, device, log)
     steps_per_epoch = steps_in_epoch(config, data)
     end = phase.end
     steps_left = steps_per_epoch * (end - state.epoch)
@@ -258,20 +255,10 @@ def weighting_of(lbi: EasyDict, state: State, epoch: int, steps_per_epoch: int, 
     return Weighting.KEPT if rests or state.step % lbi.EVERY else Weighting.LEARNED
 
 
-def validation_people(config: EasyDict, data: Data) -> KeypointDataset:
-    """The people whose loss the ignoring weights serve, as they are: V, or T and V."""
-    if config.LBI.VALIDATE_ON == "validation":
-        return data.validation.dataset
-    of_both = data.target.annotations
-    if not config.LBI.VAL_IN_TRAIN:  # otherwise T holds V already
-        of_both = of_both.joined(data.validation.dataset.annotations)
-    return data.validation.dataset.of(of_both)
-
-
 def steps_in_epoch(config: EasyDict, data: Data) -> int:
     """TRAIN.STEPS_PER_EPOCH, or one pass over the target's people."""
-    size = min(config.TRAIN.BATCH_SIZE, len(data.target))
-    return config.TRAIN.STEPS_PER_EPOCH or len(data.target) // size
+    whole_pass = EndlessBatches(len(data.target), config.TRAIN.BATCH_SIZE, config.SEED).batches_per_pass
+    return config.TRAIN.STEPS_PER_EPOCH or whole_pass
 
 
 def _finish(
@@ -361,73 +348,6 @@ def without_nan(node):
     if isinstance(node, dict):
         return {key: without_nan(value) for key, value in node.items()}
     return None if isinstance(node, float) and not math.isfinite(node) else node
-
-
-class _Batches:
-    """The batches of one training run after another, on the device, unreadable pictures left out."""
-
-    def __init__(self, config: EasyDict, phase: Phase, data: Data, state: State, device: torch.device, log):
-        self.config = config
-        self.device = device
-        self.skipped = 0
-        self.log = log
-        size, start = config.TRAIN.BATCH_SIZE, state.step
-        self.target = self.source = self.validation = None
-        if phase.uses_target:
-            self.target = self._read(data.target, self._order(data.target, size, 1, start))
-        if phase.uses_source:
-            of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
-            self.source = self._read(data.source, of_source)
-        if phase.ignores and state.learns:
-            people = validation_people(config, data)
-            size = config.LBI.VAL_BATCH_SIZE or size
-            if size < len(people):
-                self.validation = self._read(people, self._order(people, size, 3, start))
-            else:  # the whole of V every time, without augmentation: read it once
-                whole = EndlessBatches(len(people), size, config.SEED, shuffle=False)
-                self.validation = itertools.repeat(next(self._read(people, whole)))
-
-    def next(self) -> tuple[Sample | None, Sample | None, Sample | None]:
-        """Batches of target, source and validation, those that the phase uses."""
-        return tuple(part and next(part) for part in (self.target, self.source, self.validation))
-
-    def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> EndlessBatches:
-        # Every role has its own stream of random numbers, whatever the others draw.
-        return EndlessBatches(
-            len(dataset), size, self.config.SEED + role * 1_000_003, self.config.TRAIN.SHUFFLE, start
-        )
-
-    def _read(self, dataset: KeypointDataset, order: EndlessBatches) -> Iterator[Sample]:
-        loader = training_batches(dataset, order, self.config.WORKERS, self.device.type == "cuda")
-        for batch in loader:
-            yield readable(batch, self.config.DATASET.ON_BAD_IMAGE, self._report).to(self.device)
-
-    def _report(self, problem: str) -> None:
-        self.skipped += 1
-        self.log.warning(f"left out ({self.skipped} so far): {problem}")
-
-
-def as_batch(sample: Sample, use_target_weight: bool, keep: list[torch.Tensor] | None = None) -> Batch:
-    """A batch as the training step knows it; the network's outputs are put into ``keep``."""
-    weight = _loss_weight(sample, use_target_weight)
-
-    def losses(outputs: torch.Tensor) -> torch.Tensor:
-        if keep is not None:
-            keep.append(outputs.detach())
-        return keypoint_losses(outputs, sample.heatmaps, weight)
-
-    return Batch(sample.image, losses)
-
-
-def as_source_batch(sample: Sample, use_target_weight: bool) -> SourceBatch:
-    """A source batch; the keypoints that count in its loss are those that have ignoring variables."""
-    batch = as_batch(sample, use_target_weight)
-    counted = _loss_weight(sample, use_target_weight)
-    return SourceBatch(batch.images, batch.losses, sample.index, sample.flipped, counted)
-
-
-def _loss_weight(sample: Sample, use_target_weight: bool) -> torch.Tensor:
-    return sample.target_weight if use_target_weight else torch.ones_like(sample.target_weight)
 
 
 def stop_unless_finite(record: Record, step: int) -> None:

@@ -185,12 +185,12 @@ def test_intervals_by_hand():
 def test_the_table_compares_seed_by_seed():
     rows = [row("baseline2", seed, pckh) for seed, pckh in ((0, 40.0), (1, 50.0), (2, 60.0))]
     rows += [row("ours1", seed, pckh, auroc=a) for seed, pckh, a in ((0, 42.0, 0.9), (1, 52.0, 0.7))]
-    rows += [row("oracle1", 1, 55.0), row("oracle2", 1, 99.0)]
+    rows += [row("oracle1", 1, 55.0), row("oracle2", 1, 99.0), row("small_loss_retrained", 0, 41.0)]
     table = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
              for line in markdown(rows).splitlines() if line.startswith("| ")}  # fmt: skip
-    assert table["ours1"] == ["persistent", "2", "47.0 ± 63.5", "0.80 (0.70)", "-", "1", "4", "+2.0 ± 0.0", "-", "-3.0", "-"]  # fmt: skip
-    assert table["baseline2"][6:10] == ["4", "-", "-", "-5.0"]
-    assert plot(rows).count("<circle") == len(lines_by_noise(rows)["jitter:0.5"]) == 4
+    assert table["ours1"] == ["persistent", "2", "47.0 ± 63.5", "0.800 (0.700)", "-", "1", "4", "+2.0 ± 0.0", "-", "-3.0", "+1.0", "-"]  # fmt: skip
+    assert table["baseline2"][6:11] == ["4", "-", "-", "-5.0", "-1.0"]
+    assert plot(rows).count("<circle") == len(lines_by_noise(rows)["jitter:0.5"]) == 5
 
 
 def test_labels_of_large_loss_for_their_joint_are_told():

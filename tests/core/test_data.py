@@ -9,35 +9,25 @@ from lib.core.config import load_config
 from lib.core.data import INJECTED_TRUTH, build_data, read_source, source_of_run
 from lib.core.errors import InputError
 from lib.dataset.truth import read_truth, truth_file
-from tests.oracle.small_run import RUNS, make_data, run, write_config
+from tests.oracle.small_run import RUNS, run
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_data(tmp_path_factory.mktemp("data"))
+def configured(config, noise="jitter:0.4", **more):
+    return load_config(config, {"LBI.INJECT_NOISE": noise, **more})[0]
 
 
-@pytest.fixture
-def path(tmp_path, data):
-    return write_config(tmp_path, data)
-
-
-def configured(path, noise="jitter:0.4", **more):
-    return load_config(path, {"LBI.INJECT_NOISE": noise, **more})[0]
-
-
-def test_without_noise_the_source_is_that_on_disk(path, data):
-    people, truth = read_source(configured(path, ""))
+def test_without_noise_the_source_is_that_on_disk(config, data):
+    people, truth = read_source(configured(config, ""))
     known = read_truth(truth_file(data / "coco", "train2017"))["annotations"]
     for i, number in enumerate(people.ids.tolist()):
         wrong = known[number]["wrong"][list(people.mapping.index)]
         assert truth.wrong[i].tolist() == wrong.tolist()
 
 
-def test_what_is_made_wrong_is_counted_in_the_log(path):
+def test_what_is_made_wrong_is_counted_in_the_log(config):
     lines = []
-    on_disk, before = read_source(configured(path, ""))
-    built = build_data(configured(path), True, lines.append)
+    on_disk, before = read_source(configured(config, ""))
+    built = build_data(configured(config), True, lines.append)
     people = built.source.annotations
     moved = ((people.joints != on_disk.joints).any(axis=2) & (people.visible > 0)).sum()
     (line,) = [line for line in lines if "LBI.INJECT_NOISE" in line]
@@ -46,9 +36,9 @@ def test_what_is_made_wrong_is_counted_in_the_log(path):
     assert built.source_truth.wrong.sum() > before.wrong.sum()
 
 
-def test_a_mode_without_a_source_says_that_nothing_is_made_wrong(path):
+def test_a_mode_without_a_source_says_that_nothing_is_made_wrong(config):
     lines = []
-    built = build_data(configured(path), False, lines.append)
+    built = build_data(configured(config), False, lines.append)
     assert built.source is None and built.source_truth is None
     assert "LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong" in lines
 
@@ -62,22 +52,22 @@ def test_a_mode_without_a_source_says_that_nothing_is_made_wrong(path):
         ("jitter:0.4", {"DATASET_SRC.DATASET": "mpii", "DATASET_SRC.TRAIN_SET": "train"}, "LBI.INJECT_NOISE needs.*mpii"),
     ],
 )  # fmt: skip
-def test_noise_that_cannot_be_made(path, data, noise, more, says):
+def test_noise_that_cannot_be_made(config, data, noise, more, says):
     if more:
         more["DATASET_SRC.ROOT"] = str(data / "mpii")
     with pytest.raises(InputError, match=says):
-        read_source(configured(path, noise, **more))
+        read_source(configured(config, noise, **more))
 
 
-def test_a_run_leaves_its_truth_the_same_for_any_seed_of_training(path):
+def test_a_run_leaves_its_truth_the_same_for_any_seed_of_training(config):
     noise = ["LBI.INJECT_NOISE", "mixed:0.5+visibility:0.2", "TRAIN.END_EPOCH", "1"]
     for name, words in (
         ("a", []),
         ("b", ["--random_seed", "5"]),
         ("c", ["LBI.INJECT_SEED", "1"]),
     ):
-        assert run(path, "--ours1", *noise, "--save_dir", str(path.parent / name), *words) == 0
-    folders = [path.parent / name / RUNS / "ours1" for name in "abc"]
+        assert run(config, "--ours1", *noise, "--save_dir", str(config.parent / name), *words) == 0
+    folders = [config.parent / name / RUNS / "ours1" for name in "abc"]
     a, b, c = ((folder / INJECTED_TRUTH).read_text() for folder in folders)
     assert a == b and a != c
     _, people, truth = source_of_run(folders[0])
@@ -102,6 +92,6 @@ def test_a_run_leaves_its_truth_the_same_for_any_seed_of_training(path):
     assert float(auroc) == pytest.approx(np.mean(pairs), abs=1e-3)
 
 
-def test_no_noise_no_file(path):
-    assert run(path, "--ours1", "TRAIN.END_EPOCH", "1", "--save_dir", str(path.parent / "a")) == 0
-    assert not (path.parent / "a" / RUNS / "ours1" / INJECTED_TRUTH).exists()
+def test_no_noise_no_file(config):
+    assert run(config, "--ours1", "TRAIN.END_EPOCH", "1", "--save_dir", str(config.parent / "a")) == 0
+    assert not (config.parent / "a" / RUNS / "ours1" / INJECTED_TRUTH).exists()

@@ -3,9 +3,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from lib.core.batches import as_source_batch
 from lib.core.errors import NonFiniteError
 from lib.core.state import State
-from lib.core.training import as_source_batch, stop_unless_sound, weighting_of
+from lib.core.training import stop_unless_sound, weighting_of
 from lib.dataset.joints import Sample
 from lib.ignoring.step import Weighting
 from lib.ignoring.weights import FixedWeights, PersistentWeights

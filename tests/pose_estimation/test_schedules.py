@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import lib.core.training as training
+from lib.core.batches import validation_people
 from lib.core.config import load_config
 from lib.core.data import build_data
-from lib.core.training import Folders, train, validation_people
+from lib.core.training import Folders, train
 from lib.ignoring.modes import MODES
 from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
 
