@@ -1,7 +1,6 @@
 """What the processes of the benchmark do: draw data, and run jobs into rows."""
 
 import os
-import platform
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from benchmarks.evidence.cases import Job, People, digest
 from benchmarks.evidence.methods import METHODS, settings_of
 from benchmarks.evidence.trial import Trial
+from benchmarks.timing import processor
 from lib.dataset.people import make_people
 
 
@@ -39,9 +39,4 @@ def draw(people: People) -> None:
 
 def machine() -> str:
     """Processor, cores and torch, for the seconds to mean something."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        named = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]  # fmt: skip
-        name = named[0] if named else name
-    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}"
+    return f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__}"

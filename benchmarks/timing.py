@@ -1,0 +1,109 @@
+"""How time and memory are measured here: variants in turn, medians, ratios; memory in fresh processes.
+
+A benchmark is a script with ``--json FILE`` and ``--repeat N``; ``all.py`` runs them all.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from lib.utils.files import write_text
+
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python")
+
+
+def benchmark_parser(description: str, repeat: int) -> argparse.ArgumentParser:
+    """The options that all benchmarks have: --json, --repeat and --threads."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, help="file for the numbers")
+    parser.add_argument("--repeat", type=int, default=repeat, help="rounds of which medians are taken")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    return parser
+
+
+def median_times(variants: dict[str, Callable[[], object]], repeat: int) -> dict[str, float]:
+    """Median seconds of each of ``variants`` {name: function}, called in turn ``repeat`` times.
+
+    Taken in turn, what slows the machine for a while slows all of them.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(repeat + 1):
+        for name, call in variants.items():
+            _wait_for_device()
+            begun = time.perf_counter()
+            call()
+            _wait_for_device()
+            taken[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(times[1:]) for name, times in taken.items()}  # the first warms up
+
+
+def peak_memory(arguments: list[str]) -> float:
+    """MiB that ``python arguments`` needs at most, run as a process of its own.
+
+    The process calls ``print_peak_memory()`` at its end. RuntimeError with its output where it fails.
+    """
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return float(done.stdout.rsplit("peak MiB", 1)[1])
+
+
+def print_peak_memory() -> None:
+    """On CUDA what torch's tensors took at most, elsewhere the process's largest resident size."""
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    print(f"peak MiB {peak / 2**20:.1f}")
+
+
+def machine() -> dict[str, str | int]:
+    """What the numbers of a run depend on: processor, device, threads and versions."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "unknown"
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def processor() -> str:
+    """The processor's name."""
+    name, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = lines[0].split(":", 1)[1].strip() if lines else name
+    return name
+
+
+def write_numbers(path: Path | None, numbers: dict) -> None:
+    """Write a benchmark's ``numbers``, with the machine that they are of, where a file is asked for."""
+    if path is not None:
+        write_text(path, json.dumps({"machine": machine(), **numbers}, indent=2) + "\n")
+
+
+def _wait_for_device() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
