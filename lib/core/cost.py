@@ -39,7 +39,7 @@ def forwards_of_step(config: EasyDict, phase: Phase) -> float:
     source = FORWARD_BACKWARD * _source_share(config)
     step = FORWARD_BACKWARD * phase.uses_target
     step += source * (phase.mode.in_loss is not Source.NO)
-    return step + source * ("source" in phase.roles)
+    return step + source * ("source" in phase.roles and phase.mode.has_source_model)
 
 
 def forwards_of_hypergradient(config: EasyDict, phase: Phase) -> float:

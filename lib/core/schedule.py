@@ -21,8 +21,14 @@ class Phase:
     lr: float
 
     @property
-    def uses_target(self) -> bool:
+    def trains_target(self) -> bool:
+        """The target model is trained; without, the source model alone is."""
         return "target" in self.roles
+
+    @property
+    def uses_target(self) -> bool:
+        """The target's people are trained on: by the target model, or by a source model that has both in its loss."""
+        return self.trains_target or self.mode.in_loss is not Source.NO
 
     @property
     def uses_source(self) -> bool:
@@ -48,8 +54,12 @@ def phases(config: EasyDict, mode: Mode) -> list[Phase]:
     if not trains_source_first(config, mode):
         roles = ("source", "target") if mode.has_source_model else ("target",)
         return [Phase(roles, mode, 0, end, lr)]
+    if config.LBI.SOURCE_MODEL_ON == "both":  # the source, weighted or not, beside the target's people
+        first = replace(mode, in_loss=mode.near, near=Source.NO)
+    else:
+        first = replace(mode, in_loss=Source.NO)
     return [
-        Phase(("source",), replace(mode, in_loss=Source.NO), 0, end, lr),
+        Phase(("source",), first, 0, end, lr),
         Phase(("target",), replace(mode, near=Source.FIXED), end, 2 * end, lr * config.LBI.TARGET_LR),
     ]
 

@@ -111,6 +111,7 @@ SCHEMA: dict[str, Any] = {
         "EVERY": Setting(1, "steps from one hypergradient to the next; the steps between use the weights as they are", minimum=1),
         "REST_EPOCH": Setting(0, "epoch from which the weights learn no more, of either phase (0: never); a model that has fitted the validation people has little to teach", minimum=0),
         "SCHEDULE": Setting("together", "train source and target model side by side (together), or the source model first and the target model from there (source_first)", choices=("together", "source_first")),
+        "SOURCE_MODEL_ON": Setting("source", "source_first: what the source model is trained on: the source alone, or the source and the target's people (both)", choices=("source", "both")),
         "TARGET_LR": Setting(0.3, "source_first: the target model's learning rate, as a share of TRAIN.LR", minimum=0),
         "VALIDATE_AT": Setting("target", "whose validation loss the source model's weights serve: the target model's, or the source model's own (always so with source_first)", choices=("target", "source")),
         "VALIDATE_ON": Setting("validation", "people whose loss the weights serve: the validation part, or the training part too (target)", choices=("validation", "target")),

@@ -136,7 +136,7 @@ def _run(
 
 
 # Settings that say what is trained when: a run can't go on with others than it began with.
-COURSE = ("LBI.SCHEDULE", "LBI.RETRAIN", "LBI.VARIABLES", "LBI.VAL_IN_TRAIN")
+COURSE = ("LBI.SCHEDULE", "LBI.SOURCE_MODEL_ON", "LBI.RETRAIN", "LBI.VARIABLES", "LBI.VAL_IN_TRAIN")
 
 
 def _expect_same_course(checkpoint: dict, config: EasyDict, mode: Mode, path: Path) -> None:
@@ -203,7 +203,7 @@ def _run_epochs(
             better = (
                 config.LBI.VAL_IN_TRAIN or score > state.best_score or not math.isfinite(state.best_score)
             )
-            if phase.uses_target and better:
+            if phase.trains_target and better:
                 state.best_score, state.best_epoch = score, epoch
                 _save(output / "best.pth", state, epoch, config)
         _save(output / "last.pth", state, epoch, config)
@@ -221,7 +221,7 @@ def _step(
     validation: Sample | None,
     outputs: list[torch.Tensor],
 ) -> Record:
-    """One step of the models that ``phase`` trains; the target model's heatmaps go into ``outputs``."""
+    """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``."""
     lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
     options = Options(
         lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
@@ -232,17 +232,23 @@ def _step(
         return source_first_step(
             phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
         )
-    return training_step(
-        phase.mode,
-        options,
-        state.target,
-        state.source,
-        state.variables,
-        as_batch(target, by_weight, outputs),
-        source_batch,
-        validation_batch,
-        weighting,
+    target_batch = as_batch(target, by_weight, outputs)
+    if phase.trains_target:
+        learner, near, variables = state.target, state.source, state.variables
+    else:  # a source model with the target's people in its loss; the weights of its source are still A
+        learner, near, variables = state.source, None, _renamed(state.variables, "A", "B")
+    record = training_step(
+        phase.mode, options, learner, near, variables, target_batch, source_batch, validation_batch, weighting
     )
+    if not phase.trains_target:
+        record.weights = _renamed(record.weights, "B", "A")
+        record.gradients = _renamed(record.gradients, "B", "A")
+    return record
+
+
+def _renamed(places: dict, old: str, new: str) -> dict:
+    """Of ``places``, that one alone, by its new name."""
+    return {new: places[old]} if old in places else {}
 
 
 def weighting_of(lbi: EasyDict, state: State, epoch: int, steps_per_epoch: int, step: int) -> Weighting:

@@ -10,8 +10,9 @@ TRAIN = EasyDict(LR=0.01, LR_FACTOR=0.5, LR_STEP=[2, 4], END_EPOCH=5)
 WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
 
 
-def configured(schedule, **train):
-    return EasyDict(TRAIN={**TRAIN, **train}, LBI={"SCHEDULE": schedule, "TARGET_LR": 0.25})
+def configured(schedule, source_model_on="source", **train):
+    lbi = {"SCHEDULE": schedule, "TARGET_LR": 0.25, "SOURCE_MODEL_ON": source_model_on}
+    return EasyDict(TRAIN={**TRAIN, **train}, LBI=lbi)
 
 
 def rates(phase):
@@ -62,6 +63,15 @@ def test_source_first_is_two_phases_where_there_is_a_source_model(name):
     assert first.ignores == (of_source[1] == "weighted")
     assert second.ignores == (of_target[0] == "weighted")
     assert second.mode.name == mode.name and second.mode.near is Source.FIXED
+
+
+@pytest.mark.parametrize("name", WITH_SOURCE_MODEL)
+def test_a_source_model_on_both_has_the_source_in_its_loss_as_it_was_to_be_trained(name):
+    alone, second = phases(configured("source_first"), MODES[name])
+    both, same = phases(configured("source_first", "both"), MODES[name])
+    assert seen(both) == (("source",), alone.mode.near.value, "no", 0, 5) and same == second
+    assert both.uses_source and both.uses_target and not both.trains_target
+    assert both.ignores == alone.ignores and rates(both) == rates(alone)
 
 
 @pytest.mark.parametrize("name", WITH_SOURCE_MODEL)

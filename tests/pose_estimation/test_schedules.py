@@ -85,6 +85,20 @@ def test_the_target_model_starts_from_the_source_model_which_then_rests(config, 
     assert ("hypergradient/B_norm" in str(lines)) == (mode == "ours5")
 
 
+@pytest.mark.parametrize("mode, alike", [("baseline3", "baseline2"), ("ours2", "ours1")])
+def test_a_source_model_on_both_is_trained_as_a_target_model_with_the_source_in_its_loss(config, mode, alike):
+    words = [*SOURCE_FIRST, "LBI.VARIABLES", "loss_aware", "LBI.SOURCE_MODEL_ON", "both"]
+    assert run(config, f"--{mode}", *words) == 0
+    assert run(config, f"--{alike}", *words) == 0
+    found, expected = weights_file(config, mode), weights_file(config, alike)
+    assert_same(found["source_model"], expected["target_model"])
+    assert_same(found["variables"].get("A", {}), expected["variables"].get("B", {}))
+    shown = {
+        next((k for k in line if k.startswith("hypergradient/")), None) for line in metrics_of(config, mode)
+    }
+    assert ("hypergradient/A_norm" in shown) == (mode == "ours2") and "hypergradient/B_norm" not in shown
+
+
 def test_the_target_model_is_trained_near_the_source_model(config):
     """Pulled hard enough it stays; at its own learning rate it goes."""
     far = {}

@@ -166,3 +166,5 @@ def test_the_cost_of_source_first_by_hand(tmp_path):
     assert cost.steps == 144 and cost.training == 72 * 6 + 27 * 18 + 72 * 3
     assert cost.source_passes == 72 * 20 / 120
     assert cost.validation == 16 * 3
+    config.LBI.SOURCE_MODEL_ON = "both"  # and 72 steps more of 3 F for the target's people
+    assert training_cost(config, MODES["ours2"], 91, 120).training == cost.training + 72 * 3
