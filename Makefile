@@ -15,7 +15,7 @@ EVIDENCE_NOISE := exchange:0.6,jitter:0.6
 EVIDENCE_SEEDS := 100,101
 ifdef FULL
 EVIDENCE := benchmarks/results/evidence.json
-EVIDENCE_METHODS := baseline1,baseline2,baseline3,ours1,ours1_retrained,ours2,ours2_retrained,oracle1,oracle2,small_loss,small_loss_retrained,confident
+EVIDENCE_METHODS := baseline1,baseline2,baseline3,ours1,ours1_retrained,ours2,oracle1,oracle2,small_loss,small_loss_retrained
 EVIDENCE_NOISE := exchange:0.6,jitter:0.6,person_swap:0.4,offset:0.5,none,exchange:0.3,jitter:0.3,person_swap:0.2,offset:0.25
 EVIDENCE_SEEDS := 100,101,102,103,104
 endif

@@ -47,10 +47,13 @@ class Benchmark:
         return load_config(self.cfg)[0]
 
     @cached_property
+    def _asked(self) -> EasyDict:
+        return load_config(self.cfg, self.given)[0]
+
+    @cached_property
     def _given(self) -> dict:
         """``given``, each value checked and of its setting's type."""
-        config, _ = load_config(self.cfg, self.given)
-        return {key: _value(config, key) for key in self.given}
+        return {key: _value(self._asked, key) for key in self.given}
 
     def _settings(self, more: dict, val_in_train: bool) -> dict:
         """``given`` and ``more``, as far as they differ from the YAML file's."""
@@ -110,10 +113,11 @@ class Benchmark:
 
     def _grids(self, seeds: list[int]) -> tuning.Grids:
         """What is to be tuned for the methods of this benchmark: for each group its points and their runs."""
-        grids = {}
+        grids, lbi = {}, self._asked.LBI
+        on_both = lbi.SCHEDULE == "source_first" and lbi.SOURCE_MODEL_ON == "both"
         for untuned in self._cases(seeds[:1]):
             case = tuning.tuned_by(untuned, self.own)
-            group, points = tuning.group_of(case), tuning.grid(METHODS[case.method], self.given)
+            group, points = tuning.group_of(case), tuning.grid(METHODS[case.method], self.given, on_both)
             if len(points) > 1:
                 grids[group] = [
                     (point, [Case(*group, seed, self._settings(point, False)) for seed in seeds])

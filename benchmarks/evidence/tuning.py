@@ -12,7 +12,7 @@ from lib.core.errors import InputError
 from lib.dataset.annotations import read_json
 from lib.utils.files import write_text
 
-GAMMAS, LAMBDAS = (1.0, 0.3, 0.1), (0.0, 0.0001, 0.001, 0.01)
+GAMMAS, LAMBDAS = (1.0, 0.3, 0.1), (0.0001, 0.001, 0.01)
 TUNED = ("LBI.GAMMA", "LBI.LAM")
 GROUP = ("method", "variables", "noise", "share")
 
@@ -20,13 +20,18 @@ GROUP = ("method", "variables", "noise", "share")
 Grids = dict[tuple, list[tuple[dict, list[Case]]]]
 
 
-def grid(method: Method, given: dict) -> list[dict]:
-    """The settings to try; none of those that are ``given``, and one empty one where nothing is tuned."""
+def grid(method: Method, given: dict, on_both: bool = False) -> list[dict]:
+    """The settings to try; none of those that are ``given``, and one empty one where nothing is tuned.
+
+    ``on_both``: source models have the target's people in their loss, too, so that gamma matters to them.
+    """
     values = {}
     if method.in_loss:
         values["LBI.GAMMA"] = GAMMAS
     if method.mode.has_source_model:
         values["LBI.LAM"] = LAMBDAS
+        if on_both and not method.in_loss:
+            values["LBI.GAMMA"] = GAMMAS[:2]  # with lambda it is a grid of six; 0.1 never was the best alone
     values = {key: tried for key, tried in values.items() if key not in given | method.settings}
     return [dict(zip(values, point)) for point in itertools.product(*values.values())]
 
