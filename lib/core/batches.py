@@ -12,7 +12,7 @@ from lib.core.schedule import Phase
 from lib.core.state import State
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.loader import EndlessBatches, readable, training_batches
-from lib.ignoring.hypergradient import Batch
+from lib.ignoring.learner import Batch
 from lib.ignoring.step import SourceBatch
 
 

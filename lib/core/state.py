@@ -7,8 +7,8 @@ import torch
 from easydict import EasyDict
 
 from lib.core.errors import InputError
+from lib.ignoring.learner import Learner
 from lib.ignoring.modes import Mode, Source
-from lib.ignoring.step import Learner
 from lib.ignoring.weights import (
     IgnoringVariables,
     LossAwareWeights,
