@@ -39,7 +39,9 @@ def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) 
     """
     if learner.tangent_pass is None:
         return learner.losses(batch), tangent_by_torch(learner, batch, direction)
-    outputs, tangent, _ = learner.tangent_pass(batch.images, direction)
+    with learner.precision(batch):
+        outputs, tangent, _ = learner.tangent_pass(batch.images, direction)
+    outputs, tangent = learner.in_full(outputs), learner.in_full(tangent)
     losses = batch.losses(outputs)
     with torch.no_grad(), forward_ad.dual_level():
         dual = batch.losses(forward_ad.make_dual(outputs.detach(), tangent))
@@ -47,7 +49,10 @@ def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) 
 
 
 def tangent_by_torch(learner: Learner, batch: Batch, direction: list[Tensor]) -> Tensor:
-    """< direction, grad l_ij > [N, J] by torch's forward mode, for any network. No statistics change."""
+    """< direction, grad l_ij > [N, J] by torch's forward mode, for any network; always in full precision.
+
+    No statistics change.
+    """
     model = learner.model
     with torch.no_grad(), frozen_batchnorm(model), forward_ad.dual_level():
         dual = {

@@ -1,7 +1,8 @@
 """A model, the optimiser that trains it, and how it computes."""
 
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,11 +27,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Learner:
-    """A model and the optimiser that trains it (one group, the model's parameters in order)."""
+    """A model and the optimiser that trains it (one group, the model's parameters in order).
+
+    ``autocast``: the type of number that layers compute in where torch thinks it safe; losses and
+    gradients of parameters stay in single precision.   ``compiled``: the model's forward pass, compiled.
+    """
 
     model: nn.Module
     optimizer: Optimizer
     parameters: list[Tensor]
+    autocast: torch.dtype | None = None
+    compiled: Callable[[Tensor], Tensor] | None = None
 
     @cached_property
     def tangent_pass(self) -> TangentPass | None:
@@ -38,7 +45,18 @@ class Learner:
         return tangent_pass(self.model)
 
     def losses(self, batch: Batch) -> Tensor:
-        return batch.losses(self.model(batch.images))
+        with self.precision(batch):
+            outputs = (self.compiled or self.model)(batch.images)
+        return batch.losses(self.in_full(outputs))
+
+    def precision(self, batch: Batch) -> AbstractContextManager:
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(batch.images.device.type, self.autocast)
+
+    def in_full(self, outputs: Tensor) -> Tensor:
+        """Outputs, or their tangent, as the losses want them."""
+        return outputs if self.autocast is None else outputs.float()
 
     def gradient(self, loss: Tensor) -> list[Tensor]:
         return list(torch.autograd.grad(loss, self.parameters))
@@ -60,6 +78,25 @@ class Learner:
         finally:
             for parameter, value in zip(self.parameters, kept):
                 parameter.data = value
+
+
+class Compiled:
+    """``model``'s forward pass as torch.compile makes it; where that fails, with a warning, as it is."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.forward = torch.compile(model)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self.forward is not self.model:
+            try:
+                return self.forward(images)
+            # Compilers fail in many ways; what is wrong with the model or the images, the model says itself.
+            except Exception as error:
+                reason = " ".join(str(error).split())[:200]
+                warnings.warn(f"TRAIN.COMPILE is left out, torch.compile failed: {reason}", stacklevel=2)
+                self.forward = self.model
+        return self.model(images)
 
 
 @contextmanager

@@ -66,28 +66,24 @@ def _adam(
         elif decay:
             gradient = torch._foreach_add(gradient, weight, alpha=decay)
 
-        root = torch._foreach_mul(second, b2)
-        torch._foreach_addcmul_(root, gradient, gradient, 1 - b2)
-        torch._foreach_div_(root, c2)
+        root = torch._foreach_mul(second, b2 / c2)
+        torch._foreach_addcmul_(root, gradient, gradient, (1 - b2) / c2)
         torch._foreach_sqrt_(root)
 
         torch._foreach_copy_(slope, second)
-        torch._foreach_mul_(slope, (1 - b1) * b2)
-        torch._foreach_addcmul_(slope, first, gradient, -(1 - b2) * b1)
+        torch._foreach_mul_(slope, (1 - b1) * b2 / c2 * lr / c1)
+        torch._foreach_addcmul_(slope, first, gradient, -(1 - b2) * b1 / c2 * lr / c1)
         torch._foreach_div_(slope, root)
-        for s, r in zip(slope, root):
-            s.masked_fill_(r == 0, 0)
-        torch._foreach_div_(slope, c2)
-        torch._foreach_add_(slope, (1 - b1) * eps)
+        for s in slope:
+            s.nan_to_num_(0.0, 0.0, 0.0)  # of a division by 0
+        torch._foreach_add_(slope, (1 - b1) * eps * lr / c1)
 
         torch._foreach_add_(root, eps)
         for _ in range(2):
             torch._foreach_div_(slope, root)
-        torch._foreach_mul_(slope, lr / c1)
 
-        new_first = torch._foreach_mul(first, b1)
-        torch._foreach_add_(new_first, gradient, alpha=1 - b1)
-        torch._foreach_addcdiv_(weight, new_first, root, -lr / c1)
+        torch._foreach_addcdiv_(weight, first, root, -lr * b1 / c1)
+        torch._foreach_addcdiv_(weight, gradient, root, -lr * (1 - b1) / c1)
 
 
 def _sgd(
@@ -113,7 +109,7 @@ def _sgd(
         slope.fill_(lr * reaches)
 
 
-PIECE = 1 << 16  # numbers: with a handful of tensors at work, what a core's second-level cache holds
+PIECE = 1 << 18  # numbers of each tensor; a handful of such parts stays in a processor's cache
 
 
 def pieces(*lists: list[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:

@@ -129,9 +129,13 @@ def _batch_norm(layer: _BatchNorm, x: Dual, along: Along) -> Dual:
         if tangent is None:
             tangent = values * of_value
         else:
-            tangent = x.writable().mul_(slope).addcmul_(values, of_value)
+            full = (
+                tangent.dtype == slope.dtype
+            )  # otherwise half as many digits, which are rounded once, at the end
+            tangent = (x.writable() if full else tangent.to(slope.dtype)).mul_(slope)
+            tangent.addcmul_(values.to(slope.dtype), of_value)
         tangent += constant
-    return Dual(value, tangent)
+    return Dual(value, tangent.to(value.dtype))
 
 
 def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tensor, bool]:

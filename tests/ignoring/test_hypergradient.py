@@ -5,12 +5,12 @@ import copy
 import pytest
 import torch
 
+from benchmarks import unrolled
 from lib.ignoring.hypergradient import losses_and_tangent
 from lib.ignoring.learner import frozen_batchnorm
 from lib.ignoring.modes import MODES
 from lib.ignoring.step import Options, Record, find_weights, training_step
 from lib.ignoring.weights import OnlineWeights, minmax
-from tests.oracle import unrolled
 from tests.oracle.setups import PARTNER, as_batch, as_source_batch, copied, learner, small_batches
 
 LAM, GAMMA = 0.05, 0.7

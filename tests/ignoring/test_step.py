@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks import unrolled
 from lib.ignoring.modes import MODES, Source
 from lib.ignoring.step import Options, SourceBatch, Weighting, source_first_step, training_step
 from lib.ignoring.weights import LossAwareWeights, OnlineWeights, PersistentWeights
-from tests.oracle import unrolled
 from tests.oracle.plain_step import (
     PlainOnline,
     PlainPersistent,
