@@ -293,13 +293,11 @@ def _weigh(
     batch: SourceBatch,
     record: Record,
 ) -> Weigh:
-    """The weights of a place, put into ``record`` where they are not there yet."""
+    """The weights of a place in a step without a hypergradient, put into ``record``."""
 
     def weigh(losses: Tensor) -> Tensor:
-        if weighting is Weighting.ONE:
-            record.weights[place] = all_one(losses)
-        elif weighting is Weighting.KEPT:
-            record.weights[place] = variables[place].recall(batch.visit(losses))
+        one = weighting is Weighting.ONE
+        record.weights[place] = all_one(losses) if one else variables[place].recall(batch.visit(losses))
         return record.weights[place]
 
     return weigh

@@ -62,9 +62,7 @@ def tangent_pass(model: nn.Module) -> TangentPass | None:
     """None for a network with a layer or an operation that has no rule here."""
     try:
         return TangentPass(model, fx.Tracer().trace(model))
-    except _NoRule:
-        return None
-    except Exception:  # whatever a network's own code raises when it is given fx's proxies
+    except Exception:  # _NoRule, or whatever a network's own code raises when it is given fx's proxies
         return None
 
 
@@ -87,7 +85,8 @@ def _rule(model: nn.Module, node: fx.Node) -> tuple[Callable, nn.Module | None]:
 
 def _is_special(layer: nn.Module) -> bool:
     """Hooks and parametrised weights would go unseen."""
-    return bool(layer._forward_hooks or layer._forward_pre_hooks or list(layer.children()))
+    hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    return any(hooks) or any(True for _ in layer.children())
 
 
 def _linear(layer: nn.Module, x: Dual, along: Along) -> Dual:
@@ -129,11 +128,9 @@ def _batch_norm(layer: _BatchNorm, x: Dual, along: Along) -> Dual:
         if tangent is None:
             tangent = values * of_value
         else:
-            full = (
-                tangent.dtype == slope.dtype
-            )  # otherwise half as many digits, which are rounded once, at the end
-            tangent = (x.writable() if full else tangent.to(slope.dtype)).mul_(slope)
-            tangent.addcmul_(values.to(slope.dtype), of_value)
+            # In fewer digits than the statistics have, it is rounded once, at the end.
+            tangent = x.writable() if tangent.dtype == slope.dtype else tangent.to(slope.dtype)
+            tangent = tangent.mul_(slope).addcmul_(values.to(slope.dtype), of_value)
         tangent += constant
     return Dual(value, tangent.to(value.dtype))
 
