@@ -12,7 +12,7 @@ from lib.core.schedule import Phase
 from lib.core.state import State
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.loader import EndlessBatches, readable, training_batches
-from lib.ignoring.hypergradient import Batch
+from lib.ignoring.learner import Batch
 from lib.ignoring.step import SourceBatch
 
 
@@ -24,6 +24,7 @@ class Batches:
         self.device = device
         self.skipped = 0
         self.log = log
+        self.people = validation_people(config, data) if phase.ignores and state.learns else None
         size, start = config.TRAIN.BATCH_SIZE, state.step
         self.target = self.source = self.validation = None
         if phase.uses_target:
@@ -31,18 +32,23 @@ class Batches:
         if phase.uses_source:
             of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
             self.source = self._read(data.source, of_source)
-        if phase.ignores and state.learns:
-            people = validation_people(config, data)
-            size = config.LBI.VAL_BATCH_SIZE or size
-            if size < len(people):
-                self.validation = self._read(people, self._order(people, size, 3, start))
-            else:  # the whole of V every time, without augmentation: read it once
-                whole = EndlessBatches(len(people), size, config.SEED, shuffle=False)
-                self.validation = itertools.repeat(next(self._read(people, whole)))
 
-    def next(self) -> tuple[Sample | None, Sample | None, Sample | None]:
-        """Batches of target, source and validation, those that the phase uses."""
-        return tuple(part and next(part) for part in (self.target, self.source, self.validation))
+    def next(self, step: int, validates: bool) -> tuple[Sample | None, Sample | None, Sample | None]:
+        """Batches of target and source, where the phase uses them, and of validation, where the step does."""
+        if validates and self.validation is None:
+            self.validation = self._validation(step)
+        parts = (self.target, self.source, self.validation if validates else None)
+        return tuple(part and next(part) for part in parts)
+
+    def _validation(self, step: int) -> Iterator[Sample]:
+        """One batch for each LBI.EVERY steps, from ``step`` on."""
+        size = self.config.LBI.VAL_BATCH_SIZE or self.config.TRAIN.BATCH_SIZE
+        if size < len(self.people):
+            order = self._order(self.people, size, 3, step // self.config.LBI.EVERY)
+            return self._read(self.people, order)
+        # The whole of V every time, without augmentation: read it once.
+        whole = EndlessBatches(len(self.people), size, self.config.SEED, shuffle=False)
+        return itertools.repeat(next(self._read(self.people, whole)))
 
     def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> EndlessBatches:
         # Every role has its own stream of random numbers, whatever the others draw.

@@ -135,6 +135,8 @@ def _known(key: str, where: str) -> Setting:
 
 def _checked(key: str, value: Any, where: str) -> Any:
     setting = _known(key, where)
+    if value is False and "off" in setting.choices:
+        value = "off"  # as which YAML reads it
     if isinstance(setting.default, list):
         if not isinstance(value, list):
             value = [value]

@@ -100,6 +100,8 @@ SCHEMA: dict[str, Any] = {
         "WD": Setting(0.0, "weight decay (L2), for either optimiser", minimum=0),
         "MOMENTUM": Setting(0.9, "momentum of SGD", minimum=0, maximum=1),
         "CHANNELS_LAST": Setting(False, "keep the networks' numbers pixel by pixel in memory (channels last), which some devices compute faster"),
+        "AMP": Setting("off", "compute layers in fewer digits where torch thinks it safe (bf16), or all in single precision (off); losses, hypergradients and weights are in single precision always", choices=("off", "bf16")),
+        "COMPILE": Setting(False, "let torch.compile make the passes without a tangent faster; where it fails (no C++ compiler), a warning, and they are as without it"),
         "NESTEROV": Setting(False, "Nesterov's momentum in SGD"),
     },
     "LBI": {

@@ -7,8 +7,8 @@ import torch
 from easydict import EasyDict
 
 from lib.core.errors import InputError
+from lib.ignoring.learner import Compiled, Learner
 from lib.ignoring.modes import Mode, Source
-from lib.ignoring.step import Learner
 from lib.ignoring.weights import (
     IgnoringVariables,
     LossAwareWeights,
@@ -134,12 +134,18 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
     model = model.to(device).train()
     parameters = list(model.parameters())
     if train.OPTIMIZER == "adam":
-        optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD)
+        optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD, fused=_can_fuse(device))
     else:
         optimizer = torch.optim.SGD(
             parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
         )
-    return Learner(model, optimizer, parameters)
+    autocast = torch.bfloat16 if train.AMP == "bf16" else None
+    return Learner(model, optimizer, parameters, autocast, Compiled(model) if train.COMPILE else None)
+
+
+def _can_fuse(device: torch.device) -> bool:
+    """Torch has Adam's step in one pass over memory there, in all the versions that are wanted here."""
+    return device.type in ("cpu", "cuda")
 
 
 def _variables(config: EasyDict, people: int, partner: tuple[int, ...]) -> IgnoringVariables:

@@ -182,9 +182,11 @@ def _run_epochs(
 
         for step_of_epoch in range(steps_per_epoch):
             begun = time.perf_counter()
-            target, source, validation = batches.next()
             outputs: list[torch.Tensor] = []
             weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_per_epoch, step_of_epoch)
+            # A phase without ignoring variables learns none, whatever the other phase does.
+            learns = phase.ignores and weighting is Weighting.LEARNED
+            target, source, validation = batches.next(state.step, learns)
             record = _step(config, phase, weighting, state, target, source, validation, outputs)
             state.step += 1
             steps_left -= 1

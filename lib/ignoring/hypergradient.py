@@ -11,92 +11,77 @@ with u = grad L_V(w_t') at the look-ahead and D the optimisers' derivatives (loo
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.autograd.forward_ad as forward_ad
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from lib.ignoring.lookahead import LookAhead, norm
+from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
+from lib.ignoring.lookahead import norm
 
 # torch's own forward mode calls the function that this warning is about.
 warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 
-# losses of one batch through a network: (its outputs) -> [N, J]
-Losses = Callable[[Tensor], Tensor]
+
+def validation_gradient(learner: Learner, values: list[Tensor], batch: Batch) -> list[Tensor]:
+    """u = gradient of the mean loss on ``batch`` with ``values`` in place of the model's parameters."""
+    with frozen_batchnorm(learner.model), learner.moved_to(values):
+        return learner.gradient(learner.losses(batch).mean())
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What the hypergradient needs of a batch: network inputs and the losses of the outputs."""
+def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The losses l [N, J], with their graph, and < direction, grad l_ij > [N, J] without one.
 
-    images: Tensor
-    losses: Losses
-
-
-@contextmanager
-def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
-    """Normalise by the batch, as in training, but leave the running statistics alone."""
-    layers = [
-        m for m in model.modules() if isinstance(m, _BatchNorm) and m.training and m.track_running_stats
-    ]
-    kept = [(m.running_mean, m.running_var, m.num_batches_tracked) for m in layers]
-    for layer in layers:
-        layer.track_running_stats = False
-        layer.running_mean = layer.running_var = layer.num_batches_tracked = None
-    try:
-        yield
-    finally:
-        for layer, buffers in zip(layers, kept):
-            layer.track_running_stats = True
-            layer.running_mean, layer.running_var, layer.num_batches_tracked = buffers
-
-
-def validation_gradient(model: nn.Module, parameters: list[Tensor], batch: Batch) -> list[Tensor]:
-    """u = gradient of the mean loss on ``batch`` with ``parameters`` in place of the model's own."""
-    moved = [parameter.detach().requires_grad_() for parameter in parameters]
-    names = [name for name, _ in model.named_parameters()]
-    with frozen_batchnorm(model):
-        outputs = functional_call(model, dict(zip(names, moved)), (batch.images,))
-    return list(torch.autograd.grad(batch.losses(outputs).mean(), moved))
-
-
-def losses_and_tangent(model: nn.Module, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The losses l [N, J] and < direction, grad l_ij > [N, J]; no graph is kept, no statistics change.
-
-    Forward-mode AD beside a forward pass: about the memory of two inferences.
+    BatchNorm's running statistics follow the batch as in any forward pass. A network that
+    lib.ignoring.tangent does not know costs another forward pass, beside torch's own forward mode.
     """
+    if learner.tangent_pass is None:
+        return learner.losses(batch), tangent_by_torch(learner, batch, direction)
+    with learner.precision(batch):
+        outputs, tangent, _ = learner.tangent_pass(batch.images, direction)
+    outputs, tangent = learner.in_full(outputs), learner.in_full(tangent)
+    losses = batch.losses(outputs)
+    with torch.no_grad(), forward_ad.dual_level():
+        dual = batch.losses(forward_ad.make_dual(outputs.detach(), tangent))
+        return losses, forward_ad.unpack_dual(dual).tangent
+
+
+def tangent_by_torch(learner: Learner, batch: Batch, direction: list[Tensor]) -> Tensor:
+    """< direction, grad l_ij > [N, J] by torch's forward mode, for any network; always in full precision.
+
+    No statistics change.
+    """
+    model = learner.model
     with torch.no_grad(), frozen_batchnorm(model), forward_ad.dual_level():
         dual = {
             name: forward_ad.make_dual(parameter, tangent)
             for (name, parameter), tangent in zip(model.named_parameters(), direction)
         }
-        outputs = functional_call(model, dual, (batch.images,))
-        losses, tangent = forward_ad.unpack_dual(batch.losses(outputs))
-    return losses, tangent
+        losses = batch.losses(functional_call(model, dual, (batch.images,)))
+        return forward_ad.unpack_dual(losses).tangent
 
 
-def hypergradient(
-    model: nn.Module, batch: Batch, factor: float, gradient: list[Tensor], through: list[LookAhead]
-) -> tuple[Tensor, Tensor]:
-    """G [N, J] = -factor * < product of the D in ``through`` * gradient, grad l_ij(w) >.
+class Direction(NamedTuple):
+    """Tensors of length one together, and the length that they had."""
 
-    Returns (losses [N, J] of ``batch``, G). The direction is scaled to length one before the
-    product, because in float32 products of D, u and gradients can leave the range.
+    tensors: list[Tensor]
+    length: float
+
+
+def unit(tensors: list[Tensor], length: float = 1.0) -> Direction:
+    """``tensors``, divided by ``length`` before, scaled in place; zeros stay as they are.
+
+    In float32, products of D, u and gradients can leave the range.
     """
-    direction, length = _unit(gradient)
-    for step in through:
-        direction, factor_of_step = _unit(torch._foreach_mul(direction, step.derivative))
-        length *= factor_of_step
-    losses, tangent = losses_and_tangent(model, batch, direction)
-    return losses, tangent * (-factor * length)
+    own = norm(tensors)
+    if own:
+        torch._foreach_div_(tensors, own)
+    return Direction(tensors, own * length)
 
 
-def _unit(tensors: list[Tensor]) -> tuple[list[Tensor], float]:
-    """``tensors`` scaled to length one together, and their length; zeros stay as they are."""
-    length = norm(tensors)
-    return (list(torch._foreach_div(tensors, length)) if length else tensors), length
+def through(gradient: Direction, derivative: list[Tensor]) -> Direction:
+    """``gradient`` times the optimisers' D, elementwise; takes the memory of ``derivative``."""
+    torch._foreach_mul_(derivative, gradient.tensors)
+    return unit(derivative, gradient.length)

@@ -1,6 +1,7 @@
 """The step an optimiser would take, and its derivative by the gradient, without taking it."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -34,15 +35,19 @@ def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
         part = gradients[start : start + count]
         states = [optimizer.state.get(parameter, {}) for parameter in group["params"]]
         step = _sgd if isinstance(optimizer, torch.optim.SGD) else _adam
-        moved, slope = step(group, [p.detach() for p in group["params"]], part, states)
+        moved = [parameter.detach().clone() for parameter in group["params"]]
+        slope = [torch.empty_like(parameter) for parameter in moved]
+        step(group, moved, slope, part, states)
         parameters += moved
         derivative += slope
         start += count
     return LookAhead(parameters, derivative)
 
 
-def _adam(group: dict, weights: list[Tensor], gradients: list[Tensor], states: list[dict]):
-    """Kingma & Ba (arXiv 1412.6980) with torch's place of eps.
+def _adam(
+    group: dict, weights: list[Tensor], slopes: list[Tensor], gradients: list[Tensor], states: list[dict]
+) -> None:
+    """Kingma & Ba (arXiv 1412.6980) with torch's place of eps; moves ``weights`` and fills ``slopes`` with D.
 
     D = lr/c1 * ((1-b1) eps + [(1-b1) b2 v - (1-b2) b1 m g] / (r c2)) / (r + eps)^2, the bracket 0
     where r = 0: equal to dU/dg, but without its cancellation (3e-3 off in float32 at a fresh state).
@@ -51,53 +56,85 @@ def _adam(group: dict, weights: list[Tensor], gradients: list[Tensor], states: l
     step = 1 + (float(states[0]["step"]) if states[0] else 0)
     c1, c2 = 1 - b1**step, 1 - b2**step
     if states[0]:
-        first = [state["exp_avg"] for state in states]
-        second = [state["exp_avg_sq"] for state in states]
+        firsts = [state["exp_avg"] for state in states]
+        seconds = [state["exp_avg_sq"] for state in states]
     else:
-        first = second = [torch.zeros_like(g) for g in gradients]
-    if decay and group["decoupled_weight_decay"]:
-        weights = torch._foreach_mul(weights, 1 - lr * decay)
-    elif decay:
-        gradients = torch._foreach_add(gradients, weights, alpha=decay)
+        firsts = seconds = zeros_like(weights)
+    for weight, slope, gradient, first, second in pieces(weights, slopes, gradients, firsts, seconds):
+        if decay and group["decoupled_weight_decay"]:
+            torch._foreach_mul_(weight, 1 - lr * decay)
+        elif decay:
+            gradient = torch._foreach_add(gradient, weight, alpha=decay)
 
-    new_second = torch._foreach_mul(second, b2)
-    torch._foreach_addcmul_(new_second, gradients, gradients, 1 - b2)
-    root = torch._foreach_div(new_second, c2)
-    torch._foreach_sqrt_(root)
+        root = torch._foreach_mul(second, b2 / c2)
+        torch._foreach_addcmul_(root, gradient, gradient, (1 - b2) / c2)
+        torch._foreach_sqrt_(root)
 
-    slope = torch._foreach_mul(second, (1 - b1) * b2)
-    torch._foreach_addcmul_(slope, first, gradients, -(1 - b2) * b1)
-    torch._foreach_div_(slope, root)
-    for s, r in zip(slope, root):
-        s.masked_fill_(r == 0, 0)
-    torch._foreach_div_(slope, c2)
-    torch._foreach_add_(slope, (1 - b1) * eps)
-
-    torch._foreach_add_(root, eps)
-    for _ in range(2):
+        torch._foreach_copy_(slope, second)
+        torch._foreach_mul_(slope, (1 - b1) * b2 / c2 * lr / c1)
+        torch._foreach_addcmul_(slope, first, gradient, -(1 - b2) * b1 / c2 * lr / c1)
         torch._foreach_div_(slope, root)
-    torch._foreach_mul_(slope, lr / c1)
+        for s in slope:
+            s.nan_to_num_(0.0, 0.0, 0.0)  # of a division by 0
+        torch._foreach_add_(slope, (1 - b1) * eps * lr / c1)
 
-    new_first = torch._foreach_mul(first, b1)
-    torch._foreach_add_(new_first, gradients, alpha=1 - b1)
-    return torch._foreach_addcdiv(weights, new_first, root, -lr / c1), slope
+        torch._foreach_add_(root, eps)
+        for _ in range(2):
+            torch._foreach_div_(slope, root)
+
+        torch._foreach_addcdiv_(weight, first, root, -lr * b1 / c1)
+        torch._foreach_addcdiv_(weight, gradient, root, -lr * (1 - b1) / c1)
 
 
-def _sgd(group: dict, weights: list[Tensor], gradients: list[Tensor], states: list[dict]):
+def _sgd(
+    group: dict, weights: list[Tensor], slopes: list[Tensor], gradients: list[Tensor], states: list[dict]
+) -> None:
     """SGD is affine in the gradient: D is lr times what of g reaches the step."""
     lr, momentum, decay = float(group["lr"]), group["momentum"], group["weight_decay"]
-    if decay:
-        gradients = torch._foreach_add(gradients, weights, alpha=decay)
-    step, share = gradients, 1.0
-    if momentum:
-        if states[0].get("momentum_buffer") is not None:  # torch's first step takes g undamped
-            share = 1 - group["dampening"]
-            step = torch._foreach_mul([state["momentum_buffer"] for state in states], momentum)
-            torch._foreach_add_(step, gradients, alpha=share)
-        if group["nesterov"]:
-            step, share = torch._foreach_add(gradients, step, alpha=momentum), 1 + momentum * share
-    slope = [torch.full_like(weight, lr * share) for weight in weights]
-    return torch._foreach_add(weights, step, alpha=-lr), slope
+    begun = bool(momentum) and states[0].get("momentum_buffer") is not None
+    share = 1 - group["dampening"] if begun else 1.0  # torch's first step takes g undamped
+    buffers = [state["momentum_buffer"] for state in states] if begun else gradients
+    for weight, gradient, buffer in pieces(weights, gradients, buffers):
+        if decay:
+            gradient = torch._foreach_add(gradient, weight, alpha=decay)
+        step = gradient
+        if begun:
+            step = torch._foreach_mul(buffer, momentum)
+            torch._foreach_add_(step, gradient, alpha=share)
+        if momentum and group["nesterov"]:
+            step = torch._foreach_add(gradient, step, alpha=momentum)
+        torch._foreach_add_(weight, step, alpha=-lr)
+    reaches = 1 + momentum * share if momentum and group["nesterov"] else share
+    for slope in slopes:
+        slope.fill_(lr * reaches)
+
+
+PIECE = 1 << 18  # numbers of each tensor; a handful of such parts stays in a processor's cache
+
+
+def pieces(*lists: list[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
+    """The same part of every list, as views, one cache-sized part after another.
+
+    Many elementwise operations in a row are then not held up by memory on a CPU. Other devices,
+    for which starting many small operations is what takes long, get everything at once.
+    """
+    if lists[0] and lists[0][0].device.type != "cpu":
+        yield lists
+        return
+    for tensors in zip(*lists):
+        numbers = tensors[0].numel()
+        if numbers <= PIECE:
+            yield tuple([tensor] for tensor in tensors)
+            continue
+        # Rows are one run of memory in every memory format.
+        rows = max(1, PIECE * len(tensors[0]) // numbers)
+        for part in zip(*(tensor.split(rows) for tensor in tensors)):
+            yield tuple([tensor] for tensor in part)
+
+
+def zeros_like(tensors: list[Tensor]) -> list[Tensor]:
+    """Zeros to read, which take no memory."""
+    return [tensor.new_zeros(()).expand_as(tensor) for tensor in tensors]
 
 
 def norm(tensors: list[Tensor]) -> float:

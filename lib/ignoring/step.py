@@ -1,15 +1,16 @@
 """One training step of any of the nine modes, and of a source model that is trained before the target model."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from lib.ignoring.hypergradient import Batch, frozen_batchnorm, hypergradient, validation_gradient
-from lib.ignoring.lookahead import LookAhead, look_ahead, norm
+from lib.ignoring.hypergradient import Direction, losses_and_tangent, through, unit, validation_gradient
+from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
+from lib.ignoring.lookahead import LookAhead, look_ahead, norm, zeros_like
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import IgnoringVariables, Visit
 
@@ -34,27 +35,6 @@ class Weighting(Enum):
     ONE = "all are one"
     KEPT = "as the ignoring variables have them"
     LEARNED = "the ignoring variables learn from a hypergradient first"
-
-
-@dataclass(frozen=True)
-class Learner:
-    """A model and the optimiser that trains it (one group, the model's parameters in order)."""
-
-    model: nn.Module
-    optimizer: Optimizer
-    parameters: list[Tensor]
-
-    def losses(self, batch: Batch) -> Tensor:
-        return batch.losses(self.model(batch.images))
-
-    def gradient(self, loss: Tensor) -> list[Tensor]:
-        return list(torch.autograd.grad(loss, self.parameters))
-
-    def step(self, gradient: list[Tensor]) -> None:
-        for parameter, part in zip(self.parameters, gradient):
-            parameter.grad = part
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
 
 
 @dataclass(frozen=True)
@@ -125,8 +105,9 @@ def training_step(
         add_source(all_one)
     if mode.near is Source.PLAIN:
         _step_source_model(source, source_batch, all_one, record)
+    found = {}
     if mode.ignores and weighting is Weighting.LEARNED:
-        find_weights(
+        found = find_weights(
             mode,
             options,
             target,
@@ -138,11 +119,15 @@ def training_step(
             validation_batch,
             record,
         )
-    if mode.near is Source.WEIGHTED:
+    if "A" in found:
+        source.step(found.pop("A"))
+    elif mode.near is Source.WEIGHTED:
         _step_source_model(
             source, source_batch, _weigh("A", weighting, variables, source_batch, record), record
         )
-    if mode.in_loss is Source.WEIGHTED:
+    if "B" in found:
+        torch._foreach_add_(gradient, found.pop("B"))
+    elif mode.in_loss is Source.WEIGHTED:
         add_source(_weigh("B", weighting, variables, source_batch, record))
 
     if mode.has_source_model:
@@ -165,16 +150,23 @@ def source_first_step(
 ) -> Record:
     """Update the source model alone; its weights A, where ``mode`` has them, serve its own validation loss."""
     record = Record()
-    weigh = all_one
-    if mode.near is Source.WEIGHTED:
-        if weighting is Weighting.LEARNED:
-            for loop in range(options.meta_loop):
-                last = loop == options.meta_loop - 1
-                ahead = _source_ahead(source, source_batch, record, loop)
-                found = _at_source(options, source, ahead, source_batch, validation_batch)
-                _ask("A", last, found, variables, source_batch, record)
-        weigh = _weigh("A", weighting, variables, source_batch, record)
-    _step_source_model(source, source_batch, weigh, record)
+    if mode.near is not Source.WEIGHTED:
+        _step_source_model(source, source_batch, all_one, record)
+    elif weighting is not Weighting.LEARNED:
+        _step_source_model(
+            source, source_batch, _weigh("A", weighting, variables, source_batch, record), record
+        )
+    else:
+        weighted, scale = None, 1 / source_batch.labelled.numel()
+        for loop in range(options.meta_loop):
+            ahead = look_ahead(source.optimizer, weighted or zeros_like(source.parameters))
+            directions = {"A": _at_source(options, source, ahead, validation_batch)}
+            last = loop == options.meta_loop - 1
+            del ahead, weighted
+            weighted = _weighted_gradient(
+                "A", last, source, source_batch, scale, directions, variables, record
+            )
+        source.step(weighted)
     return record
 
 
@@ -189,47 +181,109 @@ def find_weights(
     source_batch: SourceBatch,
     validation_batch: Batch,
     record: Record,
-) -> None:
+) -> dict[str, list[Tensor]]:
     """Put the hypergradients and the weights A and B that ``mode`` learns into ``record``.
 
     ``gradient`` is that of the target's loss without the weighted source and the proximity, and
-    ``elements`` the number of keypoints in that loss's mean. Nothing but ``variables`` changes.
+    ``elements`` the number of keypoints in that loss's mean. Returns the gradients of the weighted
+    source losses, of A for the source model, of B for the target model. Nothing changes but
+    ``variables`` and the source model's running statistics, which follow the batch that A weights.
     """
-    learns_a, learns_b = mode.near is Source.WEIGHTED, mode.in_loss is Source.WEIGHTED
+    scales = {"A": 1 / source_batch.labelled.numel(), "B": options.gamma / elements}
+    weighted: dict[str, list[Tensor]] = {}
     for loop in range(options.meta_loop):
-        # The look-ahead of both models, with the weights of the loop before (at first: none).
-        pull, anchor, source_ahead = gradient, None, None
-        if learns_a:
-            source_ahead = _source_ahead(source, source_batch, record, loop)
-            anchor = source_ahead.parameters
-        elif mode.has_source_model:
-            anchor = source.parameters
-        if learns_b and loop > 0:
-            weigh = _known(record.weights["B"])
-            _, inner = _source_gradient(target, source_batch, options.gamma / elements, weigh)
-            pull = torch._foreach_add(pull, inner)
-        if anchor is not None:
-            pull = torch._foreach_add(pull, _difference(target.parameters, anchor), alpha=2 * options.lam)
-
-        # What the validation batch says about every source keypoint from there.
-        found = {}
-        if learns_b or not options.validate_at_source:
-            ahead = look_ahead(target.optimizer, pull)
-            steepest = validation_gradient(target.model, ahead.parameters, validation_batch)
-        if learns_b:
-            through, factor = [ahead], options.gamma / elements
-            found["B"] = _through(options, target, source_batch, factor, steepest, through)
-        if learns_a and options.validate_at_source:
-            found["A"] = _at_source(options, source, source_ahead, source_batch, validation_batch)
-        elif learns_a:
-            through, factor = [ahead, source_ahead], 2 * options.lam / source_batch.labelled.numel()
-            found["A"] = _through(options, source, source_batch, factor, steepest, through)
-        for place, told in found.items():
-            _ask(place, loop == options.meta_loop - 1, told, variables, source_batch, record)
+        directions = _directions(mode, options, target, source, gradient, weighted, validation_batch)
+        last = loop == options.meta_loop - 1
+        for place in list(directions):
+            weighted[place] = _weighted_gradient(
+                place, last, source if place == "A" else target, source_batch, scales[place],
+                directions, variables, record,
+            )  # fmt: skip
+    return weighted
 
 
-def _known(weights: Tensor) -> Weigh:
-    return lambda losses: weights
+def _directions(
+    mode: Mode,
+    options: Options,
+    target: Learner,
+    source: Learner | None,
+    gradient: list[Tensor],
+    weighted: dict[str, list[Tensor]],
+    validation_batch: Batch,
+) -> dict[str, Direction]:
+    """Where the source's losses in the places A and B push what the validation batch asks of the next step.
+
+    ``weighted``: gradients of the source losses with the weights of the loop before, at first none.
+    """
+    found, slopes = {}, {}
+    pull, anchor = gradient, source.parameters if mode.has_source_model else None
+    if mode.near is Source.WEIGHTED:
+        ahead = look_ahead(source.optimizer, weighted.pop("A", None) or zeros_like(source.parameters))
+        if options.validate_at_source:
+            found["A"] = _at_source(options, source, ahead, validation_batch)
+        else:
+            slopes["A"] = ahead.derivative
+        anchor = ahead.parameters
+        del ahead
+    learns_b = mode.in_loss is Source.WEIGHTED
+    if not learns_b and not slopes:
+        return found
+
+    if learns_b and "B" in weighted:
+        pull = torch._foreach_add(pull, weighted.pop("B"))
+    if anchor is not None:
+        distance = _difference(target.parameters, anchor)
+        pull = torch._foreach_add(pull, distance, alpha=2 * options.lam)
+        del distance, anchor
+    moved, slope = look_ahead(target.optimizer, pull)
+    del pull
+    if slopes:
+        torch._foreach_mul_(slopes["A"], slope)
+    if learns_b:
+        slopes["B"] = slope
+    del slope
+    if not options.through_optimizer:
+        slopes = dict.fromkeys(slopes)
+    steepest = unit(validation_gradient(target, moved, validation_batch))
+    for place in list(slopes):
+        slope = slopes.pop(place)
+        found[place] = through(steepest, slope) if slope else steepest
+    if "A" in found and not options.validate_at_source:
+        found["A"] = found["A"]._replace(length=2 * options.lam * found["A"].length)
+    return found
+
+
+def _at_source(options: Options, source: Learner, ahead: LookAhead, validation_batch: Batch) -> Direction:
+    """The direction of the source model's own validation loss after its next step."""
+    steepest = unit(validation_gradient(source, ahead.parameters, validation_batch))
+    return through(steepest, ahead.derivative) if options.through_optimizer else steepest
+
+
+def _weighted_gradient(
+    place: str,
+    last: bool,
+    learner: Learner,
+    batch: SourceBatch,
+    scale: float,
+    directions: dict[str, Direction],
+    variables: dict[str, IgnoringVariables],
+    record: Record,
+) -> list[Tensor]:
+    """The gradient of ``scale`` times the sum of the source losses of a place, as its hypergradient weights them.
+
+    One forward pass of ``batch`` serves both. The variables remember the last loop's hypergradient
+    alone; that pass is the one that the source model's running statistics follow.
+    """
+    with nullcontext() if place == "A" and last else frozen_batchnorm(learner.model):
+        direction = directions.pop(place)
+        losses, tangent = losses_and_tangent(learner, batch, direction.tensors)
+    record.gradients[place] = tangent * (-scale * direction.length)
+    del direction, tangent
+    ask = variables[place].commit if last else variables[place].propose
+    record.weights[place] = ask(record.gradients[place], batch.visit(losses))
+    losses = record.weights[place] * losses
+    record.losses["source_model" if place == "A" else "source"] = losses.detach().mean()
+    return learner.gradient(scale * losses.sum())
 
 
 def _weigh(
@@ -239,30 +293,14 @@ def _weigh(
     batch: SourceBatch,
     record: Record,
 ) -> Weigh:
-    """The weights of a place, put into ``record`` where they are not there yet."""
+    """The weights of a place in a step without a hypergradient, put into ``record``."""
 
     def weigh(losses: Tensor) -> Tensor:
-        if weighting is Weighting.ONE:
-            record.weights[place] = all_one(losses)
-        elif weighting is Weighting.KEPT:
-            record.weights[place] = variables[place].recall(batch.visit(losses))
+        one = weighting is Weighting.ONE
+        record.weights[place] = all_one(losses) if one else variables[place].recall(batch.visit(losses))
         return record.weights[place]
 
     return weigh
-
-
-def _ask(
-    place: str,
-    last: bool,
-    told: tuple[Tensor, Tensor],
-    variables: dict[str, IgnoringVariables],
-    batch: SourceBatch,
-    record: Record,
-) -> None:
-    """Let the variables turn (losses, hypergradient) into weights; only the last loop's are remembered."""
-    losses, record.gradients[place] = told
-    ask = variables[place].commit if last else variables[place].propose
-    record.weights[place] = ask(record.gradients[place], batch.visit(losses))
 
 
 def _step_source_model(source: Learner, batch: SourceBatch, weigh: Weigh, record: Record) -> None:
@@ -270,34 +308,6 @@ def _step_source_model(source: Learner, batch: SourceBatch, weigh: Weigh, record
     losses = weigh(losses.detach()) * losses
     record.losses["source_model"] = losses.detach().mean()
     source.step(source.gradient(losses.mean()))
-
-
-def _source_ahead(source: Learner, batch: SourceBatch, record: Record, loop: int) -> LookAhead:
-    """The source model's next step with the weights A of the loop before, at first none."""
-    if loop == 0:
-        inner = [torch.zeros_like(parameter) for parameter in source.parameters]
-    else:
-        _, inner = _source_gradient(source, batch, 1 / batch.labelled.numel(), _known(record.weights["A"]))
-    return look_ahead(source.optimizer, inner)
-
-
-def _at_source(
-    options: Options, source: Learner, ahead: LookAhead, batch: SourceBatch, validation_batch: Batch
-) -> tuple[Tensor, Tensor]:
-    """Losses and hypergradient [N, J] of the source model's own validation loss after its next step."""
-    steepest = validation_gradient(source.model, ahead.parameters, validation_batch)
-    return _through(options, source, batch, 1 / batch.labelled.numel(), steepest, [ahead])
-
-
-def _through(
-    options: Options,
-    learner: Learner,
-    batch: SourceBatch,
-    factor: float,
-    steepest: list[Tensor],
-    through: list[LookAhead],
-) -> tuple[Tensor, Tensor]:
-    return hypergradient(learner.model, batch, factor, steepest, through if options.through_optimizer else [])
 
 
 def _source_gradient(

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import unrolled
+from lib.ignoring.learner import Learner
 from lib.ignoring.modes import MODES, Source
 from lib.ignoring.step import Options, SourceBatch, Weighting, source_first_step, training_step
 from lib.ignoring.weights import LossAwareWeights, OnlineWeights, PersistentWeights
-from tests.oracle import unrolled
 from tests.oracle.plain_step import (
     PlainOnline,
     PlainPersistent,
@@ -410,3 +412,74 @@ def test_without_the_optimizers_derivatives_the_direction_is_the_plain_validatio
     record = take(MODES["ours5"], options, target, source, variables, batches, index, flipped)
     for place, gradient in expected.items():
         torch.testing.assert_close(record.gradients[place], gradient, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", OURS)
+def test_the_original_way_with_second_order_graphs_finds_the_same_weights(name, optimizer):
+    """Two steps, so that the models' agree as well."""
+    target, source = learners(name, optimizer)
+    pairs = [made and (made.model, made.optimizer) for made in (copied(target), source and copied(source))]
+    variables, _ = made_variables(name, "online")
+    for step in range(2):
+        batches, index, flipped = material(step)
+        record = take(MODES[name], Options(LAM, GAMMA), target, source, variables, batches, index, flipped)
+        expected = unrolled.online_step(name, LAM, GAMMA, *pairs, batches)
+        assert record.weights.keys() == expected.keys()
+        assert_same(record.weights, expected, "weights")
+    for made, pair in zip((target, source), pairs):
+        if made:
+            assert_same(parameters_of(made), [p.detach() for p in pair[0].parameters()], "model")
+
+
+def flops_of(call):
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize("name", OURS)
+def test_every_pass_is_used_once(name, meta_loop):
+    """In multiplications of convolutions: 11 forward passes for ours1 and ours2, of which baseline2 has 6."""
+    target, source = learners(name)
+    batches, index, flipped = material(0)
+    images, batch = batches["target"][0], as_batch(*batches["target"])
+    with torch.no_grad():
+        forward, first = flops_of(lambda: target.model(images)), flops_of(lambda: target.model.conv1(images))
+    both = flops_of(lambda: target.gradient(target.losses(batch).sum()))
+    tangent = 2 * forward - first  # the pictures have no tangent
+    variables, _ = made_variables(name, "online")
+    found = flops_of(
+        lambda: take(
+            MODES[name], Options(LAM, GAMMA, meta_loop), target, source, variables, batches, index, flipped
+        )
+    )
+    mode = MODES[name]
+    learned = [mode.in_loss, mode.near].count(Source.WEIGHTED)
+    plain = [mode.in_loss, mode.near].count(Source.PLAIN)
+    # Target, the validation batch in each loop; the source once with and maybe once without weights.
+    assert found == both * (1 + plain) + meta_loop * (both + learned * (both + tangent))
+
+
+def test_single_precision_finds_the_hypergradients_of_double():
+    batches, index, flipped = material(0)
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        target, source = (learner("adam", 1e-3, 3, seed) for seed in (0, 1))
+        if dtype == torch.float32:
+            target, source = (in_single_precision(made) for made in (target, source))
+        given = {name: tuple(part.to(dtype) for part in batch) for name, batch in batches.items()}
+        variables = {place: OnlineWeights(COUNT, PARTNER).to(dtype) for place in "AB"}
+        record = take(MODES["ours5"], Options(LAM, GAMMA), target, source, variables, given, index, flipped)
+        found[dtype] = {place: g.double() for place, g in record.gradients.items()}
+    for place, exact in found[torch.float64].items():
+        assert (found[torch.float32][place] - exact).norm() / exact.norm() < 1e-3
+
+
+def in_single_precision(made):
+    model = copy.deepcopy(made.model).float()
+    parameters = list(model.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, weight_decay=1e-3)
+    optimizer.load_state_dict(made.optimizer.state_dict())
+    return Learner(model, optimizer, parameters)

@@ -11,7 +11,7 @@ import math
 import torch
 from torch.func import functional_call
 
-from tests.oracle import unrolled
+from benchmarks import unrolled
 
 
 class PlainOnline:
@@ -236,7 +236,7 @@ def plain_step(
         proximity = lam * sum(((w - anchor.detach()) ** 2).sum() for w, anchor in pairs)
         means["proximity"] = proximity.item()
         loss = loss + proximity
-    _descend(target, loss)
+    unrolled.descend(target, loss)
     return means, {place: weights[place] for place in learned}
 
 
@@ -278,7 +278,7 @@ def _weights(learned, of_place, variables, batches, index, flipped, meta_loop, g
 
 def _step_source(source, weights, batches):
     loss = (weights * _losses(source[0], batches["source"])).mean()
-    _descend(source, loss)
+    unrolled.descend(source, loss)
     return loss.item()
 
 
@@ -293,10 +293,3 @@ def _losses_without_statistics(model, batch):
     copies = {name: buffer.clone() for name, buffer in model.named_buffers()}
     outputs = functional_call(model, {**dict(model.named_parameters()), **copies}, (images,))
     return unrolled.keypoint_losses(outputs, heatmaps, weight)
-
-
-def _descend(pair, loss):
-    _, optimizer = pair
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from lib.core.loss import keypoint_losses
-from lib.ignoring.hypergradient import Batch
-from lib.ignoring.step import Learner, SourceBatch
+from lib.ignoring.learner import Batch, Learner
+from lib.ignoring.step import SourceBatch
 
 JOINTS = 4
 PARTNER = (1, 0, 2, 3)

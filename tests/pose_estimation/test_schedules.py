@@ -238,6 +238,23 @@ def test_cached_pictures_change_nothing(config):
     assert results_of(config, "ours2", "a")["test"] == results_of(config, "ours2", "b")["test"]
 
 
+def test_mixed_precision_trains_and_keeps_everything_in_single_precision(config):
+    """As ``off`` in YAML, which reads it as false, and ``bf16``; hypergradients agree to about 1 %."""
+    config.write_text(config.read_text().replace("TRAIN: {", "TRAIN: {AMP: off, OPTIMIZER: sgd, "))
+    norms = {}
+    for name in ("off", "bf16"):
+        given = [] if name == "off" else ["TRAIN.AMP", "bf16"]
+        assert run(config, "--ours5", *given, "--save_dir", str(config.parent / name)) == 0
+        checkpoint = weights_file(config, "ours5", name)
+        for part in ("target_model", "source_model", "variables"):
+            tensors = checkpoint[part] if part != "variables" else checkpoint[part]["B"]
+            assert not any(t.dtype in (torch.bfloat16, torch.float16) for t in tensors.values())
+        first = next(line for line in metrics_of(config, "ours5", name) if "loss/target" in line)
+        norms[name] = [first[f"hypergradient/{place}_norm"] for place in "AB"]
+    assert norms["bf16"] != norms["off"]
+    assert norms["bf16"] == pytest.approx(norms["off"], rel=0.1)
+
+
 def test_channels_last_gives_the_same_numbers(config):
     """But for rounding; SGD, because Adam's first steps make a rounding error of a zero gradient large."""
     words = ["--ours5", "TRAIN.OPTIMIZER", "sgd", "LBI.LOOKAHEAD", "sgd"]

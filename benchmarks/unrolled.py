@@ -147,3 +147,47 @@ def _stepped(pair, loss_of):
     total = loss_of(dict(zip((n for n, _ in model.named_parameters()), weights)))
     gradients = torch.autograd.grad(total, weights, create_graph=True)
     return optimizer_step(optimizer, weights, gradients)
+
+
+def online_step(mode, lam, gamma, target, source, batches):
+    """One step of the original's: second-order graphs, weights minmax(max(-G, 0)), then the real steps.
+
+    As in the original, BatchNorm's running statistics follow every pass. Returns {A and B that ``mode``
+    has: weights [N, J]}.
+    """
+    in_loss, near = TABLE[mode]
+    weights = {place: torch.zeros_like(batches["source"][2]) for place in "AB"}
+    found = hypergradient(mode, lam, gamma, target, source, batches, weights["A"], weights["B"])
+    learned = {place: online_weights(g) for place, g in zip("AB", found) if g is not None}
+    weights = {place: torch.ones_like(w) for place, w in weights.items()} | learned
+
+    def losses(pair, name):
+        return _losses(pair[0], dict(pair[0].named_parameters()), batches[name])
+
+    if near not in ("no", "fixed"):
+        descend(source, (weights["A"] * losses(source, "source")).mean())
+    parts = [losses(target, "target").flatten()]
+    if in_loss != "no":
+        parts.append((gamma * weights["B"] * losses(target, "source")).flatten())
+    loss = torch.cat(parts).mean()
+    if near != "no":
+        pairs = zip(target[0].parameters(), source[0].parameters())
+        loss = loss + lam * sum(((w - anchor.detach()) ** 2).sum() for w, anchor in pairs)
+    descend(target, loss)
+    return learned
+
+
+def online_weights(gradient):
+    positive = torch.where(gradient < 0, -gradient, 0.0)
+    low, high = positive.min(), positive.max()
+    if low == high:
+        return torch.ones_like(positive) if high > 0 else torch.zeros_like(positive)
+    return (positive - low) / (high - low)
+
+
+def descend(pair, loss):
+    """A step of (model, optimizer) down ``loss``."""
+    _, optimizer = pair
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

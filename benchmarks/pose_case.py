@@ -1,0 +1,71 @@
+"""What benchmarks of the training step measure: a mode's step on ResNet-50 and batches of drawn numbers."""
+
+from pathlib import Path
+
+import torch
+from easydict import EasyDict
+
+from lib.core.batches import as_batch, as_source_batch
+from lib.core.config import load_config
+from lib.core.state import State, build_state
+from lib.dataset.joints import Sample
+from lib.dataset.keypoints import flip_permutation, network_joints
+from lib.ignoring.modes import MODES
+from lib.ignoring.step import Options, Record, Weighting, training_step
+
+CONFIG = Path(__file__).resolve().parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
+PEOPLE = 8  # in each of the three batches
+
+
+def config_of(**overrides: object) -> EasyDict:
+    """The published setting, from random weights; ``overrides`` as TRAIN__AMP='bf16'."""
+    given = {key.replace("__", "."): value for key, value in overrides.items()}
+    return load_config(CONFIG, {"MODEL.INIT_WEIGHTS": False, "LBI.VARIABLES": "online", **given})[0]
+
+
+def device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def drawn(seed: int, config: EasyDict) -> Sample:
+    """Pictures of noise, a Gaussian somewhere in each heatmap, and a fifth of the joints without label."""
+    rng = torch.Generator().manual_seed(seed)
+    (width, height), (columns, rows) = config.MODEL.IMAGE_SIZE, config.MODEL.EXTRA.HEATMAP_SIZE
+    joints = config.MODEL.NUM_JOINTS
+    x, y = torch.rand(2, PEOPLE, joints, 1, 1, generator=rng)
+    squared = (torch.arange(columns) - x * columns) ** 2 + (torch.arange(rows)[:, None] - y * rows) ** 2
+    return Sample(
+        torch.randn(PEOPLE, 3, height, width, generator=rng),
+        torch.exp(-squared / (2 * config.MODEL.EXTRA.SIGMA**2)),
+        (torch.rand(PEOPLE, joints, generator=rng) < 0.8).float(),
+        torch.arange(PEOPLE),
+        torch.zeros(PEOPLE, dtype=torch.bool),
+        [""] * PEOPLE,
+    ).to(device())
+
+
+class PoseCase:
+    """A mode's models, optimisers and ignoring variables, and the batches of all its steps."""
+
+    def __init__(self, mode: str, config: EasyDict):
+        self.mode, self.config = MODES[mode], config
+        partner = flip_permutation(network_joints(config.MODEL.NUM_JOINTS))
+        self.state: State = build_state(config, self.mode, device(), PEOPLE, partner, print)
+        self.target, self.source, self.validation = (drawn(seed, config) for seed in range(3))
+
+    def step(self) -> Record:
+        """One training step; weights are learned in every LBI.EVERY-th."""
+        learns = self.mode.ignores and self.state.step % self.config.LBI.EVERY == 0
+        record = training_step(
+            self.mode,
+            Options(self.config.LBI.LAM, self.config.LBI.GAMMA),
+            self.state.target,
+            self.state.source,
+            self.state.variables,
+            as_batch(self.target, True),
+            as_source_batch(self.source, True),
+            as_batch(self.validation, True) if learns else None,
+            Weighting.LEARNED if learns else Weighting.KEPT,
+        )
+        self.state.step += 1
+        return record

@@ -1,0 +1,69 @@
+"""Which people are in the batches of a step, whatever steps came before in the same process."""
+
+import logging
+
+import pytest
+import torch
+
+from lib.core.batches import Batches
+from lib.core.config import load_config
+from lib.core.data import build_data
+from lib.core.schedule import phases
+from lib.core.state import State
+from lib.ignoring.modes import MODES
+from lib.ignoring.weights import PersistentWeights
+from tests.oracle.setups import learner
+
+
+@pytest.fixture
+def start(config):
+    """Batches of ours1 as a run has them that begins at a step, and what validation they read."""
+    settings, _ = load_config(config, {"LBI.EVERY": 3, "TRAIN.BATCH_SIZE": 2})
+    data = build_data(settings, True, lambda line: None)
+    (phase,) = phases(settings, MODES["ours1"])
+
+    def batches_from(step):
+        variables = {"B": PersistentWeights(20, tuple(range(13)), 0.7)}
+        state = State("ours1", learner(), None, variables, step=step)
+        made = Batches(settings, phase, data, state, torch.device("cpu"), logging.getLogger())
+        made.read = []
+        read = made._read
+
+        def watched(people, order):
+            for batch in read(people, order):
+                if people is made.people:
+                    made.read.append(batch.index.tolist())
+                yield batch
+
+        made._read = watched
+        return made
+
+    return batches_from
+
+
+def people(sample):
+    return sample and sample.index.tolist()
+
+
+def run(batches, begin, end, learned):
+    """{step: people of target, source and validation}."""
+    return {step: [people(p) for p in batches.next(step, step in learned)] for step in range(begin, end)}
+
+
+def test_validation_is_read_only_where_it_is_used(start):
+    batches, learned = start(0), {0, 3, 6}
+    found = run(batches, 0, 8, learned)
+    assert {step for step, (_, _, validation) in found.items() if validation} == learned
+    assert batches.read == [found[step][2] for step in sorted(learned)]
+    assert len({tuple(of) for of in batches.read}) == 3
+
+
+@pytest.mark.parametrize(
+    "learned", [{0, 3, 6, 9}, {6, 9}, {0, 3}], ids=["all", "after a warm-up", "before a rest"]
+)
+def test_batches_follow_from_the_step_alone(start, learned):
+    whole = run(start(0), 0, 10, learned)
+    for begin in (1, 3, 5):
+        assert run(start(begin), begin, 10, learned) == {step: whole[step] for step in range(begin, 10)}
+    everywhere = run(start(0), 0, 10, {0, 3, 6, 9})
+    assert all(whole[step] == everywhere[step] for step in learned)
