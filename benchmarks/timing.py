@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from lib.utils.device import wait_for_device
 from lib.utils.files import write_text
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python")
@@ -42,10 +43,10 @@ def median_times(variants: dict[str, Callable[[], object]], repeat: int) -> dict
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(repeat + 1):
         for name, call in variants.items():
-            _wait_for_device()
+            wait_for_device()
             begun = time.perf_counter()
             call()
-            _wait_for_device()
+            wait_for_device()
             taken[name].append(time.perf_counter() - begun)
     return {name: statistics.median(times[1:]) for name, times in taken.items()}  # the first warms up
 
@@ -102,8 +103,3 @@ def write_numbers(path: Path | None, numbers: dict) -> None:
     """Write a benchmark's ``numbers``, with the machine that they are of, where a file is asked for."""
     if path is not None:
         write_text(path, json.dumps({"machine": machine(), **numbers}, indent=2) + "\n")
-
-
-def _wait_for_device() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -14,6 +14,7 @@ from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.loader import EndlessBatches, readable, training_batches
 from lib.ignoring.hypergradient import Batch
 from lib.ignoring.step import SourceBatch
+from lib.utils.profile import profiled
 
 
 class Batches:
@@ -40,6 +41,7 @@ class Batches:
                 whole = EndlessBatches(len(people), size, config.SEED, shuffle=False)
                 self.validation = itertools.repeat(next(self._read(people, whole)))
 
+    @profiled("data")
     def next(self) -> tuple[Sample | None, Sample | None, Sample | None]:
         """Batches of target, source and validation, those that the phase uses."""
         return tuple(part and next(part) for part in (self.target, self.source, self.validation))

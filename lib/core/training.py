@@ -185,7 +185,7 @@ def _run_epochs(
             target, source, validation = batches.next()
             outputs: list[torch.Tensor] = []
             weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_per_epoch, step_of_epoch)
-            record = _step(config, phase, weighting, state, target, source, validation, outputs)
+            record = take_step(config, phase, weighting, state, target, source, validation, outputs)
             state.step += 1
             steps_left -= 1
             stop_unless_finite(record, state.step)
@@ -211,7 +211,7 @@ def _run_epochs(
     log.info(f"trained for {duration(time.monotonic() - started)}")
 
 
-def _step(
+def take_step(
     config: EasyDict,
     phase: Phase,
     weighting: Weighting,

@@ -22,6 +22,7 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lib.ignoring.lookahead import LookAhead, norm
+from lib.utils.profile import profiled
 
 # torch's own forward mode calls the function that this warning is about.
 warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
@@ -56,6 +57,7 @@ def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
             layer.running_mean, layer.running_var, layer.num_batches_tracked = buffers
 
 
+@profiled("validation")
 def validation_gradient(model: nn.Module, parameters: list[Tensor], batch: Batch) -> list[Tensor]:
     """u = gradient of the mean loss on ``batch`` with ``parameters`` in place of the model's own."""
     moved = [parameter.detach().requires_grad_() for parameter in parameters]
@@ -65,6 +67,7 @@ def validation_gradient(model: nn.Module, parameters: list[Tensor], batch: Batch
     return list(torch.autograd.grad(batch.losses(outputs).mean(), moved))
 
 
+@profiled("tangent")
 def losses_and_tangent(model: nn.Module, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The losses l [N, J] and < direction, grad l_ij > [N, J]; no graph is kept, no statistics change.
 

@@ -12,6 +12,7 @@ from lib.ignoring.hypergradient import Batch, frozen_batchnorm, hypergradient, v
 from lib.ignoring.lookahead import LookAhead, look_ahead, norm
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import IgnoringVariables, Visit
+from lib.utils.profile import profiled
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,15 @@ class Learner:
     optimizer: Optimizer
     parameters: list[Tensor]
 
+    @profiled("forward")
     def losses(self, batch: Batch) -> Tensor:
         return batch.losses(self.model(batch.images))
 
+    @profiled("backward")
     def gradient(self, loss: Tensor) -> list[Tensor]:
         return list(torch.autograd.grad(loss, self.parameters))
 
+    @profiled("optimiser")
     def step(self, gradient: list[Tensor]) -> None:
         for parameter, part in zip(self.parameters, gradient):
             parameter.grad = part
@@ -87,6 +91,7 @@ def all_one(losses: Tensor) -> Tensor:
     return torch.ones_like(losses)
 
 
+@profiled("step")
 def training_step(
     mode: Mode,
     options: Options,
@@ -154,6 +159,7 @@ def training_step(
     return record
 
 
+@profiled("step")
 def source_first_step(
     mode: Mode,
     options: Options,
@@ -265,6 +271,7 @@ def _ask(
     record.weights[place] = ask(record.gradients[place], batch.visit(losses))
 
 
+@profiled("source")
 def _step_source_model(source: Learner, batch: SourceBatch, weigh: Weigh, record: Record) -> None:
     losses = source.losses(batch)
     losses = weigh(losses.detach()) * losses
@@ -300,6 +307,7 @@ def _through(
     return hypergradient(learner.model, batch, factor, steepest, through if options.through_optimizer else [])
 
 
+@profiled("source")
 def _source_gradient(
     learner: Learner, batch: SourceBatch, scale: float, weigh: Weigh
 ) -> tuple[Tensor, list[Tensor]]:
