@@ -80,7 +80,7 @@ def totals(found: Iterable[Span]) -> dict[tuple[str, ...], Total]:
 
 def table(parts: dict[tuple[str, ...], Total], steps: int, seconds: float) -> str:
     """The parts of ``steps`` steps that took ``seconds`` together, the longest first."""
-    rows = [(_title(path), total.calls, total.seconds) for path, total in parts.items()]
+    rows = [(part_name(path), total.calls, total.seconds) for path, total in parts.items()]
     rows.sort(key=lambda row: -row[2])
     rows.append(("outside of all parts", steps, seconds - sum(row[2] for row in rows)))
     rows.append(("together", steps, seconds))
@@ -92,7 +92,7 @@ def table(parts: dict[tuple[str, ...], Total], steps: int, seconds: float) -> st
     return "\n".join(lines)
 
 
-def _title(path: tuple[str, ...]) -> str:
+def part_name(path: tuple[str, ...]) -> str:
     """'source: backward' of ('step', 'source', 'backward'), 'target: backward' of ('step', 'backward')."""
     if path == ("step",):
         return "elementwise, and the rest of the step"
