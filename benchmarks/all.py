@@ -54,7 +54,8 @@ def run(script: Path, options: list[str]) -> dict:
             if process.returncode or not path.exists():
                 log.seek(0)
                 raise RuntimeError("".join(log.readlines()[-15:]))
-        unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
+        # Linux counts this process in, which is small; macOS counts bytes, Linux KiB.
+        unit = 1 if sys.platform == "darwin" else 1024
         numbers = json.loads(path.read_text())
         numbers["run"] = {
             "seconds": round(time.monotonic() - begun, 1),

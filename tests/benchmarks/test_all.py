@@ -63,7 +63,7 @@ def test_one_that_fails_stops_no_other_and_what_is_not_run_stays(folder, capfd):
     assert "[1/3] benchmarks/data.py" in told.out and "no such data" in told.err
     numbers = json.loads((out / "speed.json").read_text())
     assert list(numbers) == ["nms", "growth"] and numbers["nms"]["repeat"] == "3"
-    assert 1 < numbers["nms"]["run"]["peak MiB of the process"] < 1000
+    assert numbers["nms"]["run"]["peak MiB of the process"] > 1
     assert main(["--out", str(out), "--only", "nms", "--threads", "2"], folder) == 0
     numbers = json.loads((out / "speed.json").read_text())
     assert [numbers[name]["machine"]["threads"] for name in ("nms", "growth")] == [2, 1]
