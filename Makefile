@@ -1,5 +1,6 @@
 # make demo: train and compare on the built-in data.   make test: run the tests.
 # make evidence: the modes against oracles and simpler ways, over noises and seeds.   FULL=1: all of it, in hours; what is in benchmarks/results is not run again.
+# make bench: measure speed and memory, in a table (benchmarks/results/speed.md); for a machine that does nothing else.
 # Each sets up what it needs first and repeats nothing that is already there.
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ EVIDENCE_NOISE := exchange:0.6,jitter:0.6,person_swap:0.4,offset:0.5,none,exchan
 EVIDENCE_SEEDS := 100,101,102,103,104
 endif
 
-.PHONY: help setup extension data demo evidence test lint clean
+.PHONY: help setup extension data demo evidence bench test lint clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -56,6 +57,9 @@ ifdef FULL
 endif
 	$(BIN)/python benchmarks/modes.py --cfg $(DEMO) --modes $(EVIDENCE_METHODS) --noise $(EVIDENCE_NOISE) \
 		--seeds $(EVIDENCE_SEEDS) --out $(EVIDENCE)
+
+bench: setup
+	$(BIN)/python benchmarks/all.py
 
 test: setup
 	$(BIN)/python -m pytest -q -m "not slow"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 
+from lib.utils.device import wait_for_device
 from lib.utils.files import write_text
 
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python")
@@ -42,10 +43,10 @@ def median_times(variants: dict[str, Callable[[], object]], repeat: int) -> dict
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(repeat + 1):
         for name, call in variants.items():
-            _wait_for_device()
+            wait_for_device()
             begun = time.perf_counter()
             call()
-            _wait_for_device()
+            wait_for_device()
             taken[name].append(time.perf_counter() - begun)
     return {name: statistics.median(times[1:]) for name, times in taken.items()}  # the first warms up
 
@@ -63,12 +64,18 @@ def peak_memory(arguments: list[str]) -> float:
 
 def print_peak_memory() -> None:
     """On CUDA what torch's tensors took at most, elsewhere the process's largest resident size."""
-    if torch.cuda.is_available():
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_resident()
     print(f"peak MiB {peak / 2**20:.1f}")
+
+
+def peak_resident() -> int:
+    """Bytes that this process had in memory at most."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux's getrusage counts what the process had that started this one
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, other systems KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def machine() -> dict[str, str | int]:
@@ -102,8 +109,3 @@ def write_numbers(path: Path | None, numbers: dict) -> None:
     """Write a benchmark's ``numbers``, with the machine that they are of, where a file is asked for."""
     if path is not None:
         write_text(path, json.dumps({"machine": machine(), **numbers}, indent=2) + "\n")
-
-
-def _wait_for_device() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

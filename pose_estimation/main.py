@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.core import command as shared
 from lib.core.data import build_data
 from lib.core.errors import InputError
+from lib.core.profiling import profile
 from lib.core.training import Folders, train
 from lib.ignoring.modes import MODES, Mode
 
@@ -22,6 +23,7 @@ FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} |
 
 def build_parser() -> argparse.ArgumentParser:
     parser = shared.settings_parser(__doc__, FLAGS)
+    parser.add_argument("--profile", nargs="?", type=int, const=10, metavar="STEPS", help="don't train: say where the time of a step goes, over STEPS of them (default 10), and write torch's trace")  # fmt: skip
     modes = parser.add_argument_group("mode, exactly one of")
     for mode in MODES.values():
         modes.add_argument(f"--{mode.name}", action="store_true", help=mode.meaning)
@@ -43,6 +45,9 @@ def command(words: list[str] | None) -> Path:
     config, notes = shared.configuration(arguments)
     data = build_data(config, mode.uses_source, notes.append)
     names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
+    if arguments.profile is not None:
+        folders = Folders.of(config, arguments.cfg, names, f"{mode.name}_profile")
+        return profile(config, mode, data, folders, notes, arguments.profile)
     return train(config, mode, data, Folders.of(config, arguments.cfg, names, mode.name), notes)
 
 

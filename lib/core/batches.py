@@ -13,7 +13,8 @@ from lib.core.state import State
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.loader import EndlessBatches, readable, training_batches
 from lib.ignoring.learner import Batch
-from lib.ignoring.step import SourceBatch
+from lib.ignoring.step import SourceBatch, Weighting
+from lib.utils.profile import profiled
 
 
 class Batches:
@@ -33,8 +34,10 @@ class Batches:
             of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
             self.source = self._read(data.source, of_source)
 
-    def next(self, step: int, validates: bool) -> tuple[Sample | None, Sample | None, Sample | None]:
-        """Batches of target and source, where the phase uses them, and of validation, where the step does."""
+    @profiled("data")
+    def next(self, step: int, weighting: Weighting) -> tuple[Sample | None, Sample | None, Sample | None]:
+        """Batches of target and source, where the phase uses them, and of validation, where the step learns."""
+        validates = self.people is not None and weighting is Weighting.LEARNED
         if validates and self.validation is None:
             self.validation = self._validation(step)
         parts = (self.target, self.source, self.validation if validates else None)

@@ -11,9 +11,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lib.core.errors import InputError
-from lib.dataset.annotations import by_image, numbers, read_json, whole_number
+from lib.dataset.annotations import numbers, read_json, whole_number
 from lib.dataset.coco import FLAT, PERSON, COCOFile, read_coco_file
-from lib.nms.nms import COCO_SIGMAS, oks_nms
+from lib.nms.nms import COCO_SIGMAS, oks_nms_by_image
 
 MEASURES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
 RESULT = ("image_id", "category_id", "keypoints", "score")
@@ -38,22 +38,15 @@ def coco_results(
     poses = np.concatenate([joints, scores[..., None]], axis=-1).astype(np.float64)
     sure = scores > in_vis_thre
     ranks = box_scores * (scores * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
-    results = []
-    for people in by_image(image_ids):
-        if nms:
-            keep = oks_nms(poses[people], ranks[people], areas[people], oks_thre, COCO_SIGMAS)
-        else:
-            keep = np.argsort(-ranks[people], kind="stable")
-        results += [
-            {
-                "image_id": int(image_ids[i]),
-                "category_id": PERSON,
-                "keypoints": poses[i].ravel().tolist(),
-                "score": float(ranks[i]),
-            }
-            for i in people[keep]
-        ]
-    return results
+    if nms:
+        keep = oks_nms_by_image(poses, ranks, areas, image_ids, oks_thre, COCO_SIGMAS)
+    else:
+        keep = np.lexsort((-ranks, image_ids))
+    rows = zip(image_ids[keep].tolist(), poses[keep].reshape(-1, *FLAT).tolist(), ranks[keep].tolist())
+    return [
+        {"image_id": image, "category_id": PERSON, "keypoints": keypoints, "score": score}
+        for image, keypoints, score in rows
+    ]
 
 
 def read_coco_results(path: str | PathLike) -> list[dict]:

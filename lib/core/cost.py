@@ -13,7 +13,7 @@ from lib.dataset.mpii import VALIDATION_SHARE
 from lib.ignoring.modes import Mode, Source
 
 FORWARD_BACKWARD = 3
-FORWARD_TANGENT = 3
+TANGENT = 2  # beside the source forward pass that the weighted loss takes anyway
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def forwards_of_hypergradient(config: EasyDict, phase: Phase) -> float:
     validation = FORWARD_BACKWARD * (lbi.VAL_BATCH_SIZE or config.TRAIN.BATCH_SIZE) / config.TRAIN.BATCH_SIZE
     source = _source_share(config)
     again = (lbi.META_LOOP - 1) * learned * FORWARD_BACKWARD * source
-    return lbi.META_LOOP * (asked * validation + learned * FORWARD_TANGENT * source) + again
+    return lbi.META_LOOP * (asked * validation + learned * TANGENT * source) + again
 
 
 def training_cost(config: EasyDict, mode: Mode, target_people: int, source_people: int) -> Cost:

@@ -50,6 +50,18 @@ def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:
     return back
 
 
+def both_ways(model: nn.Module, images: Tensor, partner: list[int], shift: bool, at_once: bool) -> Tensor:
+    """Mean of the heatmaps of ``images`` [N, 3, H, W] and of their mirror images (see ``mirrored``).
+
+    at_once: one pass of 2 N pictures, which fills a GPU better. On a CPU two passes of N are faster.
+    """
+    if at_once:
+        straight, back = model(torch.cat([images, images.flip(-1)])).chunk(2)
+    else:
+        straight, back = model(images), model(images.flip(-1))
+    return (straight + mirrored(back, partner, shift)) / 2
+
+
 @torch.no_grad()
 def predict(
     model: nn.Module,
@@ -68,9 +80,10 @@ def predict(
     for batch in batches:
         batch = readable(batch, options.on_bad_image, report)
         images = batch.image.to(device)
-        outputs = model(images)
         if options.flip_test:
-            outputs = (outputs + mirrored(model(images.flip(-1)), dataset.partner, options.shift_heatmap)) / 2
+            outputs = both_ways(model, images, dataset.partner, options.shift_heatmap, images.is_cuda)
+        else:
+            outputs = model(images)
         outputs = outputs.float().cpu()
         loss_sum += float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
         numbers = batch.index.numpy()

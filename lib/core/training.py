@@ -184,10 +184,8 @@ def _run_epochs(
             begun = time.perf_counter()
             outputs: list[torch.Tensor] = []
             weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_per_epoch, step_of_epoch)
-            # A phase without ignoring variables learns none, whatever the other phase does.
-            learns = phase.ignores and weighting is Weighting.LEARNED
-            target, source, validation = batches.next(state.step, learns)
-            record = _step(config, phase, weighting, state, target, source, validation, outputs)
+            target, source, validation = batches.next(state.step, weighting)
+            record = take_step(config, phase, weighting, state, target, source, validation, outputs)
             state.step += 1
             steps_left -= 1
             stop_unless_finite(record, state.step)
@@ -213,7 +211,7 @@ def _run_epochs(
     log.info(f"trained for {duration(time.monotonic() - started)}")
 
 
-def _step(
+def take_step(
     config: EasyDict,
     phase: Phase,
     weighting: Weighting,

@@ -20,17 +20,20 @@ from torch.func import functional_call
 
 from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
 from lib.ignoring.lookahead import norm
+from lib.utils.profile import profiled
 
 # torch's own forward mode calls the function that this warning is about.
 warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 
 
+@profiled("validation")
 def validation_gradient(learner: Learner, values: list[Tensor], batch: Batch) -> list[Tensor]:
     """u = gradient of the mean loss on ``batch`` with ``values`` in place of the model's parameters."""
     with frozen_batchnorm(learner.model), learner.moved_to(values):
         return learner.gradient(learner.losses(batch).mean())
 
 
+@profiled("tangent")
 def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The losses l [N, J], with their graph, and < direction, grad l_ij > [N, J] without one.
 

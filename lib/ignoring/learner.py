@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from lib.ignoring.tangent import TangentPass, tangent_pass
+from lib.utils.profile import profiled
 
 # losses of one batch through a network: (its outputs) -> [N, J]
 Losses = Callable[[Tensor], Tensor]
@@ -44,6 +45,7 @@ class Learner:
         """None for a network that lib.ignoring.tangent has no rules for."""
         return tangent_pass(self.model)
 
+    @profiled("forward")
     def losses(self, batch: Batch) -> Tensor:
         with self.precision(batch):
             outputs = (self.compiled or self.model)(batch.images)
@@ -58,9 +60,11 @@ class Learner:
         """Outputs, or their tangent, as the losses want them."""
         return outputs if self.autocast is None else outputs.float()
 
+    @profiled("backward")
     def gradient(self, loss: Tensor) -> list[Tensor]:
         return list(torch.autograd.grad(loss, self.parameters))
 
+    @profiled("optimiser")
     def step(self, gradient: list[Tensor]) -> None:
         for parameter, part in zip(self.parameters, gradient):
             parameter.grad = part

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lib.utils.profile import profiled
+
 
 class LookAhead(NamedTuple):
     """parameters: w' = w - U(g).   derivative: D = dU/dg, elementwise. Both in optimiser order."""
@@ -16,6 +18,7 @@ class LookAhead(NamedTuple):
     derivative: list[Tensor]
 
 
+@profiled("look-ahead")
 @torch.no_grad()
 def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
     """Where ``optimizer.step()`` would go from here with ``gradients``, and how that depends on them.

@@ -13,6 +13,7 @@ from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
 from lib.ignoring.lookahead import LookAhead, look_ahead, norm, zeros_like
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import IgnoringVariables, Visit
+from lib.utils.profile import profiled
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def all_one(losses: Tensor) -> Tensor:
     return torch.ones_like(losses)
 
 
+@profiled("step")
 def training_step(
     mode: Mode,
     options: Options,
@@ -139,6 +141,7 @@ def training_step(
     return record
 
 
+@profiled("step")
 def source_first_step(
     mode: Mode,
     options: Options,
@@ -259,6 +262,7 @@ def _at_source(options: Options, source: Learner, ahead: LookAhead, validation_b
     return through(steepest, ahead.derivative) if options.through_optimizer else steepest
 
 
+@profiled("source")
 def _weighted_gradient(
     place: str,
     last: bool,
@@ -303,6 +307,7 @@ def _weigh(
     return weigh
 
 
+@profiled("source")
 def _step_source_model(source: Learner, batch: SourceBatch, weigh: Weigh, record: Record) -> None:
     losses = source.losses(batch)
     losses = weigh(losses.detach()) * losses
@@ -310,6 +315,7 @@ def _step_source_model(source: Learner, batch: SourceBatch, weigh: Weigh, record
     source.step(source.gradient(losses.mean()))
 
 
+@profiled("source")
 def _source_gradient(
     learner: Learner, batch: SourceBatch, scale: float, weigh: Weigh
 ) -> tuple[Tensor, list[Tensor]]:

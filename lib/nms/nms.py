@@ -27,18 +27,28 @@ def box_nms(boxes, scores, threshold: float):
     _check_threshold(threshold)
     if getattr(boxes, "is_cuda", False):
         return _torchvision_nms(boxes, scores, threshold)
-    order, scores = _ranking(scores)
+    scores = _numbers("scores", scores, (len(scores),))
     boxes = _numbers("boxes", boxes, (len(scores), 4))
+    order = np.argsort(-scores, kind="stable")
     return order[_backend().keep_boxes(boxes[order], threshold)]
 
 
 def oks_nms(
     keypoints, scores, areas, threshold: float, sigmas, in_vis_thre: float | None = None
 ) -> np.ndarray:
-    """Indices of the poses that stay, best score first; the first of equal scores goes before the others.
+    """Indices of the poses of one image that stay, as ``oks_nms_by_image`` has it."""
+    image_ids = np.zeros(len(scores), np.int64)
+    return oks_nms_by_image(keypoints, scores, areas, image_ids, threshold, sigmas, in_vis_thre)
 
-    keypoints: [N, J, 3] x, y, visibility; scores, areas: [N]; sigmas: [J].
-    A pose goes where its similarity to a better one that stays exceeds ``threshold``:
+
+def oks_nms_by_image(
+    keypoints, scores, areas, image_ids, threshold: float, sigmas, in_vis_thre: float | None = None
+) -> np.ndarray:
+    """Indices of the poses that stay, the smallest image id first, of an image the best score first; the
+    first of equal scores goes before the others.
+
+    keypoints: [N, J, 3] x, y, visibility; scores, areas, image_ids (whole numbers): [N]; sigmas: [J].
+    A pose goes where its similarity to a better one of its image that stays exceeds ``threshold``:
 
         oks = mean over joints of exp(-d^2 / (2 * (2 sigma)^2 * (area_a + area_b) / 2))
 
@@ -47,7 +57,7 @@ def oks_nms(
     and a sigma that is not positive.
     """
     _check_threshold(threshold)
-    order, scores = _ranking(scores)
+    scores = _numbers("scores", scores, (len(scores),))
     sigmas = _numbers("sigmas", sigmas, (len(sigmas),))
     keypoints = _numbers("keypoints", keypoints, (len(scores), len(sigmas), 3))
     areas = _numbers("areas", areas, (len(scores),))
@@ -56,9 +66,15 @@ def oks_nms(
             f"NMS: the smallest area is {areas.min(initial=np.inf):g} and the smallest sigma "
             f"{sigmas.min(initial=np.inf):g}; expected areas from 0 up and sigmas above 0"
         )
+    image_ids = np.asarray(image_ids)
+    if image_ids.shape != scores.shape:
+        raise InputError(f"NMS: image_ids has shape {image_ids.shape}; expected {scores.shape}")
+    order = np.lexsort((-scores, image_ids))  # a stable sort
+    sorted_ids = image_ids[order]
+    starts = np.flatnonzero(np.r_[True, sorted_ids[1:] != sorted_ids[:-1]][: len(order)])
     min_visible = -np.inf if in_vis_thre is None else in_vis_thre
     precisions = 1 / (2 * sigmas) ** 2
-    keep = _backend().keep_poses(keypoints[order], areas[order], precisions, threshold, min_visible)
+    keep = _backend().keep_poses(keypoints[order], areas[order], starts, precisions, threshold, min_visible)
     return order[keep]
 
 
@@ -80,11 +96,6 @@ def _backend() -> ModuleType:
 def _check_threshold(threshold: float):
     if not threshold >= 0:
         raise InputError(f"NMS: the threshold is {threshold}; expected 0 or more")
-
-
-def _ranking(scores) -> tuple[np.ndarray, np.ndarray]:
-    scores = _numbers("scores", scores, (len(scores),))
-    return np.argsort(-scores, kind="stable"), scores
 
 
 def _numbers(name: str, values, shape: tuple[int, ...]) -> np.ndarray:

@@ -24,12 +24,28 @@ def keep_boxes(boxes: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def keep_poses(
+    poses: np.ndarray,
+    areas: np.ndarray,
+    starts: np.ndarray,
+    precisions: np.ndarray,
+    threshold: float,
+    min_visible: float,
+) -> np.ndarray:
+    """Which poses stay: bool [N], of poses float64 [N, J, 3] (x, y, visibility), image after image.
+
+    starts: [M] where each image's poses begin, the highest score first; areas: [N];
+    precisions: 1 / (2 sigma)^2, [J]; joints count where both visibilities exceed ``min_visible``.
+    """
+    keep = np.ones(len(poses), bool)
+    for first, end in zip(starts, [*starts[1:], len(poses)]):
+        here = slice(first, end)
+        keep[here] = _keep_of_image(poses[here], areas[here], precisions, threshold, min_visible)
+    return keep
+
+
+def _keep_of_image(
     poses: np.ndarray, areas: np.ndarray, precisions: np.ndarray, threshold: float, min_visible: float
 ) -> np.ndarray:
-    """Which poses stay: bool [N], of poses float64 [N, J, 3] (x, y, visibility) from high score to low.
-
-    areas: [N]; precisions: 1 / (2 sigma)^2, [J]; joints count where both visibilities exceed ``min_visible``.
-    """
     visible = poses[:, :, 2] > min_visible
     keep = np.ones(len(poses), bool)
     for i in range(len(poses)):

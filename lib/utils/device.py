@@ -30,6 +30,14 @@ def pick_device(name: str, gpus: str) -> tuple[torch.device, str]:
     return torch.device("cpu"), f"computing on the CPU with {torch.get_num_threads()} threads ({why})"
 
 
+def wait_for_device() -> None:
+    """Until a GPU, where there is one, has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    elif torch.backends.mps.is_available():
+        torch.mps.synchronize()
+
+
 def set_up_backends(threads: int, cudnn: dict) -> None:
     """Set CPU threads and cuDNN's switches, for the whole process."""
     if threads:

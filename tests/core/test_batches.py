@@ -11,6 +11,7 @@ from lib.core.data import build_data
 from lib.core.schedule import phases
 from lib.core.state import State
 from lib.ignoring.modes import MODES
+from lib.ignoring.step import Weighting
 from lib.ignoring.weights import PersistentWeights
 from tests.oracle.setups import learner
 
@@ -47,7 +48,10 @@ def people(sample):
 
 def run(batches, begin, end, learned):
     """{step: people of target, source and validation}."""
-    return {step: [people(p) for p in batches.next(step, step in learned)] for step in range(begin, end)}
+    weightings = {
+        step: Weighting.LEARNED if step in learned else Weighting.KEPT for step in range(begin, end)
+    }
+    return {step: [people(p) for p in batches.next(step, w)] for step, w in weightings.items()}
 
 
 def test_validation_is_read_only_where_it_is_used(start):

@@ -10,7 +10,7 @@ from torchvision.ops import nms as torchvision_nms
 
 from lib.core.errors import InputError
 from lib.nms import nms, numpy_nms
-from lib.nms.nms import COCO_SIGMAS, box_nms, oks_nms
+from lib.nms.nms import COCO_SIGMAS, box_nms, oks_nms, oks_nms_by_image
 
 BUILT = importlib.util.find_spec("lib.nms.cpu_nms") is not None
 needs_extension = pytest.mark.skipif(not BUILT, reason="lib.nms.cpu_nms is not built (make -C lib)")
@@ -154,16 +154,54 @@ def test_extension_and_numpy_agree_on_random_input(seed):
     boxes = rng.normal(0, 30, (400, 4))  # corners in any order: empty and inverted boxes among them
     boxes[::2, 2:] = boxes[::2, :2] + rng.uniform(0, 60, (200, 2))
     poses, areas = random_poses(rng, 400), rng.uniform(0, 9000, 400)
+    starts = np.array([0, 1, 3, 200])
     precisions = 1 / (2 * np.array(COCO_SIGMAS)) ** 2
-    for threshold in (0.0, 0.1, 0.5, 0.9, np.inf):
+    for threshold in (0.0, 0.1, 0.5, 0.8, 0.9, 0.95, 1.0, np.inf):
         np.testing.assert_array_equal(
             compiled.keep_boxes(boxes, threshold), numpy_nms.keep_boxes(boxes, threshold)
         )
         for min_visible in (-np.inf, 0.5):
             np.testing.assert_array_equal(
-                compiled.keep_poses(poses, areas, precisions, threshold, min_visible),
-                numpy_nms.keep_poses(poses, areas, precisions, threshold, min_visible),
+                compiled.keep_poses(poses, areas, starts, precisions, threshold, min_visible),
+                numpy_nms.keep_poses(poses, areas, starts, precisions, threshold, min_visible),
             )
+
+
+def test_a_pose_at_any_distance_goes_exactly_where_its_similarity_exceeds_the_threshold(backend):
+    # Two poses of three joints whose similarity grows from 0 to 1; thresholds beside it decide both ways.
+    rng = np.random.default_rng(21)
+    for spread in np.geomspace(0.01, 30, 60):
+        poses = np.concatenate([rng.normal(0, spread, (2, 3, 2)), np.ones((2, 3, 1))], axis=2)
+        similarity = oks(poses, [50, 50], COCO_SIGMAS[:3])(0, 1)
+        for threshold, left in ((similarity - 1e-12, 1), (similarity + 1e-12, 2)):
+            if threshold >= 0:
+                assert len(oks_nms(poses, [0.2, 0.1], [50, 50], threshold, COCO_SIGMAS[:3])) == left
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_poses_far_beyond_all_numbers_differ_from_all_others(backend):
+    poses = np.ones((3, 2, 3))
+    poses[1:, :, :2] = 1e200, -1e200  # their squared distances to the first are infinite
+    assert oks_nms(poses, [3, 2, 1], [4, 4, 4], 0.5, COCO_SIGMAS[:2]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("ids", ["whole", "none", "mixed"])
+def test_oks_nms_by_image_is_that_of_each_image(backend, ids):
+    rng = np.random.default_rng(12)
+    count = 0 if ids == "none" else 80
+    poses, areas = random_poses(rng, count), rng.uniform(500, 9000, count)
+    scores = rng.integers(0, 9, count) / 8
+    image_ids = np.full(count, 7) if ids == "whole" else rng.choice([7, -3, 2**40, 20], count)
+    expected = []
+    for image in sorted(set(image_ids.tolist())):
+        people = np.flatnonzero(image_ids == image)
+        kept = oks_nms(poses[people], scores[people], areas[people], 0.5, COCO_SIGMAS)
+        expected += people[kept].tolist()
+    found = oks_nms_by_image(poses, scores, areas, image_ids, 0.5, COCO_SIGMAS)
+    assert found.tolist() == expected
+    assert count == 0 or len(found) < count
+    with pytest.raises(InputError, match="image_ids has shape"):
+        oks_nms_by_image(poses, scores, areas, np.zeros(count + 1), 0.5, COCO_SIGMAS)
 
 
 def test_coco_sigmas_are_those_of_pycocotools():

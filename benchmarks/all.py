@@ -1,0 +1,127 @@
+"""Every benchmark of this folder but the evidence, one after the other, and one table of their numbers.
+
+    python benchmarks/all.py [--only nms,growth] [--repeat N] [--out benchmarks/results]
+
+Writes speed.json and speed.md. Of what fails, the last lines are shown and the others go on; where only
+some are run, the others' numbers stay as the files have them. Run it on a machine that does nothing else.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.tables import rows, tables
+from lib.core.errors import InputError
+from lib.utils.files import write_text
+from lib.utils.log import duration
+
+# In the order of the table; each writes its numbers with --json.
+BENCHMARKS = ("step", "precision", "data", "evaluation", "nms", "growth")
+HERE = Path(__file__).resolve().parent
+
+
+def chosen(text: str | None, folder: Path) -> list[str]:
+    """The benchmarks to run that ``folder`` has. InputError for one that there is not."""
+    present = [name for name in BENCHMARKS if (folder / f"{name}.py").is_file()]
+    wanted = text.split(",") if text else present
+    for name in wanted:
+        if name not in present:
+            raise InputError(f"--only: there is no benchmark {name!r}; there are {', '.join(present)}")
+    return [name for name in present if name in wanted]
+
+
+def run(script: Path, options: list[str]) -> dict:
+    """The numbers of one benchmark, with what running it took; RuntimeError where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "numbers.json"
+        begun = time.monotonic()
+        with open(Path(folder) / "log", "w+") as log:
+            process = subprocess.Popen(
+                [sys.executable, str(script), "--json", str(path), *options],
+                stdout=log,
+                stderr=log,
+                cwd=HERE.parent,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode or not path.exists():
+                log.seek(0)
+                raise RuntimeError("".join(log.readlines()[-15:]))
+        # Linux counts this process in, which is small; macOS counts bytes, Linux KiB.
+        unit = 1 if sys.platform == "darwin" else 1024
+        numbers = json.loads(path.read_text())
+        numbers["run"] = {
+            "seconds": round(time.monotonic() - begun, 1),
+            "peak MiB of the process": round(usage.ru_maxrss * unit / 2**20),
+        }
+        return numbers
+
+
+def markdown(found: dict[str, dict]) -> str:
+    """All ratios in one table, then each benchmark's own numbers and the machine that they are of."""
+    ratios = [
+        [name, what, value]
+        for name, numbers in found.items()
+        for what, value in numbers.get("ratios", {}).items()
+    ]
+    text = ["# Speed\n", "Written by `make bench`. Seconds are medians.\n"]
+    text += ["## Ratios\n", rows(["benchmark", "ratio", "value"], ratios)]
+    for name, numbers in found.items():
+        machine = ", ".join(f"{key} {value}" for key, value in numbers["machine"].items())
+        own = {key: value for key, value in numbers.items() if key != "ratios"}
+        text += [f"## benchmarks/{name}.py\n", f"On {machine}.\n", tables(own)]
+    return "\n".join(text)
+
+
+def write(found: dict[str, dict], folder: Path) -> None:
+    write_text(folder / "speed.json", json.dumps(found, indent=2) + "\n")
+    write_text(folder / "speed.md", markdown(found))
+
+
+def main(words: list[str] | None = None, here: Path = HERE) -> int:
+    """The exit code: 1 where a benchmark failed, 2 for what cannot be used."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", metavar="NAME,...", help=f"of {', '.join(BENCHMARKS)}; default: all there are")  # fmt: skip
+    parser.add_argument("--repeat", type=int, help="rounds of each; default: each one's own")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch; default: 1")
+    parser.add_argument(
+        "--out", type=Path, default=HERE / "results", help="folder of speed.json and speed.md"
+    )
+    arguments = parser.parse_args(words)
+    options = ["--threads", str(arguments.threads)]
+    options += ["--repeat", str(arguments.repeat)] if arguments.repeat else []
+    try:
+        names = chosen(arguments.only, here)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    kept = arguments.out / "speed.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    failed = 0
+    for number, name in enumerate(names, 1):
+        print(f"[{number}/{len(names)}] benchmarks/{name}.py", flush=True)
+        try:
+            known[name] = run(here / f"{name}.py", options)
+        except RuntimeError as error:
+            failed += 1
+            print(f"  failed:\n{error}", file=sys.stderr)
+            continue
+        print(f"  {duration(known[name]['run']['seconds'])}", flush=True)
+        known = {name: known[name] for name in BENCHMARKS if name in known}
+        write(known, arguments.out)  # after each, so that an interruption loses no hours
+    if known:
+        print(f"{arguments.out / 'speed.md'}, {kept}")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""How the time of a training step grows with the batch, the joints and the network.
+
+    python benchmarks/growth.py [--full] [--repeat 3] [--json FILE]
+
+Takes steps of ours2 (SCHEDULE together, online weights) and of baseline2 on noise, around a base of
+ResNet-18, 96x128 pixels, batch 8 and 13 joints, or with --full of ResNet-50 and 192x256 pixels. Straight
+lines through the times tell what a step costs whatever the batch (or the joints), and how far from
+straight they are; the parts of an ours2 step, under torch's profiler, tell which of them grow.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.tables import tables
+from benchmarks.timing import benchmark_parser, median_times, write_numbers
+from lib.core.batches import as_batch, as_source_batch
+from lib.dataset.joints import Sample
+from lib.ignoring.learner import Learner
+from lib.ignoring.modes import MODES
+from lib.ignoring.step import Options, training_step
+from lib.ignoring.weights import OnlineWeights
+from lib.models.pose_resnet import RESNETS, PoseResNet
+from lib.utils.profile import part_name, spans, totals
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+JOINTS = (13, 17, 133)
+NETWORKS = tuple(layers for layers in RESNETS if layers >= 18)
+MODE_NAMES = ("ours2", "baseline2")
+OPTIONS = Options(lam=7e-3, gamma=1.0)
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a step is of. image: width and height in pixels."""
+
+    layers: int = 18
+    image: tuple[int, int] = (96, 128)
+    batch: int = 8
+    joints: int = 13
+
+
+class Steps:
+    """Steps of both modes on noise; batches of any size, of one network."""
+
+    def __init__(self, case: Case):
+        torch.manual_seed(0)
+        self.case = case
+        self.target, self.source = self._learner(), self._learner()
+
+    def _learner(self) -> Learner:
+        model = PoseResNet(self.case.layers, self.case.joints).to(DEVICE).train()
+        parameters = list(model.parameters())
+        return Learner(model, torch.optim.Adam(parameters, lr=1e-4), parameters)
+
+    def sample(self, batch: int) -> Sample:
+        (width, height), joints = self.case.image, self.case.joints
+        return Sample(
+            image=torch.randn(batch, 3, height, width),
+            heatmaps=torch.rand(batch, joints, height // 4, width // 4),
+            target_weight=torch.ones(batch, joints),
+            index=torch.arange(batch),
+            flipped=torch.zeros(batch, dtype=torch.bool),
+            problem="",
+        ).to(DEVICE)
+
+    def of(self, name: str, batch: int) -> Callable[[], object]:
+        """A step of the mode ``name``, to be called."""
+        mode, sample = MODES[name], self.sample(batch)
+        weights = OnlineWeights(batch, tuple(range(self.case.joints))).to(DEVICE)
+        given = (
+            self.target,
+            self.source if mode.has_source_model else None,
+            {"A": weights} if mode.ignores else {},
+            as_batch(sample, True),
+            as_source_batch(sample, True),
+            as_batch(sample, True) if mode.ignores else None,
+        )
+        return lambda: training_step(mode, OPTIONS, *given)
+
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.target.parameters)
+
+    def gigaflops(self, batch: int) -> float:
+        """Of one forward pass, in convolutions."""
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.target.model(self.sample(batch).image)
+        return counter.get_total_flops() / 1e9
+
+
+def straight_line(sizes: list[int], seconds: list[float]) -> dict[str, float]:
+    """seconds = fixed + each * size, fitted with equal weight to equal shares of the times.
+
+    furthest: the largest distance of a time from the line, as a share of the time.
+    """
+    x, y = np.asarray(sizes, float), np.asarray(seconds)
+    each, fixed = np.polyfit(x, y, 1, w=1 / y)
+    return {
+        "fixed": float(fixed),
+        "each": float(each),
+        "furthest": float(np.abs((fixed + each * x) / y - 1).max()),
+    }
+
+
+def against_batch(base: Case, sizes: tuple[int, ...], repeat: int) -> Iterator[dict]:
+    """A row for each mode and batch size."""
+    steps = Steps(base)
+    variants = {(name, size): steps.of(name, size) for size in sizes for name in MODE_NAMES}
+    for (name, size), seconds in median_times(variants, repeat).items():
+        yield {"mode": name, "batch": size, "seconds": seconds, "seconds per sample": seconds / size}
+
+
+def against_joints(base: Case, counts: tuple[int, ...], repeat: int) -> Iterator[dict]:
+    made = {count: Steps(replace(base, joints=count)) for count in counts}
+    variants = {(name, j): steps.of(name, base.batch) for j, steps in made.items() for name in MODE_NAMES}
+    for (name, joints), seconds in median_times(variants, repeat).items():
+        yield {"mode": name, "joints": joints, "seconds": seconds, "seconds per joint": seconds / joints}
+
+
+def against_network(base: Case, depths: tuple[int, ...], repeat: int) -> Iterator[dict]:
+    made = {depth: Steps(replace(base, layers=depth)) for depth in depths}
+    variants = {(name, d): steps.of(name, base.batch) for d, steps in made.items() for name in MODE_NAMES}
+    for (name, depth), seconds in median_times(variants, repeat).items():
+        work = made[depth].gigaflops(base.batch)
+        yield {
+            "mode": name,
+            "layers": depth,
+            "million parameters": made[depth].parameters() / 1e6,
+            "GFLOP a forward pass": work,
+            "seconds": seconds,
+            "seconds per sample": seconds / base.batch,
+            "seconds per GFLOP of a forward pass": seconds / work,
+        }
+
+
+def parts_against_batch(base: Case, sizes: tuple[int, ...]) -> Iterator[dict]:
+    """Seconds of each part of an ours2 step, under the profiler."""
+    steps = Steps(base)
+    for size in sizes:
+        step = steps.of("ours2", size)
+        step()
+        activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (DEVICE.type == "cuda")
+        with profile(activities=activities) as profiler:
+            step()
+        for path, total in totals(spans(profiler.events())).items():
+            yield {"part": part_name(path), "batch": size, "seconds": total.seconds}
+
+
+def lines_of(rows: list[dict], by: str, what: str = "mode") -> list[dict]:
+    """A straight line for each value of the column ``what``, against the column ``by``."""
+    lines = []
+    for name in dict.fromkeys(row[what] for row in rows):
+        own = [row for row in rows if row[what] == name]
+        fit = straight_line([row[by] for row in own], [row["seconds"] for row in own])
+        lines.append(
+            {
+                what: name,
+                "fixed seconds": fit["fixed"],
+                f"seconds per {by}": fit["each"],
+                "furthest from the line, share": fit["furthest"],
+            }
+        )
+    return lines
+
+
+def side_by_side(rows: list[dict], by: str, what: str) -> list[dict]:
+    """One row for each value of ``what``, with the seconds in a column for each value of ``by``."""
+    found: dict[str, dict] = {}
+    for row in rows:
+        found.setdefault(row[what], {what: row[what]})[f"{by} {row[by]}"] = row["seconds"]
+    return list(found.values())
+
+
+def measure(base: Case, repeat: int, batches=BATCHES, joints=JOINTS, networks=NETWORKS) -> dict:
+    by_batch = list(against_batch(base, batches, repeat))
+    parts = list(parts_against_batch(base, batches))
+    by_joints = list(against_joints(base, joints, repeat))
+    by_network = list(against_network(base, networks, repeat))
+
+    def ratio(rows: list[dict], by: str) -> dict[str, float]:
+        ours, plain = ({r[by]: r["seconds"] for r in rows if r["mode"] == name} for name in MODE_NAMES)
+        return {f"step of ours2 / baseline2, {by} {value}": ours[value] / plain[value] for value in ours}
+
+    where = f"ResNet-{base.layers}, {base.image[0]}x{base.image[1]}, batch {base.batch}, {base.joints} joints"
+    return {
+        "base": where,
+        "ratios": ratio(by_batch, "batch") | ratio(by_joints, "joints") | ratio(by_network, "layers"),
+        "batch": by_batch,
+        "batch, straight line": lines_of(by_batch, "batch"),
+        "batch, parts of ours2, straight line": lines_of(parts, "batch", "part"),
+        "batch, parts of ours2, seconds": side_by_side(parts, "batch", "part"),
+        "joints": by_joints,
+        "joints, straight line": lines_of(by_joints, "joints"),
+        "network": by_network,
+    }
+
+
+def main() -> None:
+    parser = benchmark_parser(__doc__, repeat=3)
+    parser.add_argument("--full", action="store_true", help="ResNet-50, 192x256 pixels: much longer")
+    arguments: argparse.Namespace = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    base = Case(layers=50, image=(192, 256)) if arguments.full else Case()
+    numbers = measure(base, arguments.repeat)
+    print(tables(numbers))
+    write_numbers(arguments.json, numbers)
+
+
+if __name__ == "__main__":
+    main()

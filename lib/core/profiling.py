@@ -1,0 +1,83 @@
+"""Where the time of a training step goes: some steps of a run under torch's profiler."""
+
+import time
+from pathlib import Path
+
+from easydict import EasyDict
+from torch.profiler import ProfilerActivity
+from torch.profiler import profile as torch_profile
+
+from lib.core.batches import Batches
+from lib.core.data import Data
+from lib.core.errors import InputError
+from lib.core.schedule import Phase, phases
+from lib.core.state import State, build_state
+from lib.core.training import Folders, stop_unless_finite, take_step, weighting_of
+from lib.dataset.keypoints import flip_permutation
+from lib.ignoring.modes import Mode
+from lib.utils.device import pick_device, set_up_backends, wait_for_device
+from lib.utils.log import close_log, open_log
+from lib.utils.profile import spans, table, totals
+
+WARM_UP = 3  # steps before those that count
+
+
+def profile(config: EasyDict, mode: Mode, data: Data, folders: Folders, notes: list[str], steps: int) -> Path:
+    """Take ``steps`` steps of every phase of ``mode``; log a table of their parts, write torch's trace.
+
+    Returns the folder with ``profile.log`` and a ``.pt.trace.json`` of each phase, which tensorboard's
+    profiler plugin, chrome://tracing and ui.perfetto.dev show. Nothing is trained on or kept.
+    """
+    if steps < 1:
+        raise InputError(f"--profile is {steps}, expected at least 1 step")
+    set_up_backends(config.THREADS, config.CUDNN)
+    device, where = pick_device(config.DEVICE, config.GPUS)
+    people = data.source.annotations if data.source else data.target.annotations
+    state = build_state(config, mode, device, len(people), flip_permutation(data.joints), notes.append)
+    log = open_log(folders.output / "profile.log")
+    try:
+        for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
+            log.info(line)
+        for phase in phases(config, mode):
+            take = _Steps(config, phase, state, Batches(config, phase, data, state, device, log))
+            take(WARM_UP)
+            with torch_profile(activities=_activities(device.type)) as profiler:
+                seconds = take(steps)
+            roles = "_and_".join(phase.roles)
+            trace = folders.output / f"{roles}.pt.trace.json"
+            unfinished = trace.with_name(f".{trace.name}")
+            profiler.export_chrome_trace(str(unfinished))
+            unfinished.replace(trace)
+            log.info(f"\n{steps} steps of the {roles.replace('_', ' ')} model, under the profiler")
+            log.info(table(totals(spans(profiler.events())), steps, seconds))
+            log.info(f"trace: {trace}")
+    finally:
+        close_log()
+    return folders.output
+
+
+class _Steps:
+    """Steps of a phase as in training, past LBI.WARMUP."""
+
+    def __init__(self, config: EasyDict, phase: Phase, state: State, batches: Batches):
+        self.config = config
+        self.phase = phase
+        self.state = state
+        self.batches = batches
+
+    def __call__(self, count: int) -> float:
+        """The seconds that ``count`` steps took."""
+        wait_for_device()
+        begun = time.perf_counter()
+        for _ in range(count):
+            weighting = weighting_of(self.config.LBI, self.state, 0, 0, self.config.LBI.WARMUP)
+            samples = self.batches.next(self.state.step, weighting)
+            record = take_step(self.config, self.phase, weighting, self.state, *samples, outputs=[])
+            self.state.step += 1
+            stop_unless_finite(record, self.state.step)
+        wait_for_device()
+        return time.perf_counter() - begun
+
+
+def _activities(device: str) -> list[ProfilerActivity]:
+    return [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
