@@ -15,12 +15,22 @@ from lib.ignoring.step import Options, Record, Weighting, training_step
 
 CONFIG = Path(__file__).resolve().parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
 PEOPLE = 8  # in each of the three batches
+# The original's way, whatever the file says: a hypergradient in every step.
+ORIGINAL = {
+    "MODEL.INIT_WEIGHTS": False,
+    "LBI.VARIABLES": "online",
+    "LBI.LOOKAHEAD": "optimizer",
+    "LBI.SCHEDULE": "together",
+    "LBI.VALIDATE_AT": "target",
+    "LBI.EVERY": 1,
+    "LBI.META_LOOP": 1,
+}
 
 
 def config_of(**overrides: object) -> EasyDict:
-    """The published setting, from random weights; ``overrides`` as TRAIN__AMP='bf16'."""
+    """The published network, from random weights; ``overrides`` as TRAIN__AMP='bf16'."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
-    return load_config(CONFIG, {"MODEL.INIT_WEIGHTS": False, "LBI.VARIABLES": "online", **given})[0]
+    return load_config(CONFIG, ORIGINAL | given)[0]
 
 
 def device() -> torch.device:
