@@ -41,7 +41,9 @@ def write_big_coco(
     path = annotation_file(root, SET)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
-        file.write('{"info":{"description":"random people, made to measure readers","year":2017},"licenses":[],')
+        file.write(
+            '{"info":{"description":"random people, made to measure readers","year":2017},"licenses":[],'
+        )
         file.write('"images":')
         _write_list(file, [[_image(int(i), *size.tolist()) for i, size in zip(image_ids, sizes)]])
         file.write(',"annotations":')
