@@ -29,6 +29,10 @@ def annotation_file(root: str | Path, image_set: str) -> Path:
     return Path(root) / "annotations" / f"person_keypoints_{image_set}.json"
 
 
+def picture_folder(root: str | Path, image_set: str) -> Path:
+    return Path(root) / "images" / image_set
+
+
 class COCOImage(NamedTuple):
     file_name: Any
     width: float
@@ -99,7 +103,7 @@ def read_coco(
     """
     path = annotation_file(root, image_set)
     coco = read_coco_file(path)
-    folder = PictureFolder(Path(root) / "images" / image_set, data_format)
+    folder = PictureFolder(picture_folder(root, image_set), data_format)
     needs = "needs id, image_id, bbox and keypoints"
     people = []
     for annotation in coco.annotations:

@@ -30,3 +30,13 @@ def crop_matrix(center, size, output_size, rotation: float = 0.0, mirror: bool =
 def apply_matrix(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map ``points`` [..., 2] by the affine ``matrix`` [2, 3]."""
     return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def of_reduced(matrix: np.ndarray, reduce: int) -> np.ndarray:
+    """The same map [2, 3], from a picture whose pixels are means of ``reduce`` x ``reduce`` of the first one's.
+
+    Positions are those of pixels' middles: pixel 0 of the small picture lies at (reduce - 1) / 2.
+    """
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    middle = np.full(2, (reduce - 1) / 2)
+    return np.concatenate([linear * reduce, (shift + linear @ middle)[:, None]], axis=1)

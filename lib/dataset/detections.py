@@ -14,7 +14,7 @@ from lib.dataset.annotations import (
     read_json,
     without_garbage_collection,
 )
-from lib.dataset.coco import PERSON, annotation_file, read_coco_file
+from lib.dataset.coco import PERSON, annotation_file, picture_folder, read_coco_file
 from lib.dataset.keypoints import joint_mapping
 from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.pictures import PictureFolder
@@ -48,7 +48,7 @@ def read_detections(
     used, and where nobody is left.
     """
     coco = read_coco_file(annotation_file(root, image_set))
-    folder = PictureFolder(Path(root) / "images" / image_set, data_format)
+    folder = PictureFolder(picture_folder(root, image_set), data_format)
     detections = read_json(path)
     if not isinstance(detections, list):
         raise InputError(f"{path}: expected a list of detections, found {type(detections).__name__}")

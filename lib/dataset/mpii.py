@@ -23,6 +23,18 @@ SPLITS = {"train_finetune": ("train", False), "train_validate": ("train", True)}
 VALIDATION_SHARE = 3  # every third image (or annotation) is for validation
 
 
+def annotation_files(root: str | Path, image_set: str) -> tuple[Path, ...]:
+    """The JSON file that ``image_set`` is in, and for valid the MAT file with its true places."""
+    file_set, _ = SPLITS.get(image_set, (image_set, None))
+    folder = Path(root) / "annot"
+    json_file = folder / f"{file_set}.json"
+    return (json_file, folder / "gt_valid.mat") if file_set == "valid" else (json_file,)
+
+
+def picture_folder(root: str | Path) -> Path:
+    return Path(root) / "images"
+
+
 @without_garbage_collection()
 def read_mpii(
     root: str | Path,
@@ -41,12 +53,12 @@ def read_mpii(
     same scale as in crops of COCO. The people's ids are their positions in the file.
     Raises InputError naming the file and the annotation for whatever cannot be used.
     """
-    file_set, validation = SPLITS.get(image_set, (image_set, None))
-    path = Path(root) / "annot" / f"{file_set}.json"
+    _, validation = SPLITS.get(image_set, (image_set, None))
+    path, *mat = annotation_files(root, image_set)
     people = read_json(path)
     if not isinstance(people, list):
         raise InputError(f"{path}: expected a list of people")
-    folder = PictureFolder(Path(root) / "images", data_format)
+    folder = PictureFolder(picture_folder(root), data_format)
     count = len(people)
 
     def where(k: int) -> str:
@@ -74,8 +86,8 @@ def read_mpii(
     head_sizes = head_sizes_from_scales(scales)
     middle = centers.copy()
     middle[:, 1] += 15 * scales  # the annotated centre lies above the middle of the body
-    if file_set == "valid":
-        truth = read_mpii_truth(Path(root) / "annot" / "gt_valid.mat")
+    if mat:
+        truth = read_mpii_truth(mat[0])
         if len(truth.head_sizes) != count:
             raise InputError(
                 f"{path}: {count} people, but gt_valid.mat beside it has {len(truth.head_sizes)}"

@@ -67,20 +67,24 @@ def _is_file_name(name: str) -> bool:
     return name == os.path.basename(name) and name not in ("", ".", "..")
 
 
-def read_picture(path: str, color_rgb: bool = True) -> np.ndarray | None:
+REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}  # fmt: skip
+
+
+def read_picture(path: str, color_rgb: bool = True, reduce: int = 1) -> np.ndarray | None:
     """[H, W, 3] uint8 as stored, camera orientation not applied; None where it cannot be read.
 
     Annotations are made on the stored pixels, so EXIF rotation must be ignored.
+    ``reduce`` 2, 4 or 8 decodes a JPEG at that part of its width and height, rounded up.
     """
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     archive, in_archive, member = path.partition(IN_ARCHIVE)
     try:
-        if in_archive:
-            content = _read_member(f"{archive}.zip", member)
-            picture = None if content is None else cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-        else:
-            picture = cv2.imread(path, flags)
-    except cv2.error:
+        content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
+        if content is None:
+            return None
+        picture = cv2.imdecode(
+            np.frombuffer(content, np.uint8), REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+    except (OSError, cv2.error):
         return None
     if picture is None or not color_rgb:
         return picture
