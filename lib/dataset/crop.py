@@ -1,5 +1,8 @@
 """The part of a picture that the network sees: boxes to crops, crops to affine maps."""
 
+import math
+
+import cv2
 import numpy as np
 
 
@@ -30,6 +33,14 @@ def crop_matrix(center, size, output_size, rotation: float = 0.0, mirror: bool =
 def apply_matrix(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map ``points`` [..., 2] by the affine ``matrix`` [2, 3]."""
     return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def rows_within(matrix: np.ndarray, output_size) -> int:
+    """How many rows of the picture, from the top, the crop that ``matrix`` [2, 3] makes depends on."""
+    width, height = output_size
+    inverse = cv2.invertAffineTransform(matrix)
+    lowest = inverse[1, 2] + max(0, inverse[1, 0] * width) + max(0, inverse[1, 1] * height)
+    return max(0, math.ceil(lowest) + 2)  # interpolation looks at a neighbour, and rounds positions
 
 
 def of_reduced(matrix: np.ndarray, reduce: int) -> np.ndarray:

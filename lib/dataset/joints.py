@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.annotations import Annotations
-from lib.dataset.crop import apply_matrix, crop_matrix, of_reduced
+from lib.dataset.crop import apply_matrix, crop_matrix, of_reduced, rows_within
 from lib.dataset.keypoints import flip_permutation
 from lib.dataset.pictures import REDUCED, read_picture
 
@@ -105,14 +105,14 @@ class KeypointDataset(Dataset):
             size = size * factor
 
         path = people.pictures[people.picture[index]]
+        matrix = crop_matrix(people.centers[index], size, self.codec.image_size, rotation, flipped)
         reduce = self._reduction(path, size)
-        picture = self._read(path, reduce)
+        picture = self._read(path, reduce, rows_within(matrix, self.codec.image_size))
         problem = ""
         if picture is None:
             problem = f"{path}: cannot be read as a picture (annotation {people.ids[index]})"
             picture = np.zeros((2, 2, 3), np.uint8)
 
-        matrix = crop_matrix(people.centers[index], size, self.codec.image_size, rotation, flipped)
         crop = cv2.warpAffine(
             picture, of_reduced(matrix, reduce), tuple(self.codec.image_size), flags=cv2.INTER_LINEAR
         )
@@ -139,10 +139,10 @@ class KeypointDataset(Dataset):
         pixels = size[0] / self.codec.image_size[0]
         return max(reduce for reduce in REDUCED if reduce <= max(1, pixels))
 
-    def _read(self, path: str, reduce: int) -> np.ndarray | None:
-        """The picture as BGR."""
+    def _read(self, path: str, reduce: int, rows: int) -> np.ndarray | None:
+        """The picture as BGR, its first ``rows`` rows at least."""
         if self.kept is None:
-            return read_picture(path, False, reduce)
+            return read_picture(path, False, reduce, rows)
         if (path, reduce) not in self.kept:
             self.kept[path, reduce] = read_picture(path, False, reduce)
         return self.kept[path, reduce]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lib.core.errors import InputError
+from lib.dataset.jpeg import upper_part
 
 IN_ARCHIVE = ".zip@/"  # images/train2017.zip@/train2017/000000000009.jpg: archive, then member
 LARGEST_MEMBER = 2**28  # bytes, unpacked: far above any picture, far below a machine's memory
@@ -70,17 +71,22 @@ def _is_file_name(name: str) -> bool:
 REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}  # fmt: skip
 
 
-def read_picture(path: str, color_rgb: bool = True, reduce: int = 1) -> np.ndarray | None:
+def read_picture(
+    path: str, color_rgb: bool = True, reduce: int = 1, rows: int | None = None
+) -> np.ndarray | None:
     """[H, W, 3] uint8 as stored, camera orientation not applied; None where it cannot be read.
 
     Annotations are made on the stored pixels, so EXIF rotation must be ignored.
     ``reduce`` 2, 4 or 8 decodes a JPEG at that part of its width and height, rounded up.
+    ``rows`` allows to leave out what lies below so many rows of the stored picture.
     """
     archive, in_archive, member = path.partition(IN_ARCHIVE)
     try:
         content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
         if content is None:
             return None
+        if rows is not None:
+            content = upper_part(content, rows)
         picture = cv2.imdecode(
             np.frombuffer(content, np.uint8), REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
         )

@@ -277,9 +277,9 @@ def test_samples_collate_and_select(people):
 def test_cached_pictures_are_read_once_and_give_the_same_samples(people, monkeypatch):
     read = []
 
-    def counting(path, color_rgb, reduce):
+    def counting(path, color_rgb, reduce, rows=None):
         read.append(path)
-        return read_picture(path, color_rgb, reduce)
+        return read_picture(path, color_rgb, reduce, rows)
 
     monkeypatch.setattr(joints_module, "read_picture", counting)
     keys = [(index, visit) for visit in range(2) for index in range(len(people))]
