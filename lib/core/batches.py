@@ -1,6 +1,7 @@
 """The batches that a phase of training takes, and what the training step sees of them."""
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import torch
@@ -23,6 +24,7 @@ class Batches:
         self.config = config
         self.device = device
         self.skipped = 0
+        self.waited = 0.0
         self.log = log
         size, start = config.TRAIN.BATCH_SIZE, state.step
         self.target = self.source = self.validation = None
@@ -42,7 +44,15 @@ class Batches:
 
     def next(self) -> tuple[Sample | None, Sample | None, Sample | None]:
         """Batches of target, source and validation, those that the phase uses."""
-        return tuple(part and next(part) for part in (self.target, self.source, self.validation))
+        begun = time.perf_counter()
+        batches = tuple(part and next(part) for part in (self.target, self.source, self.validation))
+        self.waited += time.perf_counter() - begun
+        return batches
+
+    def take_waited(self) -> float:
+        """Seconds that ``next`` took since this was last asked."""
+        waited, self.waited = self.waited, 0.0
+        return waited
 
     def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> EndlessBatches:
         # Every role has its own stream of random numbers, whatever the others draw.
