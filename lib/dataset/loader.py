@@ -64,10 +64,14 @@ class SharedPeople(Dataset):
         return self.count
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
+        return self.opened()[key]
+
+    def opened(self) -> KeypointDataset:
+        """The data set, its arrays those that are shared."""
         if self.dataset is None:
             arrays = {name: tensor.numpy() for name, tensor in self.shared.items()}
             self.dataset = self.without_people.of(Annotations.of_arrays(self.mapping, arrays))
-        return self.dataset[key]
+        return self.dataset
 
 
 def workers_inherit() -> bool:
