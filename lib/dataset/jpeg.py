@@ -3,6 +3,7 @@
 BASELINE, EXTENDED = 0xC0, 0xC1  # frames that are decoded row by row; progressive ones are not
 SCAN, RESTART_INTERVAL = 0xDA, 0xDD
 END = b"\xff\xd9"
+AHEAD = bytes(64)  # in place of the end: decoders read some bytes ahead of those that they use
 MARGIN = 16  # rows: colours are stored coarser than light, and mixed with those below
 
 
@@ -11,7 +12,7 @@ def upper_part(content: bytes, rows: int) -> bytes:
 
     The rows that are asked for decode to the same pixels, and the rest costs nothing. The height
     in the header says when a decoder may stop; without the end mark it does not complain of the
-    data that is left over. Anything but a plain sequential JPEG is returned as it is.
+    data that is left over. Anything but a plain, whole sequential JPEG is returned as it is.
     """
     height_at = components = 0
     at = 2
@@ -33,4 +34,4 @@ def upper_part(content: bytes, rows: int) -> bytes:
     end = content.find(END, at)
     if height >= int.from_bytes(content[height_at : height_at + 2], "big") or end < 0:
         return content
-    return b"".join((content[:height_at], height.to_bytes(2, "big"), content[height_at + 2 : end]))
+    return b"".join((content[:height_at], height.to_bytes(2, "big"), content[height_at + 2 : end], AHEAD))

@@ -85,16 +85,19 @@ def read_picture(
         content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
         if content is None:
             return None
-        if rows is not None:
-            content = upper_part(content, rows)
-        picture = cv2.imdecode(
-            np.frombuffer(content, np.uint8), REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
-        )
+        picture = None if rows is None else _decode(upper_part(content, rows), reduce)
+        if picture is None:
+            picture = _decode(content, reduce)
     except (OSError, cv2.error):
         return None
     if picture is None or not color_rgb:
         return picture
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _decode(content: bytes, reduce: int) -> np.ndarray | None:
+    flags = REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 
 
 def _read_member(archive: str, name: str) -> bytes | None:
