@@ -71,10 +71,10 @@ def read_once(
     path = folder / f"{reading.name}_{digest[:12]}.npy"
     try:
         return _load(path, reading)
-    except (FileNotFoundError, _OutOfDate):
+    except (FileNotFoundError, NotADirectoryError, _OutOfDate):
         pass
     except Exception as error:  # a damaged file has no one kind of error
-        report(f"{path}: damaged, made again ({error or type(error).__name__})")
+        report(f"{path}: cannot be used, the annotations are read anew ({error or type(error).__name__})")
 
     stamps = _stamps(reading)
     people = read()
@@ -121,11 +121,14 @@ def _load(path: Path, reading: Reading) -> Annotations:
             raise ValueError("its checksum is wrong")
         file.seek(begin)
         people = Annotations.of_arrays(reading.mapping, {name: _mapped(file) for name in head["arrays"]})
-    *of_files, of_pictures = zip(_stamps(reading), head["stamps"])
-    for file, (now, then), content in zip(reading.files, of_files, head["hashes"], strict=True):
-        if now != then and (now is None or _hash(file) != content):
+    now = _stamps(reading)
+    if None in now:  # a missing file is the reader's to tell
+        raise _OutOfDate
+    unchanged = [stamp == then for stamp, then in zip(now, head["stamps"], strict=True)]
+    for file, same, content in zip(reading.files, unchanged[:-1], head["hashes"], strict=True):
+        if not same and _hash(file) != content:
             raise _OutOfDate
-    if of_pictures[0] != of_pictures[1] and not _all_there(people, reading):
+    if not unchanged[-1] and not _all_there(people, reading):
         raise _OutOfDate
     return people
 
