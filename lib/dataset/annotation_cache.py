@@ -28,6 +28,7 @@ from lib.dataset.pictures import PictureFolder
 from lib.utils.files import write_atomically
 
 VERSION = 1  # of this format, and of what the readers make of a file: count on when either changes
+WORTH = 2**22  # bytes of JSON: less is read in no time
 SETTLED = 2 * 10**9  # nanoseconds after which a change would show in a file's times, on any file system
 BLOCK = 64  # bytes; the heads of .npy are a multiple of it
 
@@ -61,11 +62,12 @@ def read_once(
     read: Callable[[], Annotations],
     report: Callable[[str], None],
 ) -> Annotations:
-    """What ``read()`` returns, from a file in ``folder`` where it was read before (None: no such file).
+    """What ``read()`` returns, from a file in ``folder`` where it was read before.
 
+    Nothing is kept where ``folder`` is None or what is read is small.
     A damaged file is made again and one that can't be written is done without; ``report`` is told.
     """
-    if folder is None:
+    if folder is None or not _is_large(reading):
         return read()
     digest = hashlib.sha256(json.dumps(reading.asked()).encode()).hexdigest()
     path = folder / f"{reading.name}_{digest[:12]}.npy"
@@ -155,6 +157,10 @@ def _stamp(path: Path) -> list[int] | None:
     except OSError:
         return None
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def _is_large(reading: Reading) -> bool:
+    return sum(stamp[0] for stamp in map(_stamp, reading.files) if stamp) >= WORTH
 
 
 def _settled(stamp: list[int]) -> bool:

@@ -59,6 +59,7 @@ class Place:
 def place(tmp_path, monkeypatch, request):
     """With files that seem old enough for their times to be trusted, and as new as they are."""
     monkeypatch.setattr(cache_module, "SETTLED", -(10**10) if request.param == "settled" else 10**12)
+    monkeypatch.setattr(cache_module, "WORTH", 1)
     made = Place(tmp_path)
     plain_hash = cache_module._hash
 
@@ -256,4 +257,11 @@ def test_a_folder_that_cannot_be_written_is_done_without(place, tmp_path):
 def test_without_a_folder_nothing_is_kept(place):
     place.read(folder=None)
     place.read(folder=None)
+    assert place.reads == 2 and not place.cache.exists()
+
+
+def test_small_files_are_not_worth_it(place, monkeypatch):
+    monkeypatch.setattr(cache_module, "WORTH", place.json.stat().st_size + 1)
+    place.read()
+    place.read()
     assert place.reads == 2 and not place.cache.exists()
