@@ -192,7 +192,11 @@ def _report_people(people: Annotations, group: EasyDict, image_set: str, role: s
 
 
 def read_people(
-    group: EasyDict, image_set: str, config: EasyDict, codec: HeatmapCodec, report: Report
+    group: EasyDict,
+    image_set: str,
+    config: EasyDict,
+    codec: HeatmapCodec,
+    report: Report = lambda line: None,
 ) -> Annotations:
     """The people of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes.
 
