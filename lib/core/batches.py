@@ -1,6 +1,7 @@
 """The batches that a phase of training takes, and what the training step sees of them."""
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import torch
@@ -24,6 +25,7 @@ class Batches:
         self.config = config
         self.device = device
         self.skipped = 0
+        self.waited = 0.0
         self.log = log
         self.people = validation_people(config, data) if phase.ignores and state.learns else None
         size, start = config.TRAIN.BATCH_SIZE, state.step
@@ -38,10 +40,18 @@ class Batches:
     def next(self, step: int, weighting: Weighting) -> tuple[Sample | None, Sample | None, Sample | None]:
         """Batches of target and source, where the phase uses them, and of validation, where the step learns."""
         validates = self.people is not None and weighting is Weighting.LEARNED
+        begun = time.perf_counter()
         if validates and self.validation is None:
             self.validation = self._validation(step)
         parts = (self.target, self.source, self.validation if validates else None)
-        return tuple(part and next(part) for part in parts)
+        batches = tuple(part and next(part) for part in parts)
+        self.waited += time.perf_counter() - begun
+        return batches
+
+    def take_waited(self) -> float:
+        """Seconds that ``next`` took since this was last asked."""
+        waited, self.waited = self.waited, 0.0
+        return waited
 
     def _validation(self, step: int) -> Iterator[Sample]:
         """One batch for each LBI.EVERY steps, from ``step`` on."""

@@ -108,7 +108,8 @@ def _checked_results(results: Any, where: str) -> list[dict]:
 def _annotated_people(coco: COCOFile) -> list[dict]:
     """All of them, also those that nobody trains on, with what pycocotools asks of an annotation."""
     people = []
-    for where, annotation in coco.each_annotation():
+    for annotation in coco.annotations:
+        where = coco.named(annotation)
         try:
             if annotation["category_id"] != PERSON:
                 continue

@@ -11,13 +11,14 @@ from lib.core.config import load_config
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import COCOSet, EvaluationSet, MPIISet
 from lib.core.heatmap import HeatmapCodec
+from lib.dataset import coco, mpii
+from lib.dataset.annotation_cache import Reading, read_once
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco import annotation_file, read_coco
+from lib.dataset.coco import annotation_file
 from lib.dataset.detections import read_detections
 from lib.dataset.injection import changed_labels, inject
 from lib.dataset.joints import Augmentation, KeypointDataset
 from lib.dataset.keypoints import joint_mapping, network_joints
-from lib.dataset.mpii import read_mpii
 from lib.dataset.truth import Truth, read_truth_of, truth_beside, write_truth_of
 
 INJECTED_TRUTH = "injected_truth.json"
@@ -53,7 +54,7 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
     elif config.LBI.INJECT_NOISE:
         report("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
     validation = evaluation_set(target, target.VAL_SET, config, "validation V", report)
-    trained = _training_set(_people_to_train_on(target, config), target, config, "target T", report)
+    trained = _training_set(_people_to_train_on(target, config, report), target, config, "target T", report)
     if config.LBI.VAL_IN_TRAIN:
         trained.annotations = trained.annotations.joined(validation.dataset.annotations)
         report(f"LBI.VAL_IN_TRAIN: V is trained on too, {len(trained)} people together, and chooses nothing")
@@ -71,7 +72,7 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
 def build_single_data(config: EasyDict, report: Report) -> Data:
     """The one data set of train.py, as in SimpleBaseline validated on the set that it is tested on."""
     test = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", report)
-    people = _people_to_train_on(config.DATASET, config)
+    people = _people_to_train_on(config.DATASET, config, report)
     return Data(None, _training_set(people, config.DATASET, config, "training", report), test, test)
 
 
@@ -81,7 +82,7 @@ def read_source(config: EasyDict, report: Report = lambda line: None) -> tuple[A
     With LBI.INJECT_NOISE the labels on disk are corrupted first. Raises InputError.
     """
     group, lbi = config.DATASET_SRC, config.LBI
-    on_disk = _people_to_train_on(group, config)
+    on_disk = _people_to_train_on(group, config, report)
     truth = truth_beside(group.ROOT, group.TRAIN_SET, on_disk)
     if not lbi.INJECT_NOISE:
         return on_disk, truth
@@ -128,18 +129,24 @@ def source_of_run(folder: Path) -> tuple[EasyDict, Annotations, Truth | None]:
     return config, people, truth
 
 
-def _people_to_train_on(group: EasyDict, config: EasyDict) -> Annotations:
-    return read_people(group, group.TRAIN_SET, config, build_codec(config.MODEL))
+def _people_to_train_on(group: EasyDict, config: EasyDict, report: Report) -> Annotations:
+    return read_people(group, group.TRAIN_SET, config, build_codec(config.MODEL), report)
 
 
 def _training_set(
     people: Annotations, group: EasyDict, config: EasyDict, role: str, report: Report
 ) -> KeypointDataset:
-    codec = build_codec(config.MODEL)
     _report_people(people, group, group.TRAIN_SET, role, report)
     augmentation = Augmentation(group.FLIP, group.ROT_FACTOR, group.SCALE_FACTOR)
+    return _keypoint_dataset(people, augmentation, config)
+
+
+def _keypoint_dataset(
+    people: Annotations, augmentation: Augmentation | None, config: EasyDict
+) -> KeypointDataset:
+    codec, of_all = build_codec(config.MODEL), config.DATASET
     return KeypointDataset(
-        people, codec, augmentation, config.DATASET.COLOR_RGB, config.SEED, config.DATASET.CACHE
+        people, codec, augmentation, of_all.COLOR_RGB, config.SEED, of_all.CACHE, of_all.REDUCED_DECODE
     )
 
 
@@ -153,14 +160,12 @@ def evaluation_set(
 
     def dataset(people: Annotations) -> KeypointDataset:
         _report_people(people, group, image_set, role, report)
-        return KeypointDataset(
-            people, codec, None, config.DATASET.COLOR_RGB, config.SEED, config.DATASET.CACHE
-        )
+        return _keypoint_dataset(people, None, config)
 
     if group.DATASET == "mpii":
-        return MPIISet(dataset(read_people(group, image_set, config, codec)), test.PCKH_LEGACY_01)
+        return MPIISet(dataset(read_people(group, image_set, config, codec, report)), test.PCKH_LEGACY_01)
     if test.USE_GT_BBOX:
-        people = read_people(group, image_set, config, codec)
+        people = read_people(group, image_set, config, codec, report)
         image_ids, scores = people.image_ids, np.ones(len(people))
     else:
         detected = read_detections(
@@ -181,19 +186,47 @@ def evaluation_set(
 
 def _report_people(people: Annotations, group: EasyDict, image_set: str, role: str, report: Report) -> None:
     report(
-        f"{role}: {len(people)} people in {len(set(people.picture))} pictures"
+        f"{role}: {len(people)} people in {len(np.unique(people.picture))} pictures"
         f" ({group.DATASET} {image_set}, {group.ROOT})"
     )
 
 
-def read_people(group: EasyDict, image_set: str, config: EasyDict, codec: HeatmapCodec) -> Annotations:
-    """The people of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes."""
+def read_people(
+    group: EasyDict,
+    image_set: str,
+    config: EasyDict,
+    codec: HeatmapCodec,
+    report: Report = lambda line: None,
+) -> Annotations:
+    """The people of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes.
+
+    With DATASET.ANNOTATION_CACHE from the file that an earlier start made, see annotation_cache.py.
+    """
     names = network_joints(config.MODEL.NUM_JOINTS)
     aspect = codec.image_size[0] / codec.image_size[1]
     _expect_labels(group.DATASET, names)
+    asked = {"set": image_set, "aspect": aspect}
     if group.DATASET == "coco":
-        return read_coco(group.ROOT, image_set, names, aspect, group.DATA_FORMAT)
-    return read_mpii(group.ROOT, image_set, names, aspect, config.DATASET_TARGET.SPLIT, group.DATA_FORMAT)
+        files, folder = (annotation_file(group.ROOT, image_set),), coco.picture_folder(group.ROOT, image_set)
+    else:
+        files, folder = mpii.annotation_files(group.ROOT, image_set), mpii.picture_folder(group.ROOT)
+        asked["split"] = config.DATASET_TARGET.SPLIT
+
+    def read() -> Annotations:
+        if group.DATASET == "coco":
+            return coco.read_coco(group.ROOT, image_set, names, aspect, group.DATA_FORMAT)
+        return mpii.read_mpii(group.ROOT, image_set, names, aspect, asked["split"], group.DATA_FORMAT)
+
+    reading = Reading(
+        f"{group.DATASET}_{image_set}",
+        joint_mapping(group.DATASET, names),
+        asked,
+        files,
+        folder,
+        group.DATA_FORMAT,
+    )
+    kept_in = Path(config.OUTPUT_DIR) / "annotations" if config.DATASET.ANNOTATION_CACHE else None
+    return read_once(kept_in, reading, read, report)
 
 
 def _expect_labels(dataset: str, names: tuple[str, ...]) -> None:

@@ -49,6 +49,7 @@ class Recorder:
         self.sink = sink
         self.log = log
         self.output = output
+        self.seconds_before = state.seconds  # of steps, up to the last one written down
         self.pixels = config.MODEL.EXTRA.HEATMAP_SIZE[0] * config.MODEL.EXTRA.HEATMAP_SIZE[1]
 
     def step(
@@ -60,8 +61,12 @@ class Recorder:
         source: Sample | None,
         outputs: list[Tensor],
         left: float,
+        waited: float,
     ) -> None:
-        """Write down one training step of ``roles``; ``outputs``: the target model's heatmaps of ``target``."""
+        """Write down one training step of ``roles``; ``outputs``: the target model's heatmaps of ``target``.
+
+        ``left``: seconds to go. ``waited``: for data, of the seconds since the last step written down.
+        """
         step, state = self.state.step, self.state
         losses = {name: float(value) / self.pixels for name, value in record.losses.items()}
         values = {f"loss/{name}": value for name, value in losses.items()}
@@ -70,6 +75,8 @@ class Recorder:
             for role in roles
         }
         values["train/seconds_per_step"] = state.seconds / step
+        values["train/waited_for_data"] = 100 * waited / (state.seconds - self.seconds_before)
+        self.seconds_before = state.seconds
         if target is not None:
             _, accuracy = heatmap_accuracy(
                 outputs[0].float().cpu().numpy(),
@@ -88,6 +95,7 @@ class Recorder:
         parts += [f"weights {p} {values[f'weights_{p}/mean']:.2f}" for p in record.weights]
         parts += [f"acc {values['train/accuracy']:.0f} %"] if target is not None else []
         parts += [f"{1000 * state.seconds / step:.0f} ms/step"]
+        parts += [f"waited for data {values['train/waited_for_data']:.0f} %"]
         self.log.info("  ".join(parts) + f"  {duration(left)} left")
         if self.debug.DEBUG and target is not None:
             self._debug_pictures(step, target, outputs[0])

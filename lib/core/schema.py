@@ -73,6 +73,8 @@ SCHEMA: dict[str, Any] = {
         ),
         "COLOR_RGB": Setting(True, "read pictures as RGB; false: BGR, for old published pose checkpoints"),
         "CACHE": Setting(False, "keep every picture that was read in memory: for data sets that fit there, in every worker"),
+        "ANNOTATION_CACHE": Setting(True, "keep annotations of large files as arrays in OUTPUT_DIR/annotations: the next start need not read them again"),
+        "REDUCED_DECODE": Setting(False, "decode JPEG pictures of people far larger than the network's input at 1/2, 1/4 or 1/8 of their size: faster, other pixels"),
         "ON_BAD_IMAGE": Setting("raise", "an unreadable picture stops the run (raise) or is left out and counted (skip)", choices=("raise", "skip")),
     },
     "DATASET_SRC": _data_set("coco", "source", TRAIN_SET=Setting("train2017", "source images and labels to train on")),

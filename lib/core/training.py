@@ -193,7 +193,9 @@ def _run_epochs(
             if state.step % config.PRINT_FREQ == 0 or steps_left == 0:
                 done = steps_per_epoch * (end - state.epoch) - steps_left
                 left = (time.monotonic() - started) / done * steps_left
-                recorder.step(epoch, phase.roles, record, target, source, outputs, left)
+                recorder.step(
+                    epoch, phase.roles, record, target, source, outputs, left, batches.take_waited()
+                )
 
         stop_unless_sound(state)
         recorder.tables()

@@ -1,7 +1,12 @@
 """Annotated people as packed arrays, and the checks that every data set's reader shares."""
 
+import gc
+import itertools
 import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,7 @@ import numpy as np
 from lib.core.errors import InputError
 from lib.dataset.crop import fit_aspect
 from lib.dataset.keypoints import JointMapping
+from lib.dataset.packed_strings import PackedStrings
 
 PADDING = 1.25  # a crop is this much larger than the person's box (SimpleBaseline)
 LARGEST = 1e9  # no picture is as wide; keeps all that is computed from a number finite in float32
@@ -29,7 +35,7 @@ class Annotations:
 
     mapping: JointMapping
     ids: np.ndarray
-    pictures: tuple[str, ...]
+    pictures: Sequence[str]
     picture: np.ndarray
     joints: np.ndarray
     visible: np.ndarray
@@ -59,9 +65,37 @@ class Annotations:
             if isinstance(getattr(self, field.name), np.ndarray)
         }
         arrays["picture"] = np.concatenate([self.picture, other.picture + len(self.pictures)])
-        return replace(self, pictures=self.pictures + other.pictures, **arrays)
+        return replace(self, pictures=PackedStrings.of([*self.pictures, *other.pictures]), **arrays)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All but ``mapping`` as named arrays, for files and other processes; see ``of_arrays``."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        pictures = columns["pictures"]
+        packed = pictures if isinstance(pictures, PackedStrings) else PackedStrings.of(pictures)
+        named = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
+        return named | {"pictures_text": packed.text, "pictures_ends": packed.ends}
+
+    @classmethod
+    def of_arrays(cls, mapping: JointMapping, arrays: dict[str, np.ndarray]) -> "Annotations":
+        """The inverse of ``arrays``, without copies. Raises KeyError or TypeError where one is missing or unknown."""
+        columns = dict(arrays)
+        pictures = PackedStrings(columns.pop("pictures_text"), columns.pop("pictures_ends"))
+        return cls(mapping=mapping, pictures=pictures, **columns)
 
 
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Looking for garbage among the millions of lists of a large JSON file takes as long as reading them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+@without_garbage_collection()
 def read_json(path: Path) -> Any:
     """Parse ``path``; InputError where it is missing or not JSON."""
     try:
@@ -89,11 +123,58 @@ def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.nda
     return array
 
 
+def column(values: list, shape: tuple[int, ...], where: Callable[[int], str], what: str) -> np.ndarray:
+    """``values`` as finite floats [N, *shape]; InputError names the first bad one, k, as ``where(k)``.
+
+    What ``numbers`` makes of each of them, all at once where they are plain lists of plain numbers.
+    """
+    array = _all_at_once(values, shape)
+    if array is None:
+        each = [numbers(value, shape, where(k), what) for k, value in enumerate(values)]
+        array = np.array(each, np.float64)
+    return array.reshape(len(values), *shape)
+
+
+def _all_at_once(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
+    """All numbers of ``values`` in one row; None where anything is unusual."""
+    flat = values
+    for length in shape:
+        if set(map(type, flat)) != {list} or set(map(len, flat)) != {length}:
+            return None
+        flat = list(itertools.chain.from_iterable(flat))
+    if not set(map(type, flat)) <= {int, float, bool}:  # NumPy would read numbers out of strings
+        return None
+    try:
+        array = np.array(flat, np.float64)
+    except OverflowError:
+        return None
+    return array if (np.abs(array) < LARGEST).all() else None
+
+
 def whole_number(value: Any, where: str, what: str) -> int:
     """``value`` where it is a whole number that fits an array; InputError otherwise."""
     if not isinstance(value, int) or abs(value) >= 2**63:
         raise InputError(f"{where}: {what} should be a whole number of at most 64 bits, found {value!r:.80}")
     return value
+
+
+def whole_column(values: list, where: Callable[[int], str], what: str) -> np.ndarray:
+    """``values`` as int64 [N]; InputError names the first bad one, k, as ``where(k)``."""
+    if set(map(type, values)) != {int} or max(map(abs, values)) >= 2**63:
+        for k, value in enumerate(values):
+            whole_number(value, where(k), what)
+    return np.array(values, np.int64)
+
+
+def fields_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], str]) -> list[list]:
+    """For each of ``keys`` the values of all ``entries``; InputError(complaint(k)) where entry k has not all of them."""
+    get, rows = itemgetter(*keys), []
+    for k, entry in enumerate(entries):
+        try:
+            rows.append(get(entry))
+        except (KeyError, TypeError):
+            raise InputError(complaint(k)) from None
+    return [list(values) for values in zip(*rows)] if rows else [[] for _ in keys]
 
 
 def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """COCO keypoints: ``annotations/person_keypoints_<set>.json`` and ``images/<set>/`` (or ``images/<set>.zip``)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,8 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.core.errors import InputError
-from lib.dataset.annotations import Annotations, numbers, padded_crops, read_json, whole_number
+from lib.dataset.annotations import (
+    Annotations,
+    column,
+    fields_of,
+    padded_crops,
+    read_json,
+    whole_column,
+    without_garbage_collection,
+)
 from lib.dataset.keypoints import COCO_KEYPOINTS, joint_mapping
+from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.pictures import PictureFolder
 
 PERSON = 1  # the category's number
@@ -18,6 +27,10 @@ FLAT = (3 * len(COCO_KEYPOINTS),)  # shape of a person's keypoints: x, y and vis
 
 def annotation_file(root: str | Path, image_set: str) -> Path:
     return Path(root) / "annotations" / f"person_keypoints_{image_set}.json"
+
+
+def picture_folder(root: str | Path, image_set: str) -> Path:
+    return Path(root) / "images" / image_set
 
 
 class COCOImage(NamedTuple):
@@ -40,11 +53,16 @@ class COCOFile:
             raise InputError(f"{where}: image_id {image_id!r:.80} is not among the images of {self.path}")
         return self.images[image_id]
 
-    def each_annotation(self) -> Iterator[tuple[str, Any]]:
-        """(what to call it in a message, the annotation), one after the other."""
-        for annotation in self.annotations:
-            named = annotation.get("id") if isinstance(annotation, dict) else annotation
-            yield f"{self.path}: annotation {named!r:.80}", annotation
+    def images_of(self, image_ids: list, where: Callable[[int], str]) -> list[COCOImage]:
+        """``image`` for each of ``image_ids``, of which ``where(k)`` names the one at k."""
+        if set(map(type, image_ids)) == {int} and self.images.keys() >= set(image_ids):
+            return [self.images[image_id] for image_id in image_ids]
+        return [self.image(image_id, where(k)) for k, image_id in enumerate(image_ids)]
+
+    def named(self, annotation: Any) -> str:
+        """What to call an annotation in a message."""
+        named = annotation.get("id") if isinstance(annotation, dict) else annotation
+        return f"{self.path}: annotation {named!r:.80}"
 
 
 def read_coco_file(path: str | Path) -> COCOFile:
@@ -55,22 +73,25 @@ def read_coco_file(path: str | Path) -> COCOFile:
         isinstance(tree.get(k), list) for k in ("images", "annotations")
     ):
         raise InputError(f"{path}: expected COCO's lists 'images' and 'annotations'")
-    images = {}
-    for image in tree["images"]:
-        try:
-            where = f"{path}: image {image['id']!r:.80}"
-            number = whole_number(image["id"], where, "id")
-            size = numbers([image["width"], image["height"]], (2,), where, "width and height")
-            images[number] = COCOImage(image["file_name"], *size)
-        except (KeyError, TypeError):
-            raise InputError(
-                f"{path}: an image needs id, file_name, width and height, found {image!r:.120}"
-            ) from None
-        if size.min() < 1:
-            raise InputError(f"{where}: width and height should be positive, found {size}")
-    return COCOFile(path, images, tree["annotations"])
+    images = tree["images"]
+    ids, names, widths, heights = fields_of(
+        images,
+        ("id", "file_name", "width", "height"),
+        lambda k: f"{path}: an image needs id, file_name, width and height, found {images[k]!r:.120}",
+    )
+
+    def where(k: int) -> str:
+        return f"{path}: image {ids[k]!r:.80}"
+
+    whole_column(ids, where, "id")
+    sizes = column([list(size) for size in zip(widths, heights)], (2,), where, "width and height")
+    for k in np.flatnonzero(sizes.min(axis=1) < 1):
+        raise InputError(f"{where(k)}: width and height should be positive, found {sizes[k]}")
+    found = (COCOImage(name, *size) for name, size in zip(names, sizes.tolist()))
+    return COCOFile(path, dict(zip(ids, found)), tree["annotations"])
 
 
+@without_garbage_collection()
 def read_coco(
     root: str | Path, image_set: str, names: tuple[str, ...], aspect: float, data_format: str = "jpg"
 ) -> Annotations:
@@ -82,48 +103,53 @@ def read_coco(
     """
     path = annotation_file(root, image_set)
     coco = read_coco_file(path)
-    folder = PictureFolder(Path(root) / "images" / image_set, data_format)
-    pictures: dict[str, int] = {}
-    ids, image_ids, picture, keypoints, boxes, bounds = [], [], [], [], [], []
-    for where, annotation in coco.each_annotation():
-        try:
-            if annotation.get("iscrowd", 0):
-                continue
-            number, image_id, flat, box = (annotation[k] for k in ("id", "image_id", "keypoints", "bbox"))
-        except (AttributeError, KeyError, TypeError):
-            raise InputError(f"{where} needs id, image_id, bbox and keypoints") from None
-        whole_number(number, where, "id")
-        points = numbers(flat, FLAT, where, "keypoints").reshape(-1, 3)
-        x, y, width, height = numbers(box, (4,), where, "bbox")
-        file_name, image_width, image_height = coco.image(image_id, where)
-        left, top = max(0.0, x), max(0.0, y)
-        right = min(image_width - 1, left + max(0.0, width - 1))
-        bottom = min(image_height - 1, top + max(0.0, height - 1))
-        area = numbers(annotation.get("area", 1), (), where, "area")
-        if area <= 0 or right < left or bottom < top or not points[:, 2].any():
-            continue
-        file = folder.path(file_name, where)
-        ids.append(number)
-        image_ids.append(image_id)
-        picture.append(pictures.setdefault(file, len(pictures)))
-        keypoints.append(points)
-        boxes.append((left, top, right - left, bottom - top))
-        bounds.append((image_width, image_height))
+    folder = PictureFolder(picture_folder(root, image_set), data_format)
+    needs = "needs id, image_id, bbox and keypoints"
+    people = []
+    for annotation in coco.annotations:
+        if not isinstance(annotation, dict):
+            raise InputError(f"{coco.named(annotation)} {needs}")
+        if not annotation.get("iscrowd", 0):
+            people.append(annotation)
 
-    if not ids:
+    def where(k: int) -> str:
+        return coco.named(people[k])
+
+    ids, image_ids, keypoints, boxes = fields_of(
+        people, ("id", "image_id", "keypoints", "bbox"), lambda k: f"{where(k)} {needs}"
+    )
+    ids = whole_column(ids, where, "id")
+    points = column(keypoints, FLAT, where, "keypoints").reshape(-1, len(COCO_KEYPOINTS), 3)
+    boxes = column(boxes, (4,), where, "bbox")
+    areas = column([person.get("area", 1) for person in people], (), where, "area")
+    images = coco.images_of(image_ids, where)
+    bounds = np.array([(image.width, image.height) for image in images]).reshape(-1, 2)
+    # The first pixel of the box within the picture, and the last.
+    first = np.maximum(0, boxes[:, :2])
+    last = np.minimum(bounds - 1, first + np.maximum(0, boxes[:, 2:] - 1))
+    keep = (areas > 0) & (last >= first).all(axis=1) & points[..., 2].any(axis=1)
+    if not keep.any():
         raise InputError(f"{path}: no person with labelled keypoints, nothing to train on")
+
+    pictures: dict[str, int] = {}
+    of_image: dict[int, int] = {}
+    for k in np.flatnonzero(keep).tolist():
+        if image_ids[k] not in of_image:
+            file = folder.path(images[k].file_name, where(k))
+            of_image[image_ids[k]] = pictures.setdefault(file, len(pictures))
+    image_ids = np.array(image_ids, np.int64)[keep]
     mapping = joint_mapping("coco", names)
-    points = np.array(keypoints)[:, list(mapping.index)]
-    centers, sizes = padded_crops(np.array(boxes), aspect)
+    points = points[keep][:, list(mapping.index)]
+    centers, sizes = padded_crops(np.concatenate([first, last - first], axis=1)[keep], aspect)
     return Annotations(
         mapping=mapping,
-        ids=np.array(ids, np.int64),
-        pictures=tuple(pictures),
-        picture=np.array(picture, np.int32),
+        ids=ids[keep],
+        pictures=PackedStrings.of(pictures),
+        picture=np.array([of_image[i] for i in image_ids.tolist()], np.int32),
         joints=points[..., :2].astype(np.float32),
         visible=(points[..., 2] > 0).astype(np.float32),
         centers=centers,
         sizes=sizes,
-        image_ids=np.array(image_ids, np.int64),
-        bounds=np.array(bounds, np.float32),
+        image_ids=image_ids,
+        bounds=bounds[keep].astype(np.float32),
     )

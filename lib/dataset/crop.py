@@ -1,5 +1,8 @@
 """The part of a picture that the network sees: boxes to crops, crops to affine maps."""
 
+import math
+
+import cv2
 import numpy as np
 
 
@@ -30,3 +33,21 @@ def crop_matrix(center, size, output_size, rotation: float = 0.0, mirror: bool =
 def apply_matrix(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map ``points`` [..., 2] by the affine ``matrix`` [2, 3]."""
     return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def rows_within(matrix: np.ndarray, output_size) -> int:
+    """How many rows of the picture, from the top, the crop that ``matrix`` [2, 3] makes depends on."""
+    width, height = output_size
+    inverse = cv2.invertAffineTransform(matrix)
+    lowest = inverse[1, 2] + max(0, inverse[1, 0] * width) + max(0, inverse[1, 1] * height)
+    return max(0, math.ceil(lowest) + 2)  # interpolation looks at a neighbour, and rounds positions
+
+
+def of_reduced(matrix: np.ndarray, reduce: int) -> np.ndarray:
+    """The same map [2, 3], from a picture whose pixels are means of ``reduce`` x ``reduce`` of the first one's.
+
+    Positions are those of pixels' middles: pixel 0 of the small picture lies at (reduce - 1) / 2.
+    """
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    middle = np.full(2, (reduce - 1) / 2)
+    return np.concatenate([linear * reduce, (shift + linear @ middle)[:, None]], axis=1)

@@ -6,9 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from lib.core.errors import InputError
-from lib.dataset.annotations import Annotations, by_image, numbers, padded_crops, read_json
-from lib.dataset.coco import PERSON, annotation_file, read_coco_file
+from lib.dataset.annotations import (
+    Annotations,
+    by_image,
+    numbers,
+    padded_crops,
+    read_json,
+    without_garbage_collection,
+)
+from lib.dataset.coco import PERSON, annotation_file, picture_folder, read_coco_file
 from lib.dataset.keypoints import joint_mapping
+from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.pictures import PictureFolder
 from lib.nms.nms import box_nms
 
@@ -21,6 +29,7 @@ class DetectedPeople:
     scores: np.ndarray
 
 
+@without_garbage_collection()
 def read_detections(
     path: str | Path,
     root: str | Path,
@@ -39,7 +48,7 @@ def read_detections(
     used, and where nobody is left.
     """
     coco = read_coco_file(annotation_file(root, image_set))
-    folder = PictureFolder(Path(root) / "images" / image_set, data_format)
+    folder = PictureFolder(picture_folder(root, image_set), data_format)
     detections = read_json(path)
     if not isinstance(detections, list):
         raise InputError(f"{path}: expected a list of detections, found {type(detections).__name__}")
@@ -77,7 +86,7 @@ def read_detections(
     everyone = Annotations(
         mapping=mapping,
         ids=np.array(ids, np.int64),
-        pictures=tuple(pictures),
+        pictures=PackedStrings.of(pictures),
         picture=np.array(picture, np.int32),
         joints=np.zeros((len(ids), len(names), 2), np.float32),
         visible=np.zeros((len(ids), len(names)), np.float32),

@@ -12,12 +12,14 @@ from torch.utils.data import Dataset
 
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.annotations import Annotations
-from lib.dataset.crop import apply_matrix, crop_matrix
+from lib.dataset.crop import apply_matrix, crop_matrix, of_reduced, rows_within
 from lib.dataset.keypoints import flip_permutation
-from lib.dataset.pictures import read_picture
+from lib.dataset.pictures import REDUCED, read_picture
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+# What each of the 256 values of a channel becomes: [3, 256].
+NORMALISED = ((np.arange(256, dtype=np.float32)[:, None] / 255 - IMAGENET_MEAN) / IMAGENET_STD).T.copy()
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class KeypointDataset(Dataset):
 
     Items are asked for as (index, visit): the randomness of a sample depends on the seed, the
     index and the visit alone, so neither workers nor an interruption change what is drawn.
-    ``cache`` keeps the pictures that were read.
+    ``cache`` keeps the pictures that were read. ``reduced`` decodes JPEG pictures smaller where the crop
+    has at least twice the pixels across that the network sees.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class KeypointDataset(Dataset):
         color_rgb: bool = True,
         seed: int = 0,
         cache: bool = False,
+        reduced: bool = False,
     ):
         # A plain dictionary, because workers may get their data set pickled.
-        self.kept: dict[str, np.ndarray | None] | None = {} if cache else None
+        self.kept: dict[tuple[str, int], np.ndarray | None] | None = {} if cache else None
+        self.reduced = reduced
         self.annotations = annotations
         self.codec = codec
         self.augmentation = augmentation
@@ -100,14 +105,19 @@ class KeypointDataset(Dataset):
             size = size * factor
 
         path = people.pictures[people.picture[index]]
-        picture = self._read(path)
+        matrix = crop_matrix(people.centers[index], size, self.codec.image_size, rotation, flipped)
+        reduce = self._reduction(path, size)
+        picture = self._read(path, reduce, rows_within(matrix, self.codec.image_size))
         problem = ""
         if picture is None:
             problem = f"{path}: cannot be read as a picture (annotation {people.ids[index]})"
             picture = np.zeros((2, 2, 3), np.uint8)
 
-        matrix = crop_matrix(people.centers[index], size, self.codec.image_size, rotation, flipped)
-        crop = cv2.warpAffine(picture, matrix, tuple(self.codec.image_size), flags=cv2.INTER_LINEAR)
+        crop = cv2.warpAffine(
+            picture, of_reduced(matrix, reduce), tuple(self.codec.image_size), flags=cv2.INTER_LINEAR
+        )
+        if self.color_rgb:  # the crop has fewer pixels than the picture
+            crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
         joints = apply_matrix(matrix, joints)
         if flipped:
             joints, visible = joints[self.partner], visible[self.partner]
@@ -121,12 +131,21 @@ class KeypointDataset(Dataset):
             problem=problem,
         )
 
-    def _read(self, path: str) -> np.ndarray | None:
+    def _reduction(self, path: str, size: np.ndarray) -> int:
+        """How much smaller the picture at ``path`` may be decoded for a crop of ``size``: 1, 2, 4 or 8."""
+        # Other formats have no cheaper way to a smaller picture.
+        if not self.reduced or not path.lower().endswith((".jpg", ".jpeg")):
+            return 1
+        pixels = size[0] / self.codec.image_size[0]
+        return max(reduce for reduce in REDUCED if reduce <= max(1, pixels))
+
+    def _read(self, path: str, reduce: int, rows: int) -> np.ndarray | None:
+        """The picture as BGR, its first ``rows`` rows at least."""
         if self.kept is None:
-            return read_picture(path, self.color_rgb)
-        if path not in self.kept:
-            self.kept[path] = read_picture(path, self.color_rgb)
-        return self.kept[path]
+            return read_picture(path, False, reduce, rows)
+        if (path, reduce) not in self.kept:
+            self.kept[path, reduce] = read_picture(path, False, reduce)
+        return self.kept[path, reduce]
 
     def _draw(self, rng: np.random.Generator) -> tuple[float, float, bool]:
         """Size factor, rotation in degrees, and whether to mirror."""
@@ -141,8 +160,10 @@ class KeypointDataset(Dataset):
 
 def normalise(crop: np.ndarray) -> Tensor:
     """[H, W, 3] uint8 -> [3, H, W] with ImageNet's mean 0 and deviation 1 per channel."""
-    scaled = (crop.astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
-    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
+    image = np.empty((3, *crop.shape[:2]), np.float32)
+    for channel in range(3):
+        cv2.LUT(cv2.extractChannel(crop, channel), NORMALISED[channel], dst=image[channel])
+    return torch.from_numpy(image)
 
 
 def denormalise(image: Tensor) -> np.ndarray:

@@ -1,13 +1,15 @@
 """Batches: endless shuffled ones for training, one pass in order for evaluation."""
 
+import multiprocessing
 from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lib.core.errors import InputError
+from lib.dataset.annotations import Annotations
 from lib.dataset.joints import KeypointDataset, Sample
 
 
@@ -42,6 +44,42 @@ class EndlessBatches(Sampler):
             visit, first = visit + 1, 0
 
 
+class SharedPeople(Dataset):
+    """``dataset`` for workers that inherit nothing: its annotations lie in memory that all of them share.
+
+    Multiprocessing sends torch's tensors by handle, and NumPy's arrays as copies.
+    """
+
+    def __init__(self, dataset: KeypointDataset):
+        people = dataset.annotations
+        self.count = len(dataset)
+        self.mapping = people.mapping
+        self.shared = {
+            name: torch.from_numpy(np.array(array)).share_memory_() for name, array in people.arrays().items()
+        }
+        self.without_people = dataset.of(None)
+        self.dataset: KeypointDataset | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        return self.opened()[key]
+
+    def opened(self) -> KeypointDataset:
+        """The data set, its arrays those that are shared."""
+        if self.dataset is None:
+            arrays = {name: tensor.numpy() for name, tensor in self.shared.items()}
+            self.dataset = self.without_people.of(Annotations.of_arrays(self.mapping, arrays))
+        return self.dataset
+
+
+def workers_inherit() -> bool:
+    """Whether worker processes are forks of this one, so that they share its memory as it is."""
+    default = multiprocessing.get_all_start_methods()[0]
+    return (multiprocessing.get_start_method(allow_none=True) or default) == "fork"
+
+
 def _limit_threads(_worker: int) -> None:
     # One thread a worker: several workers with OpenCV's own threads fight for the same cores.
     cv2.setNumThreads(0)
@@ -62,6 +100,8 @@ def evaluation_batches(dataset: KeypointDataset, batch_size: int, workers: int, 
 
 
 def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> DataLoader:
+    if workers and not workers_inherit():
+        dataset = SharedPeople(dataset)
     # A generator of its own keeps the loader from drawing on, and so changing, torch's global one.
     return DataLoader(
         dataset,

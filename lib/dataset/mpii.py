@@ -6,8 +6,16 @@ import numpy as np
 
 from lib.core.errors import InputError
 from lib.core.evaluation import head_sizes_from_scales, read_mpii_truth
-from lib.dataset.annotations import PADDING, Annotations, numbers, read_json
+from lib.dataset.annotations import (
+    PADDING,
+    Annotations,
+    column,
+    fields_of,
+    read_json,
+    without_garbage_collection,
+)
 from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
+from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.pictures import PictureFolder
 
 # The parts that the target's training set is cut into: (file, is it the validation part).
@@ -15,6 +23,19 @@ SPLITS = {"train_finetune": ("train", False), "train_validate": ("train", True)}
 VALIDATION_SHARE = 3  # every third image (or annotation) is for validation
 
 
+def annotation_files(root: str | Path, image_set: str) -> tuple[Path, ...]:
+    """The JSON file that ``image_set`` is in, and for valid the MAT file with its true places."""
+    file_set, _ = SPLITS.get(image_set, (image_set, None))
+    folder = Path(root) / "annot"
+    json_file = folder / f"{file_set}.json"
+    return (json_file, folder / "gt_valid.mat") if file_set == "valid" else (json_file,)
+
+
+def picture_folder(root: str | Path) -> Path:
+    return Path(root) / "images"
+
+
+@without_garbage_collection()
 def read_mpii(
     root: str | Path,
     image_set: str,
@@ -32,30 +53,32 @@ def read_mpii(
     same scale as in crops of COCO. The people's ids are their positions in the file.
     Raises InputError naming the file and the annotation for whatever cannot be used.
     """
-    file_set, validation = SPLITS.get(image_set, (image_set, None))
-    path = Path(root) / "annot" / f"{file_set}.json"
+    _, validation = SPLITS.get(image_set, (image_set, None))
+    path, *mat = annotation_files(root, image_set)
     people = read_json(path)
     if not isinstance(people, list):
         raise InputError(f"{path}: expected a list of people")
-    folder = PictureFolder(Path(root) / "images", data_format)
-    pictures: dict[str, int] = {}
+    folder = PictureFolder(picture_folder(root), data_format)
     count = len(people)
-    picture = np.empty(count, np.int32)
-    joints, visible = np.empty((count, len(MPII_KEYPOINTS), 2)), np.empty((count, len(MPII_KEYPOINTS)))
-    centers, scales = np.empty((count, 2)), np.empty(count)
-    for i, person in enumerate(people):
-        where = f"{path}: person {i}"
-        try:
-            fields = [person[key] for key in ("joints", "joints_vis", "center", "scale", "image")]
-        except (KeyError, TypeError):
-            raise InputError(f"{where} needs joints, joints_vis, center, scale and image") from None
-        joints[i] = numbers(fields[0], joints.shape[1:], where, "joints")
-        visible[i] = numbers(fields[1], visible.shape[1:], where, "joints_vis") > 0
-        centers[i] = numbers(fields[2], (2,), where, "center")
-        scales[i] = numbers(fields[3], (), where, "scale")
-        if scales[i] <= 0:
-            raise InputError(f"{where}: scale should be positive, found {scales[i]}")
-        picture[i] = pictures.setdefault(folder.path(fields[4], where), len(pictures))
+
+    def where(k: int) -> str:
+        return f"{path}: person {k}"
+
+    joints, visible, centers, scales, files = fields_of(
+        people,
+        ("joints", "joints_vis", "center", "scale", "image"),
+        lambda k: f"{where(k)} needs joints, joints_vis, center, scale and image",
+    )
+    joints = column(joints, (len(MPII_KEYPOINTS), 2), where, "joints")
+    visible = column(visible, (len(MPII_KEYPOINTS),), where, "joints_vis") > 0
+    centers = column(centers, (2,), where, "center")
+    scales = column(scales, (), where, "scale")
+    for k in np.flatnonzero(scales <= 0):
+        raise InputError(f"{where(k)}: scale should be positive, found {scales[k]}")
+    pictures: dict[str, int] = {}
+    picture = [
+        pictures.setdefault(folder.path(name, where(k)), len(pictures)) for k, name in enumerate(files)
+    ]
 
     mapping = joint_mapping("mpii", names)
     index = list(mapping.index)
@@ -63,8 +86,8 @@ def read_mpii(
     head_sizes = head_sizes_from_scales(scales)
     middle = centers.copy()
     middle[:, 1] += 15 * scales  # the annotated centre lies above the middle of the body
-    if file_set == "valid":
-        truth = read_mpii_truth(Path(root) / "annot" / "gt_valid.mat")
+    if mat:
+        truth = read_mpii_truth(mat[0])
         if len(truth.head_sizes) != count:
             raise InputError(
                 f"{path}: {count} people, but gt_valid.mat beside it has {len(truth.head_sizes)}"
@@ -73,8 +96,8 @@ def read_mpii(
     everyone = Annotations(
         mapping=mapping,
         ids=np.arange(count, dtype=np.int64),
-        pictures=tuple(pictures),
-        picture=picture,
+        pictures=PackedStrings.of(pictures),
+        picture=np.array(picture, np.int32),
         joints=(joints[:, index] - 1).astype(np.float32),  # MATLAB counts pixels from 1
         visible=visible[:, index].astype(np.float32),
         centers=(middle - 1).astype(np.float32),
@@ -92,5 +115,5 @@ def validation_part(annotations: Annotations, split: str) -> np.ndarray:
     """[N] true where a person belongs to the validation third, the same on every machine."""
     if split == "annotation":
         return np.arange(len(annotations)) % VALIDATION_SHARE == 0
-    by_name = np.argsort(np.argsort(annotations.pictures))
+    by_name = np.argsort(np.argsort(list(annotations.pictures)))
     return by_name[annotations.picture] % VALIDATION_SHARE == 0

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lib.core.errors import InputError
+from lib.dataset.jpeg import upper_part
 
 IN_ARCHIVE = ".zip@/"  # images/train2017.zip@/train2017/000000000009.jpg: archive, then member
 LARGEST_MEMBER = 2**28  # bytes, unpacked: far above any picture, far below a machine's memory
@@ -67,24 +68,36 @@ def _is_file_name(name: str) -> bool:
     return name == os.path.basename(name) and name not in ("", ".", "..")
 
 
-def read_picture(path: str, color_rgb: bool = True) -> np.ndarray | None:
+REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}  # fmt: skip
+
+
+def read_picture(
+    path: str, color_rgb: bool = True, reduce: int = 1, rows: int | None = None
+) -> np.ndarray | None:
     """[H, W, 3] uint8 as stored, camera orientation not applied; None where it cannot be read.
 
     Annotations are made on the stored pixels, so EXIF rotation must be ignored.
+    ``reduce`` 2, 4 or 8 decodes a JPEG at that part of its width and height, rounded up.
+    ``rows`` allows to leave out what lies below so many rows of the stored picture.
     """
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     archive, in_archive, member = path.partition(IN_ARCHIVE)
     try:
-        if in_archive:
-            content = _read_member(f"{archive}.zip", member)
-            picture = None if content is None else cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-        else:
-            picture = cv2.imread(path, flags)
-    except cv2.error:
+        content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
+        if content is None:
+            return None
+        picture = None if rows is None else _decode(upper_part(content, rows), reduce)
+        if picture is None:
+            picture = _decode(content, reduce)
+    except (OSError, cv2.error):
         return None
     if picture is None or not color_rgb:
         return picture
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _decode(content: bytes, reduce: int) -> np.ndarray | None:
+    flags = REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 
 
 def _read_member(archive: str, name: str) -> bytes | None:

@@ -1,6 +1,8 @@
-"""Which people are in the batches of a step, whatever steps came before in the same process."""
+"""Which people are in the batches of a step, whatever came before in the same process; how long it waits."""
 
 import logging
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -71,3 +73,24 @@ def test_batches_follow_from_the_step_alone(start, learned):
         assert run(start(begin), begin, 10, learned) == {step: whole[step] for step in range(begin, 10)}
     everywhere = run(start(0), 0, 10, {0, 3, 6, 9})
     assert all(whole[step] == everywhere[step] for step in learned)
+
+
+def test_waiting_is_counted_until_it_is_taken(monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: clock.now)
+
+    def slow(seconds):
+        for number in range(9):
+            clock.now += seconds
+            yield number
+
+    batches = Batches.__new__(Batches)
+    batches.target, batches.source, batches.people, batches.waited = slow(2), slow(0.5), None, 0.0
+    batches.validation = None
+    assert batches.next(0, Weighting.ONE) == (0, 0, None)
+    clock.now += 30  # the step
+    assert batches.next(0, Weighting.ONE) == (1, 1, None)
+    assert batches.take_waited() == pytest.approx(5)
+    assert batches.take_waited() == 0
+    batches.next(0, Weighting.ONE)
+    assert batches.take_waited() == pytest.approx(2.5)

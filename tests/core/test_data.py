@@ -5,6 +5,9 @@ import re
 import numpy as np
 import pytest
 
+import lib.dataset.annotation_cache
+import lib.dataset.coco
+import lib.dataset.mpii
 from lib.core.config import load_config
 from lib.core.data import INJECTED_TRUTH, build_data, read_source, source_of_run
 from lib.core.errors import InputError
@@ -95,3 +98,39 @@ def test_a_run_leaves_its_truth_the_same_for_any_seed_of_training(config):
 def test_no_noise_no_file(config):
     assert run(config, "--ours1", "TRAIN.END_EPOCH", "1", "--save_dir", str(config.parent / "a")) == 0
     assert not (config.parent / "a" / RUNS / "ours1" / INJECTED_TRUTH).exists()
+
+
+def refuse(path):
+    raise AssertionError(f"{path} is read")
+
+
+def test_a_second_start_reads_no_json(config, monkeypatch):
+    monkeypatch.setattr(lib.dataset.annotation_cache, "WORTH", 1)
+    before = build_data(configured(config, ""), True, [].append)
+    for module in (lib.dataset.coco, lib.dataset.mpii):
+        monkeypatch.setattr(module, "read_json", refuse)
+    lines = []
+    after = build_data(configured(config, ""), True, lines.append)
+    kept = sorted(path.name[:-17] for path in (config.parent / "output/annotations").iterdir())
+    assert kept == ["coco_train2017", "mpii_train_finetune", "mpii_train_validate", "mpii_valid"]
+    for old, new in (
+        (before.source, after.source),
+        (before.target, after.target),
+        (before.validation.dataset, after.validation.dataset),
+        (before.test.dataset, after.test.dataset),
+    ):
+        assert list(old.annotations.pictures) == list(new.annotations.pictures)
+        first, second = old.annotations.arrays(), new.annotations.arrays()
+        assert first.keys() == second.keys()
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
+    assert not [line for line in lines if "annotations" in line]
+    for other in ({"DATASET_TARGET.SPLIT": "annotation"}, {"DATASET.ANNOTATION_CACHE": False}):
+        with pytest.raises(AssertionError, match="is read"):
+            build_data(configured(config, "", **other), True, [].append)
+
+
+def test_annotations_are_not_kept_where_that_is_not_wanted(config, monkeypatch):
+    monkeypatch.setattr(lib.dataset.annotation_cache, "WORTH", 1)
+    build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True, [].append)
+    assert not (config.parent / "output").exists()

@@ -1,12 +1,25 @@
-"""Two sets of people put one after the other."""
+"""Two sets of people put one after the other, people as named arrays, and columns of checked numbers."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lib.dataset.annotations import Annotations
+from lib.core.errors import InputError
+from lib.dataset.annotations import (
+    Annotations,
+    column,
+    fields_of,
+    numbers,
+    read_json,
+    whole_column,
+    whole_number,
+)
 from lib.dataset.keypoints import joint_mapping
+from tests.oracle.data_sets import NASTY_VALUES
 
 
 def people(count, pictures, seed, bounds=True):
@@ -49,3 +62,89 @@ def test_joined_leaves_both_sets_as_they_are():
     first.joined(second)
     np.testing.assert_array_equal(second.picture, kept.picture)
     assert first.pictures == ("a.jpg",) and len(first) == 3
+
+
+@pytest.mark.parametrize("bounds", [True, False])
+def test_people_are_the_same_from_their_arrays(bounds):
+    first = people(5, ("a.jpg", "b.jpg", "ö.jpg"), 0, bounds)
+    arrays = first.arrays()
+    again = Annotations.of_arrays(first.mapping, arrays)
+    assert list(again.pictures) == list(first.pictures)
+    for name in ("ids", "picture", "joints", "visible", "centers", "sizes", "head_sizes"):
+        assert getattr(again, name) is getattr(first, name)
+    assert (again.bounds is None) == (not bounds) and again.image_ids is None
+    assert again.arrays().keys() == arrays.keys()
+    with pytest.raises(TypeError):
+        Annotations.of_arrays(first.mapping, arrays | {"unknown": arrays["ids"]})
+    del arrays["pictures_ends"]
+    with pytest.raises(KeyError):
+        Annotations.of_arrays(first.mapping, arrays)
+
+
+def one_by_one(values, check):
+    """What a plain loop over ``values`` returns, or its complaint."""
+    try:
+        return np.array([check(value, f"entry {k}", "it") for k, value in enumerate(values)])
+    except InputError as error:
+        return str(error)
+
+
+def assert_as_one_by_one(values, shape, all_of_them, one):
+    expected = one_by_one(values, one)
+    try:
+        found = all_of_them(values)
+    except InputError as error:
+        assert str(error) == expected
+    else:
+        np.testing.assert_array_equal(found, np.reshape(expected, (len(values), *shape)))
+
+
+plain = st.integers(-1000, 1000) | st.floats(-1e8, 1e8) | st.booleans()
+odd = st.sampled_from(NASTY_VALUES)
+
+
+@given(st.data())
+def test_a_column_is_what_its_entries_are_one_by_one(data):
+    shape = data.draw(st.sampled_from([(), (2,), (4,), (2, 2)]))
+    entries = plain
+    for length in reversed(shape):
+        entries = st.lists(
+            entries | odd if data.draw(st.booleans()) else entries, min_size=length, max_size=length
+        )
+    values = data.draw(st.lists(entries | odd if data.draw(st.booleans()) else entries, max_size=5))
+    assert_as_one_by_one(
+        values,
+        shape,
+        lambda v: column(v, shape, lambda k: f"entry {k}", "it"),
+        lambda value, where, what: numbers(value, shape, where, what),
+    )
+
+
+@given(st.lists(st.integers(-(2**65), 2**65) | st.integers(0, 9) | odd, max_size=4))
+def test_a_column_of_whole_numbers(values):
+    assert_as_one_by_one(values, (), lambda v: whole_column(v, lambda k: f"entry {k}", "it"), whole_number)
+
+
+def test_fields_name_the_first_entry_without_them():
+    entries = [{"a": 1, "b": [2]}, {"a": 3, "b": None, "c": 4}]
+    assert fields_of(entries, ("a", "b"), str) == [[1, 3], [[2], None]]
+    assert fields_of([], ("a", "b"), str) == [[], []]
+    for bad in ({"a": 1}, None, 3, "ab", [1, 2]):
+        with pytest.raises(InputError, match="^entry 2$"):
+            fields_of([*entries, bad, {}], ("a", "b"), lambda k: f"entry {k}")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("text", ["{}", "{"])
+def test_reading_leaves_garbage_collection_as_it_was(tmp_path, enabled, text):
+    (tmp_path / "a.json").write_text(text)
+    (gc.enable if enabled else gc.disable)()
+    try:
+        if text == "{":
+            with pytest.raises(InputError):
+                read_json(tmp_path / "a.json")
+        else:
+            assert read_json(tmp_path / "a.json") == {}
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()

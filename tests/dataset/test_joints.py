@@ -11,6 +11,7 @@ from torchvision.transforms import functional as vision
 import lib.dataset.joints as joints_module
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.annotations import Annotations
+from lib.dataset.crop import crop_matrix, rows_within
 from lib.dataset.joints import Augmentation, KeypointDataset, denormalise, normalise
 from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation, joint_mapping
 from lib.dataset.pictures import read_picture
@@ -277,9 +278,9 @@ def test_samples_collate_and_select(people):
 def test_cached_pictures_are_read_once_and_give_the_same_samples(people, monkeypatch):
     read = []
 
-    def counting(path, color_rgb):
+    def counting(path, color_rgb, reduce, rows=None):
         read.append(path)
-        return read_picture(path, color_rgb)
+        return read_picture(path, color_rgb, reduce, rows)
 
     monkeypatch.setattr(joints_module, "read_picture", counting)
     keys = [(index, visit) for visit in range(2) for index in range(len(people))]
@@ -296,3 +297,85 @@ def test_a_data_set_that_caches_can_be_sent_to_workers(people):
     expected = made[3, 1]
     again = pickle.loads(pickle.dumps(made))
     torch.testing.assert_close(again[3, 1][:-1], expected[:-1], rtol=0, atol=0)
+
+
+@pytest.fixture
+def photographed(tmp_path):
+    """Twelve people on three JPEG pictures of sharp colours, 500 x 400, small and large, inside and out."""
+    rng = np.random.default_rng(5)
+    paths = [tmp_path / f"{n}.jpg" for n in range(3)]
+    for n, path in enumerate(paths):
+        noise = rng.integers(0, 60, (400, 500, 3)) + smooth_picture(500, 400, seed=n) // 2
+        cv2.imwrite(str(path), noise.astype(np.uint8))
+    return people_on(
+        paths, 12,
+        joints=rng.uniform(-20, 520, (12, JOINTS, 2)),
+        centers=rng.uniform(-30, 500, (12, 2)), sizes=rng.uniform(15, 400, (12, 1)) * (1.5, 2),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("color_rgb", [True, False], ids=["rgb", "bgr"])
+def test_pixels_are_those_of_whole_pictures_to_the_last_bit(photographed, crops, color_rgb):
+    dataset = KeypointDataset(photographed, CODEC, USUAL, color_rgb)
+    shares = set()
+    for index, visit in itertools.product(range(len(dataset)), range(6)):
+        sample = dataset[index, visit]
+        matrix = crop_matrix(photographed.centers[index], crops[-1][0], CODEC.image_size, *crops[-1][1:])
+        whole = cv2.imread(photographed.pictures[photographed.picture[index]])
+        crop = cv2.warpAffine(whole[..., ::-1] if color_rgb else whole, matrix, CODEC.image_size)
+        mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+        expected = (crop.astype(np.float32) / 255 - mean) / deviation
+        np.testing.assert_array_equal(sample.image, expected.transpose(2, 0, 1))
+        shares.add(rows_within(matrix, CODEC.image_size) < 400)
+    assert shares == {True, False}
+
+
+def test_large_people_are_read_from_smaller_pictures(photographed, monkeypatch):
+    asked = []
+
+    def recorded(path, color_rgb, reduce, rows=None):
+        asked.append(reduce)
+        return read_picture(path, color_rgb, reduce, rows)
+
+    monkeypatch.setattr(joints_module, "read_picture", recorded)
+    plain, reduced = (KeypointDataset(photographed, SMALL, USUAL, reduced=r) for r in (False, True))
+    for index in range(len(plain)):
+        expected = plain[index, 0]
+        assert asked.pop() == 1
+        sample = reduced[index, 0]
+        pixels = sample_width(photographed, index, plain) / SMALL.image_size[0]
+        assert asked.pop() == max(r for r in (1, 2, 4, 8) if r == 1 or r <= pixels)
+        for one, other in zip(sample[1:5], expected[1:5]):
+            assert torch.equal(one, other)
+
+
+def sample_width(people, index, dataset):
+    factor, _, _ = dataset._draw(np.random.default_rng([dataset.seed, 0, index]))
+    return people.sizes[index, 0] * factor
+
+
+def test_other_formats_are_never_decoded_smaller(people, monkeypatch):
+    plain, reduced = (KeypointDataset(people, SMALL, USUAL, reduced=r) for r in (False, True))
+    for index in range(len(people)):
+        assert_samples_equal(plain[index, 0], reduced[index, 0])
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("side", [400, 403])
+def test_a_smaller_picture_shows_the_same_at_the_same_place(tmp_path, side, cache):
+    # Colours that change evenly: a shift of half a pixel would show as half a level a pixel.
+    x, y = np.meshgrid(np.arange(side), np.arange(side))
+    ramp = np.stack([x / 2, y / 2, (x + y) / 4], axis=-1).round().astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "ramp.jpg"), ramp, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    people = people_on([tmp_path / "ramp.jpg"], 2, centers=(200, 200), sizes=(180, 240))
+    gentle = Augmentation(flip=True, rotation=15.0, scale=0.1)
+    for size in (SMALL, HeatmapCodec((48, 64), (12, 16), 1)):
+        plain, reduced = (
+            KeypointDataset(people, size, gentle, cache=cache, reduced=r) for r in (False, True)
+        )
+        pairs = [(plain[0, visit].image, reduced[0, visit].image) for visit in range(8)]
+        assert not any(torch.equal(one, other) for one, other in pairs)
+        levels = torch.stack([255 * (one - other) * DEVIATION for one, other in pairs])
+        # Half a pixel off would be a quarter of a level everywhere; rounding is off either way.
+        assert float(levels.abs().max()) < 4
+        assert float(levels.mean(dim=(0, 2, 3)).abs().max()) < 0.2

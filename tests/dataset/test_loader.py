@@ -1,17 +1,24 @@
 from collections import Counter
 from itertools import islice
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import default_collate
+from torch.utils.data import DataLoader, default_collate
 
 from lib.core.errors import InputError
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.coco import read_coco
 from lib.dataset.joints import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
-from lib.dataset.loader import EndlessBatches, evaluation_batches, readable, training_batches
+from lib.dataset.loader import (
+    EndlessBatches,
+    SharedPeople,
+    evaluation_batches,
+    readable,
+    training_batches,
+)
 from tests.oracle.data_sets import coco_image, coco_person, write_coco
 
 
@@ -175,3 +182,33 @@ def test_an_unreadable_picture_goes_through_the_workers(dataset):
     rest = readable(batch, "skip", reports.append)
     assert len(reports) == 7 - len(rest.index) == 2
     assert all(report.startswith(broken) for report in reports)
+
+
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_workers_that_inherit_nothing_give_the_same_batches(dataset, method, monkeypatch):
+    expected = list(islice(training_batches(dataset, EndlessBatches(7, 3, 5), 0, pin=False), 4))
+    if method == "spawn":
+        made = DataLoader(
+            SharedPeople(dataset),
+            batch_sampler=EndlessBatches(7, 3, 5),
+            num_workers=1,
+            multiprocessing_context="spawn",
+        )
+    else:
+        monkeypatch.setattr("lib.dataset.loader.workers_inherit", lambda: False)
+        made = training_batches(dataset, EndlessBatches(7, 3, 5), 2, pin=False)
+    assert_batches_equal(list(islice(made, 4)), expected)
+
+
+def test_shared_people_are_sent_by_handle(dataset):
+    people = dataset.annotations
+    many = dataset.of(people.subset(np.arange(7).repeat(2000)))
+    shared = SharedPeople(many)
+    assert len(shared) == 14_000
+    assert len(bytes(ForkingPickler.dumps(shared))) < 20_000 < people.joints[:1].nbytes * 2000
+    for key in [(0, 0), (13_999, 3)]:
+        assert_batches_equal([shared[key]], [many[key]])
+    opened = shared.opened().annotations.arrays()
+    for name, array in many.annotations.arrays().items():
+        np.testing.assert_array_equal(opened[name], array)
+        assert opened[name].ctypes.data == shared.shared[name].data_ptr()

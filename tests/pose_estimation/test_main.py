@@ -40,6 +40,10 @@ def test_every_mode_trains_and_leaves_its_records(name, config, capsys):
     assert ("loss/proximity" in tags) == mode.has_source_model
     assert ("hypergradient/A_norm" in tags) == (mode.near.value == "weighted")
     assert ("weights_B/zero_share" in tags) == (mode.in_loss.value == "weighted")
+    waited = [line["train/waited_for_data"] for line in lines if "train/waited_for_data" in line]
+    log = (folder / "train.log").read_text()
+    assert len(waited) == 4 and all(0 < share < 100 for share in waited)
+    assert all(f"waited for data {share:.0f} %" in log for share in waited)
     rates = [line["train/learning_rate_target"] for line in lines if "train/learning_rate_target" in line]
     assert rates == pytest.approx([0.003, 0.003, 0.0003, 0.0003])
     state = weights_file(config, name)

@@ -1,0 +1,48 @@
+"""Many strings as two arrays, which processes can share and files can map."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class PackedStrings(Sequence):
+    """A read-only sequence of N strings.
+
+    text: all of them in UTF-8 one after the other, uint8.   ends: [N] where each of them ends.
+    A tuple has an object for each string, whose count of references every look changes: worker
+    processes soon hold copies of all of them.
+    """
+
+    text: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, strings: Iterable[str]) -> "PackedStrings":
+        # File names may hold bytes that are not UTF-8; Python keeps them as lone surrogates.
+        encoded = [string.encode("utf-8", "surrogateescape") for string in strings]
+        ends = np.cumsum([len(string) for string in encoded], dtype=np.int64)
+        return cls(np.frombuffer(bytearray(b"".join(encoded)), np.uint8), ends)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> str:
+        index = range(len(self))[index]  # negative ones, and IndexError
+        begin = int(self.ends[index - 1]) if index else 0
+        return self.text[begin : int(self.ends[index])].tobytes().decode("utf-8", "surrogateescape")
+
+    def __iter__(self) -> Iterator[str]:
+        text, begin = self.text.tobytes(), 0
+        for end in self.ends.tolist():
+            yield text[begin:end].decode("utf-8", "surrogateescape")
+            begin = end
+
+    def __add__(self, other: Iterable[str]) -> "PackedStrings":
+        return PackedStrings.of([*self, *other])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None

@@ -1,0 +1,93 @@
+"""The upper part of a JPEG decodes to the same pixels as the whole."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.dataset.jpeg import upper_part
+from lib.dataset.pictures import REDUCED, read_picture
+from tests.oracle.data_sets import smooth_picture
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+SAMPLINGS = ("411", "420", "422", "440", "444")
+
+
+def decoded(content, reduce=1):
+    flags = REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+
+
+def encoded(picture, **options):
+    words = [(getattr(cv2, f"IMWRITE_JPEG_{name}"), value) for name, value in options.items()]
+    done, content = cv2.imencode(".jpg", picture, [int(word) for pair in words for word in pair])
+    assert done
+    return content.tobytes()
+
+
+def picture(width, height, kind):
+    if kind == "noise":
+        return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    return np.full((height, width, 3), 90, np.uint8) if kind == "plain" else smooth_picture(width, height)
+
+
+@pytest.mark.parametrize("kind", ["noise", "plain", "smooth", "grey"])
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize(("width", "height"), [(70, 131), (5, 96), (129, 64), (1, 1)])
+def test_the_rows_are_the_same(kind, sampling, width, height, capfd):
+    made = picture(width, height, kind)
+    options = {"QUALITY": 85, "SAMPLING_FACTOR": getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")}
+    content = encoded(made[..., 0] if kind == "grey" else made, **options)
+    for reduce in REDUCED:
+        whole = decoded(content, reduce)
+        for rows in range(0, height + 20, 5):
+            upper = decoded(upper_part(content, rows), reduce)
+            assert min(rows, height) // reduce <= len(upper) <= len(whole)
+            np.testing.assert_array_equal(upper[: rows // reduce], whole[: rows // reduce])
+    assert "Corrupt" not in capfd.readouterr().err
+
+
+def test_fewer_rows_are_decoded():
+    content = encoded(picture(64, 200, "noise"))
+    assert len(decoded(upper_part(content, 50))) < 100 < len(decoded(content))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real pictures in {DATA}")
+def test_real_pictures(capfd):
+    paths = sorted(DATA.glob("*/images/**/*.jpg"))[::4]
+    assert paths
+    for path in paths:
+        whole = read_picture(str(path))
+        for share in (0, 0.3, 0.7, 0.95):
+            rows = int(share * len(whole))
+            upper = read_picture(str(path), rows=rows)
+            np.testing.assert_array_equal(upper[:rows], whole[:rows])
+    assert "Corrupt" not in capfd.readouterr().err
+
+
+def test_what_is_no_plain_jpeg_stays_as_it_is():
+    noise = picture(64, 200, "noise")
+    content = encoded(noise)
+    unusual = {
+        "progressive": encoded(noise, PROGRESSIVE=1),
+        "restarts": encoded(noise, RST_INTERVAL=4),
+        "cut off": content[: len(content) // 2],
+        "png": cv2.imencode(".png", noise)[1].tobytes(),
+        "empty": b"",
+        "start": content[:2],
+        "text": b"\xff\xd8 no picture \xff\xd9",
+    }
+    for what, of_it in unusual.items():
+        assert upper_part(of_it, 20) == of_it, what
+    assert upper_part(content, 20) != content
+
+
+@given(st.binary(max_size=60), st.integers(0, 40), st.integers(-5, 300))
+def test_nothing_in_a_file_raises(noise, at, rows):
+    content = encoded(picture(16, 64, "smooth"))
+    upper_part(content[:at] + noise + content[at:], rows)
+    upper_part(content[:at] + noise, rows)
+    upper_part(noise, rows)
