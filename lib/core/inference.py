@@ -50,6 +50,14 @@ def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:
     return back
 
 
+def estimate_heatmaps(model: nn.Module, images: Tensor, partner: list[int] | None, shift: bool) -> Tensor:
+    """Heatmaps float32 [N, J, h, w] of ``images`` [N, 3, H, W]; with ``partner`` [J], the flip test's."""
+    outputs = model(images)
+    if partner is not None:
+        outputs = (outputs + mirrored(model(images.flip(-1)), partner, shift)) / 2
+    return outputs.float()
+
+
 @torch.no_grad()
 def predict(
     model: nn.Module,
@@ -67,11 +75,8 @@ def predict(
     batches = evaluation_batches(dataset, options.batch_size, options.workers, device.type == "cuda")
     for batch in batches:
         batch = readable(batch, options.on_bad_image, report)
-        images = batch.image.to(device)
-        outputs = model(images)
-        if options.flip_test:
-            outputs = (outputs + mirrored(model(images.flip(-1)), dataset.partner, options.shift_heatmap)) / 2
-        outputs = outputs.float().cpu()
+        partner = dataset.partner if options.flip_test else None
+        outputs = estimate_heatmaps(model, batch.image.to(device), partner, options.shift_heatmap).cpu()
         loss_sum += float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
         numbers = batch.index.numpy()
         heatmaps = outputs.numpy()

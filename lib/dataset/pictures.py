@@ -67,12 +67,12 @@ def _is_file_name(name: str) -> bool:
     return name == os.path.basename(name) and name not in ("", ".", "..")
 
 
-def read_picture(path: str, color_rgb: bool = True) -> np.ndarray | None:
-    """[H, W, 3] uint8 as stored, camera orientation not applied; None where it cannot be read.
+def read_picture(path: str, color_rgb: bool = True, upright: bool = False) -> np.ndarray | None:
+    """[H, W, 3] uint8 as stored, or ``upright`` as the camera was held; None where it cannot be read.
 
-    Annotations are made on the stored pixels, so EXIF rotation must be ignored.
+    Annotations are made on the stored pixels, so EXIF rotation must be ignored for them.
     """
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     archive, in_archive, member = path.partition(IN_ARCHIVE)
     try:
         if in_archive:
