@@ -10,7 +10,7 @@ from lib.utils.pictures import SIDE_COLOURS, joint_colour, limb_colour
 SURE = 0.7  # a heatmap's peak from which a joint is drawn fully opaque
 FAINT = 0.1  # opacity below which nothing is drawn: such joints are mostly not in the picture
 WIDTH = 1 / 45  # of a limb, as a share of the person's length
-THINNEST, THICKEST = 1.4, 14.0  # pixels
+THINNEST, THICKEST = 1.0, 14.0  # pixels
 EDGE_COLOUR, EDGE_OPACITY = (0, 0, 0), 0.6  # around limbs and joints, for bright and busy backgrounds
 NECK = (
     ("head", "nose"),
@@ -44,7 +44,7 @@ def line_width(joints: np.ndarray, opaque: np.ndarray) -> float:
 def _draw_person(canvas: np.ndarray, joints: np.ndarray, scores: np.ndarray, names: tuple[str, ...]) -> None:
     opaque = opacity(scores)
     width = line_width(joints, opaque)
-    edge = max(0.7, width / 4)
+    edge = max(0.5, width / 4)
     lines = [
         (joints[a], joints[b], limb_colour(names[a], names[b]), min(opaque[a], opaque[b]))
         for a, b in limbs(names)
