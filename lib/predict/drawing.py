@@ -82,7 +82,7 @@ def _stroke(
     if (high <= low).any():
         return
     # Thickness comes in whole pixels: fine for thick lines, not for thin ones.
-    fine = FINE if width < 2 * FINE else 1
+    fine = FINE if width < FINE else 1
     mask = np.zeros((high - low)[::-1] * fine, np.uint8)
     # Pixel centres are at whole numbers, before and after the enlargement.
     start, end = (np.round(((p - low + 0.5) * fine - 0.5) * 2**FRACTION_BITS).astype(int) for p in (a, b))
@@ -94,7 +94,10 @@ def _stroke(
         cv2.line(
             mask, tuple(map(int, start)), tuple(map(int, end)), 255, thickness, cv2.LINE_AA, FRACTION_BITS
         )
-    mask = cv2.resize(mask, tuple(map(int, high - low)), interpolation=cv2.INTER_AREA)
+    if fine > 1:
+        mask = cv2.resize(mask, tuple(map(int, high - low)), interpolation=cv2.INTER_AREA)
+    rows, columns = np.nonzero(mask)  # few, for a thin line in a large picture
     part = canvas[low[1] : high[1], low[0] : high[0]]
-    covered = mask[..., None].astype(np.float32) * np.float32(share / 255)
-    part[:] = np.round(part + (np.array(colour, np.float32) - part) * covered).astype(np.uint8)
+    below = part[rows, columns].astype(np.float32)
+    covered = mask[rows, columns, None] * np.float32(share / 255)
+    part[rows, columns] = np.round(below + (np.array(colour, np.float32) - below) * covered)

@@ -62,7 +62,7 @@ class PoseEstimator:
         for batch in np.array_split(np.arange(total), max(1, -(-total // self.batch_size))):
             if not len(batch):
                 continue
-            crops = [self._crop(pictures[picture[i]], centers[i], sizes[i]) for i in batch]
+            crops = [person_crop(self.trained, pictures[picture[i]], centers[i], sizes[i]) for i in batch]
             heatmaps = self._heatmaps(torch.stack(crops))
             coords, peaks = codec.decode(heatmaps)
             if not np.isfinite(peaks).all():
@@ -72,16 +72,18 @@ class PoseEstimator:
         parts = np.split(np.arange(total), np.cumsum(counts)[:-1])
         return [Poses(p, places[i], scores[i], sizes[i]) for p, i in zip(people, parts)]
 
-    def _crop(self, picture: np.ndarray, center: np.ndarray, size: np.ndarray) -> Tensor:
-        size_of_input = self.trained.codec.image_size
-        matrix = crop_matrix(center, size, size_of_input)
-        crop = cv2.warpAffine(picture, matrix, size_of_input, flags=cv2.INTER_LINEAR)
-        return normalise(crop if self.trained.color_rgb else crop[..., ::-1])
-
     @torch.inference_mode()
     def _heatmaps(self, images: Tensor) -> np.ndarray:
         shift = self.trained.shift_heatmap
         return estimate_heatmaps(self.network, images.to(self.device), self.partner, shift).cpu().numpy()
+
+
+def person_crop(trained: TrainedPose, picture: np.ndarray, center: np.ndarray, size: np.ndarray) -> Tensor:
+    """The network's input [3, H, W] of the part of ``picture`` ([H, W, 3] RGB) that ``center`` and ``size`` name."""
+    size_of_input = trained.codec.image_size
+    matrix = crop_matrix(center, size, size_of_input)
+    crop = cv2.warpAffine(picture, matrix, size_of_input, flags=cv2.INTER_LINEAR)
+    return normalise(crop if trained.color_rgb else crop[..., ::-1])
 
 
 def estimate_poses(
