@@ -78,7 +78,12 @@ def expect_ending(path: Path) -> None:
 
 def can_run(path: Path) -> bool:
     """Whether what was exported to ``path`` can be run here."""
-    return path.suffix != ".onnx" or importlib.util.find_spec("onnxruntime") is not None
+    if path.suffix != ".onnx":
+        return True
+    try:
+        return bool(_needed("onnxruntime"))
+    except InputError:
+        return False
 
 
 def load_exported(path: Path) -> tuple[Callable[[Tensor], Tensor], dict[str, Any]]:

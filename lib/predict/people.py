@@ -30,7 +30,7 @@ class People:
         """Without those that score less; of boxes that overlap more (IoU), the best alone."""
         sure = self.scores >= min_score
         boxes, scores = self.boxes[sure], self.scores[sure]
-        keep = best_boxes(boxes, scores, max_overlap)
+        keep = np.sort(best_boxes(boxes, scores, max_overlap))  # in the order they came in
         return People(boxes[keep], scores[keep])
 
 

@@ -45,7 +45,9 @@ def test_files_folders_and_globs_each_file_once(folder):
     assert names(find_sources([str(folder / "[1].jpg")])) == ["[1].jpg"]
 
 
-@pytest.mark.parametrize("path, expected", [("no.jpg", "no such file"), ("*.gif", "no file matches"), ("inside", "no picture")])
+@pytest.mark.parametrize(
+    "path, expected", [("no.jpg", "no such file"), ("*.gif", "no file matches"), ("inside", "no picture")]
+)
 def test_nothing_there(path, expected, folder):
     with pytest.raises(InputError, match=expected):
         find_sources([str(folder / path)])
