@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from lib.core.command import add_model_arguments, run_command, trained_of
+from lib.core.config import settings
 from lib.core.errors import InputError, PartlyDoneError
 from lib.predict.detector import DETECTORS, Detector
 from lib.predict.people import BoxesFile, FindPeople, GivenBoxes, People, parse_box, whole_pictures
@@ -44,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     people.add_argument("--boxes", metavar="FILE",
                         help="JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}; NAME#12 is picture 12 of a video")  # fmt: skip
     people.add_argument(
-        "--box", action="append", metavar="X,Y,W,H", help="this one, in every picture; may repeat"
+        "--box", action="append", metavar="X,Y,W,H", help="this one, in every picture; may repeat (--box=-5,... for a negative X)"
     )
     people.add_argument("--detect", action="store_true", help="those that a detector of torchvision finds")
     parser.add_argument("--detector", choices=DETECTORS, default=DETECTORS[0], help="default: %(default)s")
@@ -55,15 +56,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     parser.add_argument("--batch-size", type=int, default=32, metavar="N",
                         help="people at once in the network, of several pictures (default: %(default)s)")  # fmt: skip
-    parser.add_argument(
-        "--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--gpus", default="0", metavar="N", help="number of the CUDA device (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--threads", type=int, default=0, metavar="N", help="of the CPU (0: torch's own choice)"
-    )
+    for flag, key in (("--device", "DEVICE"), ("--gpus", "GPUS"), ("--threads", "THREADS")):
+        setting = settings()[key]
+        parser.add_argument(flag, type=type(setting.default), default=setting.default, choices=setting.choices or None,
+                            help=f"{setting.meaning} (default: %(default)s)")  # fmt: skip
     return parser
 
 

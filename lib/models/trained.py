@@ -47,24 +47,28 @@ def load_trained(
     """
     content = read_weights_file(path)
     tensors = state_dict_of(content, path)
-    keeps = isinstance(content, dict) and isinstance(content.get("config"), str)
-    kept = kept_settings(content["config"], KEPT, str(path)) if keeps else {}
-    style = kept.get("MODEL.STYLE", "caffe" if "caffe" in Path(path).name else "pytorch")
+    config = content.get("config") if isinstance(content, dict) else None
+    keeps = isinstance(config, str)
+    kept = kept_settings(config if keeps else "", KEPT, str(path))
+    style = kept["MODEL.STYLE"]
+    if not keeps and "caffe" in Path(path).name:
+        style = "caffe"
     network = network_of(tensors, style, path)
     joints = _joints(content, len(tensors["final_layer.bias"]), path)
-    size, why = _image_size(path, image_size, kept.get("MODEL.IMAGE_SIZE"))
+    size, why_size = _image_size(path, image_size, kept["MODEL.IMAGE_SIZE"] if keeps else None)
     why_color = "as asked for"
-    if color_rgb is None:
-        color_rgb = kept.get("DATASET.COLOR_RGB", joints == SHARED_KEYPOINTS)
-        why_color = "by its settings" if kept else "by its number of joints; --color says otherwise"
-    depth = next(d for d, made in RESNETS.items() if made == _residual_blocks(tensors))
+    if color_rgb is None and keeps:
+        color_rgb, why_color = kept["DATASET.COLOR_RGB"], "by its settings"
+    elif color_rgb is None:
+        color_rgb, why_color = joints == SHARED_KEYPOINTS, "by its number of joints; --color says otherwise"
+    depth = next(depth for depth, made in RESNETS.items() if made == _residual_blocks(tensors))
     notes = (
         f"{path}: ResNet-{depth} ({style}), {len(joints)} joints, "
-        f"input {size[0]} x {size[1]} ({why}), {'RGB' if color_rgb else 'BGR'} ({why_color})",
+        f"input {size[0]} x {size[1]} ({why_size}), {'RGB' if color_rgb else 'BGR'} ({why_color})",
     )
     heatmap_size = tuple(side // STRIDE * 2 ** len(_deconvolutions(tensors)) for side in size)
-    codec = HeatmapCodec(size, heatmap_size, kept.get("MODEL.EXTRA.SIGMA", 2.0))
-    return TrainedPose(network, joints, codec, color_rgb, kept.get("TEST.SHIFT_HEATMAP", True), notes)
+    codec = HeatmapCodec(size, heatmap_size, kept["MODEL.EXTRA.SIGMA"])
+    return TrainedPose(network, joints, codec, color_rgb, kept["TEST.SHIFT_HEATMAP"], notes)
 
 
 def network_of(tensors: dict[str, Tensor], style: str, path: str | Path) -> PoseResNet:

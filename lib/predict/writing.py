@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from lib.core.coco_evaluation import coco_results
+from lib.core.config import settings
 from lib.core.errors import InputError
 from lib.predict.drawing import draw_people
 from lib.predict.poses import Poses
@@ -18,7 +19,6 @@ from lib.predict.sources import PICTURES, Frame, Source
 from lib.utils.files import open_atomically, path_atomically, write_atomically
 
 RESULTS, PREDICTIONS, DRAWN = "keypoints_results.json", "predictions.jsonl", "drawn"
-IN_VIS_THRE = 0.2  # keypoints that score more count in a pose's score, as TEST.IN_VIS_THRE has it by default
 QUALITY = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
 CODEC = "mp4v"  # in every build of OpenCV
 
@@ -108,7 +108,7 @@ class PredictionWriter:
             np.full(len(poses.joints), image_id),
             poses.people.scores,
             poses.crops.prod(axis=1),
-            IN_VIS_THRE,
+            settings()["TEST.IN_VIS_THRE"].default,
             oks_thre=1.0,
             nms=False,
         ) if len(poses.joints) else []  # fmt: skip
