@@ -45,7 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
     people.add_argument("--boxes", metavar="FILE",
                         help="JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}; NAME#12 is picture 12 of a video")  # fmt: skip
     people.add_argument(
-        "--box", action="append", metavar="X,Y,W,H", help="this one, in every picture; may repeat (--box=-5,... for a negative X)"
+        "--box",
+        action="append",
+        metavar="X,Y,W,H",
+        help="this one, in every picture; may repeat (--box=-5,... for a negative X)",
     )
     people.add_argument("--detect", action="store_true", help="those that a detector of torchvision finds")
     parser.add_argument("--detector", choices=DETECTORS, default=DETECTORS[0], help="default: %(default)s")

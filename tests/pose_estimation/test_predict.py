@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from lib.dataset.keypoints import SHARED_KEYPOINTS
+from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from pose_estimation import predict, train, valid
 from tests.oracle.small_network import small_network, write_checkpoint
 
@@ -93,6 +94,7 @@ def test_the_same_numbers_as_valid(config, data, capsys, tmp_path):
              "train2017", "DATASET.TEST_SET", "train2017", "MODEL.NUM_JOINTS", "17", "TEST.OKS_THRE", "1"]  # fmt: skip
     assert train.main([*words, "--num_epochs", "1"]) == 0
     model = str(Path(capsys.readouterr().out.splitlines()[-1]).with_name("last.pth"))
+    assert torch.load(model, weights_only=True)["joints"] == list(COCO_KEYPOINTS)
     people = json.loads((data / "coco/annotations/person_keypoints_train2017.json").read_text())[
         "annotations"
     ]
