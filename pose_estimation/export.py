@@ -3,7 +3,7 @@
     python pose_estimation/export.py --model-file best.pth --output pose.onnx
 
 How to make its input and how to read its heatmaps is kept in the file, as ONNX metadata or as description.json.
-The exported network is run on crops of pictures and must give the same heatmaps, to 1e-4.
+The exported network is run on crops of pictures and must give the same heatmaps, to 1e-4 of the highest.
 """
 
 import argparse
@@ -92,9 +92,9 @@ def _check(trained: TrainedPose, exported: Path, frames: list[Frame], asked: boo
     difference = largest_difference(trained, exported, crops_of(trained, frames))
     if not difference <= TOLERANCE:
         raise InputError(
-            f"the exported heatmaps differ by {difference:.1g}, more than {TOLERANCE:g}: nothing written"
+            f"the exported heatmaps differ by {difference:.1g} of the highest, more than {TOLERANCE:g}: nothing written"
         )
-    return f"checked on {len(frames)} crops, heatmaps differ by at most {difference:.1g}"
+    return f"checked on {len(frames)} crops, heatmaps differ by at most {difference:.1g} of the highest"
 
 
 def main(words: list[str] | None = None) -> int:

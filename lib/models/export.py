@@ -20,7 +20,7 @@ from lib.dataset.keypoints import flip_permutation
 from lib.models.trained import TrainedPose
 from lib.utils.files import write_atomically
 
-TOLERANCE = 1e-4  # largest difference of two heatmaps that pass as equal; their peaks are about 1
+TOLERANCE = 1e-4  # see `largest_difference`
 INPUT, OUTPUT = "image", "heatmaps"
 DESCRIPTION = "description.json"  # the file in a TorchScript or torch.export archive
 ENDINGS = (".onnx", ".ts", ".pt2")
@@ -104,14 +104,15 @@ def load_exported(path: Path) -> tuple[Callable[[Tensor], Tensor], dict[str, Any
 
 @torch.no_grad()
 def largest_difference(trained: TrainedPose, path: Path, crops: Tensor) -> float:
-    """Of the heatmaps of ``crops`` [N, 3, H, W] by the network and by its export at ``path``.
+    """Of the heatmaps of ``crops`` [N, 3, H, W] by the network and by its export at ``path``, as a share of the highest.
 
     Taken together and one by one, since a batch of any size should do.
     """
     exported, _ = load_exported(path)
     expected = trained.network(crops)
     found = torch.cat([exported(crops[:1]), exported(crops[1:])]) if len(crops) > 1 else exported(crops)
-    return float(max((exported(crops) - expected).abs().max(), (found - expected).abs().max()))
+    differences = torch.stack([exported(crops), found]) - expected
+    return float(differences.abs().max() / expected.abs().max())
 
 
 def _write_onnx(trained: TrainedPose, example: Tensor, path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from lib.core.errors import InputError
 from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation
-from lib.models.export import can_run, describe, load_exported
+from lib.models.export import TOLERANCE, can_run, describe, largest_difference, load_exported
 from lib.models.trained import load_trained
 from lib.predict.people import People
 from lib.predict.poses import PoseEstimator
@@ -80,6 +80,18 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
         SHARED_KEYPOINTS[flip_permutation(SHARED_KEYPOINTS)[a]] for a, _ in told["flip_pairs"]
     ]
     assert len(told["flip_pairs"]) == 6
+
+
+def test_the_check_tells_another_network(checkpoint, tmp_path):
+    path = tmp_path / "net.ts"
+    assert export.main(["--model-file", str(checkpoint), "--output", str(path)]) == 0
+    network = small_network()
+    crops = torch.randn(3, 3, 96, 64)
+    assert largest_difference(load_trained(checkpoint), path, crops) < TOLERANCE
+    with torch.no_grad():
+        network.final_layer.bias[0] += 0.001
+    other = load_trained(write_checkpoint(tmp_path / "b.pth", network, (64, 96)))
+    assert largest_difference(other, path, crops) > TOLERANCE
 
 
 def test_a_network_that_differs_is_not_kept(checkpoint, tmp_path, monkeypatch, capsys):
