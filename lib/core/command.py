@@ -8,7 +8,8 @@ from typing import Any
 from easydict import EasyDict
 
 from lib.core.config import describe_settings, load_config, parse_overrides, settings
-from lib.core.errors import InputError, NonFiniteError
+from lib.core.errors import InputError, NonFiniteError, PartlyDoneError
+from lib.models.trained import TrainedPose, load_trained
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -47,6 +48,28 @@ def configuration(arguments: argparse.Namespace) -> tuple[EasyDict, list[str]]:
     return load_config(arguments.cfg, parse_overrides(arguments.overrides) | parse_overrides(pairs))
 
 
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags that `trained_of` reads."""
+    parser.add_argument("--model-file", required=True, metavar="CHECKPOINT",
+                        help="of main.py or train.py, or a published one; the network's shape is read from it")  # fmt: skip
+    parser.add_argument("--image-size", metavar="WIDTHxHEIGHT",
+                        help="the network's input in pixels (default: as trained, which published files have in their names)")  # fmt: skip
+    parser.add_argument("--color", choices=("rgb", "bgr"),
+                        help="order of colours that it was trained on (default: as the checkpoint says; published ones: bgr)")  # fmt: skip
+
+
+def trained_of(arguments: argparse.Namespace) -> TrainedPose:
+    """The network that the flags of `add_model_arguments` name. Raises InputError."""
+    size = None
+    if arguments.image_size is not None:
+        sides = arguments.image_size.lower().split("x")
+        if len(sides) != 2 or not all(side.isascii() and side.isdecimal() for side in sides):
+            raise InputError(f"--image-size {arguments.image_size}: expected WIDTHxHEIGHT, such as 192x256")
+        size = (int(sides[0]), int(sides[1]))
+    color_rgb = None if arguments.color is None else arguments.color == "rgb"
+    return load_trained(arguments.model_file, size, color_rgb)
+
+
 def run_command(command: Callable[[list[str] | None], Any], words: list[str] | None) -> int:
     """Run ``command``, print what it returns; the exit code. An error of ours is one line."""
     try:
@@ -54,6 +77,9 @@ def run_command(command: Callable[[list[str] | None], Any], words: list[str] | N
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except PartlyDoneError as error:
+        print(error, file=sys.stderr)
+        return 1
     except NonFiniteError as error:
         print(f"error: {error}; the last good checkpoint is kept", file=sys.stderr)
         return 3

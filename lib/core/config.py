@@ -41,6 +41,24 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> tu
     return _nest(values), notes
 
 
+def kept_settings(text: str, keys: tuple[str, ...], where: str) -> dict[str, Any]:
+    """The values of ``keys`` in a configuration kept as YAML ``text``; the default of one that is not there.
+
+    Nothing else is looked at, so that a file from before or after some other setting can be used.
+    """
+    try:
+        tree = _parse_yaml(text)
+    except ValueError as error:
+        raise InputError(f"{where}: its configuration is not valid YAML ({error})") from None
+    values = {}
+    for key in keys:
+        node = tree
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        values[key] = settings()[key].default if node is None else _checked(key, node, where)
+    return values
+
+
 def parse_overrides(words: list[str]) -> dict[str, Any]:
     """Turn ``KEY VALUE KEY VALUE ...`` from the command line into {dotted key: value}."""
     if len(words) % 2:

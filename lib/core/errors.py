@@ -9,5 +9,9 @@ class InputError(Exception):
     """
 
 
+class PartlyDoneError(Exception):
+    """Some of the input could not be used, the rest is done; the message has a line for each."""
+
+
 class NonFiniteError(Exception):
     """A loss or a hypergradient became infinite or NaN; the message names it and the step."""

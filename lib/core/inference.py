@@ -62,6 +62,13 @@ def both_ways(model: nn.Module, images: Tensor, partner: list[int], shift: bool,
     return (straight + mirrored(back, partner, shift)) / 2
 
 
+def estimate_heatmaps(model: nn.Module, images: Tensor, partner: list[int] | None, shift: bool) -> Tensor:
+    """Heatmaps float32 [N, J, h, w] of ``images`` [N, 3, H, W]; with ``partner`` [J], the flip test's."""
+    if partner is None:
+        return model(images).float()
+    return both_ways(model, images, partner, shift, at_once=images.is_cuda).float()
+
+
 @torch.no_grad()
 def predict(
     model: nn.Module,
@@ -79,12 +86,8 @@ def predict(
     batches = evaluation_batches(dataset, options.batch_size, options.workers, device.type == "cuda")
     for batch in batches:
         batch = readable(batch, options.on_bad_image, report)
-        images = batch.image.to(device)
-        if options.flip_test:
-            outputs = both_ways(model, images, dataset.partner, options.shift_heatmap, images.is_cuda)
-        else:
-            outputs = model(images)
-        outputs = outputs.float().cpu()
+        partner = dataset.partner if options.flip_test else None
+        outputs = estimate_heatmaps(model, batch.image.to(device), partner, options.shift_heatmap).cpu()
         loss_sum += float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
         numbers = batch.index.numpy()
         heatmaps = outputs.numpy()

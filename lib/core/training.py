@@ -22,7 +22,7 @@ from lib.core.records import Recorder, describe
 from lib.core.schedule import Phase, phases, trains_source_first
 from lib.core.state import State, build_state
 from lib.dataset.joints import Sample
-from lib.dataset.keypoints import flip_permutation
+from lib.dataset.keypoints import flip_permutation, network_joints
 from lib.dataset.loader import EndlessBatches
 from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
@@ -378,7 +378,8 @@ def stop_unless_sound(state: State) -> None:
 
 
 def _save(path: Path, state: State, epoch: int, config: EasyDict) -> None:
-    save_checkpoint(path, {**state.state_dict(), "epoch": epoch + 1, "config": dump_config(config)})
+    kept = {"config": dump_config(config), "joints": list(network_joints(config.MODEL.NUM_JOINTS))}
+    save_checkpoint(path, {**state.state_dict(), "epoch": epoch + 1, **kept})
 
 
 def inference_options(config: EasyDict) -> InferenceOptions:

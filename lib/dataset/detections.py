@@ -1,7 +1,9 @@
 """People where a detector found them, to be evaluated on as published: SimpleBaseline's detections file."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,34 +51,19 @@ def read_detections(
     """
     coco = read_coco_file(annotation_file(root, image_set))
     folder = PictureFolder(picture_folder(root, image_set), data_format)
-    detections = read_json(path)
-    if not isinstance(detections, list):
-        raise InputError(f"{path}: expected a list of detections, found {type(detections).__name__}")
     pictures: dict[str, int] = {}
     ids, image_ids, picture, boxes, scores = [], [], [], [], []
-    for number, detection in enumerate(detections):
-        where = f"{path}: detection {number}"
-        try:
-            category, image_id, box, score = (
-                detection[k] for k in ("category_id", "image_id", "bbox", "score")
-            )
-        except (KeyError, TypeError):
-            raise InputError(f"{where} needs image_id, category_id, bbox and score") from None
-        if category != PERSON:
-            continue
-        box = numbers(box, (4,), where, "bbox")
-        if box[2:].min() < 0:
-            raise InputError(f"{where}: width and height of bbox should not be negative, found {box[2:]}")
-        score = float(numbers(score, (), where, "score"))
-        image = coco.image(image_id, where)
-        if score < image_thre:
+    for found in each_detected_person(read_json(path), path):
+        where = f"{path}: detection {found.number}"
+        image = coco.image(found.image_id, where)
+        if found.score < image_thre:
             continue
         file = folder.path(image.file_name, where)
-        ids.append(number)
-        image_ids.append(image_id)
+        ids.append(found.number)
+        image_ids.append(found.image_id)
         picture.append(pictures.setdefault(file, len(pictures)))
-        boxes.append(box)
-        scores.append(score)
+        boxes.append(found.box)
+        scores.append(found.score)
 
     if not ids:
         raise InputError(f"{path}: no person detected with a score of {image_thre:g} or more")
@@ -94,7 +81,46 @@ def read_detections(
         sizes=sizes,
         image_ids=image_ids,
     )
-    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-    best = [people[box_nms(corners[people], scores[people], bbox_thre)] for people in by_image(image_ids)]
+    best = [people[best_boxes(boxes[people], scores[people], bbox_thre)] for people in by_image(image_ids)]
     keep = np.sort(np.concatenate(best))
     return DetectedPeople(everyone.subset(keep), scores[keep])
+
+
+class Detection(NamedTuple):
+    """number: its position in the file.   image_id: unchecked.   box: float64 [4], x, y, width, height."""
+
+    number: int
+    image_id: Any
+    box: np.ndarray
+    score: float
+
+
+def each_detected_person(detections: Any, path: str | Path) -> Iterator[Detection]:
+    """The people (category 1) of ``detections``, the content of ``path``. Raises InputError."""
+    if not isinstance(detections, list):
+        raise InputError(f"{path}: expected a list of detections, found {type(detections).__name__}")
+    for number, detection in enumerate(detections):
+        where = f"{path}: detection {number}"
+        try:
+            category, image_id, box, score = (
+                detection[k] for k in ("category_id", "image_id", "bbox", "score")
+            )
+        except (KeyError, TypeError):
+            raise InputError(f"{where} needs image_id, category_id, bbox and score") from None
+        if category == PERSON:
+            score = float(numbers(score, (), where, "score"))
+            yield Detection(number, image_id, checked_box(box, where), score)
+
+
+def checked_box(box: Any, where: str) -> np.ndarray:
+    """``box`` (x, y, width, height) as float64 [4]. Raises InputError."""
+    box = numbers(box, (4,), where, "bbox")
+    if box[2:].min() < 0:
+        raise InputError(f"{where}: width and height of bbox should not be negative, found {box[2:]}")
+    return box
+
+
+def best_boxes(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> np.ndarray:
+    """Positions of the ``boxes`` [N, 4] (x, y, width, height) that stay, the best first; see `box_nms`."""
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    return box_nms(corners, scores, max_overlap)

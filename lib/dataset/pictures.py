@@ -72,11 +72,11 @@ REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_RED
 
 
 def read_picture(
-    path: str, color_rgb: bool = True, reduce: int = 1, rows: int | None = None
+    path: str, color_rgb: bool = True, reduce: int = 1, rows: int | None = None, upright: bool = False
 ) -> np.ndarray | None:
-    """[H, W, 3] uint8 as stored, camera orientation not applied; None where it cannot be read.
+    """[H, W, 3] uint8 as stored, or ``upright`` as the camera was held; None where it cannot be read.
 
-    Annotations are made on the stored pixels, so EXIF rotation must be ignored.
+    Annotations are made on the stored pixels, so EXIF rotation must be ignored for them.
     ``reduce`` 2, 4 or 8 decodes a JPEG at that part of its width and height, rounded up.
     ``rows`` allows to leave out what lies below so many rows of the stored picture.
     """
@@ -85,9 +85,9 @@ def read_picture(
         content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
         if content is None:
             return None
-        picture = None if rows is None else _decode(upper_part(content, rows), reduce)
+        picture = None if rows is None else _decode(upper_part(content, rows), reduce, upright)
         if picture is None:
-            picture = _decode(content, reduce)
+            picture = _decode(content, reduce, upright)
     except (OSError, cv2.error):
         return None
     if picture is None or not color_rgb:
@@ -95,8 +95,8 @@ def read_picture(
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
-def _decode(content: bytes, reduce: int) -> np.ndarray | None:
-    flags = REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+def _decode(content: bytes, reduce: int, upright: bool) -> np.ndarray | None:
+    flags = REDUCED[reduce] | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 
 

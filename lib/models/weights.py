@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,11 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     The file holds them plainly, under 'state_dict' or 'model', or as this project's checkpoints do, with or without DataParallel's 'module.'
     before their names. Raises InputError where it is missing, unreadable or holds no tensors.
     """
+    return state_dict_of(read_weights_file(path), path)
+
+
+def read_weights_file(path: str | Path) -> Any:
+    """All that a file of weights holds, on the CPU. Raises InputError where it is missing or unreadable."""
     path = Path(path)
     if not path.is_file():
         hint = ""
@@ -49,7 +55,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             hint = "; `python pose_estimation/fetch_weights.py` fetches ImageNet weights"
         raise InputError(f"{path}: there is no such weights file{hint}")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path}: not a weights file, or one that holds other Python objects beside tensors,"
@@ -59,6 +65,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as a weights file ({reason})") from error
 
+
+def state_dict_of(content: Any, path: str | Path) -> dict[str, Tensor]:
+    """The tensors in what `read_weights_file` gave; see `read_state_dict`."""
     nested = (
         [content.get(key) for key in ("state_dict", "model", "target_model")]
         if isinstance(content, dict)

@@ -1,8 +1,9 @@
 """Files that are either whole or not there."""
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,14 +13,28 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
 
     An interruption at any moment leaves the old file, or none; never half a new one.
     """
+    with open_atomically(path) as file:
+        write(file)
+
+
+@contextlib.contextmanager
+def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
+    """A file that is at ``path`` only after the ``with`` block has ended without an error."""
+    with path_atomically(path) as temporary, open(temporary, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def path_atomically(path: str | Path) -> Iterator[Path]:
+    """As `open_atomically`, for whoever must open the file by its name (which ends as ``path`` does)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
+        yield Path(temporary)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

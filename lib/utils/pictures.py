@@ -15,6 +15,11 @@ def joint_colour(name: str) -> tuple[int, int, int]:
     return SIDE_COLOURS.get(name.partition("_")[0], SIDE_COLOURS["middle"])
 
 
+def limb_colour(a: str, b: str) -> tuple[int, int, int]:
+    """Of the side that both ends are on; the middle's where there is no such side."""
+    return joint_colour(a) if a.partition("_")[0] == b.partition("_")[0] else SIDE_COLOURS["middle"]
+
+
 def draw_skeleton(
     picture: np.ndarray, joints: np.ndarray, shown: np.ndarray, names: tuple[str, ...]
 ) -> np.ndarray:
@@ -24,8 +29,7 @@ def draw_skeleton(
     points = [tuple(int(round(float(v))) for v in joint) for joint in np.nan_to_num(joints)]
     for a, b in limbs(names):
         if shown[a] and shown[b]:
-            sides = {names[a].partition("_")[0], names[b].partition("_")[0]}
-            colour = joint_colour(names[a]) if len(sides) == 1 else SIDE_COLOURS["middle"]
+            colour = limb_colour(names[a], names[b])
             cv2.line(canvas, points[a], points[b], colour, max(1, radius // 2 + 1), cv2.LINE_AA)
     for point, name, visible in zip(points, names, shown):
         if visible:

@@ -1,6 +1,6 @@
 import pytest
 
-from lib.utils.files import set_aside, write_atomically, write_text
+from lib.utils.files import open_atomically, path_atomically, set_aside, write_atomically, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -27,3 +27,17 @@ def test_set_aside_takes_the_first_free_number(tmp_path):
     assert (tmp_path / "run.1" / "file").read_text() == "run.1"
     (tmp_path / "run").mkdir()
     assert set_aside(tmp_path / "run") is None and set_aside(tmp_path / "none") is None
+
+
+def test_a_file_opened_by_name_has_the_right_ending_and_is_there_at_the_end(tmp_path):
+    with path_atomically(tmp_path / "new" / "clip.mp4") as temporary:
+        assert temporary.suffix == ".mp4" and temporary.parent == tmp_path / "new"
+        temporary.write_bytes(b"whole")
+        assert not (tmp_path / "new" / "clip.mp4").exists()
+    assert (tmp_path / "new" / "clip.mp4").read_bytes() == b"whole"
+    with pytest.raises(KeyboardInterrupt), open_atomically(tmp_path / "new" / "clip.mp4") as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "new").iterdir()] == [
+        ("clip.mp4", b"whole")
+    ]

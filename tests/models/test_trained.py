@@ -1,0 +1,91 @@
+"""A network's shape, joints, input and colours from a checkpoint alone."""
+
+import pytest
+import torch
+
+from lib.core.errors import InputError
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
+from lib.models.pose_resnet import PoseResNet
+from lib.models.trained import load_trained
+from tests.oracle.small_network import small_network, write_checkpoint
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"num_layers": 34, "width": 2},
+        {"num_layers": 50, "width": 2, "deconv_filters": (6, 4), "deconv_kernels": (3, 2)},
+        {"num_layers": 50, "width": 2, "style": "caffe"},
+        {"num_layers": 18, "deconv_bias": True, "final_kernel": 3},
+        {"deconv_filters": (), "deconv_kernels": ()},
+    ],
+)
+def test_the_network_follows_from_its_tensors(shape, tmp_path):
+    network = small_network(**shape)
+    path = tmp_path / ("caffe_64x64.pth" if shape.get("style") else "net_64x64.pth")
+    torch.save(network.state_dict(), path)
+    trained = load_trained(path)
+    image = torch.randn(2, 3, 64, 64)
+    heatmaps = trained.network(image)
+    assert torch.equal(heatmaps, network(image))
+    assert heatmaps.shape[2:] == trained.codec.heatmap_size[::-1]
+    assert trained.joints == SHARED_KEYPOINTS and not trained.network.training
+
+
+@pytest.mark.parametrize("joints, names", [(16, MPII_KEYPOINTS), (17, COCO_KEYPOINTS)])
+def test_published_checkpoints(joints, names, tmp_path):
+    path = tmp_path / "pose_resnet_50_256x192.pth.tar"
+    state = small_network(joints, num_layers=50, width=2).state_dict()
+    # As DataParallel saved them; from before torch counted BatchNorm's batches.
+    state = {f"module.{k}": v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    torch.save(state, path)
+    trained = load_trained(path)
+    assert trained.joints == names and trained.codec.image_size == (192, 256)
+    assert trained.codec.heatmap_size == (48, 64) and not trained.color_rgb
+    asked = load_trained(path, image_size=(64, 96), color_rgb=True)
+    assert asked.codec.image_size == (64, 96) and asked.color_rgb
+
+
+def test_settings_and_joints_kept_in_the_checkpoint(tmp_path):
+    path = write_checkpoint(tmp_path / "last.pth", small_network(16), image_size=(64, 96))
+    trained = load_trained(path)
+    assert trained.codec.image_size == (64, 96) and trained.color_rgb and trained.joints == MPII_KEYPOINTS
+    content = torch.load(path, weights_only=True)
+    content["joints"] = [f"left_{i}" for i in range(8)] + [f"right_{i}" for i in range(8)]
+    content["config"] += "A_SETTING_OF_LATER: 1\n"
+    torch.save(content, path)
+    assert load_trained(path).joints == tuple(content["joints"])
+
+
+def spoilt(tensors):
+    tensors["conv1.weight"][0, 0, 0, 0] = float("nan")
+    return tensors
+
+
+@pytest.mark.parametrize(
+    "change, name, expected",
+    [
+        (lambda t: {k: v for k, v in t.items() if "final" not in k}, "a_64x64.pth", "final_layer.weight"),
+        (lambda t: {k: v for k, v in t.items() if not k.startswith("layer3")}, "a_64x64.pth", "1, 1, 0, 1 blocks"),
+        (lambda t: {k: v for k, v in t.items() if k != "layer1.0.bn1.weight"}, "a_64x64.pth", "re-initialised 1"),
+        (spoilt, "a_64x64.pth", "not finite"),
+        (lambda t: t, "a.pth", "--image-size"),
+        (lambda t: t, "a_60x64.pth", "multiples of 32"),
+        (lambda t: {"target_model": t, "joints": ["nose"] * 13}, "a_64x64.pth", "13 different names"),
+        (lambda t: {"target_model": t, "joints": list(SHARED_KEYPOINTS[:12]) + ["left_toe"]}, "a_64x64.pth", "right_"),
+        (lambda t: {"target_model": t, "config": "MODEL: {IMAGE_SIZE: [64]}"}, "a.pth", "a width and a height"),
+        (lambda t: {"target_model": t, "config": "{"}, "a.pth", "not valid YAML"),
+    ],
+)  # fmt: skip
+def test_one_clear_error(change, name, expected, tmp_path):
+    torch.save(change(small_network().state_dict()), tmp_path / name)
+    with pytest.raises(InputError, match=expected) as error:
+        load_trained(tmp_path / name)
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_number_of_joints_without_names(tmp_path):
+    torch.save(PoseResNet(10, 5, width=2, deconv_filters=(4, 4, 4)).state_dict(), tmp_path / "a_64x64.pth")
+    with pytest.raises(InputError, match="5 joints whose names are not known"):
+        load_trained(tmp_path / "a_64x64.pth")

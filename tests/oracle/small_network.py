@@ -1,0 +1,35 @@
+"""Checkpoints of small pose networks that were never trained but answer each picture differently."""
+
+from pathlib import Path
+
+import torch
+
+from lib.dataset.keypoints import network_joints
+from lib.models.pose_resnet import PoseResNet
+
+SETTINGS = """\
+MODEL: {{IMAGE_SIZE: [{width}, {height}]}}
+DATASET: {{COLOR_RGB: {rgb}}}
+"""
+
+
+def small_network(joints: int = 13, seed: int = 0, **shape) -> PoseResNet:
+    """Its heatmaps peak at about 1, at places that depend on the picture."""
+    torch.manual_seed(seed)
+    shape = {"num_layers": 10, "width": 4, "deconv_filters": (8, 8, 8)} | shape
+    network = PoseResNet(num_joints=joints, **shape).eval()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "deconv_layers" in name and parameter.dim() == 4:
+                parameter.mul_(200)
+        heatmaps = network(torch.randn(4, 3, 64, 64))
+        network.final_layer.weight.div_(heatmaps.abs().max())
+    return network
+
+
+def write_checkpoint(path: Path, network: PoseResNet, image_size=(64, 64), rgb: bool = True) -> Path:
+    """As main.py and train.py write them, with what predictions need."""
+    settings = SETTINGS.format(width=image_size[0], height=image_size[1], rgb=str(rgb).lower())
+    joints = list(network_joints(len(network.final_layer.bias)))
+    torch.save({"target_model": network.state_dict(), "config": settings, "joints": joints}, path)
+    return path

@@ -1,0 +1,178 @@
+"""predict.py as its users run it."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
+from pose_estimation import predict, train, valid
+from tests.oracle.small_network import small_network, write_checkpoint
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A checkpoint, pictures p/1.jpg to p/3.jpg, and a video."""
+    write_checkpoint(tmp_path / "a.pth", small_network())
+    (tmp_path / "p").mkdir()
+    rng = np.random.default_rng(0)
+    for number in (1, 2, 3):
+        cv2.imwrite(str(tmp_path / f"p/{number}.jpg"), rng.integers(0, 256, (50, 40, 3), np.uint8))
+    video = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 8.0, (64, 48))
+    for number in range(20):
+        video.write(np.full((48, 64, 3), 20 + 10 * number, np.uint8))
+    video.release()
+    return tmp_path
+
+
+def run(here, *words):
+    paths = [str(here / word) if "/" in word or word.endswith(".avi") else word for word in words]
+    return predict.main(
+        [*paths, "--model-file", str(here / "a.pth"), "--output", str(here / "out"), "--device", "cpu"]
+    )
+
+
+def lines(here):
+    return [json.loads(line) for line in (here / "out/predictions.jsonl").read_text().splitlines()]
+
+
+def results(here):
+    return json.loads((here / "out/keypoints_results.json").read_text())
+
+
+def files(here):
+    return sorted(str(path.relative_to(here / "out")) for path in (here / "out").rglob("*") if path.is_file())
+
+
+def test_a_folder_of_pictures(here, capsys):
+    assert run(here, "p/") == 0
+    assert files(here) == [
+        "drawn/1.jpg",
+        "drawn/2.jpg",
+        "drawn/3.jpg",
+        "keypoints_results.json",
+        "predictions.jsonl",
+    ]
+    told, found = lines(here), results(here)
+    assert [(line["file"], line["image_id"], line["width"], line["height"]) for line in told] == [
+        (f"{number}.jpg", number, 40, 50) for number in (1, 2, 3)
+    ]
+    for line, result in zip(told, found):
+        (person,) = line["people"]
+        assert person["box"] == [0, 0, 40, 50] and person["score"] == 1
+        assert tuple(person["keypoints"]) == SHARED_KEYPOINTS
+        assert result["image_id"] == line["image_id"] and result["category_id"] == 1
+        assert np.reshape(result["keypoints"], (-1, 3)).tolist() == list(person["keypoints"].values())
+    output = capsys.readouterr()
+    assert "3 people in 3 pictures" in output.out and "people/s" in output.out and not output.err
+    assert cv2.imread(str(here / "out/drawn/1.jpg")).shape == (50, 40, 3)
+
+
+def test_a_video_round_trip(here):
+    assert run(here, "clip.avi", "--box", "5,5,20,30", "--box", "30,5,20,30") == 0
+    assert files(here) == ["drawn/clip.mp4", "keypoints_results.json", "predictions.jsonl"]
+    assert [(line["file"], line["frame"], line["image_id"]) for line in lines(here)] == [
+        ("clip.avi", number, number + 1) for number in range(20)
+    ]
+    assert {len(line["people"]) for line in lines(here)} == {2} and len(results(here)) == 40
+    video = cv2.VideoCapture(str(here / "out/drawn/clip.mp4"))
+    assert video.get(cv2.CAP_PROP_FPS) == 8
+    drawn = []
+    while (read := video.read())[0]:
+        drawn.append(read[1])
+    assert len(drawn) == 20 and drawn[0].shape == (48, 64, 3)
+    corner = [picture[44:, 60:].mean() for picture in drawn]  # nobody is there
+    assert corner == pytest.approx(20 + 10 * np.arange(20), abs=6)
+
+
+def test_the_same_numbers_as_valid(config, data, capsys, tmp_path):
+    """Detected boxes of COCO through valid.py and through predict.py, with the flip test."""
+    words = ["--cfg", str(config), "DATASET.DATASET", "coco", "DATASET.ROOT", f"{data}/coco", "DATASET.TRAIN_SET",
+             "train2017", "DATASET.TEST_SET", "train2017", "MODEL.NUM_JOINTS", "17", "TEST.OKS_THRE", "1"]  # fmt: skip
+    assert train.main([*words, "--num_epochs", "1"]) == 0
+    model = str(Path(capsys.readouterr().out.splitlines()[-1]).with_name("last.pth"))
+    assert torch.load(model, weights_only=True)["joints"] == list(COCO_KEYPOINTS)
+    people = json.loads((data / "coco/annotations/person_keypoints_train2017.json").read_text())[
+        "annotations"
+    ]
+    boxes = [{"image_id": p["image_id"], "category_id": 1, "bbox": p["bbox"], "score": 0.1 + 0.04 * i}
+             for i, p in enumerate(people)]  # fmt: skip
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    asked = ["--model-file", model, "--use-detect-bbox", "TEST.COCO_BBOX_FILE", str(tmp_path / "boxes.json")]
+    assert valid.main([*words, *asked]) == 0
+    path = Path(capsys.readouterr().out.splitlines()[-1]).with_name("keypoints_results.json")
+    expected = json.loads(path.read_text())
+
+    words = [f"{data}/coco/images/train2017", "--model-file", model, "--boxes", str(tmp_path / "boxes.json")]
+    words += ["--min-score", "0", "--max-overlap", "1", "--flip-test", "--no-drawing"]
+    words += ["--output", str(tmp_path / "out")]
+    assert predict.main(words) == 0
+    assert files(tmp_path) == ["keypoints_results.json", "predictions.jsonl"]
+    found = results(tmp_path)
+    assert len(found) == len(expected) == len(people)
+    for mine, theirs in zip(found, expected):
+        assert mine["image_id"] == theirs["image_id"]
+        assert mine["keypoints"] == pytest.approx(theirs["keypoints"], abs=1e-3)
+        assert mine["score"] == pytest.approx(theirs["score"], abs=1e-5)
+
+
+def test_bad_files_are_listed_at_the_end(here, capsys):
+    (here / "p/2.jpg").write_bytes(b"no picture")
+    (here / "p/4.mp4").write_bytes(b"no video")
+    assert run(here, "p/") == 1
+    assert [line["file"] for line in lines(here)] == ["1.jpg", "3.jpg"] and len(results(here)) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error[0] == "2 of 4 files were not used:"
+    assert "2.jpg: cannot be read as a picture" in error[1] and "4.mp4: cannot be read as a video" in error[2]
+
+
+def test_nothing_is_written_when_it_stops_halfway(here, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lib.predict.writing.write_picture", full)
+    assert run(here, "clip.avi", "p/") == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert [file for file in files(here) if "clip" not in file] == []
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["p/none.jpg"], "no such file"),
+        (["p/", "--box", "1,2,3"], "--box 1,2,3"),
+        (["p/", "--boxes", "p/none.json"], "none.json"),
+        (["p/", "--batch-size", "0"], "--batch-size"),
+        (["p/", "--max-overlap", "2"], "--max-overlap"),
+        (["p/", "--image-size", "64"], "--image-size 64"),
+        (["p/", "--image-size", "60x64"], "multiples of 32"),
+        (["p/", "--device", "cuda"], "no CUDA device"),
+        (["p/1.jpg", "q/1.jpg"], "both be drawn"),
+    ],
+)
+def test_one_clear_error(words, expected, here, capsys):
+    (here / "q").mkdir()
+    (here / "q/1.jpg").write_bytes((here / "p/1.jpg").read_bytes())
+    paths = [str(here / word) if "/" in word else word for word in words]
+    assert predict.main([*paths, "--model-file", str(here / "a.pth"), "--output", str(here / "out")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ") and expected in error and "\n" not in error
+    assert not (here / "out").exists()
+
+
+def test_a_picture_is_never_replaced(here, capsys):
+    (here / "drawn").mkdir()
+    picture = here / "drawn/1.jpg"
+    picture.write_bytes((here / "p/1.jpg").read_bytes())
+    before = picture.read_bytes()
+    assert predict.main([str(picture), "--model-file", str(here / "a.pth"), "--output", str(here)]) == 2
+    assert "would replace" in capsys.readouterr().err and picture.read_bytes() == before
+
+
+def test_an_output_that_is_no_folder(here, capsys):
+    words = [str(here / "p"), "--model-file", str(here / "a.pth"), "--output", str(here / "a.pth")]
+    assert predict.main(words) == 2
+    assert "cannot be written" in capsys.readouterr().err

@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from lib.core.errors import InputError
+from lib.predict.detector import DETECTORS, Detector
+from lib.predict.people import BoxesFile, GivenBoxes, People, parse_box, whole_pictures
+from lib.predict.sources import Frame, Source
+
+
+def frame(name, number=None, size=(40, 30)):
+    return Frame(Source(Path(name)), np.zeros((size[1], size[0], 3), np.uint8), number)
+
+
+def boxes_file(tmp_path, content, sources=("000000000007.jpg", "b.jpg"), min_score=0.5, max_overlap=0.7):
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    sources = [Source(Path(name)) for name in sources]
+    return BoxesFile(tmp_path / "boxes.json", sources, min_score, max_overlap)
+
+
+def detection(image_id, box, score=0.9, category=1):
+    return {"image_id": image_id, "category_id": category, "bbox": box, "score": score}
+
+
+def boxes(people):
+    return people.boxes.tolist()
+
+
+def test_whole_pictures_and_given_boxes():
+    assert [boxes(p) for p in whole_pictures([frame("a.jpg"), frame("b.jpg", size=(5, 6))])] == [
+        [[0, 0, 40, 30]],
+        [[0, 0, 5, 6]],
+    ]
+    given = GivenBoxes(People.of([parse_box("1,2,3,4"), parse_box("-1,0.5,3,4")]))
+    assert [boxes(p) for p in given([frame("a.jpg")])] == [[[1, 2, 3, 4], [-1, 0.5, 3, 4]]]
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,x", "1,2,-3,4", "1,2,nan,4"])
+def test_bad_box(text):
+    with pytest.raises(InputError, match="--box"):
+        parse_box(text)
+
+
+def test_detections_by_number_of_the_file_chosen_by_score_and_overlap(tmp_path):
+    find = boxes_file(tmp_path, [
+        detection(7, [0, 0, 10, 10], 0.6), detection(7, [0, 0, 10, 9], 0.9), detection(7, [20, 0, 10, 10], 0.7),
+        detection(7, [40, 0, 10, 10], 0.4), detection(7, [0, 50, 10, 10], 0.9, category=3), detection(8, [1, 2, 3, 4]),
+    ])  # fmt: skip
+    found, nobody = find([frame("000000000007.jpg"), frame("b.jpg")])
+    assert boxes(found) == [[0, 0, 10, 9], [20, 0, 10, 10]] and found.scores.tolist() == [0.9, 0.7]
+    assert nobody.boxes.shape == (0, 4)
+
+
+def test_boxes_by_name_are_all_used_and_those_of_one_video_picture_go_first(tmp_path):
+    content = {"b.jpg": [[0, 0, 9, 9], [0, 0, 9, 9]], "c.mp4": [[1, 1, 1, 1]], "c.mp4#2": [[2, 2, 2, 2]]}
+    find = boxes_file(tmp_path, content, ["b.jpg", "c.mp4"])
+    found = find([frame("b.jpg"), frame("c.mp4", 1), frame("c.mp4", 2)])
+    assert [boxes(p) for p in found] == [[[0, 0, 9, 9]] * 2, [[1, 1, 1, 1]], [[2, 2, 2, 2]]]
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        ({"z.jpg": [[0, 0, 1, 1]]}, "no boxes for any of the pictures"),
+        ([detection(9, [0, 0, 1, 1])], "numbered pictures"),
+        ({}, "no boxes"),
+        ({"b.jpg": [0, 0, 1, 1]}, "b.jpg, box 0"),
+        ({"b.jpg": 3}, "list of boxes"),
+        ({"b.jpg": [[0, 0, -1, 1]]}, "negative"),
+        ([{"bbox": [0, 0, 1, 1]}], "detection 0 needs"),
+        ([detection("7", [0, 0, 1, 1])], "whole number"),
+        ([detection([7], [0, 0, 1, 1])], "whole number"),
+        (3, "list of detections"),
+    ],
+)
+def test_bad_boxes_file(content, expected, tmp_path):
+    with pytest.raises(InputError, match=expected) as error:
+        boxes_file(tmp_path, content)
+    assert "boxes.json" in str(error.value)
+
+
+def test_detector_without_weights_and_without_network(tmp_path, monkeypatch):
+    def unreachable(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", unreachable)
+    with pytest.raises(InputError) as error:
+        Detector(DETECTORS[0], torch.device("cpu"), 0.5, 0.7)
+    message = str(error.value)
+    assert "\n" not in message and "no network" in message and "--boxes" in message
+    assert f"{tmp_path}/hub/checkpoints/fasterrcnn_resnet50_fpn_coco-" in message and "https://" in message
+
+
+def test_detector_keeps_people_in_pixels_of_the_picture(monkeypatch):
+    """A model that sees what it is told: what surrounds torchvision's is tested here."""
+    seen = []
+
+    class Told(torch.nn.Module):
+        def forward(self, pictures):
+            seen.extend(pictures)
+            found = {"boxes": torch.tensor([[1.0, 2, 11, 22], [1, 2, 11, 21], [30, 0, 40, 9], [5, 5, 9, 9]]),
+                     "labels": torch.tensor([1, 1, 1, 2]), "scores": torch.tensor([0.9, 0.8, 0.3, 0.9])}  # fmt: skip
+            return [found for _ in pictures]
+
+    class Weights:
+        url = "https://example.org/weights.pth"
+
+        def get_state_dict(self, **_):
+            return {}
+
+    class All:
+        DEFAULT = Weights()
+
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda _: All)
+    monkeypatch.setattr(torchvision.models, "get_model", lambda *_, **__: Told())
+    picture = np.zeros((30, 40, 3), np.uint8)
+    picture[..., 0] = 255  # red
+    frames = [Frame(Source(Path("a.jpg")), picture)] * 6
+    found = Detector(DETECTORS[0], torch.device("cpu"), 0.5, 0.7)(frames)
+    assert [boxes(people) for people in found] == [[[1, 2, 10, 20]]] * 6
+    assert found[0].scores == pytest.approx([0.9])
+    assert seen[0].shape == (3, 30, 40) and seen[0][0].min() == 1 and seen[0][1:].max() == 0

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lib.core.errors import InputError
+from lib.core.inference import InferenceOptions, predict
+from lib.dataset.annotations import Annotations, padded_crops
+from lib.dataset.joints import KeypointDataset
+from lib.dataset.keypoints import joint_mapping
+from lib.models.trained import load_trained
+from lib.predict.people import GivenBoxes, People
+from lib.predict.poses import MOST_PICTURES, PoseEstimator, estimate_poses
+from lib.predict.sources import Frame, Source, read_frames
+from tests.oracle.small_network import small_network, write_checkpoint
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return load_trained(
+        write_checkpoint(tmp_path_factory.mktemp("a") / "a.pth", small_network(), (64, 96), rgb=False)
+    )
+
+
+def noise(count, seed=0, size=(80, 70)):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 256, (*size, 3), np.uint8) for _ in range(count)]
+
+
+def someone(count, seed):
+    rng = np.random.default_rng(seed)
+    return People.of(
+        np.concatenate([rng.uniform(-5, 40, (count, 2)), rng.uniform(5, 40, (count, 2))], axis=1)
+    )
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_batches_equal_one_by_one(trained, flip_test):
+    pictures, people = noise(4), [someone(n, n) for n in (3, 0, 1, 7)]
+    together = PoseEstimator(trained, CPU, flip_test, batch_size=4)(pictures, people)
+    single = PoseEstimator(trained, CPU, flip_test, batch_size=1)
+    for found, picture, of_picture in zip(together, pictures, people):
+        assert found.joints.shape == (len(of_picture.boxes), 13, 2)
+        for i, box in enumerate(of_picture.boxes):
+            (alone,) = single([picture], [People.of(box)])
+            np.testing.assert_allclose(found.joints[i], alone.joints[0], atol=1e-9)
+            np.testing.assert_allclose(found.scores[i], alone.scores[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_the_same_as_the_path_of_evaluation(trained, data, flip_test):
+    """The same boxes as annotations of a data set, through the code of valid.py."""
+    sources = [Source(path) for path in sorted((data / "mpii/images").glob("3*.jpg"))[:3]]
+    people = [someone(2, seed) for seed in range(3)]
+    boxes = np.concatenate([of_picture.boxes for of_picture in people])
+    centers, sizes = padded_crops(boxes, 64 / 96)
+    mapping = joint_mapping("mpii", trained.joints)
+    paths = tuple(str(source.path) for source in sources)
+    annotations = Annotations(mapping, np.arange(6), paths, np.repeat(np.arange(3), 2), np.zeros((6, 13, 2)),
+                              np.zeros((6, 13)), centers, sizes)  # fmt: skip
+    dataset = KeypointDataset(annotations, trained.codec, None, trained.color_rgb)
+    expected = predict(trained.network, dataset, CPU, InferenceOptions(6, 0, flip_test, True, "raise"), print)
+
+    pictures = [frame.picture for frame in read_frames(sources, print)]
+    found = PoseEstimator(trained, CPU, flip_test, batch_size=6)(pictures, people)
+    np.testing.assert_allclose(np.concatenate([f.joints for f in found]), expected.joints, atol=1e-9)
+    np.testing.assert_allclose(np.concatenate([f.scores for f in found]), expected.scores, atol=1e-6)
+    assert len(np.unique(expected.joints[..., 0])) > 10
+
+
+def frames(count):
+    for number in range(count):
+        yield Frame(Source(Path("clip.mp4")), np.full((8, 8, 3), number % 256, np.uint8), number, 25.0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_frames_keep_their_order_and_few_are_held(trained, count):
+    read = 0
+
+    def counted():
+        nonlocal read
+        for frame in frames(200):
+            read += 1
+            yield frame
+
+    find = GivenBoxes(someone(count, 0))
+    estimator = PoseEstimator(trained, CPU, False, batch_size=16)
+    most = 0
+    for number, (frame, poses) in enumerate(estimate_poses(counted(), find, estimator)):
+        assert frame.number == number and len(poses.joints) == count
+        most = max(most, read - number)
+    assert number == 199 and most <= MOST_PICTURES
+    assert count == 0 or most <= 16 + 8  # a batch's worth of people, and what is read at once
+
+
+def test_a_network_of_no_use_says_so(trained, tmp_path):
+    network = small_network()
+    with torch.no_grad():
+        network.final_layer.weight.fill_(3e38)
+    trained = load_trained(write_checkpoint(tmp_path / "b.pth", network))
+    with pytest.raises(InputError, match="not finite"):
+        PoseEstimator(trained, CPU, False, 4)(noise(1), [someone(1, 0)])
