@@ -8,7 +8,7 @@ from typing import Any
 from easydict import EasyDict
 
 from lib.core.config import describe_settings, load_config, parse_overrides, settings
-from lib.core.errors import InputError, NonFiniteError
+from lib.core.errors import InputError, NonFiniteError, one_line
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -48,13 +48,16 @@ def configuration(arguments: argparse.Namespace) -> tuple[EasyDict, list[str]]:
 
 
 def run_command(command: Callable[[list[str] | None], Any], words: list[str] | None) -> int:
-    """Run ``command``, print what it returns; the exit code. An error of ours is one line."""
+    """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line."""
     try:
         print(command(words))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, or a place where nothing can be written
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except NonFiniteError as error:
-        print(f"error: {error}; the last good checkpoint is kept", file=sys.stderr)
+        print(f"error: {one_line(error)}; the last good checkpoint is kept", file=sys.stderr)
         return 3
     return 0

@@ -1,5 +1,6 @@
 """The training loop: the nine modes, from data sets to results.json."""
 
+import json
 import logging
 import math
 import time
@@ -9,13 +10,12 @@ from pathlib import Path
 import json_tricks
 import numpy as np
 import torch
-import yaml
 from easydict import EasyDict
 
 from lib.core.batches import Batches, as_batch, as_source_batch
-from lib.core.config import dump_config
+from lib.core.config import dump_config, settings_in
 from lib.core.data import Data, write_injected_truth
-from lib.core.errors import InputError, NonFiniteError
+from lib.core.errors import InputError, NonFiniteError, shown
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.records import Recorder, describe
@@ -82,8 +82,8 @@ def train(
         )
         note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {dropped}"
         again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept)
-        results = json_tricks.loads(path.read_text(), preserve_order=False)
-        results["retrained"] = json_tricks.loads(again.read_text(), preserve_order=False)
+        results = json.loads(path.read_text(encoding="utf-8"))
+        results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
         write_results(path, results)
     return path
 
@@ -141,13 +141,16 @@ COURSE = ("LBI.SCHEDULE", "LBI.SOURCE_MODEL_ON", "LBI.RETRAIN", "LBI.VARIABLES",
 
 def _expect_same_course(checkpoint: dict, config: EasyDict, mode: Mode, path: Path) -> None:
     """Raise InputError where the checkpoint is of another course of training."""
-    began = yaml.safe_load(checkpoint.get("config", "")) or {}
+    began = settings_in(str(checkpoint.get("config", "")), str(path))
     # More epochs than at first are welcome, unless they would move the end of the source model's phase.
     for key in (*COURSE, "TRAIN.END_EPOCH") if trains_source_first(config, mode) else COURSE:
         section, name = key.split(".")
-        found, expected = began.get(section, {}).get(name, config[section][name]), config[section][name]
+        expected = config[section][name]
+        found = began.get(key, expected)
         if found != expected:
-            raise InputError(f"{path}: the run began with {key} {found}, it can't go on with {expected}")
+            raise InputError(
+                f"{path}: the run began with {key} {shown(found)}, it can't go on with {expected}"
+            )
 
 
 def _run_epochs(

@@ -153,12 +153,7 @@ def test_what_is_tuned():
         return len(tuning.grid(METHODS[name], dict.fromkeys(given), on_both))
 
     assert [points(name) for name in ("baseline1", "baseline2", "baseline3", "ours5", "small_loss")] == [1, 3, 3, 9, 1]  # fmt: skip
-    assert [points(name, (), True) for name in ("baseline1", "baseline2", "baseline3", "ours5")] == [
-        1,
-        3,
-        6,
-        9,
-    ]
+    assert [points(name, (), True) for name in ("baseline1", "baseline2", "baseline3", "ours5")] == [1, 3, 6, 9]
     assert points("ours5", ["LBI.LAM"]) == 3
     case = Case("oracle2", None, "jitter", 0.5, 0)
     assert tuning.tuned_by(case, []).method == "baseline3" and tuning.tuned_by(case, ["oracle2"]) is case

@@ -52,12 +52,16 @@ def try_many(examples, strategy, check):
     tried()
 
 
+class HangError(BaseException):
+    """Not an Exception, of which readers catch all kinds."""
+
+
 @contextmanager
 def within(seconds):
-    """TimeoutError where what is inside takes longer."""
+    """HangError where what is inside takes longer."""
 
     def stop(*_):
-        raise TimeoutError(f"took more than {seconds} s")
+        raise HangError(f"took more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
