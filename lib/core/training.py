@@ -356,7 +356,9 @@ def without_nan(node):
     """JSON has no NaN: null says that there is no such number."""
     if isinstance(node, dict):
         return {key: without_nan(value) for key, value in node.items()}
-    return None if isinstance(node, float) and not math.isfinite(node) else node
+    if isinstance(node, list | tuple):
+        return [without_nan(value) for value in node]
+    return None if isinstance(node, float | np.floating) and not math.isfinite(node) else node
 
 
 def stop_unless_finite(record: Record, step: int) -> None:

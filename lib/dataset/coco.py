@@ -68,6 +68,8 @@ def read_coco_file(path: str | Path) -> COCOFile:
             ) from None
         if size.min() < 1:
             raise InputError(f"{where}: width and height should be positive, found {size}")
+    if len(images) < len(tree["images"]):
+        raise InputError(f"{path}: {len(tree['images'])} images have {len(images)} different ids")
     return COCOFile(path, images, tree["annotations"])
 
 

@@ -74,6 +74,8 @@ def read_picture(path: str, color_rgb: bool = True) -> np.ndarray | None:
     """
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     archive, in_archive, member = path.partition(IN_ARCHIVE)
+    if not in_archive and not os.path.isfile(path):  # a pipe would wait for somebody to write into it
+        return None
     try:
         if in_archive:
             content = _read_member(f"{archive}.zip", member)

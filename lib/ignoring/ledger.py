@@ -35,7 +35,7 @@ def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, see
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     names = people.mapping.names
-    images = [Path(picture).name for picture in people.pictures]
+    images = [_as_text(Path(picture).name) for picture in people.pictures]
     labelled = int((people.visible > 0).sum())
     order = np.argsort(np.where(people.visible > 0, weights, np.inf), axis=None, kind="stable")
     for place, keypoint in enumerate(order.tolist(), start=1):
@@ -55,6 +55,11 @@ def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, see
         "joints": np.array(names, dtype=np.str_),
     }
     write_atomically(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
+
+
+def _as_text(name: str) -> str:
+    """``name``, quoted where a program that opens tables would take it for a formula and compute it."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
 def read_ledger(path: str | Path, people: Annotations) -> np.ndarray:
