@@ -101,6 +101,7 @@ SCHEMA: dict[str, Any] = {
         "MOMENTUM": Setting(0.9, "momentum of SGD", minimum=0, maximum=1),
         "CHANNELS_LAST": Setting(False, "keep the networks' numbers pixel by pixel in memory (channels last), which some devices compute faster"),
         "NESTEROV": Setting(False, "Nesterov's momentum in SGD"),
+        "CLIP_GRAD": Setting(0.0, "longest gradient of a step of either model, longer ones are shortened to it (0: any); the look-ahead is clipped likewise, and the hypergradient takes its factor as constant", minimum=0),
     },
     "LBI": {
         "LAM": Setting(7e-3, "lambda: how strongly the target model is held near the source model", minimum=0),

@@ -147,7 +147,7 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
         optimizer = torch.optim.SGD(
             parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
         )
-    return Learner(model, optimizer, parameters)
+    return Learner(model, optimizer, parameters, clip=train.CLIP_GRAD)
 
 
 def _variables(config: EasyDict, people: int, partner: tuple[int, ...]) -> IgnoringVariables:

@@ -1,4 +1,12 @@
-"""The training loop: the nine modes, from data sets to results.json."""
+"""The training loop: the nine modes, from data sets to results.json.
+
+What repeats: on one machine, with the same versions, settings, SEED and THREADS, a run on the CPU gives the
+same numbers to the last bit, however many WORKERS read pictures, and whether or not it was interrupted
+between epochs. A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
+What need not repeat: other machines, versions of torch, OpenCV or NumPy, or numbers of threads (sums are
+taken in another order); CUDA, unless CUDNN.DETERMINISTIC is true and CUDNN.BENCHMARK false, and even then
+wherever torch has no deterministic algorithm; anything timed (seconds_per_step).
+"""
 
 import json
 import logging
@@ -12,12 +20,13 @@ import numpy as np
 import torch
 from easydict import EasyDict
 
-from lib.core.batches import Batches, as_batch, as_source_batch
+from lib.core.batches import Batches, as_batch, as_source_batch, validation_people, watched
 from lib.core.config import dump_config, settings_in
 from lib.core.data import Data, write_injected_truth
 from lib.core.errors import InputError, NonFiniteError, shown
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
+from lib.core.offender import Seen, offender
 from lib.core.records import Recorder, describe
 from lib.core.schedule import Phase, phases, trains_source_first
 from lib.core.state import State, build_state
@@ -188,10 +197,16 @@ def _run_epochs(
             target, source, validation = batches.next()
             outputs: list[torch.Tensor] = []
             weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_per_epoch, step_of_epoch)
-            record = _step(config, phase, weighting, state, target, source, validation, outputs)
+            passes: dict[str, list[torch.Tensor]] = {"target": [], "source": [], "validation": []}
+            record = _step(config, phase, weighting, state, target, source, validation, outputs, passes)
             state.step += 1
             steps_left -= 1
-            stop_unless_finite(record, state.step)
+            try:
+                stop_unless_finite(record, state.step)
+            except NonFiniteError as error:
+                samples = {"target": target, "source": source, "validation": validation}
+                told = offender(_seen(config, data, samples, passes), record.gradients.values())
+                raise NonFiniteError(f"{error}{told}") from None
             state.seconds += time.perf_counter() - begun
             if state.step % config.PRINT_FREQ == 0 or steps_left == 0:
                 done = steps_per_epoch * (end - state.epoch) - steps_left
@@ -223,19 +238,21 @@ def _step(
     source: Sample | None,
     validation: Sample | None,
     outputs: list[torch.Tensor],
+    passes: dict[str, list[torch.Tensor]],
 ) -> Record:
-    """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``."""
+    """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``,
+    and the losses [N, J] of every pass of a batch into ``passes``."""
     lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
     options = Options(
         lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
     )
-    source_batch = as_source_batch(source, by_weight) if source else None
-    validation_batch = as_batch(validation, by_weight) if validation else None
+    source_batch = watched(as_source_batch(source, by_weight), passes["source"]) if source else None
+    validation_batch = watched(as_batch(validation, by_weight), passes["validation"]) if validation else None
     if not phase.uses_target:
         return source_first_step(
             phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
         )
-    target_batch = as_batch(target, by_weight, outputs)
+    target_batch = watched(as_batch(target, by_weight, outputs), passes["target"])
     if phase.trains_target:
         learner, near, variables = state.target, state.source, state.variables
     else:  # a source model with the target's people in its loss; the weights of its source are still A
@@ -247,6 +264,18 @@ def _step(
         record.weights = _renamed(record.weights, "B", "A")
         record.gradients = _renamed(record.gradients, "B", "A")
     return record
+
+
+def _seen(
+    config: EasyDict, data: Data, samples: dict[str, Sample | None], passes: dict[str, list[torch.Tensor]]
+) -> list[Seen]:
+    """The batches of a step, with the people that they are of."""
+    people = {
+        "target": lambda: data.target.annotations,
+        "source": lambda: data.source.annotations,
+        "validation": lambda: validation_people(config, data).annotations,
+    }
+    return [Seen(role, sample, people[role](), passes[role]) for role, sample in samples.items() if sample]
 
 
 def _renamed(places: dict, old: str, new: str) -> dict:

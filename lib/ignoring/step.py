@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lib.ignoring.clipping import clipped
 from lib.ignoring.hypergradient import Batch, frozen_batchnorm, hypergradient, validation_gradient
 from lib.ignoring.lookahead import LookAhead, look_ahead, norm
 from lib.ignoring.modes import Mode, Source
@@ -38,11 +39,14 @@ class Weighting(Enum):
 
 @dataclass(frozen=True)
 class Learner:
-    """A model and the optimiser that trains it (one group, the model's parameters in order)."""
+    """A model and the optimiser that trains it (one group, the model's parameters in order).
+
+    clip: the longest gradient that a step takes, longer ones are shortened to it (0: any)."""
 
     model: nn.Module
     optimizer: Optimizer
     parameters: list[Tensor]
+    clip: float = 0.0
 
     def losses(self, batch: Batch) -> Tensor:
         return batch.losses(self.model(batch.images))
@@ -50,7 +54,16 @@ class Learner:
     def gradient(self, loss: Tensor) -> list[Tensor]:
         return list(torch.autograd.grad(loss, self.parameters))
 
+    def look_ahead(self, gradient: list[Tensor]) -> LookAhead:
+        """Where ``step`` would go. The derivative takes the factor that shortens ``gradient`` as constant."""
+        gradient, factor = clipped(gradient, self.clip)
+        ahead = look_ahead(self.optimizer, gradient)
+        return (
+            ahead if factor == 1 else ahead._replace(derivative=torch._foreach_mul(ahead.derivative, factor))
+        )
+
     def step(self, gradient: list[Tensor]) -> None:
+        gradient, _ = clipped(gradient, self.clip)
         for parameter, part in zip(self.parameters, gradient):
             parameter.grad = part
         self.optimizer.step()
@@ -214,7 +227,7 @@ def find_weights(
         # What the validation batch says about every source keypoint from there.
         found = {}
         if learns_b or not options.validate_at_source:
-            ahead = look_ahead(target.optimizer, pull)
+            ahead = target.look_ahead(pull)
             steepest = validation_gradient(target.model, ahead.parameters, validation_batch)
         if learns_b:
             through, factor = [ahead], options.gamma / elements
@@ -278,7 +291,7 @@ def _source_ahead(source: Learner, batch: SourceBatch, record: Record, loop: int
         inner = [torch.zeros_like(parameter) for parameter in source.parameters]
     else:
         _, inner = _source_gradient(source, batch, 1 / batch.labelled.numel(), _known(record.weights["A"]))
-    return look_ahead(source.optimizer, inner)
+    return source.look_ahead(inner)
 
 
 def _at_source(
