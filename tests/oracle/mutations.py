@@ -16,7 +16,7 @@ LONGEST = 30  # seconds for one input: far above what any takes, so that a hang 
 
 # How many inputs a property is tried on: always the same few in the ordinary suite, new ones in the large run.
 FEW_AND_MANY = [
-    pytest.param(100, id="few"),
+    pytest.param(50, id="few"),
     pytest.param(1000, id="many", marks=pytest.mark.slow),
 ]
 

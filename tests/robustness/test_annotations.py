@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
 from lib.core.coco_evaluation import coco_average_precision, read_coco_results
+from lib.core.errors import InputError
 from lib.core.evaluation_sets import score_predictions
 from lib.core.heatmap import HeatmapCodec
 from lib.dataset.coco import read_coco
@@ -18,7 +19,7 @@ from lib.dataset.injection import inject
 from lib.dataset.joints import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
 from lib.dataset.mpii import read_mpii
-from lib.dataset.truth import read_truth_of, truth_file, write_truth_of
+from lib.dataset.truth import read_truth, read_truth_of, truth_file, write_truth_of
 from tests.oracle.data_sets import (
     coco_image,
     coco_person,
@@ -218,3 +219,27 @@ def test_truth_beside_the_annotations(tmp_path, examples):
             assert (np.abs(truth.right[known]) < 1e9).all()
 
     try_many(examples, placed(spoilt_json(tree)), check)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"keypoints": [10**400] * 51}, "keypoints should be numbers"),
+        ({"keypoints": [1e300] * 51}, "keypoints holds a number that is not finite or far too large"),
+        ({"keypoints": ["1"] * 51}, "keypoints should be numbers"),
+        ({"wrong": ["False"] * 17}, "'wrong' should be 17 booleans"),
+        ({"wrong": 1}, "'wrong' should be 17 booleans"),
+        ({"wrong": None}, "'wrong' should be 17 booleans"),
+    ],
+)
+def test_a_label_that_is_no_truth(tmp_path, changed, message):
+    label = {"keypoints": [0] * 51, "wrong": [False] * 17} | changed
+    (tmp_path / "t.json").write_text(json.dumps({"noise": "x", "seed": 0, "annotations": {"7": label}}))
+    with pytest.raises(InputError, match=rf"t\.json: annotation 7: {message}"):
+        read_truth(tmp_path / "t.json")
+
+
+def test_a_truth_of_thousands_of_levels(tmp_path):
+    (tmp_path / "t.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"t\.json: not valid JSON"):
+        read_truth(tmp_path / "t.json")

@@ -4,14 +4,17 @@ import copy
 import io
 import pickle
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import strategies as st
 
+from lib.core.config import load_config
 from lib.core.errors import InputError
 from lib.core.state import State
 from lib.ignoring.weights import PersistentWeights
+from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import load_weights, read_state_dict
 from lib.utils.checkpoint import load_checkpoint
 from tests.oracle.mutations import (
@@ -25,6 +28,8 @@ from tests.oracle.mutations import (
     try_many,
 )
 from tests.oracle.setups import SmallPoseNet, learner
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def state():
@@ -149,3 +154,39 @@ def test_a_checkpoint_is_not_unpacked(tmp_path, read):
     assert (tmp_path / "c.pth").stat().st_size < 2**14
     with pytest.raises(InputError, match="c.pth: .*packed"):
         read(tmp_path / "c.pth")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda whole: whole.update(step="3"),
+        lambda whole: whole.update(step=-1),
+        lambda whole: whole.update(epoch=1.5),
+        lambda whole: whole.update(seconds=float("nan")),
+        lambda whole: whole.update(rng=3),
+        lambda whole: whole.update(variables=7),
+        lambda whole: whole.update(target_model=[1]),
+        lambda whole: whole.update(source_optimizer={"state": {}, "param_groups": "x"}),
+        lambda whole: whole["target_optimizer"]["param_groups"][0].update(lr="fast"),
+        lambda whole: whole["target_optimizer"]["state"].update({0: {"exp_avg": torch.zeros(2), "step": torch.tensor(1.0)}}),
+        lambda whole: whole["target_model"]["bn1.running_var"].fill_(float("nan")),
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_a_state_that_is_not_as_expected(spoil):
+    whole = copy.deepcopy(WHOLE)
+    state().load_state_dict(whole, "c.pth")
+    spoil(whole)
+    with torch.random.fork_rng(), pytest.raises(InputError, match="c.pth: does not fit this configuration"):
+        state().load_state_dict(whole, "c.pth")
+
+
+def test_a_view_of_one_number_is_not_written_out():
+    """It can have any shape, and takes no room in a file."""
+    enormous = {"final.weight": torch.zeros(1).expand(2**40), "bn1.weight": torch.ones(6)}
+    assert load_weights(SmallPoseNet(), enormous).loaded == ("bn1.weight",)
+    network = build_pose_resnet(load_config(ROOT / "experiments/demo/people.yaml")[0].MODEL)
+    whole = network.state_dict() | {
+        "final_layer.weight": torch.zeros(17, 1, 1, 1).expand(17, 2**20, 2**10, 2**10)
+    }
+    assert "final_layer.weight" in load_weights(network, whole).dropped

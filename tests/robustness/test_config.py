@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
+from lib.core.command import run_command
 from lib.core.config import dump_config, load_config, parse_overrides, settings
 from lib.core.data import build_codec
 from lib.core.errors import InputError
@@ -151,7 +152,7 @@ def test_aliases_are_refused_before_they_grow(tmp_path, text):
 
 
 def test_a_file_of_many_keys(tmp_path):
-    (tmp_path / "a.yaml").write_text("".join(f"k{n}: 1\n" for n in range(20_000)))
+    (tmp_path / "a.yaml").write_text("".join(f"k{n}: 1\n" for n in range(6_000)))
     with within(30), pytest.raises(InputError, match="not valid YAML .more than 10000 values"):
         load_config(tmp_path / "a.yaml")
 
@@ -183,3 +184,18 @@ def test_sizes_that_no_machine_has_are_refused(setting):
     key, text = setting.split()
     with pytest.raises(InputError, match=f"{key} (must be at most|is a whole number)"):
         load_config(ROOT / "experiments/demo/people.yaml", parse_overrides([key, text]))
+
+
+def test_a_place_where_nothing_can_be_written_is_one_line(config, capsys):
+    (config.parent / "a file").write_text("")
+    assert main(["--cfg", str(config), "--baseline1", "OUTPUT_DIR", str(config.parent / "a file")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and "a file" in line
+
+
+def test_an_error_is_one_line_whatever_it_names(capsys):
+    def command(_):
+        raise InputError("two\nlines and \x1b[31mred \ud800")
+
+    assert run_command(command, []) == 2
+    assert capsys.readouterr().err == "error: two lines and \\x1b[31mred \\ud800\n"

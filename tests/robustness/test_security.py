@@ -246,3 +246,17 @@ def test_no_file_holds_what_json_does_not_have(tmp_path):
     found = json.loads((tmp_path / "r.json").read_text(), parse_constant=refuse)
     assert found == {"a": None, "b": [None, {"c": None}], "d": 1}
     assert without_nan({"t": torch.tensor(1.0).item()}) == {"t": 1.0}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"log": None}, {"mode": 3}, {"seed": []}, {"steps": "many"}, {"seconds_per_step": "1"}, {"test": {"PCKh": {"Mean": "9"}}},
+     {"test": {"PCKh": {"Mean": 10**400}}}, {"weights": [1]}, {"weights": {"B": 1}}, {"source_model": 1}, {"retrained": {"mode": "x"}}],
+    ids=str,
+)  # fmt: skip
+def test_results_that_no_table_can_show(tmp_path, changed):
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS))
+    assert len(rows_of(read_results(tmp_path / "results.json"), "x")) == 3
+    (tmp_path / "results.json").write_text(json.dumps(RESULTS | changed))
+    with pytest.raises(InputError, match="results.json: not the results of a run"):
+        read_results(tmp_path / "results.json")
