@@ -122,7 +122,7 @@ def test_commands(config):
         assert code in (0, 2, 3), words
         assert code == 0 or (len(lines) == 1 and lines[0].startswith("error: ")), lines
 
-    try_many(150, words_for(keys), check)
+    try_many(60, words_for(keys), check)
 
 
 BILLION = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -233,6 +233,27 @@ def test_spoilt_metrics(tmp_path, examples):
     try_many(examples, st.one_of(trees, spoilt_bytes(text)), check)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [{"step": 1, "loss/a": 10**400}, {"step": 10**400, "loss/a": 1}, {"step": -1, "loss/a": 1},
+     {"step": 1, "histogram": {"tag": "t", "counts": [10**400] * 20}}],
+    ids=range(4),
+)  # fmt: skip
+def test_recorded_numbers_that_no_curve_has_are_left_out(tmp_path, line):
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line))
+    assert read_metrics(tmp_path / "metrics.jsonl") == ({}, {})
+
+
+def test_an_archive_of_weights_that_cannot_be_unpacked(tmp_path):
+    write_ledger(tmp_path / "w.csv", people(), np.full((3, 2), 0.5), np.zeros((3, 2), int))
+    content = bytearray((tmp_path / "w.npz").read_bytes())
+    begin = content.index(b"weights.npy") + 11 + 20  # behind the member's name and its extra field
+    content[begin : begin + 30] = bytes(range(200, 230))
+    (tmp_path / "w.npz").write_bytes(content)
+    with pytest.raises(InputError, match="w.npz: not the weights"):
+        read_ledger(tmp_path / "w.npz", people())
+
+
 def test_no_file_holds_what_json_does_not_have(tmp_path):
     from lib.core.training import without_nan, write_results
 
