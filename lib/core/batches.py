@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from easydict import EasyDict
@@ -99,6 +100,17 @@ def as_batch(sample: Sample, use_target_weight: bool, keep: list[torch.Tensor] |
         return keypoint_losses(outputs, sample.heatmaps, weight)
 
     return Batch(sample.image, losses)
+
+
+def watched(batch: Batch, passes: list[torch.Tensor]) -> Batch:
+    """``batch``, whose losses [N, J] of every pass through a model are put into ``passes``."""
+
+    def losses(outputs: torch.Tensor) -> torch.Tensor:
+        values = batch.losses(outputs)
+        passes.append(values.detach())
+        return values
+
+    return replace(batch, losses=losses)
 
 
 def as_source_batch(sample: Sample, use_target_weight: bool) -> SourceBatch:

@@ -8,7 +8,7 @@ from typing import Any
 from easydict import EasyDict
 
 from lib.core.config import describe_settings, load_config, parse_overrides, settings
-from lib.core.errors import InputError, NonFiniteError, PartlyDoneError
+from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, one_line
 from lib.models.trained import TrainedPose, load_trained
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
@@ -71,16 +71,19 @@ def trained_of(arguments: argparse.Namespace) -> TrainedPose:
 
 
 def run_command(command: Callable[[list[str] | None], Any], words: list[str] | None) -> int:
-    """Run ``command``, print what it returns; the exit code. An error of ours is one line."""
+    """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line."""
     try:
         print(command(words))
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, or a place where nothing can be written
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except PartlyDoneError as error:
         print(error, file=sys.stderr)
         return 1
     except NonFiniteError as error:
-        print(f"error: {error}; the last good checkpoint is kept", file=sys.stderr)
+        print(f"error: {one_line(error)}; the last good checkpoint is kept", file=sys.stderr)
         return 3
     return 0

@@ -1,14 +1,19 @@
 """The configuration: defaults of the schema, a YAML file over them, the command line over both."""
 
 import difflib
+import itertools
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import yaml
 from easydict import EasyDict
 
-from lib.core.errors import InputError
+from lib.core.errors import InputError, one_line, shown
 from lib.core.schema import SCHEMA, WITHOUT_EFFECT, Setting
+
+MOST_VALUES = 10_000  # of a YAML file
+LARGEST_WHOLE = 2**63 - 1  # of settings that have no bound of their own: what torch and NumPy can count to
 
 
 def settings() -> dict[str, Setting]:
@@ -41,22 +46,21 @@ def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> tu
     return _nest(values), notes
 
 
+def settings_in(text: str, where: str) -> dict[str, Any]:
+    """{dotted key: value} of the YAML ``text``, unchecked; InputError where it is not YAML."""
+    return _flatten(_tree(text, where), where)
+
+
 def kept_settings(text: str, keys: tuple[str, ...], where: str) -> dict[str, Any]:
     """The values of ``keys`` in a configuration kept as YAML ``text``; the default of one that is not there.
 
     Nothing else is looked at, so that a file from before or after some other setting can be used.
     """
-    try:
-        tree = _parse_yaml(text)
-    except ValueError as error:
-        raise InputError(f"{where}: its configuration is not valid YAML ({error})") from None
-    values = {}
-    for key in keys:
-        node = tree
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        values[key] = settings()[key].default if node is None else _checked(key, node, where)
-    return values
+    found = settings_in(text, where)
+    return {
+        key: _checked(key, found[key], where) if found.get(key) is not None else settings()[key].default
+        for key in keys
+    }
 
 
 def parse_overrides(words: list[str]) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
         try:
             overrides[key] = text if isinstance(settings()[key].default, str) else _parse_yaml(text)
         except ValueError:
-            raise InputError(f"command line: {key}: {text!r} is not a value") from None
+            raise InputError(f"command line: {key}: {shown(text)} is not a value") from None
     return overrides
 
 
@@ -94,37 +98,64 @@ def describe_settings() -> str:
     return "\n".join(lines)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML where a key given twice is an error; PyYAML silently drops the first."""
+class _StrictLoader(yaml.SafeLoader):
+    """YAML where a key given twice is an error, since PyYAML silently drops the first, and so are aliases
+    that stand for more values than any configuration has, or for themselves."""
+
+    def compose_document(self) -> yaml.Node:
+        node = super().compose_document()
+        if _values(node, {}) > MOST_VALUES:
+            raise yaml.YAMLError(f"more than {MOST_VALUES} values, or an alias that holds itself")
+        return node
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
-        keys = [key.value for key, _ in node.value]
+        seen = {}
         for key, _ in node.value:
-            if keys.count(key.value) > 1:
-                raise yaml.YAMLError(f"{key.value} is given twice, {key.start_mark}")
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.YAMLError(f"{key.value} is given twice, {seen[key.value]}")
+                seen[key.value] = key.start_mark
         return node
+
+
+def _values(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many values ``node`` stands for with its aliases written out; infinite where it holds itself."""
+    if id(node) not in known:
+        known[id(node)] = float("inf")  # until it is known
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        inside = itertools.chain(*parts) if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] = 1 + sum(_values(part, known) for part in inside)
+    return known[id(node)]
 
 
 def _parse_yaml(text: str) -> Any:
     """Raises ValueError for whatever is not YAML."""
     try:
-        return yaml.load(text, Loader=_UniqueKeys)
+        return yaml.load(text, Loader=_StrictLoader)
     except Exception as error:  # PyYAML lets more than YAMLError through: a date like 2000-13-01 is one
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(one_line(error)[:300]) from error
 
 
 def _read_yaml(path: Path) -> dict:
     try:
-        tree = _parse_yaml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot read the configuration ({error.strerror})") from None
     except ValueError as error:
         raise InputError(f"{path}: not valid YAML ({error})") from None
+    return _tree(text, str(path))
+
+
+def _tree(text: str, where: str) -> dict:
+    try:
+        tree = _parse_yaml(text)
+    except ValueError as error:
+        raise InputError(f"{where}: not valid YAML ({error})") from None
     if tree is None:
         return {}
     if not isinstance(tree, dict):
-        raise InputError(f"{path}: found {type(tree).__name__}, expected sections of KEY: value")
+        raise InputError(f"{where}: found {type(tree).__name__}, expected sections of KEY: value")
     return tree
 
 
@@ -137,7 +168,7 @@ def _flatten(tree: dict, where: str, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict) and (value or key in sections):
             flat |= _flatten(value, where, f"{key}.")
         elif key in sections:
-            raise InputError(f"{where}: {key} is a section of settings, found {value!r}")
+            raise InputError(f"{where}: {key} is a section of settings, found {shown(value)}")
         else:
             flat[key] = value
     return flat
@@ -146,6 +177,7 @@ def _flatten(tree: dict, where: str, prefix: str = "") -> dict[str, Any]:
 def _known(key: str, where: str) -> Setting:
     known = settings()
     if key not in known:
+        key = one_line(key)[:80]
         near = difflib.get_close_matches(key.upper(), known, n=1, cutoff=0.0)
         raise InputError(f"{where}: unknown setting {key}; the nearest valid one is {near[0]}")
     return known[key]
@@ -160,7 +192,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
             value = [value]
         items = [_typed(key, item, setting.default[0], where) for item in value]
         if key.endswith("_SIZE") and len(items) != 2:
-            raise InputError(f"{where}: {key} is a width and a height, found {value}")
+            raise InputError(f"{where}: {key} is a width and a height, found {shown(value)}")
         result: Any = items
     else:
         result = items = _typed(key, value, setting.default, where)
@@ -168,12 +200,13 @@ def _checked(key: str, value: Any, where: str) -> Any:
     for item in items:
         if setting.choices and item not in setting.choices:
             raise InputError(
-                f"{where}: {key} is one of {', '.join(map(str, setting.choices))}; found {item!r}"
+                f"{where}: {key} is one of {', '.join(map(str, setting.choices))}; found {shown(item)}"
             )
         if setting.minimum is not None and not item >= setting.minimum:
-            raise InputError(f"{where}: {key} must be at least {setting.minimum}, found {item}")
-        if setting.maximum is not None and not item <= setting.maximum:
-            raise InputError(f"{where}: {key} must be at most {setting.maximum}, found {item}")
+            raise InputError(f"{where}: {key} must be at least {setting.minimum}, found {shown(item)}")
+        maximum = LARGEST_WHOLE if setting.maximum is None and isinstance(item, int) else setting.maximum
+        if maximum is not None and not item <= maximum:
+            raise InputError(f"{where}: {key} must be at most {maximum}, found {shown(item)}")
     return result
 
 
@@ -187,11 +220,14 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
         except (TypeError, ValueError, OverflowError):
             pass
     elif kind is str and isinstance(value, (str, int)) and not isinstance(value, bool):
-        return str(value)
+        text = value if isinstance(value, str) else shown(value)
+        # They are names of files, mostly, and are printed.
+        if not any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+            return text
     elif type(value) is kind:
         return value
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-    raise InputError(f"{where}: {key} is {names[kind]}, found {value!r}")
+    raise InputError(f"{where}: {key} is {names[kind]}, found {shown(value)}")
 
 
 def _nest(flat: dict[str, Any]) -> EasyDict:

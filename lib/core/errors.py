@@ -1,4 +1,6 @@
-"""The one kind of error that is the user's to mend."""
+"""The one kind of error that is the user's to mend, and how messages say what was found."""
+
+from typing import Any
 
 
 class InputError(Exception):
@@ -15,3 +17,17 @@ class PartlyDoneError(Exception):
 
 class NonFiniteError(Exception):
     """A loss or a hypergradient became infinite or NaN; the message names it and the step."""
+
+
+def shown(value: Any) -> str:
+    """``value`` for a message, in short and on one line."""
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python refuses to write whole numbers of thousands of digits
+        return "a number of thousands of digits"
+
+
+def one_line(message: Any) -> str:
+    """``message`` on one line, whatever names of files or of others' errors bring into it."""
+    line = " ".join(str(message).split())
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)

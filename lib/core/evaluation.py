@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
-from scipy.io import loadmat
 
 from lib.core.errors import InputError
 from lib.core.heatmap import find_peaks
+from lib.dataset.annotations import LARGEST
 from lib.dataset.keypoints import MPII_KEYPOINTS
+from lib.utils.matlab import read_mat
 
 PCKH_GROUPS = {
     "Head": ("head_top", "head"),
@@ -60,7 +61,7 @@ class MPIITruth:
 def read_mpii_truth(path: str | PathLike) -> MPIITruth:
     """Read MPII's ``gt_valid.mat``. Raises InputError where it is missing or not as expected."""
     content = _read_mat(path, ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src"))
-    names = tuple(str(np.ravel(cell)[0]) if np.size(cell) else "" for cell in content["dataset_joints"].flat)
+    names = tuple(map(str, content["dataset_joints"].flat))
     expected = tuple(_name_in_mat(joint) for joint in MPII_KEYPOINTS)
     if names != expected:
         raise InputError(f"{path}: 'dataset_joints' is {' '.join(names)}; expected {' '.join(expected)}")
@@ -76,7 +77,10 @@ def read_mpii_truth(path: str | PathLike) -> MPIITruth:
             f"{path}: 'headboxes_src' of person {bad[0] + 1} has diagonal "
             f"{head_sizes[bad[0]] / HEAD_PER_BOX_DIAGONAL:g}; expected a positive number"
         )
-    return MPIITruth(joints.transpose(2, 0, 1), missing.T == 0, head_sizes)
+    joints, visible = joints.transpose(2, 0, 1), missing.T == 0
+    if not (np.abs(joints[visible]) < LARGEST).all():
+        raise InputError(f"{path}: 'pos_gt_src' holds a joint that is not finite or far too large")
+    return MPIITruth(joints, visible, head_sizes)
 
 
 def read_mpii_predictions(path: str | PathLike) -> np.ndarray:
@@ -157,14 +161,7 @@ def _name_in_mat(joint: str) -> str:
 
 
 def _read_mat(path: str | PathLike, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
-    try:
-        content = loadmat(str(path), variable_names=keys, appendmat=False)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror or error}); expected a MATLAB file"
-        ) from error
-    except Exception as error:  # scipy has no one kind of error for a file that is damaged
-        raise InputError(f"{path}: not a MATLAB file of version 7 or older ({error})") from error
+    content = read_mat(path, keys)
     for key in keys:
         if key not in content:
             raise InputError(f"{path}: has no {key!r}; expected {', '.join(keys)}")

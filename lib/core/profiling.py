@@ -71,8 +71,9 @@ class _Steps:
         begun = time.perf_counter()
         for _ in range(count):
             weighting = weighting_of(self.config.LBI, self.state, 0, 0, self.config.LBI.WARMUP)
+            passes = {"target": [], "source": [], "validation": []}
             samples = self.batches.next(self.state.step, weighting)
-            record = take_step(self.config, self.phase, weighting, self.state, *samples, outputs=[])
+            record = take_step(self.config, self.phase, weighting, self.state, *samples, [], passes)
             self.state.step += 1
             stop_unless_finite(record, self.state.step)
         wait_for_device()

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 import torch
 from easydict import EasyDict
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from lib.core.errors import InputError
+from lib.core.errors import InputError, one_line, shown
 from lib.ignoring.learner import Compiled, Learner
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import (
@@ -71,14 +73,20 @@ class State:
             raise InputError(f"{path}: a checkpoint of {state.get('mode')}, expected one of {self.mode}")
         try:
             for role, made in self.learners().items():
-                made.model.load_state_dict(state[f"{role}_model"])
-                made.optimizer.load_state_dict(state[f"{role}_optimizer"])
+                _load_model(made.model, state[f"{role}_model"])
+                _load_optimizer(made.optimizer, state[f"{role}_optimizer"])
             for place, variables in self.variables.items():
                 variables.load_state_dict(state["variables"][place])
-            for name in ("step", "epoch", "best_score", "best_epoch", "seconds"):
+                if not torch.isfinite(variables.table()).all():
+                    raise ValueError(f"weights {place} that are not finite")
+            for name in ("step", "epoch", "best_epoch", "best_score", "seconds"):
+                if type(state[name]) is not type(getattr(self, name)):
+                    raise ValueError(f"{name} is {shown(state[name])}")
                 setattr(self, name, state[name])
+            if min(self.step, self.epoch, self.best_epoch + 1) < 0 or not math.isfinite(self.seconds):
+                raise ValueError("a step, an epoch or a time that can't be")
             torch.set_rng_state(state["rng"])
-        except (KeyError, RuntimeError, ValueError) as error:
+        except Exception as error:  # what is not as it should be may raise anything
             raise InputError(f"{path}: does not fit this configuration ({_first_line(error)})") from None
 
     def load_models(self, state: dict, path: str) -> None:
@@ -88,8 +96,8 @@ class State:
         """
         try:
             for role, made in self.learners().items():
-                made.model.load_state_dict(state.get(f"{role}_model", state["target_model"]))
-        except RuntimeError as error:
+                _load_model(made.model, state.get(f"{role}_model", state["target_model"]))
+        except Exception as error:
             raise InputError(f"{path}: does not fit this network ({_first_line(error)})") from None
 
 
@@ -140,7 +148,9 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
             parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
         )
     autocast = torch.bfloat16 if train.AMP == "bf16" else None
-    return Learner(model, optimizer, parameters, autocast, Compiled(model) if train.COMPILE else None)
+    return Learner(
+        model, optimizer, parameters, autocast, Compiled(model) if train.COMPILE else None, train.CLIP_GRAD
+    )
 
 
 def _can_fuse(device: torch.device) -> bool:
@@ -157,5 +167,28 @@ def _variables(config: EasyDict, people: int, partner: tuple[int, ...]) -> Ignor
     return OnlineWeights(people, partner)
 
 
+def _load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """As torch does; and ValueError where numbers are not finite."""
+    model.load_state_dict(tensors)
+    for name, tensor in model.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds numbers that are not finite")
+
+
+def _load_optimizer(optimizer: Optimizer, state: dict) -> None:
+    """As torch does, which looks at neither kinds nor shapes; ValueError where those are others than its own."""
+    kept = [dict(group) for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, before in zip(optimizer.param_groups, kept):
+        for name, value in before.items():
+            if isinstance(value, float | tuple) and type(group[name]) is not type(value):
+                raise ValueError(f"the optimiser's {name} is {shown(group[name])}")
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            fits = isinstance(value, Tensor) and value.shape in (parameter.shape, ())
+            if value is not None and (not fits or not torch.isfinite(value).all()):
+                raise ValueError(f"the optimiser's {name} is not finite, or of another shape")
+
+
 def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+    return f"{type(error).__name__}: {one_line(error)[:160]}"

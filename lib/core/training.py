@@ -1,5 +1,14 @@
-"""The training loop: the nine modes, from data sets to results.json."""
+"""The training loop: the nine modes, from data sets to results.json.
 
+What repeats: on one machine, with the same versions, settings, SEED and THREADS, a run on the CPU gives the
+same numbers to the last bit, however many WORKERS read pictures, and whether or not it was interrupted
+between epochs. A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
+What need not repeat: other machines, versions of torch, OpenCV or NumPy, or numbers of threads (sums are
+taken in another order); CUDA, unless CUDNN.DETERMINISTIC is true and CUDNN.BENCHMARK false, and even then
+wherever torch has no deterministic algorithm; anything timed (seconds_per_step).
+"""
+
+import json
 import logging
 import math
 import time
@@ -9,15 +18,15 @@ from pathlib import Path
 import json_tricks
 import numpy as np
 import torch
-import yaml
 from easydict import EasyDict
 
-from lib.core.batches import Batches, as_batch, as_source_batch
-from lib.core.config import dump_config
+from lib.core.batches import Batches, as_batch, as_source_batch, validation_people, watched
+from lib.core.config import dump_config, settings_in
 from lib.core.data import Data, write_injected_truth
-from lib.core.errors import InputError, NonFiniteError
+from lib.core.errors import InputError, NonFiniteError, shown
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
+from lib.core.offender import Seen, offender
 from lib.core.records import Recorder, describe
 from lib.core.schedule import Phase, phases, trains_source_first
 from lib.core.state import State, build_state
@@ -82,8 +91,8 @@ def train(
         )
         note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {dropped}"
         again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept)
-        results = json_tricks.loads(path.read_text(), preserve_order=False)
-        results["retrained"] = json_tricks.loads(again.read_text(), preserve_order=False)
+        results = json.loads(path.read_text(encoding="utf-8"))
+        results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
         write_results(path, results)
     return path
 
@@ -141,13 +150,16 @@ COURSE = ("LBI.SCHEDULE", "LBI.SOURCE_MODEL_ON", "LBI.RETRAIN", "LBI.VARIABLES",
 
 def _expect_same_course(checkpoint: dict, config: EasyDict, mode: Mode, path: Path) -> None:
     """Raise InputError where the checkpoint is of another course of training."""
-    began = yaml.safe_load(checkpoint.get("config", "")) or {}
+    began = settings_in(str(checkpoint.get("config", "")), str(path))
     # More epochs than at first are welcome, unless they would move the end of the source model's phase.
     for key in (*COURSE, "TRAIN.END_EPOCH") if trains_source_first(config, mode) else COURSE:
         section, name = key.split(".")
-        found, expected = began.get(section, {}).get(name, config[section][name]), config[section][name]
+        expected = config[section][name]
+        found = began.get(key, expected)
         if found != expected:
-            raise InputError(f"{path}: the run began with {key} {found}, it can't go on with {expected}")
+            raise InputError(
+                f"{path}: the run began with {key} {shown(found)}, it can't go on with {expected}"
+            )
 
 
 def _run_epochs(
@@ -184,11 +196,17 @@ def _run_epochs(
             begun = time.perf_counter()
             outputs: list[torch.Tensor] = []
             weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_per_epoch, step_of_epoch)
+            passes: dict[str, list[torch.Tensor]] = {"target": [], "source": [], "validation": []}
             target, source, validation = batches.next(state.step, weighting)
-            record = take_step(config, phase, weighting, state, target, source, validation, outputs)
+            record = take_step(config, phase, weighting, state, target, source, validation, outputs, passes)
             state.step += 1
             steps_left -= 1
-            stop_unless_finite(record, state.step)
+            try:
+                stop_unless_finite(record, state.step)
+            except NonFiniteError as error:
+                samples = {"target": target, "source": source, "validation": validation}
+                told = offender(_seen(config, data, samples, passes), record.gradients.values())
+                raise NonFiniteError(f"{error}{told}") from None
             state.seconds += time.perf_counter() - begun
             if state.step % config.PRINT_FREQ == 0 or steps_left == 0:
                 done = steps_per_epoch * (end - state.epoch) - steps_left
@@ -222,19 +240,21 @@ def take_step(
     source: Sample | None,
     validation: Sample | None,
     outputs: list[torch.Tensor],
+    passes: dict[str, list[torch.Tensor]],
 ) -> Record:
-    """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``."""
+    """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``,
+    and the losses [N, J] of every pass of a batch into ``passes``."""
     lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
     options = Options(
         lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
     )
-    source_batch = as_source_batch(source, by_weight) if source else None
-    validation_batch = as_batch(validation, by_weight) if validation else None
+    source_batch = watched(as_source_batch(source, by_weight), passes["source"]) if source else None
+    validation_batch = watched(as_batch(validation, by_weight), passes["validation"]) if validation else None
     if not phase.uses_target:
         return source_first_step(
             phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
         )
-    target_batch = as_batch(target, by_weight, outputs)
+    target_batch = watched(as_batch(target, by_weight, outputs), passes["target"])
     if phase.trains_target:
         learner, near, variables = state.target, state.source, state.variables
     else:  # a source model with the target's people in its loss; the weights of its source are still A
@@ -246,6 +266,18 @@ def take_step(
         record.weights = _renamed(record.weights, "B", "A")
         record.gradients = _renamed(record.gradients, "B", "A")
     return record
+
+
+def _seen(
+    config: EasyDict, data: Data, samples: dict[str, Sample | None], passes: dict[str, list[torch.Tensor]]
+) -> list[Seen]:
+    """The batches of a step, with the people that they are of."""
+    people = {
+        "target": lambda: data.target.annotations,
+        "source": lambda: data.source.annotations,
+        "validation": lambda: validation_people(config, data).annotations,
+    }
+    return [Seen(role, sample, people[role](), passes[role]) for role, sample in samples.items() if sample]
 
 
 def _renamed(places: dict, old: str, new: str) -> dict:
@@ -355,7 +387,9 @@ def without_nan(node):
     """JSON has no NaN: null says that there is no such number."""
     if isinstance(node, dict):
         return {key: without_nan(value) for key, value in node.items()}
-    return None if isinstance(node, float) and not math.isfinite(node) else node
+    if isinstance(node, list | tuple):
+        return [without_nan(value) for value in node]
+    return None if isinstance(node, float | np.floating) and not math.isfinite(node) else node
 
 
 def stop_unless_finite(record: Record, step: int) -> None:

@@ -88,7 +88,10 @@ def read_coco_file(path: str | Path) -> COCOFile:
     for k in np.flatnonzero(sizes.min(axis=1) < 1):
         raise InputError(f"{where(k)}: width and height should be positive, found {sizes[k]}")
     found = (COCOImage(name, *size) for name, size in zip(names, sizes.tolist()))
-    return COCOFile(path, dict(zip(ids, found)), tree["annotations"])
+    by_id = dict(zip(ids, found))
+    if len(by_id) < len(images):
+        raise InputError(f"{path}: {len(images)} images have {len(by_id)} different ids")
+    return COCOFile(path, by_id, tree["annotations"])
 
 
 @without_garbage_collection()

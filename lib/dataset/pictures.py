@@ -81,6 +81,8 @@ def read_picture(
     ``rows`` allows to leave out what lies below so many rows of the stored picture.
     """
     archive, in_archive, member = path.partition(IN_ARCHIVE)
+    if not in_archive and not os.path.isfile(path):  # a pipe would wait for somebody to write into it
+        return None
     try:
         content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
         if content is None:

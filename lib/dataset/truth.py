@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lib.core.errors import InputError
-from lib.dataset.annotations import Annotations
-from lib.dataset.coco import annotation_file
+from lib.dataset.annotations import Annotations, numbers, read_json
+from lib.dataset.coco import FLAT, annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.utils.files import write_text
 
@@ -36,28 +36,24 @@ def read_truth(path) -> dict:
     "wrong": [17 booleans, whether the noisy label differs]}}}.
     Returns the same with integer ids, keypoints [17, 3] float and wrong [17] bool. Raises InputError.
     """
-    try:
-        content = json.loads(Path(path).read_text())
-        annotations = content["annotations"].items()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f"{path}: expected JSON with the key 'annotations', {{id: ...}}") from None
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("annotations"), dict):
+        raise InputError(f"{path}: expected JSON with the key 'annotations', {{id: ...}}")
     if not {"noise", "seed"} <= content.keys():
         raise InputError(
             f"{path}: expected the keys 'noise', 'seed' and 'annotations', found {sorted(content)}"
         )
     truth, joints = {}, len(COCO_KEYPOINTS)
-    for number, label in annotations:
+    for number, label in content["annotations"].items():
+        where = f"{path}: annotation {number:.80}"
         try:
-            keypoints = np.array(label["keypoints"], dtype=float).reshape(joints, 3)
-            wrong = np.array(label["wrong"]).reshape(joints)
-            truth[int(number)] = {"keypoints": keypoints, "wrong": wrong.astype(bool)}
+            key, keypoints, wrong = int(number), label["keypoints"], label["wrong"]
         except (ValueError, TypeError, KeyError):
-            raise InputError(
-                f"{path}: annotation {number}: expected 'keypoints' of {3 * joints} numbers "
-                f"and 'wrong' of {joints} booleans"
-            ) from None
+            raise InputError(f"{where}: expected a whole number, with 'keypoints' and 'wrong'") from None
+        if not isinstance(wrong, list) or len(wrong) != joints or not all(w in (0, 1) for w in wrong):
+            raise InputError(f"{where}: 'wrong' should be {joints} booleans, found {wrong!r:.80}")
+        keypoints = numbers(keypoints, FLAT, where, "keypoints").reshape(joints, 3)
+        truth[key] = {"keypoints": keypoints, "wrong": np.array(wrong, bool)}
     return {"noise": content["noise"], "seed": content["seed"], "annotations": truth}
 
 

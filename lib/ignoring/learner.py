@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from lib.ignoring.clipping import clipped
+from lib.ignoring.lookahead import LookAhead, look_ahead
 from lib.ignoring.tangent import TangentPass, tangent_pass
 from lib.utils.profile import profiled
 
@@ -32,6 +34,7 @@ class Learner:
 
     ``autocast``: the type of number that layers compute in where torch thinks it safe; losses and
     gradients of parameters stay in single precision.   ``compiled``: the model's forward pass, compiled.
+    ``clip``: the longest gradient that a step takes, longer ones are shortened to it (0: any).
     """
 
     model: nn.Module
@@ -39,6 +42,7 @@ class Learner:
     parameters: list[Tensor]
     autocast: torch.dtype | None = None
     compiled: Callable[[Tensor], Tensor] | None = None
+    clip: float = 0.0
 
     @cached_property
     def tangent_pass(self) -> TangentPass | None:
@@ -64,8 +68,17 @@ class Learner:
     def gradient(self, loss: Tensor) -> list[Tensor]:
         return list(torch.autograd.grad(loss, self.parameters))
 
+    def look_ahead(self, gradient: list[Tensor]) -> LookAhead:
+        """Where ``step`` would go. The derivative takes the factor that shortens ``gradient`` as constant."""
+        gradient, factor = clipped(gradient, self.clip)
+        ahead = look_ahead(self.optimizer, gradient)
+        if factor == 1:
+            return ahead
+        return ahead._replace(derivative=torch._foreach_mul(ahead.derivative, factor))
+
     @profiled("optimiser")
     def step(self, gradient: list[Tensor]) -> None:
+        gradient, _ = clipped(gradient, self.clip)
         for parameter, part in zip(self.parameters, gradient):
             parameter.grad = part
         self.optimizer.step()

@@ -4,7 +4,6 @@ import csv
 import io
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -35,7 +34,7 @@ def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, see
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     names = people.mapping.names
-    images = [Path(picture).name for picture in people.pictures]
+    images = [_as_text(Path(picture).name) for picture in people.pictures]
     labelled = int((people.visible > 0).sum())
     order = np.argsort(np.where(people.visible > 0, weights, np.inf), axis=None, kind="stable")
     for place, keypoint in enumerate(order.tolist(), start=1):
@@ -57,6 +56,11 @@ def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, see
     write_atomically(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
 
 
+def _as_text(name: str) -> str:
+    """``name``, quoted where a program that opens tables would take it for a formula and compute it."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
+
+
 def read_ledger(path: str | Path, people: Annotations) -> np.ndarray:
     """The weights [N, J] that ``write_ledger`` wrote for ``people``; errors as ``read_whole_ledger``."""
     return read_whole_ledger(path, people).weights
@@ -72,7 +76,7 @@ def read_whole_ledger(path: str | Path, people: Annotations) -> Ledger:
         ledger = _read_arrays(path, people) if path.suffix == ".npz" else _read_table(path, people)
     except OSError as error:
         raise InputError(f"{path}: cannot read the weights ({error.strerror or error})") from None
-    except (KeyError, TypeError, ValueError, csv.Error, EOFError, BadZipFile):
+    except Exception:  # a damaged archive or table may raise anything
         ledger = None
     shape = people.visible.shape
     if ledger is None or not ((ledger.weights >= 0) & (ledger.weights <= 1)).all():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lib.ignoring.hypergradient import Direction, losses_and_tangent, through, unit, validation_gradient
 from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
-from lib.ignoring.lookahead import LookAhead, look_ahead, norm, zeros_like
+from lib.ignoring.lookahead import LookAhead, norm, zeros_like
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import IgnoringVariables, Visit
 from lib.utils.profile import profiled
@@ -162,7 +162,7 @@ def source_first_step(
     else:
         weighted, scale = None, 1 / source_batch.labelled.numel()
         for loop in range(options.meta_loop):
-            ahead = look_ahead(source.optimizer, weighted or zeros_like(source.parameters))
+            ahead = source.look_ahead(weighted or zeros_like(source.parameters))
             directions = {"A": _at_source(options, source, ahead, validation_batch)}
             last = loop == options.meta_loop - 1
             del ahead, weighted
@@ -221,7 +221,7 @@ def _directions(
     found, slopes = {}, {}
     pull, anchor = gradient, source.parameters if mode.has_source_model else None
     if mode.near is Source.WEIGHTED:
-        ahead = look_ahead(source.optimizer, weighted.pop("A", None) or zeros_like(source.parameters))
+        ahead = source.look_ahead(weighted.pop("A", None) or zeros_like(source.parameters))
         if options.validate_at_source:
             found["A"] = _at_source(options, source, ahead, validation_batch)
         else:
@@ -238,7 +238,7 @@ def _directions(
         distance = _difference(target.parameters, anchor)
         pull = torch._foreach_add(pull, distance, alpha=2 * options.lam)
         del distance, anchor
-    moved, slope = look_ahead(target.optimizer, pull)
+    moved, slope = target.look_ahead(pull)
     del pull
     if slopes:
         torch._foreach_mul_(slopes["A"], slope)

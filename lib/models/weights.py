@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lib.core.errors import InputError
+from lib.core.errors import InputError, one_line
 from lib.dataset.keypoints import NATIVE_KEYPOINTS, joint_mapping, network_joints
+from lib.utils.checkpoint import load_plain
 
 IMAGENET_FOLDER = "models/pytorch/imagenet"
 
@@ -55,14 +56,14 @@ def read_weights_file(path: str | Path) -> Any:
             hint = "; `python pose_estimation/fetch_weights.py` fetches ImageNet weights"
         raise InputError(f"{path}: there is no such weights file{hint}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load_plain(path)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path}: not a weights file, or one that holds other Python objects beside tensors,"
             " which are never unpickled; expected a state dict saved by torch.save"
         ) from error
     except Exception as error:  # a damaged pickle may raise anything
-        reason = str(error).partition("\n")[0]
+        reason = one_line(str(error).partition("\n")[0])[:200]
         raise InputError(f"{path}: cannot be read as a weights file ({reason})") from error
 
 
@@ -127,7 +128,7 @@ def load_weights(
     model; left out, they follow from their number (16 MPII, 17 COCO, 13 shared), equal numbers meaning
     equal joints.
 
-    Raises InputError where nothing fits.
+    Raises InputError where nothing fits, and where what fits is not finite.
     """
     own = model.state_dict()
     loaded, dropped = [], {}
@@ -135,7 +136,11 @@ def load_weights(
         if name not in own:
             dropped[name] = "not in the network"
             continue
-        if name.startswith("final_layer."):
+        if not _is_plain(value):
+            dropped[name] = f"{value.dtype} on {value.device}, {value.layout}: no plain numbers"
+            continue
+        # Before anything is picked, for a view of one number can have any shape.
+        if name.startswith("final_layer.") and value.dim() and value.shape[1:] == own[name].shape[1:]:
             value = _pick_joints(value, len(own[name]), source_joints, joints)
             if value is None:
                 dropped[name] = "not all of the network's joints are among its own"
@@ -143,6 +148,9 @@ def load_weights(
         if value.shape != own[name].shape:
             dropped[name] = f"{_size(value)}, the network's is {_size(own[name])}"
             continue
+        value = value.to(own[name].dtype)
+        if not torch.isfinite(value).all():
+            raise InputError(f"the checkpoint's {name} holds numbers that are not finite")
         own[name].copy_(value)
         loaded.append(name)
     if not loaded:
@@ -153,6 +161,11 @@ def load_weights(
     # Checkpoints from before torch 0.4.1 have no such counter, and momentum 0.1 never reads it.
     missing = [n for n in own if n not in loaded and not n.endswith("num_batches_tracked")]
     return LoadReport(tuple(loaded), dropped, tuple(missing))
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    strange = tensor.is_meta or tensor.is_complex() or tensor.is_quantized
+    return tensor.layout is torch.strided and not strange
 
 
 def _pick_joints(

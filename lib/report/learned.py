@@ -91,6 +91,8 @@ def read_learned(run: Run) -> list[Learned]:
     for place, summary in ledgers.items():
         try:
             table = run.folder / summary["file"]
+            if table.parent != run.folder:
+                raise KeyError
             MODEL_OF[place]
         except (KeyError, TypeError):
             raise InputError(

@@ -31,7 +31,7 @@ def predict_people(run: Run, model: str, people: Annotations, persons: list[int]
     network = build_pose_resnet(config.MODEL)
     try:
         network.load_state_dict(load_checkpoint(checkpoint)[f"{model}_model"])
-    except (KeyError, RuntimeError):
+    except (KeyError, RuntimeError, TypeError, AttributeError):
         raise InputError(
             f"{checkpoint}: expected the {model} model of {run.folder / 'config.yaml'}"
         ) from None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lib.core.errors import InputError
-from lib.dataset.annotations import read_json
+from lib.dataset.annotations import LARGEST, read_json
 
 GROUPS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")
 COLUMNS = ("mode", *GROUPS, "ms/step", "AUROC")
@@ -13,12 +13,30 @@ def read_results(path: str | Path) -> dict:
     """What a run wrote at its end; InputError where it is not that."""
     results = read_json(Path(path))
     try:
-        results["test"]["PCKh"]["Mean"], results["mode"], results["seed"], results["output"], results["log"]
-    except (KeyError, TypeError):
+        _check(results)
+    except (KeyError, TypeError, AttributeError):
         raise InputError(
             f"{path}: not the results of a run: it needs mode, seed, test, output and log"
         ) from None
     return results
+
+
+def _check(results: dict) -> None:
+    """KeyError, TypeError or AttributeError where ``results`` can't be what a run wrote."""
+    tested = [results["test"], *([results["source_model"]["test"]] if results.get("source_model") else [])]
+    weights = (results.get("weights") or {}).values()
+    numbers = [found["PCKh"].get(group) for found in tested for group in GROUPS]
+    numbers += [results.get("seconds_per_step"), *(summary.get("auroc") for summary in weights)]
+    counts = [results["seed"], results.get("steps"), results.get("best_epoch"), results["test"].get("people")]
+    results["test"]["PCKh"]["Mean"]
+    if (
+        not all(isinstance(results[name], str) for name in ("mode", "output", "log"))
+        or not all(n is None or isinstance(n, int | float) and abs(n) < LARGEST for n in numbers)
+        or not all(n is None or isinstance(n, int) for n in counts)
+    ):
+        raise TypeError
+    if results.get("retrained"):
+        _check(results["retrained"])
 
 
 def rows_of(results: dict, name: str) -> list[list[str]]:

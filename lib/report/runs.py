@@ -1,7 +1,6 @@
 """A finished run as its output folder holds it: settings, results, and what was recorded on the way."""
 
 import json
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from lib.ignoring.modes import MODES
 from lib.report.results import read_results
 from lib.utils.metrics import BINS
 
+LARGEST = 1e300  # of a recorded value
 MOST_POINTS = 200  # of a curve: more cannot be told apart on the page, and only make it larger
 
 
@@ -82,7 +82,7 @@ def read_metrics(path: Path) -> tuple[dict, dict]:
         if isinstance(histogram, dict) and _are_counts(histogram.get("counts")):
             histograms.setdefault(str(histogram.get("tag")), {}).setdefault(step, histogram["counts"])
         for tag, value in line.items():
-            if isinstance(value, int | float) and math.isfinite(value):
+            if isinstance(value, int | float) and abs(value) < LARGEST:  # neither NaN is, nor infinity
                 scalars.setdefault(tag, {}).setdefault(step, float(value))
 
     def by_step(values: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -102,9 +102,13 @@ def _lines(path: Path) -> Iterator[dict]:
             content = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(content, dict) and type(content.get("step")) is int:
+        if isinstance(content, dict) and _is_count(content.get("step")):
             yield content
 
 
 def _are_counts(counts) -> bool:
-    return isinstance(counts, list) and len(counts) == BINS and all(type(c) is int and c >= 0 for c in counts)
+    return isinstance(counts, list) and len(counts) == BINS and all(map(_is_count, counts))
+
+
+def _is_count(value) -> bool:
+    return type(value) is int and 0 <= value < 2**53

@@ -183,7 +183,9 @@ def test_read_mpii_truth_agrees_with_the_annotations():
         ),
         ({"pos_gt_src": np.zeros((16, 3, 3))}, r"'pos_gt_src'.*\(16, 3, 3\); expected .*\(16, 2, 3\)"),
         ({"jnt_missing": np.zeros((16, 4))}, r"'jnt_missing'.*\(16, 4\); expected .*\(16, 3\)"),
-        ({"headboxes_src": np.zeros((2, 2, 3), complex)}, "'headboxes_src' is complex128"),
+        ({"headboxes_src": np.zeros((2, 2, 3), complex)}, "'headboxes_src' is complex"),
+        ({"pos_gt_src": np.full((16, 2, 3), np.nan)}, "'pos_gt_src' holds a joint that is not finite"),
+        ({"pos_gt_src": np.full((16, 2, 3), 1e300)}, "'pos_gt_src' holds a joint that is not finite"),
         ({"headboxes_src": np.zeros((2, 2, 3))}, "'headboxes_src' of person 1 has diagonal 0"),
     ],
 )

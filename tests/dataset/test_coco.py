@@ -152,6 +152,12 @@ def test_wrong_top_level(tmp_path, tree):
     complaint(tmp_path, path.name, "'images' and 'annotations'")
 
 
+def test_two_images_of_one_number(tmp_path):
+    write_coco(tmp_path, [coco_person()], [coco_image(1), coco_image(1, file_name="other.jpg")])
+    with pytest.raises(InputError, match="person_keypoints_train2017.json: 2 images have 1 different ids"):
+        read_coco(tmp_path, "train2017", COCO_KEYPOINTS, 0.75)
+
+
 def test_empty_lists(tmp_path):
     path = write_coco(tmp_path, [], images=[])
     (tmp_path / "images" / "train2017").mkdir(parents=True)
