@@ -31,7 +31,7 @@ def coco_results(
 ) -> list[dict]:
     """Poses in COCO's results format, image by image, in each the best first (SimpleBaseline).
 
-    joints: [N, 17, 2] image pixels; scores: [N, 17]; image_ids, box_scores: [N]; areas: [N] width * height of
+    joints: [N, J, 2] image pixels; scores: [N, J] (with ``nms``, COCO's J = 17); image_ids, box_scores: [N]; areas: [N] width * height of
     the crops. A pose scores its box's score times the mean of its keypoint scores above ``in_vis_thre``
     (0 where there is none). With ``nms``, poses more similar (OKS) than ``oks_thre`` to a better one go.
     """
@@ -42,7 +42,8 @@ def coco_results(
         keep = oks_nms_by_image(poses, ranks, areas, image_ids, oks_thre, COCO_SIGMAS)
     else:
         keep = np.lexsort((-ranks, image_ids))
-    rows = zip(image_ids[keep].tolist(), poses[keep].reshape(-1, *FLAT).tolist(), ranks[keep].tolist())
+    flat = poses.reshape(len(poses), 3 * joints.shape[1])
+    rows = zip(image_ids[keep].tolist(), flat[keep].tolist(), ranks[keep].tolist())
     return [
         {"image_id": image, "category_id": PERSON, "keypoints": keypoints, "score": score}
         for image, keypoints, score in rows

@@ -76,6 +76,8 @@ def read_whole_ledger(path: str | Path, people: Annotations) -> Ledger:
         ledger = _read_arrays(path, people) if path.suffix == ".npz" else _read_table(path, people)
     except OSError as error:
         raise InputError(f"{path}: cannot read the weights ({error.strerror or error})") from None
+    except InputError:
+        raise
     except Exception:  # a damaged archive or table may raise anything
         ledger = None
     shape = people.visible.shape

@@ -83,7 +83,7 @@ def test_the_hypergradient_by_hand(limit):
     factor = min(1.0, limit / length) if limit else 1.0
     assert (factor < 1) == bool(limit)
     moved = [(p - 1e-2 * factor * g).detach() for p, g in zip(frozen.parameters, gradient)]
-    steepest = validation_gradient(frozen.model, moved, parts["validation"])
+    steepest = validation_gradient(frozen, moved, parts["validation"])
     for i, j in ((0, 1), (2, 0), (4, 3)):
         losses = frozen.losses(parts["source"])
         along = sum((u * g).sum() for u, g in zip(steepest, frozen.gradient(losses[i, j])))
