@@ -41,7 +41,6 @@ from lib.dataset.loader import SharedPeople
 
 HERE = Path(__file__).resolve()
 CONFIG = HERE.parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
-REAL = HERE.parents[2] / "shared/data/coco"
 WORKERS = 2
 USUAL = Augmentation(flip=True, rotation=40.0, scale=0.3)
 LEVELS = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # of a normalised picture's unit
@@ -200,7 +199,7 @@ class Samples:
     """The same samples in different ways: all people of a set, changed at random as in training."""
 
     def __init__(self, people: Annotations):
-        codec = build_codec(configuration(REAL, Path()).MODEL)
+        codec = build_codec(configuration(Path(), Path()).MODEL)
         self.usual = [plain_of(people, i) for i in range(len(people))]
         self.here = KeypointDataset(people, codec, USUAL)
         self.reduced = KeypointDataset(people, codec, USUAL, reduced=True)
@@ -289,7 +288,7 @@ def main() -> None:
         run_child(sys.argv[2], sys.argv[3:])
         return
     parser = benchmark_parser(__doc__, repeat=3)
-    parser.add_argument("--coco", type=Path, default=REAL, help="COCO's layout with real pictures")
+    parser.add_argument("--coco", type=Path, help="COCO's layout with real pictures; default: noisy ones made here")
     parser.add_argument("--people", type=int, default=big_coco.PEOPLE, help="annotations of the large file")
     options: argparse.Namespace = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -304,7 +303,7 @@ def main() -> None:
         start = measure_start_up(root, output, options.repeat)
         memory_of = measure_memory(root, output)
         coco = options.coco
-        if not coco.is_dir():
+        if coco is None:
             coco = Path(folder, "noisy")
             write_noisy_coco(coco)
         people = read_coco(coco, big_coco.SET, COCO_KEYPOINTS, 0.75)
@@ -315,7 +314,7 @@ def main() -> None:
     numbers = {
         "ratios": ratios(start, memory_of, samples),
         "annotations_mb": size,
-        "pictures": "real" if options.coco.is_dir() else "noisy",
+        "pictures": "real" if options.coco else "noisy",
         "start_up_seconds": start,
         "worker_memory_mib": memory_of,
         "samples": samples,
