@@ -288,7 +288,9 @@ def main() -> None:
         run_child(sys.argv[2], sys.argv[3:])
         return
     parser = benchmark_parser(__doc__, repeat=3)
-    parser.add_argument("--coco", type=Path, help="COCO's layout with real pictures; default: noisy ones made here")
+    parser.add_argument(
+        "--coco", type=Path, help="COCO's layout with real pictures; default: noisy ones made here"
+    )
     parser.add_argument("--people", type=int, default=big_coco.PEOPLE, help="annotations of the large file")
     options: argparse.Namespace = parser.parse_args()
     torch.set_num_threads(options.threads)
