@@ -12,7 +12,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import json_tricks
 from easydict import EasyDict
 
 from lib.core.coco_evaluation import format_table
@@ -20,12 +19,12 @@ from lib.core.command import configuration, run_command, settings_parser
 from lib.core.data import evaluation_set
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import evaluate, score_predictions
-from lib.core.training import Folders, inference_options, without_nan
+from lib.core.results import write_results
+from lib.core.training import Folders, inference_options
 from lib.dataset.keypoints import network_joints
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import load_weights, read_state_dict
 from lib.utils.device import pick_device, set_up_backends
-from lib.utils.files import write_text
 from lib.utils.log import close_log, open_log
 
 FLAGS = {"gpus": "GPUS", "workers": "WORKERS", "save_dir": "OUTPUT_DIR", "model-file": "TEST.MODEL_FILE"}
@@ -55,7 +54,7 @@ def command(words: list[str] | None) -> Path:
         log.info(line)
     close_log()
     path = folder / "results.json"
-    write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
+    write_results(path, results)
     return path
 
 

@@ -10,9 +10,10 @@ from torch.profiler import profile as torch_profile
 from lib.core.batches import Batches
 from lib.core.data import Data
 from lib.core.errors import InputError
+from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
 from lib.core.schedule import Phase, phases
 from lib.core.state import State, build_state
-from lib.core.training import Folders, stop_unless_finite, take_step, weighting_of
+from lib.core.training import Folders
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Mode
 from lib.utils.device import pick_device, set_up_backends, wait_for_device

@@ -15,19 +15,20 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import json_tricks
 import numpy as np
 import torch
 from easydict import EasyDict
 
-from lib.core.batches import Batches, as_batch, as_source_batch, validation_people, watched
+from lib.core.batches import Batches, validation_people
 from lib.core.config import dump_config, settings_in
 from lib.core.data import Data, write_injected_truth
 from lib.core.errors import InputError, NonFiniteError, shown
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.offender import Seen, offender
+from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
 from lib.core.records import Recorder, describe
+from lib.core.results import write_results
 from lib.core.schedule import Phase, phases, trains_source_first
 from lib.core.state import State, build_state
 from lib.dataset.joints import Sample
@@ -35,7 +36,6 @@ from lib.dataset.keypoints import flip_permutation, network_joints
 from lib.dataset.loader import EndlessBatches
 from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
-from lib.ignoring.step import Options, Record, Weighting, source_first_step, training_step
 from lib.ignoring.weights import FixedWeights, IgnoringVariables
 from lib.utils.checkpoint import load_checkpoint, save_checkpoint
 from lib.utils.device import pick_device, set_up_backends
@@ -231,43 +231,6 @@ def _run_epochs(
     log.info(f"trained for {duration(time.monotonic() - started)}")
 
 
-def take_step(
-    config: EasyDict,
-    phase: Phase,
-    weighting: Weighting,
-    state: State,
-    target: Sample | None,
-    source: Sample | None,
-    validation: Sample | None,
-    outputs: list[torch.Tensor],
-    passes: dict[str, list[torch.Tensor]],
-) -> Record:
-    """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``,
-    and the losses [N, J] of every pass of a batch into ``passes``."""
-    lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
-    options = Options(
-        lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
-    )
-    source_batch = watched(as_source_batch(source, by_weight), passes["source"]) if source else None
-    validation_batch = watched(as_batch(validation, by_weight), passes["validation"]) if validation else None
-    if not phase.uses_target:
-        return source_first_step(
-            phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
-        )
-    target_batch = watched(as_batch(target, by_weight, outputs), passes["target"])
-    if phase.trains_target:
-        learner, near, variables = state.target, state.source, state.variables
-    else:  # a source model with the target's people in its loss; the weights of its source are still A
-        learner, near, variables = state.source, None, _renamed(state.variables, "A", "B")
-    record = training_step(
-        phase.mode, options, learner, near, variables, target_batch, source_batch, validation_batch, weighting
-    )
-    if not phase.trains_target:
-        record.weights = _renamed(record.weights, "B", "A")
-        record.gradients = _renamed(record.gradients, "B", "A")
-    return record
-
-
 def _seen(
     config: EasyDict, data: Data, samples: dict[str, Sample | None], passes: dict[str, list[torch.Tensor]]
 ) -> list[Seen]:
@@ -278,21 +241,6 @@ def _seen(
         "validation": lambda: validation_people(config, data).annotations,
     }
     return [Seen(role, sample, people[role](), passes[role]) for role, sample in samples.items() if sample]
-
-
-def _renamed(places: dict, old: str, new: str) -> dict:
-    """Of ``places``, that one alone, by its new name."""
-    return {new: places[old]} if old in places else {}
-
-
-def weighting_of(lbi: EasyDict, state: State, epoch: int, steps_per_epoch: int, step: int) -> Weighting:
-    """Where the weights come from in a step of an epoch, both counted from the phase's beginning."""
-    if not state.learns:
-        return Weighting.KEPT
-    if epoch * steps_per_epoch + step < lbi.WARMUP:
-        return Weighting.ONE
-    rests = lbi.REST_EPOCH and epoch >= lbi.REST_EPOCH
-    return Weighting.KEPT if rests or state.step % lbi.EVERY else Weighting.LEARNED
 
 
 def steps_in_epoch(config: EasyDict, data: Data) -> int:
@@ -356,10 +304,6 @@ def _finish(
     return path
 
 
-def write_results(path: Path, results: dict) -> None:
-    write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
-
-
 def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log: logging.Logger) -> dict:
     """One table for each learned set of weights; how well they tell wrong labels, where that is known.
 
@@ -381,24 +325,6 @@ def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log
             )
         log.info(f"weights {place} of every source keypoint: {output / name}")
     return summary
-
-
-def without_nan(node):
-    """JSON has no NaN: null says that there is no such number."""
-    if isinstance(node, dict):
-        return {key: without_nan(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [without_nan(value) for value in node]
-    return None if isinstance(node, float | np.floating) and not math.isfinite(node) else node
-
-
-def stop_unless_finite(record: Record, step: int) -> None:
-    """Raise NonFiniteError naming the first loss or hypergradient of ``record`` that is not finite."""
-    # Hypergradients first: weights made from a bad one spoil the loss that they weight.
-    for kind, values in (("hypergradient", record.gradients), ("loss", record.losses)):
-        for name, value in values.items():
-            if not torch.isfinite(value).all():
-                raise NonFiniteError(f"the {kind} {name!r} is not finite at step {step}")
 
 
 def stop_unless_sound(state: State) -> None:

@@ -5,8 +5,9 @@ import torch
 
 from lib.core.batches import as_source_batch
 from lib.core.errors import NonFiniteError
+from lib.core.phase_step import weighting_of
 from lib.core.state import State
-from lib.core.training import stop_unless_sound, weighting_of
+from lib.core.training import stop_unless_sound
 from lib.dataset.joints import Sample
 from lib.ignoring.step import Weighting
 from lib.ignoring.weights import FixedWeights, PersistentWeights

@@ -255,7 +255,7 @@ def test_an_archive_of_weights_that_cannot_be_unpacked(tmp_path):
 
 
 def test_no_file_holds_what_json_does_not_have(tmp_path):
-    from lib.core.training import without_nan, write_results
+    from lib.core.results import without_nan, write_results
 
     write_results(
         tmp_path / "r.json", {"a": float("nan"), "b": [float("inf"), {"c": np.float32("nan")}], "d": 1}

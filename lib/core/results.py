@@ -1,0 +1,22 @@
+"""results.json: the numbers that a command ends with."""
+
+import math
+from pathlib import Path
+
+import json_tricks
+import numpy as np
+
+from lib.utils.files import write_text
+
+
+def write_results(path: Path, results: dict) -> None:
+    write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
+
+
+def without_nan(node):
+    """JSON has no NaN: null says that there is no such number."""
+    if isinstance(node, dict):
+        return {key: without_nan(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [without_nan(value) for value in node]
+    return None if isinstance(node, float | np.floating) and not math.isfinite(node) else node
