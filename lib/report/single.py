@@ -68,7 +68,7 @@ def _model_cards(results: dict) -> list[Markup]:
     chosen = "" if epoch is None else f"; model of epoch {epoch}, counted from 0"
     cards = [_pckh_card("PCKh@0.5 on the test set", found, f"Mean over the joints of {tested}{chosen}.")]
     if results.get("source_model"):
-        what = "The same people, predicted by the model that is trained on the source beside it."
+        what = "The same people, predicted by the model that the target model is held near."
         cards.append(_pckh_card("PCKh@0.5 of the source model", results["source_model"]["test"], what))
     return cards
 
