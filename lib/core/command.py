@@ -8,7 +8,7 @@ from typing import Any
 from easydict import EasyDict
 
 from lib.core.config import describe_settings, load_config, parse_overrides, settings
-from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, one_line
+from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
 from lib.models.trained import TrainedPose, load_trained
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
@@ -20,6 +20,7 @@ FLAGS = {
     "random_seed": "SEED",
     "save_dir": "OUTPUT_DIR",
     "load_ckpt": "TRAIN.LOAD_CKPT",
+    "resume": "TRAIN.RESUME",
 }
 
 
@@ -33,7 +34,9 @@ def settings_parser(description: str, flags: dict[str, str] = FLAGS) -> argparse
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of settings")
     group = parser.add_argument_group("short for settings")
     for flag, key in flags.items():
-        group.add_argument(f"--{flag}", metavar="VALUE", help=f"{key}: {settings()[key].meaning}")
+        switch = isinstance(settings()[key].default, bool)
+        how = {"action": "store_const", "const": "true"} if switch else {"metavar": "VALUE"}
+        group.add_argument(f"--{flag}", help=f"{key}: {settings()[key].meaning}", **how)
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, over the YAML file")
     parser.set_defaults(setting_flags=flags)
     return parser
@@ -86,4 +89,7 @@ def run_command(command: Callable[[list[str] | None], Any], words: list[str] | N
     except NonFiniteError as error:
         print(f"error: {one_line(error)}; the last good checkpoint is kept", file=sys.stderr)
         return 3
+    except StoppedError as error:
+        print(one_line(error), file=sys.stderr)
+        return 128 + error.signal  # as shells say it of a process that a signal ended
     return 0

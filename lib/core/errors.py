@@ -15,6 +15,14 @@ class PartlyDoneError(Exception):
     """Some of the input could not be used, the rest is done; the message has a line for each."""
 
 
+class StoppedError(Exception):
+    """A signal asked the program to stop; everything up to then is saved."""
+
+    def __init__(self, signal: int, message: str):
+        super().__init__(message)
+        self.signal = signal
+
+
 class NonFiniteError(Exception):
     """A loss or a hypergradient became infinite or NaN; the message names it and the step."""
 

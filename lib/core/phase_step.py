@@ -53,11 +53,11 @@ def _renamed(places: dict, old: str, new: str) -> dict:
     return {new: places[old]} if old in places else {}
 
 
-def weighting_of(lbi: EasyDict, state: State, epoch: int, steps_per_epoch: int, step: int) -> Weighting:
+def weighting_of(lbi: EasyDict, state: State, epoch: int, step: int) -> Weighting:
     """Where the weights come from in a step of an epoch, both counted from the phase's beginning."""
     if not state.learns:
         return Weighting.KEPT
-    if epoch * steps_per_epoch + step < lbi.WARMUP:
+    if step < lbi.WARMUP:
         return Weighting.ONE
     rests = lbi.REST_EPOCH and epoch >= lbi.REST_EPOCH
     return Weighting.KEPT if rests or state.step % lbi.EVERY else Weighting.LEARNED

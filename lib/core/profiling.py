@@ -71,7 +71,7 @@ class _Steps:
         wait_for_device()
         begun = time.perf_counter()
         for _ in range(count):
-            weighting = weighting_of(self.config.LBI, self.state, 0, 0, self.config.LBI.WARMUP)
+            weighting = weighting_of(self.config.LBI, self.state, 0, self.config.LBI.WARMUP)
             passes = {"target": [], "source": [], "validation": []}
             samples = self.batches.next(self.state.step, weighting)
             record = take_step(self.config, self.phase, weighting, self.state, *samples, [], passes)

@@ -19,6 +19,7 @@ from lib.ignoring.weights import (
 )
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import imagenet_weights_path, load_weights, read_state_dict
+from lib.utils.random_state import random_state, set_random_state
 
 # Losses far below this share of the loss that an empty heatmap has are all alike to loss-aware weights.
 EMPTY_SHARE = 1 / 80
@@ -28,8 +29,9 @@ EMPTY_SHARE = 1 / 80
 class State:
     """``variables`` by the place they weight: A, the source model's loss; B, the target's own.
 
-    ``step`` counts training steps done, ``epoch`` finished epochs. Data order and augmentation
-    follow from the seed and the step, so torch's generator is the only other state.
+    ``step`` counts training steps done, ``epoch`` finished epochs, ``step_of_epoch`` steps done of the
+    next. Data order and augmentation follow from the seed and the step, so torch's generators are the
+    only other state.
     """
 
     mode: str
@@ -38,6 +40,7 @@ class State:
     variables: dict[str, IgnoringVariables]
     step: int = 0
     epoch: int = 0
+    step_of_epoch: int = 0
     best_score: float = float("-inf")
     best_epoch: int = -1
     seconds: float = 0.0
@@ -56,11 +59,12 @@ class State:
             "mode": self.mode,
             "step": self.step,
             "epoch": self.epoch,
+            "step_of_epoch": self.step_of_epoch,
             "best_score": self.best_score,
             "best_epoch": self.best_epoch,
             "seconds": self.seconds,
             "variables": {place: v.state_dict() for place, v in self.variables.items()},
-            "rng": torch.get_rng_state(),
+            "rng": random_state(),
         }
         for role, made in self.learners().items():
             state[f"{role}_model"] = made.model.state_dict()
@@ -79,13 +83,15 @@ class State:
                 variables.load_state_dict(state["variables"][place])
                 if not torch.isfinite(variables.table()).all():
                     raise ValueError(f"weights {place} that are not finite")
-            for name in ("step", "epoch", "best_epoch", "best_score", "seconds"):
+            for name in ("step", "epoch", "step_of_epoch", "best_epoch", "best_score", "seconds"):
                 if type(state[name]) is not type(getattr(self, name)):
                     raise ValueError(f"{name} is {shown(state[name])}")
                 setattr(self, name, state[name])
-            if min(self.step, self.epoch, self.best_epoch + 1) < 0 or not math.isfinite(self.seconds):
+            if min(self.step, self.epoch, self.step_of_epoch, self.best_epoch + 1) < 0 or not math.isfinite(
+                self.seconds
+            ):
                 raise ValueError("a step, an epoch or a time that can't be")
-            torch.set_rng_state(state["rng"])
+            set_random_state(state["rng"])
         except Exception as error:  # what is not as it should be may raise anything
             raise InputError(f"{path}: does not fit this configuration ({_first_line(error)})") from None
 

@@ -1,8 +1,7 @@
 """The training loop: the nine modes, from data sets to results.json.
 
 What repeats: on one machine, with the same versions, settings, SEED and THREADS, a run on the CPU gives the
-same numbers to the last bit, however many WORKERS read pictures, and whether or not it was interrupted
-between epochs. A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
+same numbers to the last bit, however many WORKERS read pictures, and whether or not it was interrupted. A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
 What need not repeat: other machines, versions of torch, OpenCV or NumPy, or numbers of threads (sums are
 taken in another order); CUDA, unless CUDNN.DETERMINISTIC is true and CUDNN.BENCHMARK false, and even then
 wherever torch has no deterministic algorithm; anything timed (seconds_per_step).
@@ -11,6 +10,7 @@ wherever torch has no deterministic algorithm; anything timed (seconds_per_step)
 import json
 import logging
 import math
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,28 +20,30 @@ import torch
 from easydict import EasyDict
 
 from lib.core.batches import Batches, validation_people
-from lib.core.config import dump_config, settings_in
+from lib.core.config import dump_config
 from lib.core.data import Data, write_injected_truth
-from lib.core.errors import InputError, NonFiniteError, shown
+from lib.core.errors import NonFiniteError, StoppedError
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
+from lib.core.keeping import BEST, Keeper, can_go_on, go_on
 from lib.core.offender import Seen, offender
 from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
 from lib.core.records import Recorder, describe
 from lib.core.results import write_results
-from lib.core.schedule import Phase, phases, trains_source_first
+from lib.core.schedule import Phase, phases
 from lib.core.state import State, build_state
 from lib.dataset.joints import Sample
-from lib.dataset.keypoints import flip_permutation, network_joints
+from lib.dataset.keypoints import flip_permutation
 from lib.dataset.loader import EndlessBatches
 from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import FixedWeights, IgnoringVariables
-from lib.utils.checkpoint import load_checkpoint, save_checkpoint
+from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.files import set_aside, write_text
 from lib.utils.log import close_log, duration, open_log
 from lib.utils.metrics import MetricsSink
+from lib.utils.stopping import StopRequest
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,15 @@ def _run(
     source_people = data.source.annotations if data.source else data.target.annotations
     partner = flip_permutation(data.joints)
     state = build_state(config, mode, device, len(source_people), partner, notes.append, fixed)
-    last = folders.output / "last.pth"
+    written = 0
     if config.TRAIN.LOAD_CKPT:
         state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
         notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
-    if config.TRAIN.RESUME and last.exists():
-        checkpoint = load_checkpoint(last)
-        _expect_same_course(checkpoint, config, mode, last)
-        state.load_state_dict(checkpoint, str(last))
-        notes.append(f"going on from {last}, after epoch {state.epoch}")
+    if config.TRAIN.RESUME and can_go_on(folders.output):
+        written = go_on(folders.output, config, mode, state, notes.append)
     else:
         if config.TRAIN.RESUME:
-            notes.append(f"nothing to go on from at {last}: starting from the beginning")
+            notes.append(f"nothing to go on from in {folders.output}: starting from the beginning")
         for folder in (folders.output, folders.board):
             if kept := set_aside(folder):
                 notes.append(f"an earlier run was there: kept as {kept}")
@@ -134,32 +133,16 @@ def _run(
     for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
         log.info(line)
     try:
-        with MetricsSink(folders.output, folders.board) as sink:
+        with MetricsSink(folders.output, folders.board, written, state.step) as sink:
             sink.text("config", f"```\n{dump_config(config)}\n```")
             recorder = Recorder(config, data, state, inference_options(config), sink, log, folders.output)
-            for phase in phases(config, mode):
-                _run_epochs(config, phase, data, state, device, folders.output, recorder, log)
+            keeper = Keeper(folders.output, config, state, sink.written)
+            with StopRequest() as stop:
+                for phase in phases(config, mode):
+                    _run_epochs(config, phase, data, state, device, keeper, stop, recorder, log)
             return _finish(config, data, state, device, folders, recorder, log), state.variables
     finally:
         close_log()
-
-
-# Settings that say what is trained when: a run can't go on with others than it began with.
-COURSE = ("LBI.SCHEDULE", "LBI.SOURCE_MODEL_ON", "LBI.RETRAIN", "LBI.VARIABLES", "LBI.VAL_IN_TRAIN")
-
-
-def _expect_same_course(checkpoint: dict, config: EasyDict, mode: Mode, path: Path) -> None:
-    """Raise InputError where the checkpoint is of another course of training."""
-    began = settings_in(str(checkpoint.get("config", "")), str(path))
-    # More epochs than at first are welcome, unless they would move the end of the source model's phase.
-    for key in (*COURSE, "TRAIN.END_EPOCH") if trains_source_first(config, mode) else COURSE:
-        section, name = key.split(".")
-        expected = config[section][name]
-        found = began.get(key, expected)
-        if found != expected:
-            raise InputError(
-                f"{path}: the run began with {key} {shown(found)}, it can't go on with {expected}"
-            )
 
 
 def _run_epochs(
@@ -168,19 +151,20 @@ def _run_epochs(
     data: Data,
     state: State,
     device: torch.device,
-    output: Path,
+    keeper: Keeper,
+    stop: StopRequest,
     recorder: Recorder,
     log: logging.Logger,
 ) -> None:
     if state.epoch >= phase.end:
         return
-    if phase.mode.near is Source.FIXED and state.epoch == phase.begin:
+    if phase.mode.near is Source.FIXED and (state.epoch, state.step_of_epoch) == (phase.begin, 0):
         state.target.model.load_state_dict(state.source.model.state_dict())
         log.info("the target model starts from the source model, which rests from now on")
     batches = Batches(config, phase, data, state, device, log)
     steps_per_epoch = steps_in_epoch(config, data)
     end = phase.end
-    steps_left = steps_per_epoch * (end - state.epoch)
+    to_do = steps_left = steps_per_epoch * (end - state.epoch) - state.step_of_epoch
     roles = " and ".join(phase.roles)
     log.info(
         f"{steps_left} steps of the {roles} model to do: epochs {state.epoch} to {end - 1} of {steps_per_epoch} steps"
@@ -192,14 +176,16 @@ def _run_epochs(
             for group in made.optimizer.param_groups:
                 group["lr"] = phase.learning_rate(config.TRAIN, epoch)
 
-        for step_of_epoch in range(steps_per_epoch):
+        while state.step_of_epoch < steps_per_epoch:
             begun = time.perf_counter()
             outputs: list[torch.Tensor] = []
-            weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_per_epoch, step_of_epoch)
+            steps_of_phase = (epoch - phase.begin) * steps_per_epoch + state.step_of_epoch
+            weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_of_phase)
             passes: dict[str, list[torch.Tensor]] = {"target": [], "source": [], "validation": []}
             target, source, validation = batches.next(state.step, weighting)
             record = take_step(config, phase, weighting, state, target, source, validation, outputs, passes)
             state.step += 1
+            state.step_of_epoch += 1
             steps_left -= 1
             try:
                 stop_unless_finite(record, state.step)
@@ -209,10 +195,18 @@ def _run_epochs(
                 raise NonFiniteError(f"{error}{told}") from None
             state.seconds += time.perf_counter() - begun
             if state.step % config.PRINT_FREQ == 0 or steps_left == 0:
-                done = steps_per_epoch * (end - state.epoch) - steps_left
-                left = (time.monotonic() - started) / done * steps_left
+                left = (time.monotonic() - started) / (to_do - steps_left) * steps_left
                 recorder.step(
                     epoch, phase.roles, record, target, source, outputs, left, batches.take_waited()
+                )
+            if stop.signal or keeper.due():
+                stop_unless_sound(state)
+                keeper.save_last()
+            if stop.signal:
+                raise StoppedError(
+                    stop.signal,
+                    f"stopped by {signal.Signals(stop.signal).name} after step {state.step}, "
+                    f"saved in {keeper.folder}: --resume goes on",
                 )
 
         stop_unless_sound(state)
@@ -223,11 +217,13 @@ def _run_epochs(
             better = (
                 config.LBI.VAL_IN_TRAIN or score > state.best_score or not math.isfinite(state.best_score)
             )
-            if phase.trains_target and better:
-                state.best_score, state.best_epoch = score, epoch
-                _save(output / "best.pth", state, epoch, config)
-        _save(output / "last.pth", state, epoch, config)
-    state.epoch = end
+        else:
+            score, better = state.best_score, False
+        state.epoch, state.step_of_epoch = epoch + 1, 0
+        if phase.trains_target and better:
+            state.best_score, state.best_epoch = score, epoch
+            keeper.save_best()
+        keeper.save_last()
     log.info(f"trained for {duration(time.monotonic() - started)}")
 
 
@@ -262,7 +258,7 @@ def _finish(
     seconds_per_step = state.seconds / state.step if state.step else float("nan")
     # The weights that a run ends with are its last ones, whichever epoch's models are best.
     ledgers = _write_ledgers(config, data, state, folders.output, log)
-    best = folders.output / "best.pth"
+    best = folders.output / BEST
     best_epoch = state.best_epoch
     if best_epoch >= 0:
         state.load_models(load_checkpoint(best), str(best))
@@ -335,11 +331,6 @@ def stop_unless_sound(state: State) -> None:
     for role, made in state.learners().items():
         if not all(torch.isfinite(tensor).all() for tensor in made.model.state_dict().values()):
             raise NonFiniteError(f"the {role} model's weights are not finite at step {state.step}")
-
-
-def _save(path: Path, state: State, epoch: int, config: EasyDict) -> None:
-    kept = {"config": dump_config(config), "joints": list(network_joints(config.MODEL.NUM_JOINTS))}
-    save_checkpoint(path, {**state.state_dict(), "epoch": epoch + 1, **kept})
 
 
 def inference_options(config: EasyDict) -> InferenceOptions:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
 from lib.dataset.joints import KeypointDataset, Sample
+from lib.utils.stopping import leave_stopping_to_parent
 
 
 class EndlessBatches(Sampler):
@@ -80,7 +81,8 @@ def workers_inherit() -> bool:
     return (multiprocessing.get_start_method(allow_none=True) or default) == "fork"
 
 
-def _limit_threads(_worker: int) -> None:
+def _start_worker(_worker: int) -> None:
+    leave_stopping_to_parent()
     # One thread a worker: several workers with OpenCV's own threads fight for the same cores.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
@@ -107,7 +109,7 @@ def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> D
         dataset,
         num_workers=workers,
         pin_memory=pin,
-        worker_init_fn=_limit_threads,
+        worker_init_fn=_start_worker,
         generator=torch.Generator(),
         **order,
     )

@@ -1,6 +1,7 @@
 """Numbers and pictures of a run go into one sink; tensorboard and metrics.jsonl stand behind it."""
 
 import math
+import os
 from pathlib import Path
 
 import json_tricks
@@ -14,12 +15,17 @@ class MetricsSink:
     """Writes scalars to ``metrics.jsonl`` in ``output`` and to tensorboard in ``log``.
 
     Pictures and the histograms of batches go to tensorboard alone. ``step`` counts training steps.
+    Where a run goes on after ``step`` steps, what was written of later ones is taken back: in the file
+    all beyond its first ``written`` bytes, in tensorboard what is of later steps.
     """
 
-    def __init__(self, output: Path, log: Path):
+    def __init__(self, output: Path, log: Path, written: int = 0, step: int = 0):
         output.mkdir(parents=True, exist_ok=True)
-        self._lines = open(output / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
-        self._board = SummaryWriter(str(log))
+        path = output / "metrics.jsonl"
+        if path.exists() and path.stat().st_size > written:
+            os.truncate(path, written)
+        self._lines = open(path, "ab")  # noqa: SIM115 (closed by close)
+        self._board = SummaryWriter(str(log), purge_step=step + 1 if step else None)
 
     def __enter__(self) -> "MetricsSink":
         return self
@@ -53,8 +59,12 @@ class MetricsSink:
     def text(self, tag: str, text: str) -> None:
         self._board.add_text(tag, text)
 
+    def written(self) -> int:
+        """Bytes of ``metrics.jsonl``."""
+        return self._lines.tell()
+
     def _write(self, line: dict) -> None:
-        self._lines.write(json_tricks.dumps(line, primitives=True) + "\n")
+        self._lines.write(json_tricks.dumps(line, primitives=True).encode() + b"\n")
         self._lines.flush()
 
     def close(self) -> None:

@@ -44,17 +44,17 @@ def test_where_the_weights_of_a_step_come_from():
     state = State("ours1", learner(), None, {"B": PersistentWeights(4, (1, 0), 0.7)})
     found = []
     for state.step in range(16):  # epochs of 4 steps
-        found.append(weighting_of(lbi, state, state.step // 4, 4, state.step % 4))
+        found.append(weighting_of(lbi, state, state.step // 4, state.step))
     learned = [step for step, weighting in enumerate(found) if weighting is Weighting.LEARNED]
     assert found[:5] == [Weighting.ONE] * 5 and found[12:] == [Weighting.KEPT] * 4
     assert learned == [6, 9]
     # The warm-up of a second phase counts from its own beginning, whatever was before.
     state.step = 30
-    assert weighting_of(lbi, state, 1, 4, 0) is Weighting.ONE
-    assert weighting_of(lbi, state, 1, 4, 1) is Weighting.LEARNED
+    assert weighting_of(lbi, state, 1, 4) is Weighting.ONE
+    assert weighting_of(lbi, state, 1, 5) is Weighting.LEARNED
 
 
 def test_weights_known_beforehand_hold_in_the_warm_up():
     lbi = SimpleNamespace(WARMUP=5, EVERY=1, REST_EPOCH=0)
     state = State("ours1", learner(), None, {"B": FixedWeights(torch.ones(4, 2), (1, 0))})
-    assert weighting_of(lbi, state, 0, 4, 0) is Weighting.KEPT
+    assert weighting_of(lbi, state, 0, 0) is Weighting.KEPT

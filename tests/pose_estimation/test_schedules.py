@@ -13,6 +13,7 @@ import lib.core.training as training
 from lib.core.batches import validation_people
 from lib.core.config import load_config
 from lib.core.data import build_data
+from lib.core.keeping import Keeper
 from lib.core.training import Folders, train
 from lib.ignoring.modes import MODES
 from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
@@ -27,15 +28,14 @@ class Interrupted(Exception):
 @pytest.fixture
 def after_epochs(monkeypatch):
     """Whatever is put into the list is called with (state, finished epochs) after every last.pth."""
-    calls, save = [], training._save
+    calls, save = [], Keeper.save_last
 
-    def save_and_call(path, state, epoch, config):
-        save(path, state, epoch, config)
-        if path.name == "last.pth":
-            for call in calls:
-                call(state, epoch + 1)
+    def save_and_call(keeper):
+        save(keeper)
+        for call in calls:
+            call(keeper.state, keeper.state.epoch)
 
-    monkeypatch.setattr(training, "_save", save_and_call)
+    monkeypatch.setattr(Keeper, "save_last", save_and_call)
     return calls
 
 

@@ -1,0 +1,43 @@
+"""Stopping when asked to: a signal is remembered, and what runs looks at it where it can stop."""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+ASKING = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Within its ``with`` block, which of SIGINT (Ctrl-C) and SIGTERM asked the program to stop.
+
+    ``signal`` is the first one's number, None so far. The next one ends the program as it would have
+    without this. Outside the main thread, where Python allows no handlers, nothing is remembered.
+    """
+
+    def __init__(self):
+        self.signal: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._remember) for number in ASKING}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _remember(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = number
+        self.__exit__()
+
+
+def leave_stopping_to_parent() -> None:
+    """For worker processes: what a terminal sends to all of its processes is for the one that started them,
+    which may still want their batches, and ends them itself."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # in place of a StopRequest's, which a fork inherits

@@ -1,0 +1,38 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from lib.utils.stopping import StopRequest
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_is_remembered_and_handlers_are_put_back(number):
+    before = signal.getsignal(number)
+    with StopRequest() as stop:
+        assert stop.signal is None
+        os.kill(os.getpid(), number)
+        assert stop.signal == number
+    assert signal.getsignal(number) == before
+
+
+def test_the_second_signal_ends_the_program_as_ever():
+    with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_outside_the_main_thread_nothing_is_changed():
+    handlers = []
+
+    def look():
+        with StopRequest() as stop:
+            handlers.append((stop.signal, signal.getsignal(signal.SIGTERM)))
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert handlers == [(None, before)]
