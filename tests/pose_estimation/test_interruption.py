@@ -195,7 +195,7 @@ def write_slowly():
         def write(self, data):
             self.file.write(data)
             self.file.flush()
-            time.sleep(0.002)
+            time.sleep(0.0002)
             return len(data)
 
         def flush(self):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-import lib.core.training as training
 from lib.core.batches import validation_people
 from lib.core.config import load_config
 from lib.core.data import build_data
