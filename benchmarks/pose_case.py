@@ -63,19 +63,20 @@ class PoseCase:
         self.state: State = build_state(config, self.mode, device(), PEOPLE, partner, print)
         self.target, self.source, self.validation = (drawn(seed, config) for seed in range(3))
 
-    def step(self) -> Record:
-        """One training step; weights are learned in every LBI.EVERY-th."""
-        learns = self.mode.ignores and self.state.step % self.config.LBI.EVERY == 0
+    def step(self, otherwise: Weighting | None = None) -> Record:
+        """One training step; weights are learned in every LBI.EVERY-th, or are as ``otherwise`` says."""
+        lbi = self.config.LBI
+        learns = otherwise is None and self.mode.ignores and self.state.step % lbi.EVERY == 0
         record = training_step(
             self.mode,
-            Options(self.config.LBI.LAM, self.config.LBI.GAMMA),
+            Options(lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer"),
             self.state.target,
             self.state.source,
             self.state.variables,
             as_batch(self.target, True),
             as_source_batch(self.source, True),
             as_batch(self.validation, True) if learns else None,
-            Weighting.LEARNED if learns else Weighting.KEPT,
+            Weighting.LEARNED if learns else otherwise or Weighting.KEPT,
         )
         self.state.step += 1
         return record

@@ -2,12 +2,15 @@
 
     python benchmarks/precision.py --json output/precision.json --repeat 5
 
-Times are ratios to float32's of the same mode. The errors are of ours2's hypergradients and weights after
-the same few steps: the norm of the difference over float32's norm, and Spearman's rank correlation over the
-labelled keypoints. They tell of drawn numbers and a fresh network; a trained one has other numbers.
+Times are ratios to float32's of the same mode. The errors are of ours2's hypergradients and online weights in
+one step from the same state, reached in float32 by --warm steps on the same batch: the norm of the difference
+over float32's norm, and Spearman's rank correlation over the labelled keypoints. Both of LBI.LOOKAHEAD's
+directions: through Adam's derivative, in which nearly equal numbers are subtracted, small errors grow.
+Pictures are of noise, so a network trained on people has other numbers.
 """
 
 import argparse
+import copy
 import sys
 from pathlib import Path
 
@@ -18,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.ignoring.step import Record
+from lib.ignoring.step import Record, Weighting
 
 VARIANTS = {
     "float32": {},
@@ -28,19 +31,21 @@ VARIANTS = {
     "compile": {"TRAIN__COMPILE": True},
 }
 MODES = ("baseline2", "ours2")
-WARM = 4  # steps before the comparison; on Adam's very first steps hypergradients are ill-conditioned
+LOOKAHEADS = ("sgd", "optimizer")
 
 
-def cases(mode: str, variants: list[str]) -> dict[str, PoseCase]:
-    """One for each variant, all at the state after float32's first steps."""
+def warmed(mode: str, steps: int) -> dict:
+    """The state after ``steps`` in float32, the weights left at one."""
     first = PoseCase(mode, config_of())
-    for _ in range(WARM):
-        first.step()
-    found = {}
-    for name in variants:
-        found[name] = PoseCase(mode, config_of(**VARIANTS[name]))
-        found[name].state.load_state_dict(first.state.state_dict(), "the first steps")
-    return found
+    for _ in range(steps):
+        first.step(Weighting.ONE)
+    return first.state.state_dict()
+
+
+def case_of(mode: str, variant: str, state: dict, **settings: object) -> PoseCase:
+    case = PoseCase(mode, config_of(**VARIANTS[variant], **settings))
+    case.state.load_state_dict(copy.deepcopy(state), "the first steps")
+    return case
 
 
 def difference(found: torch.Tensor, expected: torch.Tensor, labelled: torch.Tensor) -> dict[str, float]:
@@ -53,6 +58,7 @@ def difference(found: torch.Tensor, expected: torch.Tensor, labelled: torch.Tens
 
 
 def errors(records: dict[str, Record], labelled: torch.Tensor) -> dict[str, dict]:
+    """Of each variant's hypergradients and weights, against float32's."""
     exact = records["float32"]
     return {
         name: {
@@ -65,6 +71,7 @@ def errors(records: dict[str, Record], labelled: torch.Tensor) -> dict[str, dict
 
 def build_parser() -> argparse.ArgumentParser:
     parser = benchmark_parser(__doc__, repeat=5)
+    parser.add_argument("--warm", type=int, default=30, help="steps before the comparison; default: 30")
     parser.add_argument(
         "--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="default: all"
     )
@@ -76,18 +83,23 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     variants = list(dict.fromkeys(["float32", *arguments.variants]))
     ratios, wrong = {}, {}
+    state = warmed("ours2", arguments.warm)
+    for lookahead in LOOKAHEADS:
+        records = {}
+        for name in variants:
+            case = case_of("ours2", name, state, LBI__LOOKAHEAD=lookahead)
+            records[name], labelled = case.step(), case.source.target_weight.cpu() > 0
+        wrong |= {f"{lookahead}, {name}": of for name, of in errors(records, labelled).items()}
+    del state
     for mode in MODES:
-        made = cases(mode, variants)
-        if mode == "ours2":
-            labelled = made["float32"].source.target_weight.cpu() > 0
-            wrong = errors({name: case.step() for name, case in made.items()}, labelled)
+        made = {name: PoseCase(mode, config_of(**VARIANTS[name])) for name in variants}
         seconds = median_times({name: case.step for name, case in made.items()}, arguments.repeat)
         ratios |= {f"{mode} {name}/float32": seconds[name] / seconds["float32"] for name in variants}
     for name, ratio in ratios.items():
         print(f"{name:36} {ratio:6.3f}")
     for name, of in wrong.items():
         for what, numbers in of.items():
-            print(f"{name:20} {what:15} " + "  ".join(f"{key} {value:.2e}" if "error" in key else f"{key} {value:.4f}" for key, value in numbers.items()))  # fmt: skip
+            print(f"{name:32} {what:15} " + "  ".join(f"{key} {value:.2e}" if "error" in key else f"{key} {value:.4f}" for key, value in numbers.items()))  # fmt: skip
     write_numbers(arguments.json, {"ratios": ratios, "errors against float32": wrong})
 
 
