@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import json_tricks
@@ -11,11 +12,35 @@ from tensorboardX import SummaryWriter
 BINS = 20  # of a histogram of weights in metrics.jsonl: equal ones from 0 to 1
 
 
+class _Guarded:
+    """tensorboardX's writer of a file, whose thread survives a full disk: the training would wait for it for ever."""
+
+    def __init__(self, writer):
+        self.writer = writer
+        self.error: OSError | None = None
+
+    def write_event(self, event) -> None:
+        self._try(lambda: self.writer.write_event(event))
+
+    def flush(self) -> None:
+        self._try(self.writer.flush)
+
+    def close(self) -> None:
+        self._try(self.writer.close)
+
+    def _try(self, call: Callable[[], object]) -> None:
+        if self.error is None:
+            try:
+                call()
+            except OSError as error:
+                self.error = error
+
+
 class MetricsSink:
     """Writes scalars to ``metrics.jsonl`` in ``output`` and to tensorboard in ``log``.
 
     Pictures and the histograms of batches go to tensorboard alone. ``step`` counts training steps.
-    Where a run goes on after ``step`` steps, what was written of later ones is taken back: in the file
+    Raises OSError where either can't be written. Where a run goes on after ``step`` steps, what was written of later ones is taken back: in the file
     all beyond its first ``written`` bytes, in tensorboard what is of later steps.
     """
 
@@ -25,7 +50,11 @@ class MetricsSink:
         if path.exists() and path.stat().st_size > written:
             os.truncate(path, written)
         self._lines = open(path, "ab")  # noqa: SIM115 (closed by close)
-        self._board = SummaryWriter(str(log), purge_step=step + 1 if step else None)
+        # Names of event files are of the second; an earlier one of the same run must not be overwritten.
+        going_on = {"purge_step": step + 1, "filename_suffix": f".from_{step}"} if step else {}
+        self._board = SummaryWriter(str(log), **going_on)
+        events = self._board.file_writer.event_writer
+        self._guard = events._ev_writer = events._worker._record_writer = _Guarded(events._ev_writer)
 
     def __enter__(self) -> "MetricsSink":
         return self
@@ -64,6 +93,8 @@ class MetricsSink:
         return self._lines.tell()
 
     def _write(self, line: dict) -> None:
+        if self._guard.error is not None:
+            raise self._guard.error
         self._lines.write(json_tricks.dumps(line, primitives=True).encode() + b"\n")
         self._lines.flush()
 

@@ -1,6 +1,8 @@
 import json
+import time
 
 import numpy as np
+import pytest
 from tensorboardX.proto import event_pb2
 from tensorboardX.record_writer import RecordWriter  # noqa: F401 (the format that is read below)
 
@@ -8,16 +10,26 @@ from lib.utils.log import duration
 from lib.utils.metrics import MetricsSink
 
 
-def events(path):
-    """Tags of the scalars in an event file: records of length, checksum, data, checksum."""
-    data, at, found = path.read_bytes(), 0, {}
+def records(path):
+    """The events of a file: records of length, checksum, data, checksum."""
+    data, at = path.read_bytes(), 0
     while at < len(data):
         length = int.from_bytes(data[at : at + 8], "little")
-        event = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
+        yield event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
+        at += 16 + length
+
+
+def events(path):
+    """Tags of the scalars in an event file."""
+    found = {}
+    for event in records(path):
         for value in event.summary.value:
             found.setdefault(value.tag, []).append((event.step, value.simple_value))
-        at += 16 + length
     return found
+
+
+def session_starts(path):
+    return [e.step for e in records(path) if e.session_log.status == event_pb2.SessionLog.START]
 
 
 def test_scalars_reach_the_file_and_tensorboard(tmp_path):
@@ -53,3 +65,34 @@ def test_durations_in_words():
         "3 h 01 min",
         "2 d 02 h",
     ]
+
+
+def test_what_tensorboard_cannot_write_is_an_error_and_no_endless_wait(tmp_path):
+    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+        written = sink._guard.writer
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        written.write_event = written.flush = full
+        with pytest.raises(OSError, match="No space left"):
+            for step in range(100):
+                sink.picture(step, "picture", np.zeros((4, 4, 3), np.uint8))
+                sink.scalars(step, {"loss/a": 0.5})
+                time.sleep(0.001)
+
+
+def test_going_on_takes_back_what_came_after(tmp_path):
+    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+        sink.scalars(1, {"loss/a": 1})
+        written = sink.written()
+        sink.scalars(2, {"loss/a": 2})
+    with MetricsSink(tmp_path / "out", tmp_path / "log", written, 1) as sink:
+        sink.scalars(2, {"loss/a": 3})
+    lines = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["loss/a"]) for line in lines] == [(1, 1), (2, 3)]
+    first, second = sorted((tmp_path / "log").glob("events*"), key=lambda path: "from" in path.name)
+    assert events(first)["loss/a"] == [(1, 1.0), (2, 2.0)]
+    assert events(second)["loss/a"] == [(2, 3.0)]
+    # Tensorboard forgets the first file's events from this step on.
+    assert session_starts(second) == [2]
