@@ -32,7 +32,7 @@ from lib.core.results import write_results
 from lib.core.schedule import Phase, phases, trains_source_first
 from lib.core.state import State, build_state
 from lib.dataset.joints import Sample
-from lib.dataset.keypoints import flip_permutation, network_joints
+from lib.dataset.keypoints import flip_permutation
 from lib.dataset.loader import EndlessBatches
 from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
@@ -225,8 +225,8 @@ def _run_epochs(
             )
             if phase.trains_target and better:
                 state.best_score, state.best_epoch = score, epoch
-                _save(output / "best.pth", state, epoch, config)
-        _save(output / "last.pth", state, epoch, config)
+                _save(output / "best.pth", state, epoch, config, data.joints)
+        _save(output / "last.pth", state, epoch, config, data.joints)
     state.epoch = end
     log.info(f"trained for {duration(time.monotonic() - started)}")
 
@@ -337,8 +337,8 @@ def stop_unless_sound(state: State) -> None:
             raise NonFiniteError(f"the {role} model's weights are not finite at step {state.step}")
 
 
-def _save(path: Path, state: State, epoch: int, config: EasyDict) -> None:
-    kept = {"config": dump_config(config), "joints": list(network_joints(config.MODEL.NUM_JOINTS))}
+def _save(path: Path, state: State, epoch: int, config: EasyDict, joints: tuple[str, ...]) -> None:
+    kept = {"config": dump_config(config), "joints": list(joints)}
     save_checkpoint(path, {**state.state_dict(), "epoch": epoch + 1, **kept})
 
 

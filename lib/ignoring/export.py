@@ -25,7 +25,8 @@ def cleaned(tree: dict, people: Annotations, dropped: np.ndarray) -> dict:
         if i is None or annotation.get("iscrowd", 0):
             return annotation
         keypoints = list(annotation["keypoints"])
-        for j, k in enumerate(people.mapping.index):
+        for j in people.mapping.labelled:
+            k = people.mapping.index[j]
             label = slice(3 * k, 3 * k + 3)
             keypoints[label] = [0, 0, 0] if dropped[i, j] else _trained_on(keypoints[label], people, i, j)
         if keypoints == annotation["keypoints"]:
