@@ -15,6 +15,7 @@ from lib.core.heatmap import HeatmapCodec
 from lib.core.layouts import (
     FORMAT,
     annotation_files,
+    called,
     category_of,
     in_coco_layout,
     mapping_of,
@@ -230,7 +231,7 @@ def evaluation_set(
 
 def _report_people(people: Annotations, group: EasyDict, image_set: str, role: str, report: Report) -> None:
     report(
-        f"{role}: {len(people)} {'objects' if group.DATASET == FORMAT else 'people'} in {len(np.unique(people.picture))} pictures"
+        f"{role}: {len(people)} {called(group)} in {len(np.unique(people.picture))} pictures"
         f" ({group.DATASET} {image_set}, {group.ROOT})"
     )
 

@@ -29,6 +29,11 @@ def in_coco_layout(group: EasyDict) -> bool:
     return group.DATASET in ("coco", FORMAT)
 
 
+def called(group: EasyDict) -> str:
+    """What a message calls those that are annotated."""
+    return "objects" if group.DATASET == FORMAT else "people"
+
+
 def annotation_files(group: EasyDict, image_set: str) -> tuple[Path, ...]:
     """The files that the annotations of ``image_set`` are in, the main one first."""
     if group.DATASET == "mpii":
