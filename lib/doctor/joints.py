@@ -33,7 +33,10 @@ def _of_source(source: JointMapping, target: JointMapping, given: dict[str, str]
         if read not in (meant, None) and joint not in given
     ]
     if shifted:
-        advice = "a true shift of labels, which the weights may find; another joint can be named in DATASET_SRC.JOINTS"
+        advice = (
+            "a true shift of labels, which the weights may find; where it is meant, or another keypoint fits "
+            "better, name it in DATASET_SRC.JOINTS"
+        )
         findings.append(warning("approximated joints", ", ".join(shifted), advice))
     renamed = [f"{joint} from {read}" for joint, read in given.items() if read]
     if renamed:

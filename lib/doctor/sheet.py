@@ -13,24 +13,30 @@ from lib.utils.pictures import sample_sheet
 
 SHOWN = 8  # samples of each set
 BAR = 28  # pixels of the line above them
+NARROWEST = 640  # pixels, for that line
 NAME = "samples.png"
 
 
 def write_sheet(path: Path, datasets: dict[str, KeypointDataset]) -> Finding:
     """Write samples of ``datasets`` {role: set}, the augmented ones as augmented, to ``path``."""
     what = "contact sheet"
-    parts = [part for role, dataset in datasets.items() if (part := _part(role, dataset)) is not None]
-    if not parts:
+    sheets = {role: made for role, dataset in datasets.items() if (made := _sheet(dataset)) is not None}
+    if not sheets:
         return error(what, "no sample could be made", "see the findings on pictures")
-    width = max(part.shape[1] for part in parts)
-    sheet = np.vstack([np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0))) for part in parts])
+    width = max(NARROWEST, *(made.shape[1] for made in sheets.values()))
+    parts = []
+    for role, made in sheets.items():
+        seen = "augmented" if datasets[role].augmentation else "as evaluated"
+        bar = _bar(f"{role}, {seen}: labels, and their heatmaps below", width)
+        parts += [bar, np.pad(made, ((0, 0), (0, width - made.shape[1]), (0, 0)))]
+    sheet = np.vstack(parts)
     _, content = cv2.imencode(".png", np.ascontiguousarray(sheet[..., ::-1]))
     write_atomically(path, lambda file: file.write(content.tobytes()))
     return ok(what, f"{path}: look whether the dots are on the joints, left ones blue and right ones orange")
 
 
-def _part(role: str, dataset: KeypointDataset) -> np.ndarray | None:
-    """A bar with the set's name, samples with their labels, and below with their heatmaps; [H, W, 3] RGB."""
+def _sheet(dataset: KeypointDataset) -> np.ndarray | None:
+    """Samples with their labels, and below with their heatmaps; [H, W, 3] RGB, None where none can be read."""
     chosen = np.unique(np.linspace(0, len(dataset) - 1, SHOWN).round().astype(int)).tolist()
     samples = [sample for i in chosen if not (sample := dataset[i, 0]).problem]
     if not samples:
@@ -39,12 +45,13 @@ def _part(role: str, dataset: KeypointDataset) -> np.ndarray | None:
     shown = torch.stack([sample.target_weight for sample in samples]).numpy() > 0
     joints, _ = dataset.codec.decode(heatmaps)
     images = torch.stack([sample.image for sample in samples])
-    sheet = sample_sheet(
+    return sample_sheet(
         images, joints * dataset.codec.stride, shown, heatmaps, dataset.annotations.mapping.names
     )
-    bar = np.full((BAR, sheet.shape[1], 3), 40, np.uint8)
-    text = (
-        f"{role}, {'augmented' if dataset.augmentation else 'as evaluated'}: labels, and their heatmaps below"
+
+
+def _bar(text: str, width: int) -> np.ndarray:
+    bar = np.full((BAR, width, 3), 40, np.uint8)
+    return cv2.putText(
+        bar, text, (8, BAR - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA
     )
-    cv2.putText(bar, text, (8, BAR - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.vstack([bar, sheet])

@@ -83,8 +83,14 @@ def _time(
 
 
 def _advice_on_data(config: EasyDict) -> str:
-    advice = [f"more WORKERS than {config.WORKERS}", "DATASET.CACHE where the pictures fit into memory"]
-    return ", ".join([*advice, "DATASET.REDUCED_DECODE"] if not config.DATASET.REDUCED_DECODE else advice)
+    advice = [f"more WORKERS than {config.WORKERS}"]
+    if config.DATASET.CACHE:
+        advice.append("or nothing: DATASET.CACHE reads every picture once, and these were the first steps")
+    else:
+        advice.append("DATASET.CACHE where the pictures fit into memory")
+    if not config.DATASET.REDUCED_DECODE:
+        advice.append("DATASET.REDUCED_DECODE for large JPEG pictures")
+    return "; ".join(advice)
 
 
 def _whole_run(config: EasyDict, data: Data, timed: list[Timed]) -> Finding:

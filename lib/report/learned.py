@@ -8,7 +8,7 @@ from easydict import EasyDict
 
 from lib.core.data import source_of_run
 from lib.core.errors import InputError
-from lib.core.layouts import annotation_files, in_coco_layout, mapping_of
+from lib.core.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.truth import Truth
 from lib.ignoring.ledger import read_whole_ledger
@@ -107,12 +107,13 @@ def read_learned(run: Run) -> list[Learned]:
 def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
     """Joints that mean one thing in the source and another in the target: {joint: (source's, target's)}.
 
-    Those in DATASET_SRC.JOINTS are left out: a name of its own may mean the same.
+    Those in DATASET_SRC.JOINTS are left out where a set has names of its own: they may mean the same.
     """
     own = people.mapping
     group = run.config.DATASET_TARGET
     target = mapping_of(run.config, group, group.TRAIN_SET)
-    given = run.config.DATASET_SRC.JOINTS
+    named = FORMAT in (own.dataset, target.dataset)
+    given = run.config.DATASET_SRC.JOINTS if named else ()
     pairs = zip(own.names, own.native, target.native)
     return {j: (s, t) for j, s, t in pairs if s not in (t, None) and j not in given}
 
