@@ -266,7 +266,7 @@ def read_people(
             )
 
         def open_pictures() -> PictureFolder:
-            return PictureFolder(folder, group.DATA_FORMAT, nested=category is not None)
+            return PictureFolder(folder, group.DATA_FORMAT, reading.nested)
 
         return read_objects(reading.files[0], open_pictures, mapping, aspect, category and category.number)
 
@@ -277,6 +277,7 @@ def read_people(
         annotation_files(group, image_set),
         folder,
         group.DATA_FORMAT,
+        nested=category is not None,
     )
     kept_in = Path(config.OUTPUT_DIR) / "annotations" if config.DATASET.ANNOTATION_CACHE else None
     people = read_once(kept_in, reading, read, report)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from easydict import EasyDict
 
 from lib.core.data import build_codec
@@ -19,6 +20,8 @@ from lib.doctor.steps import try_steps
 from lib.ignoring.modes import Mode
 from lib.utils.device import set_up_backends
 
+CPU = torch.device("cpu")
+
 
 def examine(
     config: EasyDict, mode: Mode, folders: Folders, notes: list[str], output: Path, steps: int
@@ -31,10 +34,11 @@ def examine(
     set_up_backends(config.THREADS, config.CUDNN)
     settings = _settings(config, notes)
     joints = Section("joints", *check_joints(config, mode.uses_source))
-    sets, found = read_sets(config, mode.uses_source)
+    sets, found = read_sets(config, mode.uses_source, [*settings.findings, *joints.findings])
     data = Section("data", found)
     if not sets.people:
-        return Examination(subject, [settings, joints, data, _machine_alone(config)])
+        machine = _machine(config, mode, sets, folders, 0.0, steps)
+        return Examination(subject, [settings, joints, data, machine])
 
     data.findings.extend(shared_pictures(sets.people, config.LBI.VAL_IN_TRAIN))
     sections = [settings, joints, data, Section("labels of each joint", *labels_by_joint(sets.people))]
@@ -48,9 +52,7 @@ def examine(
     sections.append(Section("scale", *check_scale(sets.people, tuple(config.MODEL.IMAGE_SIZE))))
     if sets.data is not None:
         sections.append(Section("samples", [write_sheet(output / NAME, sets.datasets)]))
-        sections.append(_machine(config, mode, sets, folders, cached, steps))
-    else:
-        sections.append(_machine_alone(config))
+    sections.append(_machine(config, mode, sets, folders, cached, steps))
     return Examination(subject, sections)
 
 
@@ -76,25 +78,20 @@ def _boxes(config: EasyDict, role: str) -> list[Finding]:
     return check_boxes(role, group, image_set)
 
 
-def _machine_alone(config: EasyDict) -> Section:
-    return Section("machine", [check_device(config)[0], check_extension()])
-
-
 def _machine(
     config: EasyDict, mode: Mode, sets: Sets, folders: Folders, cached: float, steps: int
 ) -> Section:
+    """``cached``: bytes of pictures that DATASET.CACHE will keep. Steps are tried where all data are there."""
     where, device = check_device(config)
-    section = Section("machine", [where, check_extension()])
-    if device is None:
-        return section
-    data = sets.data
-    people = data.source.annotations if data.source else data.target.annotations
-    findings, state = check_weights(config, mode, device, len(people), flip_permutation(data.joints))
+    section, data = Section("machine", [where, check_extension()]), sets.data
+    joints = range(config.MODEL.NUM_JOINTS) if data is None else flip_permutation(data.joints)
+    weighted = sets.people.get("source", ())
+    findings, state = check_weights(config, mode, device or CPU, max(1, len(weighted)), tuple(joints))
     section.findings.extend(findings)
     if state is None:
         return section
     section.findings.append(check_disk(config, state, folders.output))
-    if steps:
+    if steps and data is not None and device is not None:
         findings, peak = try_steps(config, mode, data, state, device, steps)
         section.findings.extend([*findings, *check_memory(device, peak, cached, config.WORKERS)])
     return section

@@ -35,19 +35,24 @@ class Sets:
         return {role: dataset for role, dataset in zip(ROLES, made) if dataset is not None}
 
 
-def read_sets(config: EasyDict, uses_source: bool) -> tuple[Sets, list[Finding]]:
-    """All sets of a run; where one cannot be used, the others all the same, and an error for each that can't."""
+def read_sets(config: EasyDict, uses_source: bool, told: list[Finding]) -> tuple[Sets, list[Finding]]:
+    """All sets of a run; where one cannot be used, the others all the same, and an error for each that can't.
+
+    What was ``told`` before is not told again.
+    """
     notes: list[str] = []
     try:
         data = build_data(config, uses_source, notes.append)
     except InputError as problem:
-        return _one_by_one(config, uses_source, problem)
+        return _one_by_one(config, uses_source, problem, told)
     sets = Sets({}, data, notes)
     people = {role: dataset.annotations for role, dataset in sets.datasets.items()}
     return Sets(people, data, notes), [_count(config, role, people[role]) for role in people]
 
 
-def _one_by_one(config: EasyDict, uses_source: bool, problem: InputError) -> tuple[Sets, list[Finding]]:
+def _one_by_one(
+    config: EasyDict, uses_source: bool, problem: InputError, told: list[Finding]
+) -> tuple[Sets, list[Finding]]:
     target = config.DATASET_TARGET
     cut = target.DATASET == FORMAT and target.VAL_SET == target.TRAIN_SET
 
@@ -70,8 +75,12 @@ def _one_by_one(config: EasyDict, uses_source: bool, problem: InputError) -> tup
             people[role] = readers[role]()
             findings.append(_count(config, role, people[role]))
         except InputError as found:
-            findings.append(error(role, str(found), _advice(config, role)))
-    if not any(str(problem) == finding.found for finding in findings):  # it is about all of them together
+            before = next((f.what for f in [*told, *findings] if f.found == str(found)), None)
+            if before:
+                findings.append(error(role, f"cannot be read, as was said of {before}", "mend that first"))
+            else:
+                findings.append(error(role, str(found), _advice(config, role)))
+    if not any(str(problem) == finding.found for finding in [*told, *findings]):  # about all of them together
         findings.insert(0, error("data", str(problem), "see the settings that it names"))
     return Sets(people, None, []), findings
 

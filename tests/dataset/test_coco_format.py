@@ -7,6 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
+import lib.dataset.annotation_cache
+import lib.dataset.coco
 from lib.core.config import load_config
 from lib.core.data import build_codec, build_data, read_people
 from lib.core.errors import InputError
@@ -75,6 +77,26 @@ def test_v_may_be_a_file_of_its_own(excavators):
     by_id, _ = annotations_in(excavators / "target/annotations/train.json")
     assert data.target.annotations.ids.tolist() == sorted(by_id)
     assert data.validation.dataset.annotations.ids.tolist() == data.test.dataset.annotations.ids.tolist()
+
+
+def test_a_second_start_reads_no_annotations(tmp_path, monkeypatch):
+    make_excavators(tmp_path, source=2, target=6, test=2)
+    monkeypatch.setattr(lib.dataset.annotation_cache, "WORTH", 1)
+    config = configured(tmp_path)
+    before = build_data(config, True, [].append)
+
+    def refuse(path):
+        raise AssertionError(f"{path} is read")
+
+    monkeypatch.setattr(lib.dataset.coco, "read_json", refuse)
+    after = build_data(config, True, [].append)
+    for name in ("source", "target"):
+        first, second = (getattr(data, name).annotations for data in (before, after))
+        assert first.mapping == second.mapping and list(first.pictures) == list(second.pictures)
+        for field in ("ids", "joints", "visible", "centers", "sizes", "box_sizes"):
+            np.testing.assert_array_equal(getattr(first, field), getattr(second, field))
+    with pytest.raises(AssertionError, match="train.json is read"):  # with other joints it is another reading
+        build_data(configured(tmp_path, **{"DATASET_SRC.JOINTS": {"cab": "lamp"}}), True, [].append)
 
 
 def test_too_few_pictures_to_be_cut(tmp_path):

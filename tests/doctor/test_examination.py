@@ -108,8 +108,10 @@ def test_every_missing_set_is_told_and_the_others_counted(root):
     (root / SOURCE).write_text("{")
     examination = examined(root)
     told = {what: text for _, what, text in amiss(examination)}
-    assert "train.json: not valid JSON" in told["source"] and "test.json: cannot be read" in told["test"]
+    assert "train.json: not valid JSON" in told["joints"] and "test.json: cannot be read" in told["test"]
+    assert "as was said of joints" in told["source"]
     assert "mend that, or name other data: DATASET_TARGET.ROOT" in told["test"]
+    assert "GiB free" in str(examination)  # the machine is looked at all the same
     assert "objects in 30 pictures" in str(examination) and examination.exit_code == 2
 
 
@@ -118,6 +120,15 @@ def test_settings_that_do_not_fit(root):
     assert amiss(examination)[0][:2] == ("error", "sizes") and examination.exit_code == 2
     told = amiss(examined(root, {"MODEL.NUM_JOINTS": 13}))
     assert told[0][:2] == ("error", "joints") and "so it must be 7: left_track" in told[0][2]
+    # Once is enough.
+    assert [what for _, what, _ in told[1:]] == ["source", "target T", "validation V", "test"]
+    assert all("as was said of joints" in text for *_, text in told[1:])
+
+
+def test_what_is_about_all_sets_together(root):
+    told = amiss(examined(root, {"DATASET_TARGET.DATASET": "coco", "MODEL.NUM_JOINTS": 17}))
+    assert ("error", "data") in [found[:2] for found in told]
+    assert any("must be mpii or coco_format" in text for *_, text in told)
 
 
 def test_joints_that_differ_between_source_and_target(root):
