@@ -29,8 +29,8 @@ def after_epochs(monkeypatch):
     """Whatever is put into the list is called with (state, finished epochs) after every last.pth."""
     calls, save = [], training._save
 
-    def save_and_call(path, state, epoch, config):
-        save(path, state, epoch, config)
+    def save_and_call(path, state, epoch, *kept):
+        save(path, state, epoch, *kept)
         if path.name == "last.pth":
             for call in calls:
                 call(state, epoch + 1)
