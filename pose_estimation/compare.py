@@ -1,4 +1,4 @@
-"""One table of finished runs: PCKh on the test set, time per step, and where logs and results lie.
+"""One table of finished runs: PCKh (or PCK) on the test set, time per step, and where logs and results lie.
 
 python pose_estimation/compare.py RESULTS.json [RESULTS.json ...]
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.errors import InputError
-from lib.report.results import COLUMNS, read_results, rows_of
+from lib.report.results import MEASURES, columns_of, groups_of, measure_of, read_results, rows_of
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -32,13 +32,15 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("results", nargs="+", metavar="RESULTS.json")
     try:
         runs = [read_results(path) for path in parser.parse_args(words).results]
+        groups = groups_of(runs)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    measure = MEASURES[measure_of(runs[0])]
     print(
-        "\nPCKh@0.5 on the test set, percent; AUROC: how well the weights tell wrong labels from right ones"
+        f"\n{measure} on the test set, percent; AUROC: how well the weights tell wrong labels from right ones"
     )
-    print(table(list(COLUMNS), [row for run in runs for row in rows_of(run, run["mode"])]))
+    print(table(list(columns_of(groups)), [row for run in runs for row in rows_of(run, run["mode"], groups)]))
     print(f"\n{len(runs)} runs, seeds {', '.join(sorted({str(run['seed']) for run in runs}))}")
     for run in runs:
         print(f"{run['mode']}: {run['output']}/results.json, curves in {run['log']}")

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.core import command as shared
 from lib.core.data import source_of_run
 from lib.core.errors import InputError
+from lib.core.layouts import annotation_files, in_coco_layout
 from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.coco import annotation_file
 from lib.ignoring.export import cleaned, ignored
 from lib.ignoring.ledger import read_ledger
 from lib.utils.files import write_text
@@ -34,7 +34,7 @@ def summary(people: Annotations, dropped: np.ndarray, threshold: float) -> str:
         f"those with a weight below {threshold:g}"
     ]
     for j, (name, native) in enumerate(zip(people.mapping.names, people.mapping.native)):
-        called = name if name == native else f"{name} ({native})"
+        called = name if name == native else f"{name} ({native or 'not in the source'})"
         lines.append(f"  {called:16}{dropped[:, j].sum():8} of {labelled[:, j].sum()}")
     return "\n".join(lines)
 
@@ -57,9 +57,9 @@ def command(words: list[str] | None) -> Path:
 
     config, people, _ = source_of_run(arguments.run)
     source = config.DATASET_SRC
-    if source.DATASET != "coco":
+    if not in_coco_layout(source):
         raise InputError(f"{arguments.run}: its source is in the layout of {source.DATASET}, expected coco")
-    path = annotation_file(source.ROOT, source.TRAIN_SET)
+    path = annotation_files(source, source.TRAIN_SET)[0]
     if arguments.output.resolve() == path.resolve():
         raise InputError(f"--output {arguments.output} is the source's own annotation file; name another")
     dropped = ignored(

@@ -13,10 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core import command as shared
 from lib.core.data import build_data
-from lib.core.errors import InputError
 from lib.core.profiling import profile
 from lib.core.training import Folders, train
-from lib.ignoring.modes import MODES, Mode
 
 FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} | shared.FLAGS
 
@@ -24,24 +22,13 @@ FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} |
 def build_parser() -> argparse.ArgumentParser:
     parser = shared.settings_parser(__doc__, FLAGS)
     parser.add_argument("--profile", nargs="?", type=int, const=10, metavar="STEPS", help="don't train: say where the time of a step goes, over STEPS of them (default 10), and write torch's trace")  # fmt: skip
-    modes = parser.add_argument_group("mode, exactly one of")
-    for mode in MODES.values():
-        modes.add_argument(f"--{mode.name}", action="store_true", help=mode.meaning)
+    shared.add_mode_flags(parser, "mode, exactly one of")
     return parser
-
-
-def chosen_mode(arguments: argparse.Namespace) -> Mode:
-    chosen = [mode for mode in MODES.values() if getattr(arguments, mode.name)]
-    if len(chosen) != 1:
-        found = " and ".join(f"--{mode.name}" for mode in chosen) or "none"
-        names = ", ".join(f"--{name}" for name in MODES)
-        raise InputError(f"exactly one mode must be given, found {found}; the modes are {names}")
-    return chosen[0]
 
 
 def command(words: list[str] | None) -> Path:
     arguments = build_parser().parse_intermixed_args(words)
-    mode = chosen_mode(arguments)
+    mode = shared.chosen_mode(arguments)
     config, notes = shared.configuration(arguments)
     data = build_data(config, mode.uses_source, notes.append)
     names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"

@@ -19,9 +19,9 @@ from lib.core.command import configuration, run_command, settings_parser
 from lib.core.data import evaluation_set
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import evaluate, score_predictions
+from lib.core.layouts import FORMAT, joints_of_network
 from lib.core.results import write_results
 from lib.core.training import Folders, inference_options
-from lib.dataset.keypoints import network_joints
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import load_weights, read_state_dict
 from lib.utils.device import pick_device, set_up_backends
@@ -60,7 +60,9 @@ def command(words: list[str] | None) -> Path:
 
 def _score_file(config: EasyDict, path: str) -> dict:
     group = config.DATASET
-    names = network_joints(config.MODEL.NUM_JOINTS)
+    if group.DATASET == FORMAT:
+        raise InputError(f"--predictions is for mpii and coco, DATASET.DATASET is {FORMAT}")
+    names = joints_of_network(config, group)
     measure, numbers = score_predictions(
         group.DATASET, group.ROOT, group.TEST_SET, names, path, config.TEST.PCKH_LEGACY_01
     )

@@ -9,6 +9,7 @@ from easydict import EasyDict
 
 from lib.core.config import describe_settings, load_config, parse_overrides, settings
 from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
+from lib.ignoring.modes import MODES, Mode
 from lib.models.trained import TrainedPose, load_trained
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
@@ -40,6 +41,25 @@ def settings_parser(description: str, flags: dict[str, str] = FLAGS) -> argparse
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, over the YAML file")
     parser.set_defaults(setting_flags=flags)
     return parser
+
+
+def add_mode_flags(parser: argparse.ArgumentParser, title: str) -> None:
+    """A flag for each of the nine modes; see `chosen_mode`."""
+    group = parser.add_argument_group(title)
+    for mode in MODES.values():
+        group.add_argument(f"--{mode.name}", action="store_true", help=mode.meaning)
+
+
+def chosen_mode(arguments: argparse.Namespace, default: str | None = None) -> Mode:
+    """The one mode whose flag is given, or the one called ``default``. Raises InputError."""
+    chosen = [mode for mode in MODES.values() if getattr(arguments, mode.name)]
+    if not chosen and default:
+        return MODES[default]
+    if len(chosen) != 1:
+        found = " and ".join(f"--{mode.name}" for mode in chosen) or "none"
+        names = ", ".join(f"--{name}" for name in MODES)
+        raise InputError(f"exactly one mode must be given, found {found}; the modes are {names}")
+    return chosen[0]
 
 
 def configuration(arguments: argparse.Namespace) -> tuple[EasyDict, list[str]]:
@@ -74,9 +94,13 @@ def trained_of(arguments: argparse.Namespace) -> TrainedPose:
 
 
 def run_command(command: Callable[[list[str] | None], Any], words: list[str] | None) -> int:
-    """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line."""
+    """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line.
+
+    The code is 0 where all went well, unless what the command returns has an ``exit_code`` of its own.
+    """
     try:
-        print(command(words))
+        result = command(words)
+        print(result)
     except InputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
@@ -92,4 +116,4 @@ def run_command(command: Callable[[list[str] | None], Any], words: list[str] | N
     except StoppedError as error:
         print(one_line(error), file=sys.stderr)
         return 128 + error.signal  # as shells say it of a process that a signal ended
-    return 0
+    return getattr(result, "exit_code", 0)

@@ -3,7 +3,9 @@
 import difflib
 import itertools
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -81,7 +83,7 @@ def dump_config(config: EasyDict) -> str:
     """The configuration as YAML that ``load_config`` reads back to the same."""
 
     def plain(node: Any) -> Any:
-        return {k: plain(v) for k, v in node.items()} if isinstance(node, dict) else node
+        return {k: plain(v) for k, v in node.items()} if isinstance(node, Mapping) else node
 
     return yaml.safe_dump(plain(config), sort_keys=False)
 
@@ -165,13 +167,17 @@ def _flatten(tree: dict, where: str, prefix: str = "") -> dict[str, Any]:
     flat = {}
     for name, value in tree.items():
         key = f"{prefix}{name}"
-        if isinstance(value, dict) and (value or key in sections):
+        if isinstance(value, dict) and (value or key in sections) and not _is_mapping(key):
             flat |= _flatten(value, where, f"{key}.")
         elif key in sections:
             raise InputError(f"{where}: {key} is a section of settings, found {shown(value)}")
         else:
             flat[key] = value
     return flat
+
+
+def _is_mapping(key: str) -> bool:
+    return key in settings() and isinstance(settings()[key].default, dict)
 
 
 def _known(key: str, where: str) -> Setting:
@@ -194,6 +200,11 @@ def _checked(key: str, value: Any, where: str) -> Any:
         if key.endswith("_SIZE") and len(items) != 2:
             raise InputError(f"{where}: {key} is a width and a height, found {shown(value)}")
         result: Any = items
+    elif isinstance(setting.default, dict):
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: {key} is {{name: name, ...}}, found {shown(value)}")
+        pairs = [(_typed(key, k, "", where), _typed(key, v, "", where)) for k, v in value.items()]
+        result, items = dict(pairs), []
     else:
         result = items = _typed(key, value, setting.default, where)
         items = [items]
@@ -237,5 +248,9 @@ def _nest(flat: dict[str, Any]) -> EasyDict:
         node = tree
         for part in path:
             node = node.setdefault(part, {})
+        if isinstance(value, dict):
+            value = MappingProxyType(
+                value
+            )  # of a dictionary EasyDict would make attributes: names are anybody's
         node[name] = list(value) if isinstance(value, list) else value
     return EasyDict(tree)

@@ -7,18 +7,31 @@ from pathlib import Path
 import numpy as np
 from easydict import EasyDict
 
+from lib.core.coco_evaluation import ObjectKind
 from lib.core.config import load_config
 from lib.core.errors import InputError
-from lib.core.evaluation_sets import COCOSet, EvaluationSet, MPIISet
+from lib.core.evaluation_sets import COCOSet, EvaluationSet, MPIISet, ObjectSet
 from lib.core.heatmap import HeatmapCodec
-from lib.dataset import coco, mpii
+from lib.core.layouts import (
+    FORMAT,
+    annotation_files,
+    called,
+    category_of,
+    in_coco_layout,
+    mapping_of,
+    notes_on_joints,
+    notes_on_sides,
+    picture_folder,
+    sigmas_of,
+)
+from lib.dataset import mpii
 from lib.dataset.annotation_cache import Reading, read_once
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco import read_objects
 from lib.dataset.detections import read_detections
 from lib.dataset.injection import changed_labels, inject
 from lib.dataset.joints import Augmentation, KeypointDataset
-from lib.dataset.keypoints import joint_mapping, network_joints
+from lib.dataset.pictures import PictureFolder
 from lib.dataset.truth import Truth, read_truth_of, truth_beside, write_truth_of
 
 INJECTED_TRUTH = "injected_truth.json"
@@ -46,15 +59,19 @@ class Data:
 def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
     """Source and target of main.py, all annotations read and checked; InputError for what cannot be used."""
     source, target = config.DATASET_SRC, config.DATASET_TARGET
-    if target.DATASET != "mpii":
-        raise InputError("DATASET_TARGET.DATASET: the target is evaluated with PCKh, so it must be mpii")
+    if target.DATASET == "coco":
+        raise InputError(
+            "DATASET_TARGET.DATASET: the target is evaluated with PCKh or PCK, so it must be mpii or coco_format"
+        )
+    cut = target.DATASET == FORMAT and target.VAL_SET == target.TRAIN_SET
     people = truth = None
     if uses_source:
         people, truth = read_source(config, report)
     elif config.LBI.INJECT_NOISE:
         report("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
-    validation = evaluation_set(target, target.VAL_SET, config, "validation V", report)
-    trained = _training_set(_people_to_train_on(target, config, report), target, config, "target T", report)
+    validation = evaluation_set(target, target.VAL_SET, config, "validation V", report, True if cut else None)
+    on = _people_to_train_on(target, config, report, False if cut else None)
+    trained = _training_set(on, target, config, "target T", report)
     if config.LBI.VAL_IN_TRAIN:
         trained.annotations = trained.annotations.joined(validation.dataset.annotations)
         report(f"LBI.VAL_IN_TRAIN: V is trained on too, {len(trained)} people together, and chooses nothing")
@@ -65,7 +82,12 @@ def build_data(config: EasyDict, uses_source: bool, report: Report) -> Data:
         test=evaluation_set(target, target.TEST_SET, config, "test", report),
         source_truth=truth,
     )
-    _report_label_shift(data, report)
+    for note in notes_on_sides(data.joints):
+        report(note)
+    if data.source is not None:
+        of_source, of_target = data.source.annotations.mapping, data.target.annotations.mapping
+        for note in notes_on_joints(of_source, of_target, source.JOINTS):
+            report(note)
     return data
 
 
@@ -83,10 +105,12 @@ def read_source(config: EasyDict, report: Report = lambda line: None) -> tuple[A
     """
     group, lbi = config.DATASET_SRC, config.LBI
     on_disk = _people_to_train_on(group, config, report)
-    truth = truth_beside(group.ROOT, group.TRAIN_SET, on_disk)
+    truth = (
+        truth_beside(annotation_files(group, group.TRAIN_SET)[0], on_disk) if in_coco_layout(group) else None
+    )
     if not lbi.INJECT_NOISE:
         return on_disk, truth
-    if group.DATASET != "coco":
+    if not in_coco_layout(group):
         raise InputError(
             f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {group.DATASET}"
         )
@@ -129,8 +153,10 @@ def source_of_run(folder: Path) -> tuple[EasyDict, Annotations, Truth | None]:
     return config, people, truth
 
 
-def _people_to_train_on(group: EasyDict, config: EasyDict, report: Report) -> Annotations:
-    return read_people(group, group.TRAIN_SET, config, build_codec(config.MODEL), report)
+def _people_to_train_on(
+    group: EasyDict, config: EasyDict, report: Report, validation: bool | None = None
+) -> Annotations:
+    return read_people(group, group.TRAIN_SET, config, build_codec(config.MODEL), report, validation)
 
 
 def _training_set(
@@ -151,28 +177,48 @@ def _keypoint_dataset(
 
 
 def evaluation_set(
-    group: EasyDict, image_set: str, config: EasyDict, role: str, report: Report
+    group: EasyDict,
+    image_set: str,
+    config: EasyDict,
+    role: str,
+    report: Report,
+    validation: bool | None = None,
 ) -> EvaluationSet:
-    """The people of ``image_set`` to be evaluated on: annotated ones, or (COCO) detected ones."""
+    """The people of ``image_set`` to be evaluated on: annotated ones, or (COCO) detected ones.
+
+    ``validation``: see `read_people`.
+    """
     codec, test = build_codec(config.MODEL), config.TEST
-    names = network_joints(config.MODEL.NUM_JOINTS)
-    _expect_labels(group.DATASET, names)
+    mapping = mapping_of(config, group, image_set)
 
     def dataset(people: Annotations) -> KeypointDataset:
         _report_people(people, group, image_set, role, report)
         return _keypoint_dataset(people, None, config)
 
+    def annotated() -> Annotations:
+        return read_people(group, image_set, config, codec, report, validation)
+
     if group.DATASET == "mpii":
-        return MPIISet(dataset(read_people(group, image_set, config, codec, report)), test.PCKH_LEGACY_01)
+        return MPIISet(dataset(annotated()), test.PCKH_LEGACY_01)
+    (file,) = annotation_files(group, image_set)
+    if group.DATASET == FORMAT:
+        if not test.USE_GT_BBOX:
+            raise InputError(
+                "TEST.USE_GT_BBOX false is for coco; coco_format is evaluated on annotated boxes"
+            )
+        sigmas = sigmas_of(group, mapping.names)
+        report(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in group.SIGMAS)} (SIGMAS)")
+        kind = ObjectKind(category_of(group, image_set).number, tuple(sigmas.tolist()))
+        return ObjectSet(dataset(annotated()), file, kind, test.IN_VIS_THRE, test.OKS_THRE)
     if test.USE_GT_BBOX:
-        people = read_people(group, image_set, config, codec, report)
+        people = annotated()
         image_ids, scores = people.image_ids, np.ones(len(people))
     else:
         detected = read_detections(
             test.COCO_BBOX_FILE,
             group.ROOT,
             image_set,
-            names,
+            mapping.names,
             codec.image_size[0] / codec.image_size[1],
             test.IMAGE_THRE,
             test.BBOX_THRE,
@@ -180,13 +226,12 @@ def evaluation_set(
         )
         people, scores = detected.annotations, detected.scores
         image_ids = people.image_ids
-    file = annotation_file(group.ROOT, image_set)
     return COCOSet(dataset(people), file, image_ids, scores, test.IN_VIS_THRE, test.OKS_THRE)
 
 
 def _report_people(people: Annotations, group: EasyDict, image_set: str, role: str, report: Report) -> None:
     report(
-        f"{role}: {len(people)} people in {len(np.unique(people.picture))} pictures"
+        f"{role}: {len(people)} {called(group)} in {len(np.unique(people.picture))} pictures"
         f" ({group.DATASET} {image_set}, {group.ROOT})"
     )
 
@@ -197,45 +242,53 @@ def read_people(
     config: EasyDict,
     codec: HeatmapCodec,
     report: Report = lambda line: None,
+    validation: bool | None = None,
 ) -> Annotations:
-    """The people of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes.
+    """The people (or other objects) of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes.
 
+    ``validation`` true or false: only V's third of them, or the rest, as DATASET_TARGET.SPLIT cuts.
     With DATASET.ANNOTATION_CACHE from the file that an earlier start made, see annotation_cache.py.
     """
-    names = network_joints(config.MODEL.NUM_JOINTS)
+    mapping = mapping_of(config, group, image_set)
     aspect = codec.image_size[0] / codec.image_size[1]
-    _expect_labels(group.DATASET, names)
+    category, split = category_of(group, image_set), config.DATASET_TARGET.SPLIT
+    folder = picture_folder(group, image_set)
     asked = {"set": image_set, "aspect": aspect}
-    if group.DATASET == "coco":
-        files, folder = (annotation_file(group.ROOT, image_set),), coco.picture_folder(group.ROOT, image_set)
-    else:
-        files, folder = mpii.annotation_files(group.ROOT, image_set), mpii.picture_folder(group.ROOT)
-        asked["split"] = config.DATASET_TARGET.SPLIT
+    if group.DATASET == "mpii":
+        asked["split"] = split
+    if category is not None:
+        asked["category"] = category.number
 
     def read() -> Annotations:
-        if group.DATASET == "coco":
-            return coco.read_coco(group.ROOT, image_set, names, aspect, group.DATA_FORMAT)
-        return mpii.read_mpii(group.ROOT, image_set, names, aspect, asked["split"], group.DATA_FORMAT)
+        if group.DATASET == "mpii":
+            return mpii.read_mpii(
+                group.ROOT, image_set, mapping.names, aspect, split, group.DATA_FORMAT, mapping
+            )
+
+        def open_pictures() -> PictureFolder:
+            return PictureFolder(folder, group.DATA_FORMAT, reading.nested)
+
+        return read_objects(reading.files[0], open_pictures, mapping, aspect, category and category.number)
 
     reading = Reading(
-        f"{group.DATASET}_{image_set}",
-        joint_mapping(group.DATASET, names),
+        f"{group.DATASET}_{Path(image_set).stem}",
+        mapping,
         asked,
-        files,
+        annotation_files(group, image_set),
         folder,
         group.DATA_FORMAT,
+        nested=category is not None,
     )
     kept_in = Path(config.OUTPUT_DIR) / "annotations" if config.DATASET.ANNOTATION_CACHE else None
-    return read_once(kept_in, reading, read, report)
-
-
-def _expect_labels(dataset: str, names: tuple[str, ...]) -> None:
-    try:
-        joint_mapping(dataset, names)
-    except KeyError as joint:
+    people = read_once(kept_in, reading, read, report)
+    if validation is None:
+        return people
+    part = people.subset(mpii.validation_part(people, split) == validation)
+    if not len(part):
         raise InputError(
-            f"MODEL.NUM_JOINTS is {len(names)}, but {dataset} has no label for {joint}"
-        ) from None
+            f"{reading.files[0]}: too few pictures to be cut into T and V (DATASET_TARGET.SPLIT)"
+        )
+    return part
 
 
 def build_codec(model: EasyDict) -> HeatmapCodec:
@@ -251,16 +304,3 @@ def build_codec(model: EasyDict) -> HeatmapCodec:
             f" and {model.EXTRA.NUM_DECONV_LAYERS} transposed convolutions it is {network[0]} x {network[1]}"
         )
     return HeatmapCodec(size, given, model.EXTRA.SIGMA)
-
-
-def _report_label_shift(data: Data, report: Report) -> None:
-    """Say which joints mean one thing in the source and another in the target."""
-    if data.source is None:
-        return
-    source, target = data.source.annotations.mapping, data.target.annotations.mapping
-    for joint, of_source, of_target in zip(source.names, source.native, target.native):
-        if of_source != of_target:
-            report(
-                f"label shift: {joint} is {of_source} in the source ({source.dataset})"
-                f" but {of_target} in the target ({target.dataset})"
-            )

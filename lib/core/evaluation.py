@@ -1,4 +1,4 @@
-"""How right joints are: accuracy of heatmaps while training, and PCKh on MPII."""
+"""How right joints are: accuracy of heatmaps while training, PCKh on MPII, and PCK of any objects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ def head_sizes_from_scales(scales: np.ndarray) -> np.ndarray:
 
 
 def normalised_errors(predicted: np.ndarray, truth: np.ndarray, head_sizes: np.ndarray) -> np.ndarray:
-    """Distances [N, J] of predicted and true joints [N, J, 2] in head sizes [N].
+    """Distances [N, J] of predicted and true joints [N, J, 2] in lengths [N], such as head sizes.
 
     Raises InputError where the two hold different numbers of people or joints.
     """
@@ -139,6 +139,18 @@ def pckh(
     for key, hit in (("Mean", near), ("Mean@0.1", very_near)):
         result[key] = 100 * float(_rate(hit[:, in_mean].ravel(), counted[:, in_mean].ravel()))
     return result
+
+
+def pck(errors: np.ndarray, visible: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """PCK@0.1 in percent per joint, the mean of those, and the mean of PCK@0.05 (Yang and Ramanan's measure).
+
+    errors: [N, J] in lengths of the box's longer side; visible: [N, J]; names: the J joints. NaN for a joint
+    that is never visible; it does not count in the means.
+    """
+    counted = np.asarray(visible) > 0
+    near, very_near = (100 * _rate((errors <= limit) & counted, counted) for limit in (0.1, 0.05))
+    means = {"Mean": _mean_of_known(near), "Mean@0.05": _mean_of_known(very_near)}
+    return dict(zip(names, near.tolist())) | means
 
 
 def _rate(hit: np.ndarray, counted: np.ndarray) -> np.ndarray:

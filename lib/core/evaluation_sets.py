@@ -1,4 +1,4 @@
-"""Data sets that a network is evaluated on, each with the measure of its field: PCKh or AP."""
+"""Data sets that a network is evaluated on, each with the measure of its field: PCKh, AP or PCK."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,9 +11,15 @@ import torch
 from scipy.io import savemat
 from torch import nn
 
-from lib.core.coco_evaluation import coco_average_precision, coco_results, read_coco_results
+from lib.core.coco_evaluation import (
+    ObjectKind,
+    coco_average_precision,
+    coco_results,
+    object_average_precision,
+    read_coco_results,
+)
 from lib.core.errors import InputError
-from lib.core.evaluation import normalised_errors, pckh, read_mpii_predictions, read_mpii_truth
+from lib.core.evaluation import normalised_errors, pck, pckh, read_mpii_predictions, read_mpii_truth
 from lib.core.inference import InferenceOptions, Predictions, predict
 from lib.dataset.coco import annotation_file
 from lib.dataset.joints import KeypointDataset
@@ -31,7 +37,7 @@ class EvaluationSet(ABC):
 
     @abstractmethod
     def score(self, found: Predictions) -> dict[str, float]:
-        """The numbers, in percent for PCKh and in [0, 1] for AP."""
+        """The numbers, in percent for PCKh and PCK and in [0, 1] for AP."""
 
     @abstractmethod
     def save(self, found: Predictions, folder: Path) -> Path:
@@ -92,6 +98,44 @@ class COCOSet(EvaluationSet):
             people.sizes[found.index].prod(axis=1),
             self.in_vis_thre,
             self.oks_thre,
+        )
+
+
+@dataclass(frozen=True)
+class ObjectSet(EvaluationSet):
+    """Objects of any kind in COCO's format, evaluated on their annotated boxes."""
+
+    annotation_file: Path
+    kind: ObjectKind
+    in_vis_thre: float
+    oks_thre: float
+    measure = "PCK"
+    headline = "Mean"
+
+    def score(self, found: Predictions) -> dict[str, float]:
+        """PCK, and OKS-AP in percent like it."""
+        objects = self.dataset.annotations.subset(found.index)
+        errors = normalised_errors(found.joints, objects.joints, objects.box_sizes)
+        everyone = self.dataset.annotations.ids.tolist()
+        precision = object_average_precision(self.annotation_file, self._results(found), self.kind, everyone)
+        return pck(errors, objects.visible, objects.mapping.names) | {"OKS-AP": 100 * precision}
+
+    def save(self, found: Predictions, folder: Path) -> Path:
+        path = folder / "keypoints_results.json"
+        write_text(path, json_tricks.dumps(self._results(found), primitives=True))
+        return path
+
+    def _results(self, found: Predictions) -> list[dict]:
+        objects = self.dataset.annotations
+        return coco_results(
+            found.joints,
+            found.scores,
+            objects.image_ids[found.index],
+            np.ones(len(found.index)),
+            objects.sizes[found.index].prod(axis=1),
+            self.in_vis_thre,
+            self.oks_thre,
+            kind=self.kind,
         )
 
 

@@ -10,7 +10,6 @@ from lib.core.config import dump_config, settings_in
 from lib.core.errors import InputError, shown
 from lib.core.schedule import trains_source_first
 from lib.core.state import State
-from lib.dataset.keypoints import network_joints
 from lib.ignoring.modes import Mode
 from lib.utils.checkpoint import load_newest, save_checkpoint
 from lib.utils.files import remove_unfinished
@@ -26,19 +25,19 @@ WITHIN_EPOCH = ("TRAIN.STEPS_PER_EPOCH", "TRAIN.BATCH_SIZE")  # say where in its
 class Keeper:
     """Writes the checkpoints of one run into ``folder``; each has all of ``state`` and the settings.
 
-    ``written()``: bytes of metrics.jsonl so far, so that going on from here repeats none of it.
+    ``joints``: the network's. ``written()``: bytes of metrics.jsonl so far, so that going on from here
+    repeats none of it.
     """
 
-    def __init__(self, folder: Path, config: EasyDict, state: State, written: Callable[[], int]):
+    def __init__(
+        self, folder: Path, config: EasyDict, state: State, joints: tuple[str, ...], written: Callable[[], int]
+    ):
         self.folder = folder
         self.state = state
         self.written = written
         self.minutes = config.TRAIN.SAVE_EVERY_MINUTES
         self.saved = time.monotonic()
-        self.settings = {
-            "config": dump_config(config),
-            "joints": list(network_joints(config.MODEL.NUM_JOINTS)),
-        }
+        self.settings = {"config": dump_config(config), "joints": list(joints)}
 
     def due(self) -> bool:
         """TRAIN.SAVE_EVERY_MINUTES have gone by since the last checkpoint."""

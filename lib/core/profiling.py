@@ -1,6 +1,5 @@
 """Where the time of a training step goes: some steps of a run under torch's profiler."""
 
-import time
 from pathlib import Path
 
 from easydict import EasyDict
@@ -10,13 +9,13 @@ from torch.profiler import profile as torch_profile
 from lib.core.batches import Batches
 from lib.core.data import Data
 from lib.core.errors import InputError
-from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
-from lib.core.schedule import Phase, phases
-from lib.core.state import State, build_state
+from lib.core.schedule import phases
+from lib.core.state import build_state
+from lib.core.steps import Steps
 from lib.core.training import Folders
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Mode
-from lib.utils.device import pick_device, set_up_backends, wait_for_device
+from lib.utils.device import pick_device, set_up_backends
 from lib.utils.log import close_log, open_log
 from lib.utils.profile import spans, table, totals
 
@@ -40,7 +39,7 @@ def profile(config: EasyDict, mode: Mode, data: Data, folders: Folders, notes: l
         for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
             log.info(line)
         for phase in phases(config, mode):
-            take = _Steps(config, phase, state, Batches(config, phase, data, state, device, log))
+            take = Steps(config, phase, state, Batches(config, phase, data, state, device, log))
             take(WARM_UP)
             with torch_profile(activities=_activities(device.type)) as profiler:
                 seconds = take(steps)
@@ -55,30 +54,6 @@ def profile(config: EasyDict, mode: Mode, data: Data, folders: Folders, notes: l
     finally:
         close_log()
     return folders.output
-
-
-class _Steps:
-    """Steps of a phase as in training, past LBI.WARMUP."""
-
-    def __init__(self, config: EasyDict, phase: Phase, state: State, batches: Batches):
-        self.config = config
-        self.phase = phase
-        self.state = state
-        self.batches = batches
-
-    def __call__(self, count: int) -> float:
-        """The seconds that ``count`` steps took."""
-        wait_for_device()
-        begun = time.perf_counter()
-        for _ in range(count):
-            weighting = weighting_of(self.config.LBI, self.state, 0, self.config.LBI.WARMUP)
-            passes = {"target": [], "source": [], "validation": []}
-            samples = self.batches.next(self.state.step, weighting)
-            record = take_step(self.config, self.phase, weighting, self.state, *samples, [], passes)
-            self.state.step += 1
-            stop_unless_finite(record, self.state.step)
-        wait_for_device()
-        return time.perf_counter() - begun
 
 
 def _activities(device: str) -> list[ProfilerActivity]:

@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Setting:
-    """One leaf of the configuration. Its type is the type of its default."""
+    """One leaf of the configuration. Its type is the type of its default; a dictionary is of texts by name."""
 
     default: Any
     meaning: str
@@ -15,10 +15,20 @@ class Setting:
     maximum: float | None = None
 
 
+SIGMAS = Setting(
+    [0.05],
+    "coco_format: how far from its label each joint may be found in OKS (COCO's sigmas: 0.025 eyes to 0.107 hips), in the file's order, or one for all",
+    minimum=1e-4,
+    maximum=10,
+)
+
+
 def _data_set(name: str, role: str, **extra: Setting) -> dict[str, Setting]:
     return {
-        "DATASET": Setting(name, f"layout of the {role} data on disk", choices=("coco", "mpii")),
+        "DATASET": Setting(name, f"layout of the {role} data on disk; coco_format: any set in COCO's format, whose sets are named by their annotation file in ROOT", choices=("coco", "mpii", "coco_format")),
         "ROOT": Setting(f"data/{name}", f"folder of the {role} data"),
+        "IMAGES": Setting("images", "coco_format: folder of the pictures in ROOT; {set} in it stands for the annotation file's name without .json"),
+        "CATEGORY": Setting("", "coco_format: name of the category to read (empty: the only one with keypoints)"),
         "DATA_FORMAT": Setting("jpg", "pictures in a folder (jpg), or in a zip file beside where it would be", choices=("jpg", "zip")),
         "FLIP": Setting(True, "mirror half of the training samples"),
         "ROT_FACTOR": Setting(40.0, "standard deviation of the rotation in training, degrees", minimum=0, maximum=360),
@@ -45,7 +55,7 @@ SCHEMA: dict[str, Any] = {
         "NAME": Setting("pose_resnet", "network", choices=("pose_resnet",)),
         "INIT_WEIGHTS": Setting(True, "start from MODEL.PRETRAINED; false starts from random weights"),
         "PRETRAINED": Setting("", "weights to start from: ImageNet's or a pose network's (empty: random)"),
-        "NUM_JOINTS": Setting(13, "joints of the network: 13 shared by COCO and MPII, 16 of MPII, 17 of COCO", choices=(13, 16, 17)),
+        "NUM_JOINTS": Setting(13, "joints of the network: 13 shared by COCO and MPII, 16 of MPII, 17 of COCO; for a target in coco_format as many as it has", minimum=1, maximum=1000),
         "IMAGE_SIZE": Setting([192, 256], "width and height of the network's input, pixels", minimum=32, maximum=8192),
         "STYLE": Setting("pytorch", "where a bottleneck has its stride: pytorch in the 3x3, caffe in the 1x1", choices=("pytorch", "caffe")),
         "EXTRA": {
@@ -70,6 +80,7 @@ SCHEMA: dict[str, Any] = {
             "one data set's (train.py, valid.py)",
             TRAIN_SET=Setting("train", "images and labels to train on"),
             TEST_SET=Setting("valid", "images and labels to evaluate on, after every epoch and at the end"),
+            SIGMAS=SIGMAS,
         ),
         "COLOR_RGB": Setting(True, "read pictures as RGB; false: BGR, for old published pose checkpoints"),
         "CACHE": Setting(False, "keep every picture that was read in memory: for data sets that fit there, in every worker"),
@@ -77,14 +88,20 @@ SCHEMA: dict[str, Any] = {
         "REDUCED_DECODE": Setting(False, "decode JPEG pictures of people far larger than the network's input at 1/2, 1/4 or 1/8 of their size: faster, other pixels"),
         "ON_BAD_IMAGE": Setting("raise", "an unreadable picture stops the run (raise) or is left out and counted (skip)", choices=("raise", "skip")),
     },
-    "DATASET_SRC": _data_set("coco", "source", TRAIN_SET=Setting("train2017", "source images and labels to train on")),
+    "DATASET_SRC": _data_set(
+        "coco",
+        "source",
+        TRAIN_SET=Setting("train2017", "source images and labels to train on"),
+        JOINTS=Setting({}, "where the source calls the target's joints otherwise: {target's name: source's name}; an empty name: the source has no label for it"),
+    ),
     "DATASET_TARGET": _data_set(
         "mpii",
         "target",
         TRAIN_SET=Setting("train_finetune", "T, the target's training part: train_finetune is two thirds of train"),
-        VAL_SET=Setting("train_validate", "V, the target's validation part: train_validate is the other third of train"),
+        VAL_SET=Setting("train_validate", "V, the target's validation part: train_validate is the other third of train; coco_format: a file of its own, or TRAIN_SET's, which is cut likewise then"),
         TEST_SET=Setting("valid", "the target's test part, never used to choose anything"),
         SPLIT=Setting("image", "how train is cut into T and V: by image, or by annotation as the original does", choices=("image", "annotation")),
+        SIGMAS=SIGMAS,
     ),
     "TRAIN": {
         "BATCH_SIZE": Setting(32, "people in a batch of target, and of source unless TRAIN.SRC_BATCH_SIZE says otherwise", minimum=1),

@@ -136,7 +136,7 @@ def _run(
         with MetricsSink(folders.output, folders.board, written, state.step) as sink:
             sink.text("config", f"```\n{dump_config(config)}\n```")
             recorder = Recorder(config, data, state, inference_options(config), sink, log, folders.output)
-            keeper = Keeper(folders.output, config, state, sink.written)
+            keeper = Keeper(folders.output, config, state, data.joints, sink.written)
             with StopRequest() as stop:
                 for phase in phases(config, mode):
                     _run_epochs(config, phase, data, state, device, keeper, stop, recorder, log)

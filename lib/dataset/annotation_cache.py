@@ -39,7 +39,8 @@ class Reading:
 
     name: of the file that keeps them, for people.   mapping: see Annotations.
     settings: all else that is asked for, as JSON has it.   files: whose content is read.
-    pictures: folder whose names are looked up, and data_format: how they are kept there.
+    pictures: folder whose names are looked up, data_format: how they are kept there, and nested: also those
+    of folders in it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Reading:
     files: tuple[Path, ...]
     pictures: Path
     data_format: str
+    nested: bool = False
 
     def asked(self) -> dict:
         """Everything but the content of files, in the form that it has when read back from JSON."""
@@ -178,7 +180,7 @@ def _hash(path: Path) -> str:
 def _all_there(people: Annotations, reading: Reading) -> bool:
     """Whether the readers would still find all pictures, at the same paths."""
     try:
-        paths = PictureFolder(reading.pictures, reading.data_format).paths
+        paths = PictureFolder(reading.pictures, reading.data_format, reading.nested).paths
     except InputError:
         return False
     return set(paths.values()).issuperset(people.pictures)

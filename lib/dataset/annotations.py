@@ -31,6 +31,7 @@ class Annotations:
     head_sizes: [N] length that PCKh divides by, or None where PCKh has no meaning.
     image_ids: [N] the data set's own number of the picture, or None where it has none.
     bounds: [N, 2] width and height of the picture, or None where the annotations don't say.
+    box_sizes: [N] longer side of the box, which PCK divides by, or None where another length is used.
     """
 
     mapping: JointMapping
@@ -44,6 +45,7 @@ class Annotations:
     head_sizes: np.ndarray | None = None
     image_ids: np.ndarray | None = None
     bounds: np.ndarray | None = None
+    box_sizes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

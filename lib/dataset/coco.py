@@ -1,4 +1,5 @@
-"""COCO keypoints: ``annotations/person_keypoints_<set>.json`` and ``images/<set>/`` (or ``images/<set>.zip``)."""
+"""Keypoints in COCO's format, and where COCO itself has them: ``annotations/person_keypoints_<set>.json`` and
+``images/<set>/`` (or ``images/<set>.zip``)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lib.dataset.annotations import (
     whole_column,
     without_garbage_collection,
 )
-from lib.dataset.keypoints import COCO_KEYPOINTS, joint_mapping
+from lib.dataset.keypoints import COCO_KEYPOINTS, JointMapping, joint_mapping
 from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.pictures import PictureFolder
 
@@ -94,25 +95,46 @@ def read_coco_file(path: str | Path) -> COCOFile:
     return COCOFile(path, by_id, tree["annotations"])
 
 
-@without_garbage_collection()
 def read_coco(
     root: str | Path, image_set: str, names: tuple[str, ...], aspect: float, data_format: str = "jpg"
 ) -> Annotations:
-    """Every person of ``image_set`` with at least one labelled keypoint, crowds left out.
+    """Every person of COCO's ``image_set``: `read_objects` of its file, with the network's joints ``names``.
 
-    ``names`` are the network's joints, ``aspect`` the width / height of its input.
     ``data_format`` zip reads the pictures from ``images/<set>.zip``.
-    Raises InputError naming the file and the annotation for whatever cannot be used.
     """
     path = annotation_file(root, image_set)
+    mapping = joint_mapping("coco", names)
+    folder = picture_folder(root, image_set)
+    return read_objects(path, lambda: PictureFolder(folder, data_format), mapping, aspect)
+
+
+@without_garbage_collection()
+def read_objects(
+    path: str | Path,
+    open_pictures: Callable[[], PictureFolder],
+    mapping: JointMapping,
+    aspect: float,
+    category: int | None = None,
+) -> Annotations:
+    """Every object of the COCO file ``path`` with at least one labelled keypoint, crowds left out.
+
+    ``mapping`` says which joints are read from which of the file's keypoints, ``aspect`` is the width / height
+    of the network's input. ``category`` is the number of the objects to read (None: all are people, as in
+    COCO's person files); with it the objects have ``box_sizes``.
+    Raises InputError naming the file and the annotation for whatever cannot be used.
+    """
     coco = read_coco_file(path)
-    folder = PictureFolder(picture_folder(root, image_set), data_format)
+    folder = open_pictures()
     needs = "needs id, image_id, bbox and keypoints"
     people = []
     for annotation in coco.annotations:
         if not isinstance(annotation, dict):
             raise InputError(f"{coco.named(annotation)} {needs}")
-        if not annotation.get("iscrowd", 0):
+        if category is not None and "category_id" not in annotation:
+            raise InputError(f"{coco.named(annotation)} {needs}, and category_id")
+        # Of other sets than COCO's, annotations may be boxes alone.
+        wanted = category is None or (annotation["category_id"] == category and annotation.get("keypoints"))
+        if wanted and not annotation.get("iscrowd", 0):
             people.append(annotation)
 
     def where(k: int) -> str:
@@ -122,7 +144,8 @@ def read_coco(
         people, ("id", "image_id", "keypoints", "bbox"), lambda k: f"{where(k)} {needs}"
     )
     ids = whole_column(ids, where, "id")
-    points = column(keypoints, FLAT, where, "keypoints").reshape(-1, len(COCO_KEYPOINTS), 3)
+    count = len(mapping.own)
+    points = column(keypoints, (3 * count,), where, "keypoints").reshape(-1, count, 3)
     boxes = column(boxes, (4,), where, "bbox")
     areas = column([person.get("area", 1) for person in people], (), where, "area")
     images = coco.images_of(image_ids, where)
@@ -132,7 +155,8 @@ def read_coco(
     last = np.minimum(bounds - 1, first + np.maximum(0, boxes[:, 2:] - 1))
     keep = (areas > 0) & (last >= first).all(axis=1) & points[..., 2].any(axis=1)
     if not keep.any():
-        raise InputError(f"{path}: no person with labelled keypoints, nothing to train on")
+        what = "person" if category is None else f"object of category {category}"
+        raise InputError(f"{path}: no {what} with labelled keypoints, nothing to train on")
 
     pictures: dict[str, int] = {}
     of_image: dict[int, int] = {}
@@ -141,8 +165,10 @@ def read_coco(
             file = folder.path(images[k].file_name, where(k))
             of_image[image_ids[k]] = pictures.setdefault(file, len(pictures))
     image_ids = np.array(image_ids, np.int64)[keep]
-    mapping = joint_mapping("coco", names)
-    points = points[keep][:, list(mapping.index)]
+    points = points[keep]
+    if mapping.missing:  # an empty keypoint at the end, which index -1 reads
+        points = np.concatenate([points, np.zeros((len(points), 1, 3))], axis=1)
+    points = points[:, list(mapping.index)]
     centers, sizes = padded_crops(np.concatenate([first, last - first], axis=1)[keep], aspect)
     return Annotations(
         mapping=mapping,
@@ -155,4 +181,5 @@ def read_coco(
         sizes=sizes,
         image_ids=image_ids,
         bounds=bounds[keep].astype(np.float32),
+        box_sizes=None if category is None else (last - first + 1).max(axis=1)[keep].astype(np.float32),
     )

@@ -21,16 +21,19 @@ def inject(
 
     Returns the people with their new labels, and the truth of those: wrong is what was wrong or became
     so, but for labels that one mistake after another has put where they belong; the right places stay.
-    Joints without a label get none, but by the kind ``visibility``.
-    Raises InputError for noise that cannot be read, and for ``convention``: no second one is known.
+    Joints without a label get none, but by the kind ``visibility``, and those that the data set has no
+    keypoint for never get one.
+    Raises InputError for noise that cannot be read, for ``convention``, since no second one is known, and for
+    kinds that need people's limbs where there are none.
     """
     if truth is None:
         places = np.where(people.visible[..., None] > 0, people.joints, np.nan)
         truth = Truth(places, np.zeros(people.visible.shape, bool))
+    has = people.mapping.labelled
     made = corrupt_in_turn(
-        people.joints,
-        people.visible,
-        people.mapping.names,
+        people.joints[:, has],
+        people.visible[:, has],
+        tuple(people.mapping.names[j] for j in has),
         parse_noises(noise),
         np.random.default_rng([seed, STREAM]),
         size=people.sizes.max(axis=1) / PADDING,  # the longer side of the box, widened to the input's shape
@@ -38,9 +41,9 @@ def inject(
         bounds=people.bounds,
         keep_labelled=True,
     )
-    noisy = replace(
-        people, joints=made.joints.astype(np.float32), visible=made.visible.astype(people.visible.dtype)
-    )
+    joints, visible = people.joints.copy(), people.visible.copy()
+    joints[:, has], visible[:, has] = made.joints, made.visible
+    noisy = replace(people, joints=joints, visible=visible)
     changed = changed_labels(people, noisy)
     known = np.isfinite(truth.right).all(axis=2)
     misplaced = different(truth.right.astype(np.float32), known, noisy.joints, noisy.visible)

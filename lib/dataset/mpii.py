@@ -14,7 +14,7 @@ from lib.dataset.annotations import (
     read_json,
     without_garbage_collection,
 )
-from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
+from lib.dataset.keypoints import MPII_KEYPOINTS, JointMapping, joint_mapping
 from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.pictures import PictureFolder
 
@@ -43,6 +43,7 @@ def read_mpii(
     aspect: float,
     split: str = "image",
     data_format: str = "jpg",
+    mapping: JointMapping | None = None,
 ) -> Annotations:
     """The people of ``image_set``: train, valid, or train_finetune / train_validate.
 
@@ -50,7 +51,8 @@ def read_mpii(
     keeps the people of one picture on one side, ``annotation`` is the original's cut.
     ``data_format`` zip reads the pictures from ``images.zip``.
     A crop's height is the box's side, whatever the input's aspect, so that people appear at the
-    same scale as in crops of COCO. The people's ids are their positions in the file.
+    same scale as in crops of COCO. ``mapping``: how ``names`` are read (None: by name).
+    The people's ids are their positions in the file.
     Raises InputError naming the file and the annotation for whatever cannot be used.
     """
     _, validation = SPLITS.get(image_set, (image_set, None))
@@ -80,7 +82,7 @@ def read_mpii(
         pictures.setdefault(folder.path(name, where(k)), len(pictures)) for k, name in enumerate(files)
     ]
 
-    mapping = joint_mapping("mpii", names)
+    mapping = mapping or joint_mapping("mpii", names)
     index = list(mapping.index)
     side = 200 * scales * PADDING
     head_sizes = head_sizes_from_scales(scales)
@@ -99,7 +101,7 @@ def read_mpii(
         pictures=PackedStrings.of(pictures),
         picture=np.array(picture, np.int32),
         joints=(joints[:, index] - 1).astype(np.float32),  # MATLAB counts pixels from 1
-        visible=visible[:, index].astype(np.float32),
+        visible=(visible[:, index] & (np.array(index) >= 0)).astype(np.float32),
         centers=(middle - 1).astype(np.float32),
         sizes=np.stack([side * aspect, side], axis=1).astype(np.float32),
         head_sizes=head_sizes.astype(np.float32),

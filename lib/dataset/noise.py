@@ -152,28 +152,34 @@ def _mixed(labels, share, rng):
 
 
 class NoiseKind(NamedTuple):
-    """One way for labels to be wrong. apply: (Labels, share, rng) -> Labels."""
+    """One way for labels to be wrong. apply: (Labels, share, rng) -> Labels.
+
+    of_limbs: it is about people's arms and legs, and means nothing for joints of anything else.
+    """
 
     meaning: str
     apply: Callable
+    of_limbs: bool = False
 
 
 NOISE_KINDS = {
     "none": NoiseKind("All labels are right.", _none),
-    "exchange": NoiseKind("Wrist and elbow, or ankle and knee, exchange names; per limb.", _exchange),
-    "limb_swap": NoiseKind("Left and right change places; per pair of arms or legs.", _limb_swap),
-    "person_swap": NoiseKind("Left and right change places in the whole body; per person.", _person_swap),
+    "exchange": NoiseKind("Wrist and elbow, or ankle and knee, exchange names; per limb.", _exchange, True),
+    "limb_swap": NoiseKind("Left and right change places; per pair of arms or legs.", _limb_swap, True),
+    "person_swap": NoiseKind(
+        "Left and right change places in the whole body; per person.", _person_swap, True
+    ),
     "offset": NoiseKind("Moved by a constant share of the person's size; per joint.", _offset),
     "jitter": NoiseKind("Moved far in a random direction; per joint.", _jitter),
     "wrong_person": NoiseKind(
-        "Half the time one limb, else all of it, is another's; per person.", _wrong_person
+        "Half the time one limb, else all of it, is another's; per person.", _wrong_person, True
     ),
     "missing": NoiseKind("The label is removed; per joint.", _missing),
     "visibility": NoiseKind(
         "A joint without a label gets one, within the others' box; per joint.", _visibility
     ),
     "convention": NoiseKind("Marked where another data set marks it; per person.", _convention),
-    "mixed": NoiseKind("Each person draws exchange, limb_swap, person_swap, offset or jitter.", _mixed),
+    "mixed": NoiseKind("Each person draws exchange, limb_swap, person_swap, offset or jitter.", _mixed, True),
 }
 
 
@@ -246,7 +252,8 @@ def corrupt(
     Left or right without a label change names, too: then the label counts as removed here and made there.
     With ``keep_labelled`` such joints keep their names: only ``missing`` and ``visibility`` change which
     joints have a label.
-    Raises InputError where ``convention`` is asked for and the other convention is not known.
+    Raises InputError where ``convention`` is asked for and the other convention is not known, and for a kind
+    that needs arms and legs where ``names`` has none of their joints.
     """
     if kind == "convention" and not elsewhere:
         raise InputError("noise 'convention': no second convention is known for any joint of these people")
@@ -259,6 +266,14 @@ def corrupt(
         bounds=np.asarray(bounds),
         elsewhere=elsewhere or {},
     )
+    if NOISE_KINDS[kind].of_limbs and not right.of(*ARM, *LEG):
+        others = ", ".join(
+            name for name, of in NOISE_KINDS.items() if not of.of_limbs and name != "convention"
+        )
+        raise InputError(
+            f"noise '{kind}' is about people's arms and legs (left_wrist, right_knee, ...), of which these joints "
+            f"have none; any joints can have {others}"
+        )
     made = NOISE_KINDS[kind].apply(right, share, rng)
     if keep_labelled and kind not in ("missing", "visibility"):
         same = made.visible == right.visible

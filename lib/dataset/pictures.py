@@ -20,19 +20,21 @@ class PictureFolder:
     """The pictures of one folder, listed once, so that asking for each of 100,000 costs nothing.
 
     With ``data_format`` zip they are in ``folder``.zip, under ``folder``'s name or at the top.
+    ``nested``: also those of folders in it, whose names are then like a/b.jpg.
     """
 
-    def __init__(self, folder: Path, data_format: str = "jpg"):
+    def __init__(self, folder: Path, data_format: str = "jpg", nested: bool = False):
+        self.nested = nested
         if data_format == "zip":
             self.place = folder.with_name(f"{folder.name}.zip")
-            self.paths = _list_archive(self.place, folder.name)
+            self.paths = _list_archive(self.place, folder.name, nested)
         else:
             self.place = folder
-            self.paths = _list_folder(folder)
+            self.paths = _list_tree(folder) if nested else _list_folder(folder)
 
     def path(self, name: Any, where: str) -> str:
         """What ``read_picture`` takes for the picture ``name`` that the annotation ``where`` asks for."""
-        if not isinstance(name, str) or name != os.path.basename(name):
+        if not isinstance(name, str) or not (self.nested or name == os.path.basename(name)):
             raise InputError(f"{where}: image name {name!r} is not the name of a file in {self.place}")
         if name not in self.paths:
             raise InputError(f"{where}: image {name!r} is not in {self.place}")
@@ -46,7 +48,17 @@ def _list_folder(folder: Path) -> dict[str, str]:
         raise InputError(f"{folder}: cannot read the image folder ({error.strerror})") from None
 
 
-def _list_archive(path: Path, folder: str) -> dict[str, str]:
+def _list_tree(folder: Path) -> dict[str, str]:
+    """{path from ``folder`` on, with slashes: path} of all files below it. Links to folders are not followed."""
+    paths = {}
+    _list_folder(folder)  # os.walk says nothing of a folder that can't be read
+    for place, _, files in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        paths |= {(inside / name).as_posix(): os.path.join(place, name) for name in files}
+    return paths
+
+
+def _list_archive(path: Path, folder: str, nested: bool = False) -> dict[str, str]:
     """{name: path} of the members in ``folder``, or of those at the top where the archive has no such folder."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -60,7 +72,9 @@ def _list_archive(path: Path, folder: str) -> dict[str, str]:
     return {
         name: f"{path}@/{member}"
         for member in members
-        if member.startswith(prefix) and _is_file_name(name := member.removeprefix(prefix))
+        if member.startswith(prefix)
+        and _is_file_name(os.path.basename(name := member.removeprefix(prefix)))
+        and (nested or _is_file_name(name))
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations, numbers, read_json
-from lib.dataset.coco import FLAT, annotation_file
+from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.utils.files import write_text
 
@@ -24,17 +24,21 @@ class Truth:
 
 
 def truth_file(root: str | Path, image_set: str) -> Path:
-    """Where the right labels of a COCO-layout set lie."""
-    path = annotation_file(root, image_set)
-    return path.with_name(f"{path.stem}_truth.json")
+    """Where the right labels of COCO's ``image_set`` lie."""
+    return file_beside(annotation_file(root, image_set))
 
 
-def read_truth(path) -> dict:
-    """Read the right labels that lie beside a noisy annotation file.
+def file_beside(annotations: Path) -> Path:
+    """Where the right labels of the COCO-layout file ``annotations`` lie."""
+    return annotations.with_name(f"{annotations.stem}_truth.json")
 
-    The file is {"noise": str, "seed": int, "annotations": {id: {"keypoints": [51 numbers, as in COCO],
-    "wrong": [17 booleans, whether the noisy label differs]}}}.
-    Returns the same with integer ids, keypoints [17, 3] float and wrong [17] bool. Raises InputError.
+
+def read_truth(path, joints: int = len(COCO_KEYPOINTS)) -> dict:
+    """Read the right labels that lie beside a noisy annotation file, of objects with K = ``joints`` keypoints.
+
+    The file is {"noise": str, "seed": int, "annotations": {id: {"keypoints": [3 K numbers, as in COCO],
+    "wrong": [K booleans, whether the noisy label differs]}}}.
+    Returns the same with integer ids, keypoints [K, 3] float and wrong [K] bool. Raises InputError.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), dict):
@@ -43,7 +47,7 @@ def read_truth(path) -> dict:
         raise InputError(
             f"{path}: expected the keys 'noise', 'seed' and 'annotations', found {sorted(content)}"
         )
-    truth, joints = {}, len(COCO_KEYPOINTS)
+    truth = {}
     for number, label in content["annotations"].items():
         where = f"{path}: annotation {number:.80}"
         try:
@@ -52,7 +56,7 @@ def read_truth(path) -> dict:
             raise InputError(f"{where}: expected a whole number, with 'keypoints' and 'wrong'") from None
         if not isinstance(wrong, list) or len(wrong) != joints or not all(w in (0, 1) for w in wrong):
             raise InputError(f"{where}: 'wrong' should be {joints} booleans, found {wrong!r:.80}")
-        keypoints = numbers(keypoints, FLAT, where, "keypoints").reshape(joints, 3)
+        keypoints = numbers(keypoints, (3 * joints,), where, "keypoints").reshape(joints, 3)
         truth[key] = {"keypoints": keypoints, "wrong": np.array(wrong, bool)}
     return {"noise": content["noise"], "seed": content["seed"], "annotations": truth}
 
@@ -60,7 +64,7 @@ def read_truth(path) -> dict:
 def write_truth(
     path: str | Path, noise: str, seed: int, ids: Iterable[int], keypoints: np.ndarray, wrong: np.ndarray
 ) -> None:
-    """Write what ``read_truth`` reads: right labels ``keypoints`` [N, 17, 3] and ``wrong`` [N, 17]."""
+    """Write what ``read_truth`` reads: right labels ``keypoints`` [N, K, 3] and ``wrong`` [N, K]."""
     labels = {
         int(number): {"keypoints": right.ravel().tolist(), "wrong": changed.tolist()}
         for number, right, changed in zip(ids, keypoints, wrong)
@@ -71,34 +75,38 @@ def write_truth(
 def write_truth_of(path: str | Path, noise: str, seed: int, people: Annotations, truth: Truth) -> None:
     """Write the truth of ``people`` of a COCO-layout set.
 
-    Visibility is 2 where the right label is known and 0 elsewhere, so also for COCO's keypoints that
+    Visibility is 2 where the right label is known and 0 elsewhere, so also for the set's keypoints that
     are not among the joints of ``people``.
     """
-    keypoints = np.zeros((len(people), len(COCO_KEYPOINTS), 3))
+    mapping = people.mapping
+    keypoints = np.zeros((len(people), len(mapping.own), 3))
     wrong = np.zeros(keypoints.shape[:2], bool)
     known = np.isfinite(truth.right).all(axis=2, keepdims=True)
-    index = list(people.mapping.index)
-    keypoints[:, index] = np.where(known, np.concatenate([truth.right, 2.0 * known], axis=2), 0)
-    wrong[:, index] = truth.wrong
+    right = np.where(known, np.concatenate([truth.right, 2.0 * known], axis=2), 0)
+    index = [mapping.index[j] for j in mapping.labelled]
+    keypoints[:, index] = right[:, mapping.labelled]
+    wrong[:, index] = truth.wrong[:, mapping.labelled]
     write_truth(path, noise, seed, people.ids, keypoints, wrong)
 
 
-def truth_beside(root: str | Path, image_set: str, people: Annotations) -> Truth | None:
-    """The truth beside the annotations of a COCO-layout set; None where nobody knows it."""
-    path = truth_file(root, image_set)
-    if people.mapping.dataset != "coco" or not path.exists():
-        return None
-    return read_truth_of(path, people)
+def truth_beside(annotations: Path, people: Annotations) -> Truth | None:
+    """The truth beside the COCO-layout file ``annotations``; None where nobody knows it."""
+    path = file_beside(annotations)
+    return read_truth_of(path, people) if path.exists() else None
 
 
 def read_truth_of(path: str | Path, people: Annotations) -> Truth:
     """The truth in the file ``path``, for these ``people``. Raises InputError where one is not in it."""
-    truth = read_truth(path)["annotations"]
-    index = list(people.mapping.index)
+    mapping = people.mapping
+    truth = read_truth(path, len(mapping.own))["annotations"]
     try:
         labels = [truth[number] for number in people.ids.tolist()]
     except KeyError as number:
         raise InputError(f"{path}: has no annotation {number}") from None
-    right = np.array([label["keypoints"] for label in labels])[:, index]
-    wrong = np.array([label["wrong"] for label in labels])[:, index]
-    return Truth(np.where(right[..., 2:] > 0, right[..., :2], np.nan), wrong)
+    right = np.full((len(people), len(mapping.names), 2), np.nan)
+    wrong = np.zeros(right.shape[:2], bool)
+    index = [mapping.index[j] for j in mapping.labelled]
+    points = np.array([label["keypoints"] for label in labels])[:, index]
+    right[:, mapping.labelled] = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
+    wrong[:, mapping.labelled] = np.array([label["wrong"] for label in labels])[:, index]
+    return Truth(right, wrong)

@@ -19,13 +19,15 @@ def cleaned(tree: dict, people: Annotations, dropped: np.ndarray) -> dict:
     All else is as it was. Raises InputError where two annotations have the same id.
     """
     position = positions_by_id(people)
+    index = people.mapping.index
+    read = [(j, index[j]) for j in people.mapping.labelled]
 
     def without_dropped(annotation: dict) -> dict:
         i = position.get(annotation.get("id"))
         if i is None or annotation.get("iscrowd", 0):
             return annotation
         keypoints = list(annotation["keypoints"])
-        for j, k in enumerate(people.mapping.index):
+        for j, k in read:
             label = slice(3 * k, 3 * k + 3)
             keypoints[label] = [0, 0, 0] if dropped[i, j] else _trained_on(keypoints[label], people, i, j)
         if keypoints == annotation["keypoints"]:

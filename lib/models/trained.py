@@ -11,7 +11,7 @@ from torch import Tensor
 from lib.core.config import kept_settings
 from lib.core.errors import InputError
 from lib.core.heatmap import HeatmapCodec
-from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation, network_joints
+from lib.dataset.keypoints import SHARED_KEYPOINTS, network_joints
 from lib.models.pose_resnet import RESNETS, Bottleneck, PoseResNet
 from lib.models.weights import load_weights, read_weights_file, state_dict_of
 
@@ -140,14 +140,9 @@ def _joints(content: Any, count: int, path: str | Path) -> tuple[str, ...]:
             raise InputError(
                 f"{path}: {count} joints whose names are not known; expected 13, 16 or 17, or 'joints' in the file"
             ) from None
-    try:
-        if len(set(names)) != count:
-            raise ValueError
-        flip_permutation(tuple(names))
-    except (TypeError, ValueError, AttributeError):
-        raise InputError(
-            f"{path}: 'joints' should be {count} different names, each left_ one with its right_ one, found {names!r:.200}"
-        ) from None
+    known = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if not known or not len(set(names)) == len(names) == count:
+        raise InputError(f"{path}: 'joints' should be {count} different names, found {names!r:.200}")
     return tuple(names)
 
 

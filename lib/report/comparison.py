@@ -10,6 +10,7 @@ from lib.report.curves import curve_figures
 from lib.report.learned import Learned, Named, name_all
 from lib.report.markup import Markup, element
 from lib.report.parts import card, figures, paragraph, percent, section, table
+from lib.report.results import MEASURES, groups_of, measure_of
 from lib.report.results_section import results_table
 from lib.report.runs import Run
 from lib.report.weights import distributions, joints_of_runs
@@ -20,6 +21,7 @@ def comparison(runs: list[Run], learned: list[list[Learned]]) -> tuple[str, list
     """(title, content of the page)."""
     title = f"{len(runs)} runs compared"
     named = name_all(runs, learned)
+    groups_of([run.results for run in runs])  # or an error: they can't be compared
     header = element("header", {}, paragraph("Learning By Ignoring · comparison", kind="kind"), element("h1", {}, title),
                      paragraph(", ".join(f"{run.name} ({run.meaning})" if run.meaning else run.name for run in runs)),
                      _comparison_cards(runs, named))  # fmt: skip
@@ -34,14 +36,15 @@ def comparison(runs: list[Run], learned: list[list[Learned]]) -> tuple[str, list
 
 
 def _comparison_cards(runs: list[Run], named: list[Named]) -> Markup:
-    tested = [(run.results["test"]["PCKh"]["Mean"], run.name) for run in runs]
+    measure = measure_of(runs[0].results)
+    tested = [(run.results["test"][measure]["Mean"], run.name) for run in runs]
     tested = sorted((t for t in tested if t[0] is not None), reverse=True)
     cards = []
     if tested:
         margin = (
             f", {tested[0][0] - tested[1][0]:.1f} points before {tested[1][1]}" if len(tested) > 1 else ""
         )
-        cards.append(card("Best PCKh@0.5 on the test set", f"{tested[0][0]:.1f}", "%", f"{tested[0][1]}{margin}."))  # fmt: skip
+        cards.append(card(f"Best {MEASURES[measure]} on the test set", f"{tested[0][0]:.1f}", "%", f"{tested[0][1]}{margin}."))  # fmt: skip
     found = [(auroc(one.weights[one.labelled], one.wrong[one.labelled]), name) for name, _, one in named if one.knows_both]  # fmt: skip
     if found:
         cards.append(card("Best AUROC of weights", f"{max(found)[0]:.2f}", "", f"{max(found)[1]}: chance that a right label weighs more than a wrong one."))  # fmt: skip

@@ -24,6 +24,8 @@ class Curve(NamedTuple):
 CURVES = (
     Curve("PCKh@0.5 on validation", "percent", {"val/PCKh_Mean": "", "val_source_model/PCKh_Mean": "source model"},
           "Mean over the joints, higher is better. The best epoch is tested, or the last where these people are trained on."),
+    Curve("PCK@0.1 on validation", "percent", {"val/PCK_Mean": "", "val_source_model/PCK_Mean": "source model"},
+          "Mean over the joints, higher is better. The best epoch is tested, or the last where these objects are trained on."),
     Curve("Loss on the target's batches", "mean squared error per heatmap pixel", {"loss/target": ""},
           "Lower is better on these people; where validation does not follow, the network memorises them."),
     Curve("Loss on the source's batches", "mean squared error per heatmap pixel",

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from easydict import EasyDict
 
 from lib.core.data import source_of_run
 from lib.core.errors import InputError
+from lib.core.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
 from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.coco import annotation_file
-from lib.dataset.keypoints import joint_mapping
 from lib.dataset.truth import Truth
 from lib.ignoring.ledger import read_whole_ledger
 from lib.report.runs import Run
@@ -86,7 +86,7 @@ def read_learned(run: Run) -> list[Learned]:
         return []
     source = run.config.DATASET_SRC
     _, people, truth = source_of_run(run.folder)
-    annotators = _annotators(source.ROOT, source.TRAIN_SET, people)
+    annotators = _annotators(source, people)
     read = []
     for place, summary in ledgers.items():
         try:
@@ -105,18 +105,25 @@ def read_learned(run: Run) -> list[Learned]:
 
 
 def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
-    """Joints that mean one thing in the source and another in the target: {joint: (source's, target's)}."""
+    """Joints that mean one thing in the source and another in the target: {joint: (source's, target's)}.
+
+    Those in DATASET_SRC.JOINTS are left out where a set has names of its own: they may mean the same.
+    """
     own = people.mapping
-    target = joint_mapping(run.config.DATASET_TARGET.DATASET, own.names)
-    return {j: (s, t) for j, s, t in zip(own.names, own.native, target.native) if s != t}
+    group = run.config.DATASET_TARGET
+    target = mapping_of(run.config, group, group.TRAIN_SET)
+    named = FORMAT in (own.dataset, target.dataset)
+    given = run.config.DATASET_SRC.JOINTS if named else ()
+    pairs = zip(own.names, own.native, target.native)
+    return {j: (s, t) for j, s, t in pairs if s not in (t, None) and j not in given}
 
 
-def _annotators(root: str, image_set: str, people: Annotations) -> list[str] | None:
+def _annotators(source: EasyDict, people: Annotations) -> list[str] | None:
     """The field ``annotator`` (or ``annotator_id``) of each person's annotation in a COCO file."""
-    if people.mapping.dataset != "coco":
+    if not in_coco_layout(source):
         return None
     named = {}
-    for annotation in read_json(annotation_file(root, image_set))["annotations"]:
+    for annotation in read_json(annotation_files(source, source.TRAIN_SET)[0])["annotations"]:
         name = annotation.get("annotator", annotation.get("annotator_id"))
         if name is not None:
             named[annotation["id"]] = str(name)

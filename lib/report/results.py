@@ -5,8 +5,9 @@ from pathlib import Path
 from lib.core.errors import InputError
 from lib.dataset.annotations import LARGEST, read_json
 
+# What a number of each measure says; the first that a run has is the one that it is judged by.
+MEASURES = {"PCKh": "PCKh@0.5", "PCK": "PCK@0.1 of the box"}
 GROUPS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")
-COLUMNS = ("mode", *GROUPS, "ms/step", "AUROC")
 
 
 def read_results(path: str | Path) -> dict:
@@ -21,14 +22,35 @@ def read_results(path: str | Path) -> dict:
     return results
 
 
+def measure_of(results: dict) -> str:
+    """Which of ``MEASURES`` the run was tested by; KeyError where by none."""
+    return next((measure for measure in MEASURES if measure in results["test"]), "PCKh")
+
+
+def groups_of(runs: list[dict]) -> tuple[str, ...]:
+    """The numbers that ``runs`` share a table of. Raises InputError where they have different ones."""
+    measures = sorted({measure_of(run) for run in runs})
+    groups = {GROUPS if measures == ["PCKh"] else tuple(run["test"][measure_of(run)]) for run in runs}
+    if len(groups) > 1 or len(measures) > 1:
+        raise InputError(
+            f"these runs have no table in common: they have other joints or measures ({', '.join(measures)})"
+        )
+    return groups.pop()
+
+
+def columns_of(groups: tuple[str, ...]) -> tuple[str, ...]:
+    return ("mode", *groups, "ms/step", "AUROC")
+
+
 def _check(results: dict) -> None:
     """KeyError, TypeError or AttributeError where ``results`` can't be what a run wrote."""
     tested = [results["test"], *([results["source_model"]["test"]] if results.get("source_model") else [])]
     weights = (results.get("weights") or {}).values()
-    numbers = [found["PCKh"].get(group) for found in tested for group in GROUPS]
+    measure = measure_of(results)
+    numbers = [value for found in tested for value in found[measure].values()]
     numbers += [results.get("seconds_per_step"), *(summary.get("auroc") for summary in weights)]
     counts = [results["seed"], results.get("steps"), results.get("best_epoch"), results["test"].get("people")]
-    results["test"]["PCKh"]["Mean"]
+    results["test"][measure]["Mean"]
     if (
         not all(isinstance(results[name], str) for name in ("mode", "output", "log"))
         or not all(n is None or isinstance(n, int | float) and abs(n) < LARGEST for n in numbers)
@@ -39,12 +61,12 @@ def _check(results: dict) -> None:
         _check(results["retrained"])
 
 
-def rows_of(results: dict, name: str) -> list[list[str]]:
-    """A row of ``COLUMNS`` for the target model, for the source model where there is one, and the same
+def rows_of(results: dict, name: str, groups: tuple[str, ...] = GROUPS) -> list[list[str]]:
+    """A row of ``columns_of(groups)`` for the target model, for the source model where there is one, and the same
     for the run without the ignored labels where LBI.RETRAIN asked for it."""
 
     def cells(name: str, found: dict, step: str, auroc: str) -> list[str]:
-        values = (found["PCKh"].get(group) for group in GROUPS)
+        values = (found[measure_of(results)].get(group) for group in groups)
         return [name, *("-" if v is None else f"{v:.1f}" for v in values), step, auroc]
 
     seconds = results.get("seconds_per_step")
@@ -54,5 +76,5 @@ def rows_of(results: dict, name: str) -> list[list[str]]:
     if results.get("source_model"):
         rows.append(cells("  its source model", results["source_model"]["test"], "", ""))
     if results.get("retrained"):
-        rows += rows_of(results["retrained"], "  retrained")
+        rows += rows_of(results["retrained"], "  retrained", groups)
     return rows

@@ -8,6 +8,7 @@ from lib.report.gallery import gallery_section
 from lib.report.learned import Learned, name_all
 from lib.report.markup import Markup, element
 from lib.report.parts import card, counted, figures, paragraph, percent, section
+from lib.report.results import MEASURES, measure_of
 from lib.report.results_section import results_table
 from lib.report.runs import Run
 from lib.report.tables import tables_section
@@ -66,15 +67,20 @@ def _model_cards(results: dict) -> list[Markup]:
     found, epoch = results["test"], results.get("best_epoch")
     tested = f"{found['people']:,} test people" if "people" in found else "the test set"
     chosen = "" if epoch is None else f"; model of epoch {epoch}, counted from 0"
-    cards = [_pckh_card("PCKh@0.5 on the test set", found, f"Mean over the joints of {tested}{chosen}.")]
+    measure = measure_of(results)
+    name = MEASURES[measure]
+    cards = [
+        _mean_card(f"{name} on the test set", found[measure], f"Mean over the joints of {tested}{chosen}.")
+    ]
     if results.get("source_model"):
         what = "The same people, predicted by the model that the target model is held near."
-        cards.append(_pckh_card("PCKh@0.5 of the source model", results["source_model"]["test"], what))
+        of_source = results["source_model"]["test"][measure]
+        cards.append(_mean_card(f"{name} of the source model", of_source, what))
     return cards
 
 
-def _pckh_card(name: str, found: dict, what: str) -> Markup:
-    mean = found["PCKh"]["Mean"]
+def _mean_card(name: str, numbers: dict, what: str) -> Markup:
+    mean = numbers["Mean"]
     return card(name, "-" if mean is None else f"{mean:.1f}", "%", what)
 
 

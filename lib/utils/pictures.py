@@ -5,19 +5,19 @@ import numpy as np
 from torch import Tensor
 
 from lib.dataset.joints import denormalise
-from lib.dataset.keypoints import limbs
+from lib.dataset.keypoints import limbs, side_of
 
 # Left, right and middle of the body, RGB; the pair is told apart by colour-blind eyes too.
 SIDE_COLOURS = {"left": (0, 158, 255), "right": (255, 130, 0), "middle": (240, 240, 240)}
 
 
 def joint_colour(name: str) -> tuple[int, int, int]:
-    return SIDE_COLOURS.get(name.partition("_")[0], SIDE_COLOURS["middle"])
+    return SIDE_COLOURS[side_of(name)]
 
 
 def limb_colour(a: str, b: str) -> tuple[int, int, int]:
     """Of the side that both ends are on; the middle's where there is no such side."""
-    return joint_colour(a) if a.partition("_")[0] == b.partition("_")[0] else SIDE_COLOURS["middle"]
+    return joint_colour(a) if side_of(a) == side_of(b) else SIDE_COLOURS["middle"]
 
 
 def draw_skeleton(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.core.errors import InputError
-from lib.dataset.coco import read_coco
+from lib.dataset.coco import annotation_file, read_coco
 from lib.dataset.injection import changed_labels, inject
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from lib.dataset.noise import NOISE_KINDS
@@ -150,12 +150,12 @@ def test_the_truth_is_read_back_as_written(tmp_path, names):
 def test_the_truth_beside_drawn_people(tmp_path):
     root = make_data(tmp_path) / "coco"
     people = read_coco(root, "train2017", SHARED_KEYPOINTS, 1.0)
-    truth = truth_beside(root, "train2017", people)
+    truth = truth_beside(annotation_file(root, "train2017"), people)
     known = np.isfinite(truth.right).all(axis=2)
     moved = np.abs(truth.right - people.joints).max(axis=2) > 0.006  # labels are written with two decimals
     np.testing.assert_array_equal(truth.wrong, (known != (people.visible > 0)) | (known & moved))
     assert truth.wrong.any()
-    assert truth_beside(root, "val2017", people) is None
+    assert truth_beside(annotation_file(root, "val2017"), people) is None
 
 
 @pytest.mark.parametrize(

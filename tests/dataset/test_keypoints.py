@@ -7,7 +7,10 @@ from lib.dataset.keypoints import (
     flip_permutation,
     joint_mapping,
     limbs,
+    map_by_name,
     network_joints,
+    one_sided,
+    side_of,
 )
 from tests.oracle.simple_baseline import left_right_pairs
 
@@ -78,3 +81,58 @@ def test_limbs_are_pairs_of_positions_and_symmetric(count):
     assert {frozenset(("left_knee", "left_ankle")), frozenset(("right_elbow", "right_wrist"))} <= drawn
     swap = dict(zip(names, (names[p] for p in flip_permutation(names))))
     assert {frozenset(swap[name] for name in limb) for limb in drawn} == drawn
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("left_eye", "right_eye"), ("Left_eye", "Right_eye"), ("LeftEye", "RightEye"), ("leftEye", "rightEye"),
+        ("eye-left", "eye-right"), ("eye left", "eye right"), ("l_eye", "r_eye"), ("L_Eye", "R_Eye"),
+        ("eye.L", "eye.R"), ("lEye", "rEye"), ("L-F-Paw", "R-F-Paw"), ("hand_left_1", "hand_right_1"),
+        ("LEFT_EYE", "RIGHT_EYE"), ("lefteye", "righteye"), ("front_l", "front_r"),
+    ],
+)  # fmt: skip
+def test_ways_to_name_a_side(left, right):
+    names = ("tail", right, "lip", left, "roller")
+    assert flip_permutation(names) == (0, 3, 2, 1, 4)
+    assert (side_of(left), side_of(right), side_of("tail")) == ("left", "right", "middle")
+    assert one_sided(names) == ()
+
+
+def test_names_that_only_look_like_a_pair():
+    # Nothing but the side may differ, in the same letters' case, and the other must lead back.
+    for names in (("left_eye", "right_ear"), ("l_eye", "R_eye"), ("rank", "lank"), ("FL", "FR")):
+        assert flip_permutation(names) == (0, 1)
+    names = ("l_left", "r_left", "l_right")
+    assert flip_permutation(names) == (1, 0, 2)
+    assert one_sided(("tail", "left_eye", "l_ear", "r_ear")) == ("left_eye",)
+
+
+OWN = ("a", "b", "left_c", "right_c")
+
+
+def test_joints_are_found_by_name_and_by_the_given_names():
+    mapping = map_by_name("x", OWN, ("right_c", "z", "b", "y"), {"z": "a"})
+    assert mapping.native == ("right_c", "a", "b", None) and mapping.index == (3, 0, 1, -1)
+    assert mapping.labelled == [0, 1, 2] and mapping.missing == ("y",) and mapping.unused == ("left_c",)
+    assert mapping.approximated == {"z": "a"}
+
+
+def test_an_empty_name_takes_the_label_away():
+    assert map_by_name("x", OWN, ("a", "z"), {"a": "", "z": "a"}).native == (None, "a")
+    # COCO's nose stands in for a head only where no joint is the nose itself.
+    assert map_by_name("coco", COCO_KEYPOINTS, ("head", "nose")).native == (None, "nose")
+    assert map_by_name("coco", COCO_KEYPOINTS, ("head",)).native == ("nose",)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"zz": "a"}, "no joint of the network 'zz', the nearest is 'z'; there are a, z"),
+        ({"z": "left_d"}, "no keypoint of the data set 'left_d', the nearest is 'left_c'"),
+        ({"z": "a"}, "a would be read as a and as z"),
+    ],
+)
+def test_given_names_that_cannot_be(given, says):
+    with pytest.raises(ValueError, match=says):
+        map_by_name("x", OWN, ("a", "z"), given)

@@ -245,3 +245,19 @@ def test_parse_noise():
 def test_parse_noise_says_what_is_wrong(text, says):
     with pytest.raises(InputError, match=says):
         parse_noise(text)
+
+
+@pytest.mark.parametrize("kind", ["exchange", "limb_swap", "person_swap", "wrong_person", "mixed"])
+def test_noise_of_limbs_needs_limbs(kind):
+    names = ("hinge", "left_track", "right_track")
+    joints, visible = people(names, 3)
+    with pytest.raises(InputError, match=f"noise '{kind}' is about people's arms and legs.*offset, jitter"):
+        run(joints, visible, names, kind)
+
+
+@pytest.mark.parametrize("kind", ["none", "offset", "jitter", "missing", "visibility"])
+def test_other_noise_is_for_any_joints(kind):
+    names = ("hinge", "left_track", "right_track")
+    joints, visible = people(names, 30)
+    visible[::2, 0] = 0
+    assert run(joints, visible, names, kind).wrong.any() == (kind != "none")

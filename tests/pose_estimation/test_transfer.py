@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.core.command import chosen_mode
 from lib.core.config import load_config
 from lib.core.cost import forwards_of_hypergradient, forwards_of_step, training_cost
 from lib.core.errors import InputError
@@ -13,7 +14,7 @@ from lib.core.schedule import phases
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS
 from pose_estimation import transfer
-from pose_estimation.main import build_parser, chosen_mode
+from pose_estimation.main import build_parser
 
 README = "intro\n<!-- transfer table -->\nold\n<!-- /transfer table -->\n<!-- transfer estimate -->\n<!-- /transfer estimate -->\nend\n"
 

@@ -9,16 +9,23 @@ import pytest
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
-from lib.core.coco_evaluation import coco_average_precision, read_coco_results
+from lib.core.coco_evaluation import (
+    ObjectKind,
+    coco_average_precision,
+    object_average_precision,
+    read_coco_results,
+)
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import score_predictions
 from lib.core.heatmap import HeatmapCodec
-from lib.dataset.coco import read_coco
+from lib.dataset.coco import read_coco, read_objects
+from lib.dataset.coco_format import read_category
 from lib.dataset.detections import read_detections
 from lib.dataset.injection import inject
 from lib.dataset.joints import Augmentation, KeypointDataset
-from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, map_by_name
 from lib.dataset.mpii import read_mpii
+from lib.dataset.pictures import PictureFolder
 from lib.dataset.truth import read_truth, read_truth_of, truth_file, write_truth_of
 from tests.oracle.data_sets import (
     coco_image,
@@ -92,6 +99,36 @@ def test_coco(tmp_path, examples):
         assert values is None or all(np.isnan(v) or 0 <= v <= 1 for v in values.values())
 
     tree = {"images": IMAGES, "annotations": PEOPLE}
+    try_many(examples, placed(spoilt_json(tree)), check)
+
+
+@pytest.mark.parametrize("examples", FEW_AND_MANY)
+def test_objects_in_cocos_format(tmp_path, examples):
+    write_coco(tmp_path, PEOPLE, IMAGES)
+    path, names = tmp_path / "a.json", ["left_a", "b", "right_a"]
+    points = [10, 8, 2, 12, 9, 1, 20, 30, 2]
+    things = [{**person, "category_id": 2, "keypoints": points} for person in PEOPLE]
+    kinds = [{"id": 1, "name": "cup"}, {"id": 2, "name": "crab", "keypoints": names}]
+
+    def read():
+        category = read_category(path)
+        folder = tmp_path / "images" / "train2017"
+        mapping = map_by_name("coco_format", category.keypoints, category.keypoints)
+        people = read_objects(
+            path, lambda: PictureFolder(folder, nested=True), mapping, ASPECT, category.number
+        )
+        kind = ObjectKind(category.number, (0.05,) * len(mapping.names))
+        return people, object_average_precision(path, [], kind, people.ids.tolist())
+
+    def check(content_and_place):
+        put(path, *content_and_place)
+        found = outcome(read)
+        if found is not None:
+            people, precision = found
+            assert_sane(people, tmp_path)
+            assert (people.box_sizes >= 1).all() and (np.isnan(precision) or precision == 0)
+
+    tree = {"images": IMAGES, "annotations": things, "categories": kinds}
     try_many(examples, placed(spoilt_json(tree)), check)
 
 

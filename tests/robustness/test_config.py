@@ -49,6 +49,9 @@ def assert_sane(config):
         value = config
         for part in key.split("."):
             value = value[part]
+        if isinstance(setting.default, dict):
+            assert all(type(name) is str for pair in value.items() for name in pair), key
+            continue
         items = value if isinstance(setting.default, list) else [value]
         kind = type(setting.default[0]) if isinstance(setting.default, list) else type(setting.default)
         for item in items:

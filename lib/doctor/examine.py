@@ -1,0 +1,97 @@
+"""All that is looked at before a long run, in the order in which a user would mend it."""
+
+from pathlib import Path
+
+import torch
+from easydict import EasyDict
+
+from lib.core.data import build_codec
+from lib.core.errors import InputError
+from lib.core.training import Folders
+from lib.dataset.keypoints import flip_permutation
+from lib.doctor.findings import Examination, Finding, Section, error, ok
+from lib.doctor.joints import check_joints
+from lib.doctor.labels import check_boxes, check_labels
+from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_weights
+from lib.doctor.pictures import check_pictures, check_scale
+from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_pictures
+from lib.doctor.sheet import NAME, write_sheet
+from lib.doctor.steps import try_steps
+from lib.ignoring.modes import Mode
+from lib.utils.device import set_up_backends
+
+CPU = torch.device("cpu")
+
+
+def examine(
+    config: EasyDict, mode: Mode, folders: Folders, notes: list[str], output: Path, steps: int
+) -> Examination:
+    """Look at all that ``mode`` will need; write the contact sheet into ``output``.
+
+    ``notes`` are of the configuration. ``steps``: of training to be tried in each phase, 0 for none.
+    """
+    subject = f"{mode.name}: {mode.meaning}"
+    set_up_backends(config.THREADS, config.CUDNN)
+    settings = _settings(config, notes)
+    joints = Section("joints", *check_joints(config, mode.uses_source))
+    sets, found = read_sets(config, mode.uses_source, [*settings.findings, *joints.findings])
+    data = Section("data", found)
+    if not sets.people:
+        machine = _machine(config, mode, sets, folders, 0.0, steps)
+        return Examination(subject, [settings, joints, data, machine])
+
+    data.findings.extend(shared_pictures(sets.people, config.LBI.VAL_IN_TRAIN))
+    sections = [settings, joints, data, Section("labels of each joint", *labels_by_joint(sets.people))]
+    labels, pictures, cached = Section("labels", []), Section("pictures", []), 0.0
+    for role, people in sets.people.items():
+        labels.findings.extend([*_boxes(config, role), *check_labels(role, people)])
+        findings, read = check_pictures(role, people, config.DATASET.ON_BAD_IMAGE)
+        pictures.findings.extend(findings)
+        cached += read.bytes_decoded if config.DATASET.CACHE else 0
+    sections += [labels, pictures]
+    sections.append(Section("scale", *check_scale(sets.people, tuple(config.MODEL.IMAGE_SIZE))))
+    if sets.data is not None:
+        sections.append(Section("samples", [write_sheet(output / NAME, sets.datasets)]))
+    sections.append(_machine(config, mode, sets, folders, cached, steps))
+    return Examination(subject, sections)
+
+
+def _settings(config: EasyDict, notes: list[str]) -> Section:
+    try:
+        codec = build_codec(config.MODEL)
+    except InputError as problem:
+        return Section("settings", [error("sizes", str(problem), "change one of the settings that it names")])
+    sizes = f"input {codec.image_size[0]} x {codec.image_size[1]}, heatmaps {codec.heatmap_size[0]} x {codec.heatmap_size[1]}"
+    return Section("settings", [ok("sizes", sizes), *(ok("note", note) for note in notes)])
+
+
+def _boxes(config: EasyDict, role: str) -> list[Finding]:
+    source, target = config.DATASET_SRC, config.DATASET_TARGET
+    group, image_set = {
+        "source": (source, source.TRAIN_SET),
+        "target T": (target, target.TRAIN_SET),
+        "validation V": (target, target.VAL_SET),
+        "test": (target, target.TEST_SET),
+    }[role]
+    if role == "validation V" and target.VAL_SET == target.TRAIN_SET:
+        return []  # the same file as T's
+    return check_boxes(role, group, image_set)
+
+
+def _machine(
+    config: EasyDict, mode: Mode, sets: Sets, folders: Folders, cached: float, steps: int
+) -> Section:
+    """``cached``: bytes of pictures that DATASET.CACHE will keep. Steps are tried where all data are there."""
+    where, device = check_device(config)
+    section, data = Section("machine", [where, check_extension()]), sets.data
+    joints = range(config.MODEL.NUM_JOINTS) if data is None else flip_permutation(data.joints)
+    weighted = sets.people.get("source", ())
+    findings, state = check_weights(config, mode, device or CPU, max(1, len(weighted)), tuple(joints))
+    section.findings.extend(findings)
+    if state is None:
+        return section
+    section.findings.append(check_disk(config, state, folders.output))
+    if steps and data is not None and device is not None:
+        findings, peak = try_steps(config, mode, data, state, device, steps)
+        section.findings.extend([*findings, *check_memory(device, peak, cached, config.WORKERS)])
+    return section

@@ -1,0 +1,389 @@
+"""Each kind of finding, on data or settings that are spoilt in that one way."""
+
+import importlib
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import lib.doctor.machine
+import lib.doctor.steps
+from lib.core.config import load_config
+from lib.core.training import Folders
+from lib.doctor.examine import examine
+from lib.doctor.findings import Level
+from lib.ignoring.modes import MODES
+from lib.models.pose_resnet import PoseResNet
+from tests.oracle.excavators import JOINTS, make_set
+
+CONFIG = "experiments/custom/excavator.yaml"
+TRAIN, TEST, SOURCE = "target/annotations/train.json", "target/annotations/test.json", "source/train.json"
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """Data that nothing is to be said of: source and target with the same joints, enough in V."""
+    root, own = tmp_path_factory.mktemp("clean"), {name: name for name in JOINTS}
+    make_set(root / "source", "train.json", "a", own, 16, seed=1)
+    make_set(root / "target", "annotations/train.json", "train", own, 45, seed=2)
+    make_set(root / "target", "annotations/test.json", "test", own, 4, seed=3)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """Waiting for data is the machine's: no share of the time is above this."""
+    monkeypatch.setattr(lib.doctor.steps, "WAITING", 2)
+
+
+@pytest.fixture
+def root(clean, tmp_path):
+    """A copy to be spoilt."""
+    shutil.copytree(clean, tmp_path / "data")
+    return tmp_path / "data"
+
+
+def examined(root, changed=None, mode="ours2", steps=0):
+    values = {
+        "DATASET_SRC.ROOT": str(root / "source"), "DATASET_TARGET.ROOT": str(root / "target"), "DATASET_SRC.JOINTS": {},
+        "OUTPUT_DIR": str(root / "output"), "LOG_DIR": str(root / "log"), "LBI.INJECT_NOISE": "", "DEVICE": "cpu",
+        "MODEL.EXTRA.WIDTH": 4, "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8], "THREADS": 1,
+    }  # fmt: skip
+    config, notes = load_config(CONFIG, values | (changed or {}))
+    folders = Folders.of(config, CONFIG, "a_to_b", mode)
+    return examine(config, MODES[mode], folders, notes, root / "doctor", steps)
+
+
+def amiss(examination):
+    """[(level, what, found and advice)] of all that is not ok."""
+    return [(f.level.value, f.what, f"{f.found} -> {f.advice}") for f in examination.findings if f.level is not Level.OK]  # fmt: skip
+
+
+def found_only(examination, level, what, *said):
+    """The one finding that is not ok."""
+    (only,) = amiss(examination)
+    assert only[:2] == (level, what)
+    for words in said:
+        assert words in only[2]
+    assert examination.exit_code == {"warning": 1, "error": 2}[level]
+
+
+def spoil(root, file, change):
+    """Let ``change(tree)`` change a file's annotations in place."""
+    tree = json.loads((root / file).read_text())
+    change(tree)
+    (root / file).write_text(json.dumps(tree))
+
+
+def excavators(tree):
+    return [a for a in tree["annotations"] if a["category_id"] == 3]
+
+
+def test_clean_data_and_a_few_steps(root):
+    examination = examined(root, steps=2)
+    assert amiss(examination) == [] and examination.exit_code == 0
+    text = str(examination)
+    for words in ("objects in 30 pictures", "objects in 15 pictures", "left_track / right_track",
+                  "240 steps", "waiting for data", "GiB free", "0 warnings, 0 errors"):  # fmt: skip
+        assert words in text, words
+    picture = cv2.imread(str(root / "doctor/samples.png"))
+    # Four sets, each a line and two rows of 192 pixels; the heatmaps' dots are bright.
+    assert picture.shape == (4 * (28 + 2 * 194), 8 * 194, 3)
+    assert (root / "output").exists() is False  # nothing of the steps is kept
+
+
+def test_a_mode_without_a_source(root):
+    shutil.rmtree(root / "source")
+    examination = examined(root, mode="baseline1", steps=1)
+    assert amiss(examination) == [] and "source, pictures" not in str(examination)
+
+
+def test_every_missing_set_is_told_and_the_others_counted(root):
+    (root / TEST).unlink()
+    (root / SOURCE).write_text("{")
+    examination = examined(root)
+    told = {what: text for _, what, text in amiss(examination)}
+    assert "train.json: not valid JSON" in told["joints"] and "test.json: cannot be read" in told["test"]
+    assert "as was said of joints" in told["source"]
+    assert "mend that, or name other data: DATASET_TARGET.ROOT" in told["test"]
+    assert "GiB free" in str(examination)  # the machine is looked at all the same
+    assert "objects in 30 pictures" in str(examination) and examination.exit_code == 2
+
+
+def test_settings_that_do_not_fit(root):
+    examination = examined(root, {"MODEL.EXTRA.HEATMAP_SIZE": [16, 20]})
+    assert amiss(examination)[0][:2] == ("error", "sizes") and examination.exit_code == 2
+    told = amiss(examined(root, {"MODEL.NUM_JOINTS": 13}))
+    assert told[0][:2] == ("error", "joints") and "so it must be 7: left_track" in told[0][2]
+    # Once is enough.
+    assert [what for _, what, _ in told[1:]] == ["source", "target T", "validation V", "test"]
+    assert all("as was said of joints" in text for *_, text in told[1:])
+
+
+def test_what_is_about_all_sets_together(root):
+    told = amiss(examined(root, {"DATASET_TARGET.DATASET": "coco", "MODEL.NUM_JOINTS": 17}))
+    assert ("error", "data") in [found[:2] for found in told]
+    assert any("must be mpii or coco_format" in text for *_, text in told)
+
+
+def test_joints_that_differ_between_source_and_target(root):
+    def rename(tree):
+        tree["categories"][1]["keypoints"] = [
+            "left_track",
+            "right_track",
+            "cabin",
+            "boom",
+            "stick",
+            "bucket",
+            "lamp",
+        ]
+
+    spoil(root, SOURCE, rename)
+    examination = examined(root, {"DATASET_SRC.JOINTS": {"cab": "cabin"}})
+    found_only(examination, "warning", "joints that the source lacks", "counterweight", "DATASET_SRC.JOINTS")
+    text = str(examination)
+    assert "dropped keypoints of the source: lamp" in text and "cab from cabin" in text
+
+
+def test_an_approximated_joint(config):
+    values = {"DEVICE": "cpu"}
+    loaded, notes = load_config(config, values)
+    folders = Folders.of(loaded, config, "coco_to_mpii", "ours1")
+    examination = examine(loaded, MODES["ours1"], folders, notes, config.parent, 0)
+    told = {what: text for _, what, text in amiss(examination)}
+    assert "head (head_top in the target, nose in the source)" in told.pop("approximated joints")
+    assert list(told) == ["validation V"] and "fewer than 20" in told["validation V"]
+
+
+def test_a_side_that_is_alone(root):
+    def rename(tree):
+        tree["categories"][1]["keypoints"][5] = "left_bucket"
+
+    for file in (SOURCE, TRAIN, TEST):
+        spoil(root, file, rename)
+    found_only(examined(root), "warning", "joints of one side alone", "left_bucket", "FLIP false")
+    assert amiss(examined(root, {"DATASET_SRC.FLIP": False, "DATASET_TARGET.FLIP": False})) == []
+
+
+def test_too_few_for_a_batch_and_for_validation(root):
+    found_only(examined(root, {"TRAIN.BATCH_SIZE": 50, "TRAIN.SRC_BATCH_SIZE": 8}), "warning", "target T", "batches will be of 45")  # fmt: skip
+    examination = examined(root, {"DATASET_TARGET.VAL_SET": "annotations/test.json"})
+    assert [told[1] for told in amiss(examination)] == ["validation V", "test and validation V"]
+
+
+def test_pictures_that_are_trained_on_and_tested_on(root):
+    examination = examined(root, {"DATASET_TARGET.TEST_SET": "annotations/train.json"})
+    told = amiss(examination)
+    assert [what for _, what, _ in told] == ["test and target T", "test and validation V"]
+    assert "30 of 45 pictures are those of target T" in told[0][2]
+
+
+def unlabel(joint):
+    def change(tree):
+        for annotation in excavators(tree):
+            annotation["keypoints"][3 * joint : 3 * joint + 3] = [0, 0, 0]
+
+    return change
+
+
+def test_joints_without_labels(root):
+    spoil(root, TEST, unlabel(3))
+    found_only(examined(root), "warning", "joints without a label in test", "boom", "not evaluated")
+    spoil(root, TRAIN, unlabel(3))
+    told = [what for _, what, _ in amiss(examined(root))]
+    assert told == [f"joints without a label in {role}" for role in ("target T", "validation V", "test")]
+    spoil(root, SOURCE, unlabel(3))
+    assert ("error", "joints that nothing trains") in [found[:2] for found in amiss(examined(root))]
+
+
+def set_box(box, count=1):
+    def change(tree):
+        for annotation in excavators(tree)[:count]:
+            annotation["bbox"] = [*box(annotation["bbox"])]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [
+        (lambda b: (b[0], b[1], b[2], 300), "1 of 24 reach outside their picture, by up to"),
+        (lambda b: (500, 500, 20, 20), "1 of 24 are wholly outside their picture"),
+        (lambda b: (b[0], b[1], 0, b[3]), "1 of 24 have no width or height"),
+    ],
+)
+def test_boxes_outside_pictures(root, box, says):
+    spoil(root, SOURCE, set_box(box))
+    told = amiss(examined(root))
+    assert told[0][:2] == ("warning", "source, boxes") and says in told[0][2] and "annotation 1" in told[0][2]
+
+
+def test_a_file_of_boxes_without_keypoints(root):
+    def change(tree):
+        for annotation in excavators(tree)[4:]:
+            annotation["keypoints"] = []
+
+    spoil(root, SOURCE, change)
+    told = {what: text for _, what, text in amiss(examined(root))}
+    assert "20 without a labelled joint" in told["source, left out"]
+
+
+def test_copies(root):
+    def copy(tree):
+        tree["annotations"].append({**excavators(tree)[0], "id": 999})
+
+    spoil(root, SOURCE, copy)
+    found_only(examined(root), "warning", "source, copies", "1 are the same as another", "annotation 1")
+
+    def renumber(tree):
+        excavators(tree)[0]["id"] = excavators(tree)[3]["id"]
+
+    spoil(root, SOURCE, renumber)
+    found_only(examined(root), "warning", "source, copies", "1 ids are given twice")
+
+
+def test_labels_outside_crops_and_pictures(root):
+    spoil(root, SOURCE, set_box(lambda b: (b[0] + 4, b[1] + 4, b[2] / 3, b[3] / 3), 10))
+    told = {what: text for _, what, text in amiss(examined(root))}
+    assert "are outside their crop" in told["source, crops"] and "such as" in told["source, crops"]
+
+    def move(tree):
+        excavators(tree)[0]["keypoints"][:3] = [50, 400, 2]
+
+    spoil(root, TEST, move)
+    told = {what: text for _, what, text in amiss(examined(root))}
+    assert (
+        "1 labels are outside their pictures (such as left_track of annotation 1 at (50, 400))"
+        in told["test, joints"]
+    )
+
+
+def test_pictures_that_cannot_be_read_or_have_another_size(root):
+    picture = root / "source/images/a/0003.png"
+    cv2.imwrite(str(picture), np.zeros((40, 48, 3), np.uint8))
+    found_only(
+        examined(root), "warning", "source, pictures", "0003.png is 48 x 40, the annotations say 96 x 80"
+    )
+    picture.write_bytes(b"none")
+    found_only(examined(root), "error", "source, pictures", "1 of 16 cannot be read", "0003.png")
+    found_only(examined(root, {"DATASET.ON_BAD_IMAGE": "skip"}), "warning", "source, pictures", "1 of 16")
+
+
+def test_people_of_another_scale(root):
+    spoil(root, SOURCE, set_box(lambda b: (b[0] - b[2] / 2, b[1] - b[3] / 2, 2 * b[2], 2 * b[3]), 24))
+    told = {what: text for _, what, text in amiss(examined(root))}
+    assert (
+        "span 0." in told["scale of source and target"]
+        and "SCALE_FACTOR" in told["scale of source and target"]
+    )
+
+
+def test_a_network_that_sees_more_pixels_than_there_are(root):
+    more = {"MODEL.IMAGE_SIZE": [128, 128], "MODEL.EXTRA.HEATMAP_SIZE": [32, 32]}
+    told = amiss(examined(root, more))
+    assert {what for _, what, _ in told} == {
+        f"{role}, scale" for role in ("source", "target T", "validation V", "test")
+    }
+    assert all("smaller MODEL.IMAGE_SIZE" in text for *_, text in told)
+
+
+def test_weights(root):
+    found_only(examined(root, {"MODEL.PRETRAINED": "models/pytorch/imagenet/resnet10-x.pth"}), "error", "weights",
+               "there is no such weights file", "fetch_weights.py")  # fmt: skip
+    other = root / "other.pth"
+    torch.save(PoseResNet(18, 7, width=4, deconv_filters=(8, 8, 8)).state_dict(), other)
+    examination = examined(root, {"MODEL.PRETRAINED": str(other)})
+    assert amiss(examination) == [] and f"{other}: loaded" in str(examination)
+    torch.save(PoseResNet(18, 7, width=8, deconv_filters=(8, 8, 8)).state_dict(), other)
+    found_only(examined(root, {"MODEL.PRETRAINED": str(other)}), "warning", "weights", "random weights")
+    found_only(examined(root, {"TRAIN.LOAD_CKPT": str(other)}), "error", "TRAIN.LOAD_CKPT", "other.pth")
+
+
+def test_no_such_device(root, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found_only(examined(root, {"DEVICE": "cuda"}), "error", "device", "no CUDA device", "DEVICE auto")
+
+
+def test_the_extension_that_is_not_built(root, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    found_only(examined(root), "warning", "NMS extension", "make -C lib")
+
+
+def test_disk(root, monkeypatch):
+    (root / "file").write_text("")
+    found_only(
+        examined(root, {"OUTPUT_DIR": str(root / "file/output")}), "error", "disk", "cannot be written to"
+    )
+    usage = namedtuple("usage", "total used free")
+    need = None
+    for share, level in ((0.5, "error"), (1.5, "warning"), (2.5, None)):
+        whole = examined(root)
+        need = need or _needed(root)
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _, free=int(share * need): usage(1, 1, free))
+            whole = examined(root)
+        assert [found[:2] for found in amiss(whole)] == ([(level, "disk")] if level else [])
+
+
+def _needed(root):
+    """Three checkpoints of both models, as a run writes them."""
+    from pose_estimation.main import main
+
+    words = ["DATASET_SRC.ROOT", str(root / "source"), "DATASET_TARGET.ROOT", str(root / "target"), "DATASET_SRC.JOINTS", "{}",
+             "OUTPUT_DIR", str(root / "run"), "LOG_DIR", str(root / "log"), "MODEL.EXTRA.WIDTH", "4",
+             "MODEL.EXTRA.NUM_DECONV_FILTERS", "[8, 8, 8]", "TRAIN.STEPS_PER_EPOCH", "1", "TRAIN.END_EPOCH", "1"]  # fmt: skip
+    assert main(["--cfg", CONFIG, "--ours2", *words]) == 0
+    (checkpoint,) = Path(root / "run").rglob("last.pth")
+    content = torch.load(checkpoint, weights_only=True)
+
+    def size(node):
+        if torch.is_tensor(node):
+            return node.numel() * node.element_size()
+        return sum(map(size, node.values())) if isinstance(node, dict) else 0
+
+    parts = (k for k in content if k.endswith(("_model", "_optimizer")) or k == "variables")
+    return 3 * sum(size(content[part]) for part in parts)
+
+
+def test_steps_that_go_wrong(root):
+    examination = examined(root, {"TRAIN.LR": 1e30}, steps=3)
+    told = amiss(examination)
+    assert told[0][:2] == ("error", "steps of the source and target model") and "not finite" in told[0][2]
+    assert "TRAIN.CLIP_GRAD" in told[0][2]
+    more = {"LBI.SCHEDULE": "source_first", "LBI.EVERY": 3}
+    text = str(examined(root, more, steps=1))
+    assert (
+        "steps of the source model: " in text
+        and "steps of the target model: " in text
+        and "480 steps" in text
+    )
+
+
+def test_steps_that_wait_and_runs_that_never_end(root, monkeypatch):
+    monkeypatch.setattr(lib.doctor.steps, "WAITING", 0)  # reading takes some time at least
+    found_only(
+        examined(root, steps=1), "warning", "steps of the source and target model", "more WORKERS than 0"
+    )
+    monkeypatch.setattr(lib.doctor.steps, "WAITING", 2)
+    found_only(
+        examined(root, {"TRAIN.END_EPOCH": 10**7}, steps=1), "warning", "the whole run", "400,000,000 steps"
+    )
+
+
+def test_memory(root, monkeypatch):
+    monkeypatch.setattr(lib.doctor.machine, "machine_memory", lambda: 2**20)
+    found_only(examined(root, steps=1), "error", "memory", "DATASET.CACHE false")
+    # The cache: 16 + 45 + 4 pictures of 96 x 80, in each of two workers.
+    (main,) = lib.doctor.machine.check_memory(torch.device("cpu"), 0, 3 * 96 * 80 * 65, 2)
+    assert main.level is Level.ERROR
+    monkeypatch.setattr(lib.doctor.machine, "machine_memory", lambda: 1.1 * 6 * 96 * 80 * 65)
+    (main,) = lib.doctor.machine.check_memory(torch.device("cpu"), 0, 3 * 96 * 80 * 65, 2)
+    assert main.level is Level.WARNING
