@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.evidence import cases, tuning
 from benchmarks.evidence.benchmark import Benchmark
 from benchmarks.evidence.methods import METHODS, VARIABLES, chosen
+from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
-from benchmarks.evidence.summary import markdown
+from benchmarks.evidence.summary import lines_by_noise, markdown
 from lib.core.config import load_config, parse_overrides
 from lib.core.errors import InputError
 from lib.dataset.noise import parse_noise
@@ -96,7 +97,7 @@ def show(rows: list[dict], out: Path) -> None:
     """Print the table; write it, and the plot, beside ``out``."""
     if not rows:
         return
-    text = markdown(rows)
+    text = "\n".join([markdown(rows), "### At a glance", "", *overview(lines_by_noise(rows))])
     write_text(out.with_suffix(".md"), text)
     write_text(out.with_suffix(".svg"), plot(rows))
     print(text)

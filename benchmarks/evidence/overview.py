@@ -1,0 +1,88 @@
+"""The evidence at a glance: methods against noises, and the differences that the claims are about."""
+
+from collections.abc import Callable, Iterable
+from statistics import mean
+
+from benchmarks.evidence.summary import Line, interval, paired
+
+USUAL = "loss_aware"  # kind of variables that is not named in the rows
+COLUMNS = 5  # noises side by side
+PAIRS = (
+    ("ours1", "baseline2"),
+    ("ours1", "baseline3"),
+    ("ours1_retrained", "oracle1"),
+    ("ours1_retrained", "small_loss_retrained"),
+    ("ours2", "baseline2"),
+    ("ours2", "baseline3"),
+    ("oracle2", "baseline3"),
+)
+RANKED = (("ours1", "small_loss"), ("ours1_retrained", "small_loss"))
+
+Lines = dict[str, Line]  # by name, of one noise
+Cell = Callable[[Lines], str | None]
+
+
+def overview(by_noise: dict[str, list[Line]]) -> list[str]:
+    """Markdown tables of PCKh, its differences and AUROC; the noises in columns, a few at a time."""
+    # The last of several settings, as in the tables of each noise.
+    named = {noise: {_name(line): line for line in lines} for noise, lines in by_noise.items()}
+    text, noises = [], list(named)
+    for start in range(0, len(noises), COLUMNS):
+        shown = {noise: named[noise] for noise in noises[start : start + COLUMNS]}
+        names = list(dict.fromkeys(name for lines in shown.values() for name in lines))
+        text += _table("PCKh", shown, {name: _pckh(name) for name in names})
+        text += _table("PCKh, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "pckh", 1) for a, b in PAIRS})  # fmt: skip
+        text += _table("AUROC, mean (lowest)", shown, {name: _auroc(name) for name in names})
+        text += _table("AUROC, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "auroc", 3) for a, b in RANKED})  # fmt: skip
+        text += _table("mean weight", shown, {name: _weight(name) for name in names if name.startswith("ours")})  # fmt: skip
+    return text
+
+
+def _name(line: Line) -> str:
+    return line.method if line.variables in (None, USUAL) else line.name
+
+
+def _table(title: str, shown: dict[str, Lines], rows: dict[str, Cell]) -> list[str]:
+    """The rows that say something of one of the noises."""
+    body = []
+    for name, cell in rows.items():
+        cells = [cell(lines) for lines in shown.values()]
+        if any(cells):
+            body.append(f"| {name} | {' | '.join(text or '-' for text in cells)} |")
+    head = [f"| {title} | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
+    return [*head, *body, ""] if body else []
+
+
+def _pckh(name: str) -> Cell:
+    return lambda lines: str(interval(lines[name].pckh.values())) if name in lines else None
+
+
+def _difference(a: str, b: str, column: str, digits: int) -> Cell:
+    def cell(lines: Lines) -> str | None:
+        if a not in lines or b not in lines:
+            return None
+        found = paired(_known(lines[a], column), _known(lines[b], column))
+        return found and f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}"
+
+    return cell
+
+
+def _known(line: Line, column: str) -> dict[int, float]:
+    return {seed: row[column] for seed, row in line.rows.items() if row[column] is not None}
+
+
+def _auroc(name: str) -> Cell:
+    def cell(lines: Lines) -> str | None:
+        values = _known(lines[name], "auroc").values() if name in lines else ()
+        return f"{mean(values):.3f} ({min(values):.3f})" if values else None
+
+    return cell
+
+
+def _weight(name: str) -> Cell:
+    return lambda lines: _mean(_known(lines[name], "mean_weight").values()) if name in lines else None
+
+
+def _mean(values: Iterable[float]) -> str | None:
+    values = list(values)
+    return f"{mean(values):.2f}" if values else None
