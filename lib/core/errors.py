@@ -15,6 +15,10 @@ class PartlyDoneError(Exception):
     """Some of the input could not be used, the rest is done; the message has a line for each."""
 
 
+class ProcessLostError(Exception):
+    """Another process of the same training can't be reached any more; which one ended says its own error."""
+
+
 class NonFiniteError(Exception):
     """A loss or a hypergradient became infinite or NaN; the message names it and the step."""
 
