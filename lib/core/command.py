@@ -10,6 +10,7 @@ from easydict import EasyDict
 from lib.core.config import describe_settings, load_config, parse_overrides, settings
 from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, one_line
 from lib.models.trained import TrainedPose, load_trained
+from lib.utils.distributed import ALONE, Group
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -70,20 +71,26 @@ def trained_of(arguments: argparse.Namespace) -> TrainedPose:
     return load_trained(arguments.model_file, size, color_rgb)
 
 
-def run_command(command: Callable[[list[str] | None], Any], words: list[str] | None) -> int:
-    """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line."""
+def run_command(
+    command: Callable[[list[str] | None], Any], words: list[str] | None, group: Group = ALONE
+) -> int:
+    """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line.
+
+    What several processes of ``group`` would print alike, one of them prints.
+    """
     try:
-        print(command(words))
+        result = command(words)
+        if group.first:
+            print(result)
+        return 0
     except InputError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+        code, message = 2, f"error: {one_line(error)}"
     except OSError as error:  # a full disk, or a place where nothing can be written
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+        code, message = 2, f"error: {one_line(error)}"
     except PartlyDoneError as error:
-        print(error, file=sys.stderr)
-        return 1
+        code, message = 1, str(error)
     except NonFiniteError as error:
-        print(f"error: {one_line(error)}; the last good checkpoint is kept", file=sys.stderr)
-        return 3
-    return 0
+        code, message = 3, f"error: {one_line(error)}; the last good checkpoint is kept"
+    if group.is_first_to_say(message):
+        print(message, file=sys.stderr, flush=True)
+    return code

@@ -29,7 +29,7 @@ def _data_set(name: str, role: str, **extra: Setting) -> dict[str, Setting]:
 
 SCHEMA: dict[str, Any] = {
     "DEVICE": Setting("auto", "where to compute; auto takes CUDA where there is one, else the CPU", choices=("auto", "cuda", "mps", "cpu")),
-    "GPUS": Setting("0", "number of the CUDA device to use"),
+    "GPUS": Setting("0", "number of the CUDA device to use; several (0,1) train together, a process on each"),
     "WORKERS": Setting(4, "processes that read pictures, for each data set (0: the main one)", minimum=0, maximum=1024),
     "THREADS": Setting(0, "CPU threads of the main process (0: torch's own choice)", minimum=0, maximum=1024),
     "SEED": Setting(0, "seed of everything random", minimum=0),

@@ -8,7 +8,7 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -104,9 +104,9 @@ class Group:
             dist.all_gather_object(found, value)
         return found
 
-    def of_first(self, value: Any) -> Any:
-        """What ``value``, plain and small, is in the first process."""
-        return self.all_of(value if self.first else None)[0]
+    def of_first(self, make: Callable[[], Any]) -> Any:
+        """What ``make()``, plain and small, is in the first process; the others don't call it."""
+        return self.all_of(make() if self.first else None)[0]
 
     def copy_from_first(self, tensors: list[Tensor]) -> None:
         """Give ``tensors`` the first process's numbers."""
@@ -171,7 +171,9 @@ def join() -> Group:
         backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"the other {size - 1} processes can't be reached ({one_line(error)[:200]})") from None
+        raise InputError(
+            f"the other {size - 1} processes can't be reached ({one_line(error)[:200]})"
+        ) from None
     place = (int(os.environ.get("LOCAL_RANK", rank)), int(os.environ.get("LOCAL_WORLD_SIZE", size)))
     return Group(rank, size, place, dist.PrefixStore("said", store))
 

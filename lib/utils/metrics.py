@@ -1,6 +1,7 @@
 """Numbers and pictures of a run go into one sink; tensorboard and metrics.jsonl stand behind it."""
 
 import math
+import os
 from pathlib import Path
 
 import json_tricks
@@ -14,12 +15,15 @@ class MetricsSink:
     """Writes scalars to ``metrics.jsonl`` in ``output`` and to tensorboard in ``log``.
 
     Pictures and the histograms of batches go to tensorboard alone. ``step`` counts training steps.
+    One that doesn't write, of a process whose part another one tells, drops everything.
     """
 
-    def __init__(self, output: Path, log: Path):
-        output.mkdir(parents=True, exist_ok=True)
-        self._lines = open(output / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
-        self._board = SummaryWriter(str(log))
+    def __init__(self, output: Path, log: Path, writes: bool = True):
+        if writes:
+            output.mkdir(parents=True, exist_ok=True)
+        lines = output / "metrics.jsonl" if writes else os.devnull
+        self._lines = open(lines, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+        self._board = SummaryWriter(str(log), write_to_disk=writes)
 
     def __enter__(self) -> "MetricsSink":
         return self

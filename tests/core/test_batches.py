@@ -15,6 +15,7 @@ from lib.core.state import State
 from lib.ignoring.modes import MODES
 from lib.ignoring.step import Weighting
 from lib.ignoring.weights import PersistentWeights
+from lib.utils.distributed import ALONE
 from tests.oracle.setups import learner
 
 
@@ -86,7 +87,7 @@ def test_waiting_is_counted_until_it_is_taken(monkeypatch):
 
     batches = Batches.__new__(Batches)
     batches.target, batches.source, batches.people, batches.waited = slow(2), slow(0.5), None, 0.0
-    batches.validation = None
+    batches.validation, batches.group = None, ALONE
     assert batches.next(0, Weighting.ONE) == (0, 0, None)
     clock.now += 30  # the step
     assert batches.next(0, Weighting.ONE) == (1, 1, None)
