@@ -18,18 +18,25 @@ PATIENCE = 30  # seconds in which whoever started the processes ends those that 
 
 
 def run_together(command: Callable[[list[str] | None, Group], Any], words: list[str] | None) -> int:
-    """``run_command`` in every process of the group; what all of them would say is said once."""
+    """``run_command`` in every process of the group; what all of them would say is said once.
+
+    Returns where there is no other process, and ends this one otherwise.
+    """
     group = join()
+    if group.size == 1:
+        return run_command(lambda words: command(words, group), words)
     try:
         code = run_command(lambda words: command(words, group), words, group)
         if code == 0:
             leave(group)
-        return code
     except ProcessLostError as error:
         # The one that ended has said why. Ending now, this one could be taken for the first to fail.
         time.sleep(PATIENCE)
         print(f"error: {one_line(error)}", file=sys.stderr)
-        return 1
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads of torch.distributed may abort a process that takes itself down in order
 
 
 def start_on_gpus(config: EasyDict, group: Group, script: str, words: list[str] | None) -> None:

@@ -104,6 +104,7 @@ SCHEMA: dict[str, Any] = {
         "CHANNELS_LAST": Setting(False, "keep the networks' numbers pixel by pixel in memory (channels last), which some devices compute faster"),
         "AMP": Setting("off", "compute layers in fewer digits where torch thinks it safe (bf16), or all in single precision (off); losses, hypergradients and weights are in single precision always", choices=("off", "bf16")),
         "COMPILE": Setting(False, "let torch.compile make the passes without a tangent faster; where it fails (no C++ compiler), a warning, and they are as without it"),
+        "SYNC_BN": Setting(False, "of several processes, normalise by the whole batch in training (BatchNorm), not each by its own part"),
         "NESTEROV": Setting(False, "Nesterov's momentum in SGD"),
         "CLIP_GRAD": Setting(0.0, "longest gradient of a step of either model, longer ones are shortened to it (0: any); the look-ahead is clipped likewise, and the hypergradient takes its factor as constant", minimum=0),
     },

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from lib.core.errors import InputError, one_line, shown
 from lib.ignoring.learner import Compiled, Learner
 from lib.ignoring.modes import Mode, Source
+from lib.ignoring.shared_batchnorm import share_batchnorm
 from lib.ignoring.weights import (
     IgnoringVariables,
     LossAwareWeights,
@@ -167,6 +168,8 @@ def _learner(config: EasyDict, device: torch.device, report, group: Group) -> Le
     if train.CHANNELS_LAST:
         model = model.to(memory_format=torch.channels_last)
     model = model.to(device).train()
+    if train.SYNC_BN and group.size > 1:
+        share_batchnorm(model, group)
     parameters = list(model.parameters())
     if train.OPTIMIZER == "adam":
         optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD, fused=_can_fuse(device))

@@ -40,7 +40,7 @@ def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) 
     BatchNorm's running statistics follow the batch as in any forward pass. A network that
     lib.ignoring.tangent does not know costs another forward pass, beside torch's own forward mode.
     """
-    if not len(batch.images):
+    if learner.has_nobody_of(batch):
         losses = learner.losses(batch)
         return losses, torch.zeros_like(losses)
     if learner.tangent_pass is None:

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from lib.ignoring.clipping import clipped
 from lib.ignoring.lookahead import LookAhead, look_ahead
+from lib.ignoring.shared_batchnorm import SharedBatchNorm2d
 from lib.ignoring.tangent import TangentPass, tangent_pass
 from lib.utils.distributed import ALONE, Group
 from lib.utils.profile import profiled
@@ -66,11 +67,17 @@ class Learner:
 
     @profiled("forward")
     def losses(self, batch: Batch) -> Tensor:
-        if not len(batch.images):
+        if self.has_nobody_of(batch):
             return self.losses_of_nobody(batch)
         with self.precision(batch):
             outputs = (self.compiled or self.model)(batch.images)
         return batch.losses(self.in_full(outputs))
+
+    def has_nobody_of(self, batch: Batch) -> bool:
+        """This process has none of the samples, and no part in normalising the others'."""
+        if len(batch.images):
+            return False
+        return not any(isinstance(module, SharedBatchNorm2d) for module in self.model.modules())
 
     @torch.no_grad()
     def losses_of_nobody(self, batch: Batch) -> Tensor:

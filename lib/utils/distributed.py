@@ -54,12 +54,12 @@ class Group:
         return slice(sum(counts[: self.rank]), sum(counts[: self.rank + 1])) if counts else slice(None)
 
     @profiled("communication")
-    def sum_(self, tensors: list[Tensor]) -> list[Tensor]:
+    def sum_(self, tensors: list[Tensor], kind: str = "sum") -> list[Tensor]:
         """``tensors``, of one type, summed over the processes in place, in one message."""
         if self.size == 1:
             return tensors
         whole = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        with self._message("sum", whole):
+        with self._message(kind, whole):
             dist.all_reduce(whole)
         for tensor, part in zip(tensors, whole.split([tensor.numel() for tensor in tensors])):
             tensor.copy_(part.view(tensor.shape))

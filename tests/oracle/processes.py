@@ -13,7 +13,9 @@ import torch.multiprocessing
 from lib.utils.distributed import Group, join, leave
 
 
-def in_processes(function: Callable[[Group], Any], sizes: tuple[int, ...], folder: Path) -> dict[int, list[Any]]:
+def in_processes(
+    function: Callable[[Group], Any], sizes: tuple[int, ...], folder: Path
+) -> dict[int, list[Any]]:
     """{size: [what ``function(group)`` returned in each process]}; torch is imported only once a process."""
     ports = [_free_port() for _ in sizes]
     torch.multiprocessing.spawn(_run, (function, sizes, ports, folder), nprocs=max(sizes))

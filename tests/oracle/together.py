@@ -7,6 +7,7 @@ from torch import nn
 
 from lib.ignoring.learner import Batch, Learner
 from lib.ignoring.modes import MODES
+from lib.ignoring.shared_batchnorm import share_batchnorm
 from lib.ignoring.step import Options, Record, SourceBatch, Weighting, source_first_step, training_step
 from lib.ignoring.weights import LossAwareWeights, OnlineWeights, PersistentWeights
 from lib.utils.distributed import ALONE, Group
@@ -24,7 +25,8 @@ KINDS = {
 @dataclass(frozen=True)
 class Case:
     """A run of STEPS steps; ``weightings`` of the steps in turn; ``holder``: the one process that holds all
-    of the source batches, where it isn't everybody in equal parts."""
+    of the source batches, where it isn't everybody in equal parts.   shared: BatchNorm in training, by the
+    batch of all processes (otherwise each sample is normalised by running statistics)."""
 
     mode: str
     kind: str = "online"
@@ -35,6 +37,7 @@ class Case:
     weightings: tuple[str, ...] = ("learned",)
     clip: float = 0.0
     holder: int | None = None
+    shared: bool = False
 
 
 CASES = {
@@ -43,9 +46,13 @@ CASES = {
     "several look-aheads": Case("ours5", "persistent", "momentum", meta_loop=3),
     "validated at the source": Case("ours5", validate_at_source=True),
     "kept and one": Case("ours5", "loss_aware", weightings=("one", "learned", "kept")),
-    "source first": Case("ours2", "loss_aware", source_first=True, weightings=("learned", "kept"), meta_loop=2),
+    "source first": Case(
+        "ours2", "loss_aware", source_first=True, weightings=("learned", "kept"), meta_loop=2
+    ),
     "clipped": Case("ours1", "persistent", "momentum", clip=0.01),
     "all of the source in one process": Case("ours5", "persistent", holder=1),
+    "shared BatchNorm": Case("ours5", "persistent", shared=True),
+    "shared BatchNorm, all of the source in one process": Case("ours5", shared=True, holder=0),
 }
 
 
@@ -72,6 +79,9 @@ def batches_of(step: int, group: Group, holder: int | None) -> tuple[Batch, Sour
 
 def made_learner(case: Case, seed: int, group: Group) -> Learner:
     made = replace(learner(case.optimizer, 1e-3, warm=2, seed=seed), clip=case.clip, group=group)
+    if case.shared:
+        share_batchnorm(made.model, group)
+        return made
     for module in made.model.modules():
         if isinstance(module, nn.BatchNorm2d):  # normalises each sample by what was before
             module.eval()
