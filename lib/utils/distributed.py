@@ -80,7 +80,7 @@ class Group:
         whole = torch.cat([part[:count] for part, count in zip(parts, counts)])
         split = whole.split([row.shape[1] for row in rows], dim=1)
         return tuple(
-            part.contiguous().view(tensor.dtype).view(len(whole), *tensor.shape[1:])
+            _own_memory(part).view(tensor.dtype).view(len(whole), *tensor.shape[1:])
             for part, tensor in zip(split, tensors)
         )
 
@@ -187,4 +187,9 @@ def leave(group: Group) -> None:
 
 def _as_bytes(tensor: Tensor) -> Tensor:
     """[N, ...] -> [N, bytes of a row]."""
-    return tensor.reshape(len(tensor), math.prod(tensor.shape[1:])).contiguous().view(torch.uint8)
+    return _own_memory(tensor.reshape(len(tensor), math.prod(tensor.shape[1:]))).view(torch.uint8)
+
+
+def _own_memory(tensor: Tensor) -> Tensor:
+    # contiguous() would leave a single row as it is, wherever it lies.
+    return tensor.clone(memory_format=torch.contiguous_format)

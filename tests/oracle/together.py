@@ -1,10 +1,21 @@
 """Training steps of a small network on several processes, or on one: the same global batches for either."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch import nn
 
+from lib.core.batches import Batches
+from lib.core.errors import InputError
+from lib.core.evaluation_sets import MPIISet, evaluate
+from lib.core.heatmap import HeatmapCodec
+from lib.core.inference import InferenceOptions, Predictions
+from lib.core.state import State
+from lib.dataset.joints import KeypointDataset, Sample
+from lib.dataset.keypoints import network_joints
+from lib.dataset.mpii import read_mpii
 from lib.ignoring.learner import Batch, Learner
 from lib.ignoring.modes import MODES
 from lib.ignoring.shared_batchnorm import share_batchnorm
@@ -12,9 +23,11 @@ from lib.ignoring.step import Options, Record, SourceBatch, Weighting, source_fi
 from lib.ignoring.weights import LossAwareWeights, OnlineWeights, PersistentWeights
 from lib.utils.distributed import ALONE, Group
 from tests.oracle.setups import PARTNER, as_batch, learner, small_batches
+from tests.oracle.small_network import small_network
 
-COUNT, STEPS, TABLE = 7, 5, 12
+COUNT, TABLE = 7, 12
 LAM, GAMMA, LR, FLOOR = 0.05, 0.7, 0.7, 0.02
+THREE = ("ours1", "ours2", "ours5")
 KINDS = {
     "online": lambda: OnlineWeights(TABLE, PARTNER),
     "persistent": lambda: PersistentWeights(TABLE, PARTNER, LR),
@@ -24,12 +37,13 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A run of STEPS steps; ``weightings`` of the steps in turn; ``holder``: the one process that holds all
+    """A run of ``steps``; ``weightings`` of the steps in turn; ``holder``: the one process that holds all
     of the source batches, where it isn't everybody in equal parts.   shared: BatchNorm in training, by the
     batch of all processes (otherwise each sample is normalised by running statistics)."""
 
     mode: str
     kind: str = "online"
+    steps: int = 2
     optimizer: str = "adam"
     meta_loop: int = 1
     validate_at_source: bool = False
@@ -41,17 +55,17 @@ class Case:
 
 
 CASES = {
-    **{f"{mode}, {kind}": Case(mode, kind) for mode in ("ours1", "ours2", "ours5") for kind in KINDS},
-    **{mode: Case(mode) for mode in MODES if mode not in ("ours1", "ours2", "ours5")},
-    "several look-aheads": Case("ours5", "persistent", "momentum", meta_loop=3),
+    **{f"{mode}, {kind}": Case(mode, kind, 5) for mode in THREE for kind in ("online", "persistent")},
+    **{mode: Case(mode) for mode in MODES if mode not in THREE},
+    "several look-aheads": Case("ours5", "persistent", optimizer="momentum", meta_loop=3),
     "validated at the source": Case("ours5", validate_at_source=True),
-    "kept and one": Case("ours5", "loss_aware", weightings=("one", "learned", "kept")),
+    "kept and one": Case("ours5", "loss_aware", 5, weightings=("one", "learned", "kept")),
     "source first": Case(
-        "ours2", "loss_aware", source_first=True, weightings=("learned", "kept"), meta_loop=2
+        "ours2", "loss_aware", 5, source_first=True, weightings=("learned", "kept"), meta_loop=2
     ),
-    "clipped": Case("ours1", "persistent", "momentum", clip=0.01),
+    "clipped": Case("ours1", "persistent", optimizer="momentum", clip=0.01),
     "all of the source in one process": Case("ours5", "persistent", holder=1),
-    "shared BatchNorm": Case("ours5", "persistent", shared=True),
+    "shared BatchNorm": Case("ours5", "persistent", 5, shared=True),
     "shared BatchNorm, all of the source in one process": Case("ours5", shared=True, holder=0),
 }
 
@@ -80,7 +94,8 @@ def batches_of(step: int, group: Group, holder: int | None) -> tuple[Batch, Sour
 def made_learner(case: Case, seed: int, group: Group) -> Learner:
     made = replace(learner(case.optimizer, 1e-3, warm=2, seed=seed), clip=case.clip, group=group)
     if case.shared:
-        share_batchnorm(made.model, group)
+        if group.size > 1:
+            share_batchnorm(made.model, group)
         return made
     for module in made.model.modules():
         if isinstance(module, nn.BatchNorm2d):  # normalises each sample by what was before
@@ -95,7 +110,7 @@ def run_case(case: Case, group: Group = ALONE) -> dict:
     places = [place for place, how in (("A", mode.near), ("B", mode.in_loss)) if how.value == "weighted"]
     variables = {place: KINDS[case.kind]().double() for place in places}
     records = []
-    for step in range(STEPS):
+    for step in range(case.steps):
         weighting = Weighting[case.weightings[step % len(case.weightings)].upper()]
         target_batch, source_batch, validation = batches_of(step, group, case.holder)
         if case.source_first:
@@ -118,5 +133,79 @@ def _told(record: Record) -> dict:
     return {"losses": record.losses, "weights": record.weights, "gradients": record.gradients}
 
 
-def all_cases(group: Group) -> dict[str, dict]:
-    return {name: run_case(case, group) for name, case in CASES.items()}
+def evaluated(data: Path, batch_size: int, group: Group) -> tuple[dict, Predictions]:
+    """The test people of tests.oracle.small_run's ``data``, by a network that was never trained."""
+    network, codec = small_network(13), HeatmapCodec((64, 64), (16, 16), 1.0)
+    people = read_mpii(str(data / "mpii"), "valid", network_joints(13), 1.0)
+    options = InferenceOptions(batch_size, 0, True, True, "raise", group)
+    return evaluate(network, MPIISet(KeypointDataset(people, codec)), torch.device("cpu"), options, print)
+
+
+def agreed(group: Group) -> dict:
+    """A state whose processes saw other samples, and then one that came apart in a weight; made one again."""
+    made = replace(learner(), group=group)
+    made.model.bn1.running_mean += group.rank
+    state, told = State("ours1", made, None, {"B": PersistentWeights(TABLE, PARTNER, LR)}), []
+    state.agree(told.append)
+    statistics = made.model.bn1.running_mean.clone()
+    told.append("then")
+    with torch.no_grad():
+        made.model.conv1.weight += group.rank
+    state.agree(told.append)
+    return {"statistics": statistics, "weight": made.model.conv1.weight.detach(), "told": told}
+
+
+def counted(group: Group) -> dict:
+    """What Batches makes of pictures that only some processes could read."""
+    batches, lines = Batches.__new__(Batches), []
+    batches.group, batches.skipped, batches.log = group, 0, SimpleNamespace(warning=lines.append)
+
+    def held(count: int) -> Sample:
+        return Sample(None, None, None, torch.arange(count), None, [""] * count)
+
+    batches.problems = [f"a{group.rank}"] * group.rank
+    batches._count((held(group.rank), None, held(4)))
+    found = {"counts": batches.counts, "lines": list(lines)}
+    batches.problems = [f"b{group.rank}"]
+    try:
+        batches._count((held(1), held(0), None))
+    except InputError as error:
+        found["error"] = str(error)
+    return found
+
+
+def methods(group: Group) -> dict:
+    """Of ``group``, each asked once, with something that differs between the processes."""
+    rank, size = group.rank, group.size
+    group.messages.clear(), group.sent.clear()
+    rows = tuple(range(size))  # process r holds r rows, so the first none
+    index = torch.full((rank,), 2**40 + rank)
+    flags, numbers = torch.full((rank,), rank == 1), torch.full((rank, 2), rank / 3)
+    with group.first_before_others():
+        entered = group.store.add("entered", 1)
+    tall = torch.full((1, 2, 2, 2), float(rank)).contiguous(memory_format=torch.channels_last)
+    group.copy_from_first([tall])
+    return {
+        "sum": group.sum_([torch.tensor(float(rank)), torch.full((2, 3), 10.0 * rank)]),
+        "gather": group.gather(rows, index, flags, numbers),
+        "own": torch.arange(sum(rows))[group.own(rows)],
+        "counts": group.counts(rank, 10 * rank),
+        "all": group.all_of(f"process {rank}"),
+        "first": group.of_first(lambda: {"rank": rank}),
+        "copied": tall,
+        "entered": entered,
+        "says": [group.is_first_to_say("the same"), group.is_first_to_say(f"own {rank}")],
+        "messages": dict(group.messages),
+        "sent": dict(group.sent),
+    }
+
+
+def everything(data: Path, group: Group) -> dict:
+    """What the tests look at, from one start of the processes."""
+    return {
+        "cases": {name: run_case(case, group) for name, case in CASES.items()},
+        "evaluated": {size: evaluated(data, size, group) for size in (3, 8)},
+        "agreed": agreed(group),
+        "counted": counted(group),
+        "methods": methods(group),
+    }
