@@ -1,5 +1,6 @@
 """The commands that run in several processes: as torchrun starts them, or as GPUS asks for."""
 
+import logging
 import os
 import sys
 import time
@@ -48,9 +49,13 @@ def start_on_gpus(config: EasyDict, group: Group, script: str, words: list[str] 
     if group.size > 1 or len(numbers) < 2:
         return
     # Takes a second to import, which most runs don't need.
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    logging.getLogger("torch.distributed.elastic").setLevel(
+        logging.CRITICAL
+    )  # the processes speak themselves
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does: each process would take all cores
     started = LaunchConfig(
         min_nodes=1,
@@ -69,4 +74,6 @@ def start_on_gpus(config: EasyDict, group: Group, script: str, words: list[str] 
         if failure.exitcode < 0:
             print(f"error: process {rank} was ended by {failure.signal_name()}", file=sys.stderr)
         sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+    except SignalException as error:  # Ctrl-C, or an end asked for from outside: the processes got it too
+        sys.exit(128 + error.sigval)
     sys.exit(0)

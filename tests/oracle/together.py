@@ -1,5 +1,6 @@
 """Training steps of a small network on several processes, or on one: the same global batches for either."""
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,11 +8,14 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
+from benchmarks.pose_case import PoseCase, config_of
 from lib.core.batches import Batches
+from lib.core.communication import traffic_of_step
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import MPIISet, evaluate
 from lib.core.heatmap import HeatmapCodec
 from lib.core.inference import InferenceOptions, Predictions
+from lib.core.schedule import phases
 from lib.core.state import State
 from lib.dataset.joints import KeypointDataset, Sample
 from lib.dataset.keypoints import network_joints
@@ -133,6 +137,17 @@ def _told(record: Record) -> dict:
     return {"losses": record.losses, "weights": record.weights, "gradients": record.gradients}
 
 
+SMALL = {
+    "MODEL__IMAGE_SIZE": [32, 32],
+    "MODEL__EXTRA__HEATMAP_SIZE": [8, 8],
+    "MODEL__EXTRA__NUM_LAYERS": 10,
+    "MODEL__EXTRA__WIDTH": 2,
+    "MODEL__EXTRA__NUM_DECONV_FILTERS": [2, 2, 2],
+    "TRAIN__BATCH_SIZE": 8,
+}
+SENT = ({"LBI__VALIDATE_AT": "source"}, {"LBI__META_LOOP": 2}, {"LBI__EVERY": 2})
+
+
 def evaluated(data: Path, batch_size: int, group: Group) -> tuple[dict, Predictions]:
     """The test people of tests.oracle.small_run's ``data``, by a network that was never trained."""
     network, codec = small_network(13), HeatmapCodec((64, 64), (16, 16), 1.0)
@@ -200,6 +215,27 @@ def methods(group: Group) -> dict:
     }
 
 
+def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
+    """{mode and settings: (what a step sends, what the calculation says)}, of a small network."""
+    found = {}
+    for mode, settings in [(mode, {}) for mode in MODES] + list(itertools.product(("ours2", "ours5"), SENT)):
+        config = config_of(**SMALL | settings)
+        (phase,) = phases(config, MODES[mode])
+        case = PoseCase(mode, config, group)
+        # The second step is one without a hypergradient, where not every step has one.
+        for _ in range(config.LBI.EVERY):
+            group.messages.clear(), group.sent.clear()
+            case.step()
+        weighting = Weighting.LEARNED if config.LBI.EVERY == 1 else Weighting.KEPT
+        numbers = sum(parameter.numel() for parameter in case.state.target.parameters)
+        expected = traffic_of_step(config, phase, weighting, numbers, group.size)
+        found[f"{mode} {settings}"] = (
+            {"messages": dict(group.messages), "sent": dict(group.sent)},
+            {"messages": dict(expected.messages), "sent": dict(expected.sent)},
+        )
+    return found
+
+
 def everything(data: Path, group: Group) -> dict:
     """What the tests look at, from one start of the processes."""
     return {
@@ -208,4 +244,5 @@ def everything(data: Path, group: Group) -> dict:
         "agreed": agreed(group),
         "counted": counted(group),
         "methods": methods(group),
+        "sent": sent_in_steps(group),
     }
