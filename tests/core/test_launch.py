@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ import torch
 from easydict import EasyDict
 
 from lib.core.launch import start_on_gpus
-from lib.ignoring.modes import MODES
 from lib.utils.distributed import Group
 from pose_estimation import main as main_py
 from pose_estimation import train as train_py
 from pose_estimation import valid as valid_py
+from tests.oracle.processes import in_processes
 from tests.oracle.small_run import RUNS, make_data, results_of, run, weights_file, write_config
+from tests.oracle.together import RUNS_OF_MODES, train_every_mode
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,16 +131,18 @@ def test_an_error_of_all_is_said_once(config, two_gpus, capfd):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variables", ["online", "persistent"])
-def test_torchrun_trains_every_mode(config, variables):
-    for mode in MODES:
-        done = torchrun("pose_estimation/main.py", "--cfg", config, f"--{mode}", "LBI.VARIABLES", variables)
-        assert done.returncode == 0, done.stderr
-        results = results_of(config, mode)
+def test_every_mode_trains_and_sees_whom_one_process_sees(config, tmp_path_factory):
+    in_processes(partial(train_every_mode, config), (2,), tmp_path_factory.mktemp("modes"))
+    for kind, mode in RUNS_OF_MODES:
+        found, results = (read(config, mode, f"two/{kind}") for read in (weights_file, results_of))
         assert results["steps"] == 4 and np.isfinite(results["test"]["loss"])
-        for tables in weights_file(config, mode)["variables"].values():
-            # 6 people in each of 4 batches, labelled where seen
-            assert 0 < tables["seen"].max() <= 4
+        assert (
+            run(config, f"--{mode}", "LBI.VARIABLES", kind, "OUTPUT_DIR", f"{config.parent}/one/{kind}") == 0
+        )
+        expected = weights_file(config, mode, f"one/{kind}")
+        assert found["variables"].keys() == expected["variables"].keys()
+        for place, variables in expected["variables"].items():
+            assert torch.equal(found["variables"][place]["seen"], variables["seen"])
 
 
 @pytest.mark.slow

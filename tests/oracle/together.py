@@ -26,6 +26,7 @@ from lib.ignoring.shared_batchnorm import share_batchnorm
 from lib.ignoring.step import Options, Record, SourceBatch, Weighting, source_first_step, training_step
 from lib.ignoring.weights import LossAwareWeights, OnlineWeights, PersistentWeights
 from lib.utils.distributed import ALONE, Group
+from pose_estimation.main import command
 from tests.oracle.setups import PARTNER, as_batch, learner, small_batches
 from tests.oracle.small_network import small_network
 
@@ -148,6 +149,10 @@ SMALL = {
 SENT = ({"LBI__VALIDATE_AT": "source"}, {"LBI__META_LOOP": 2}, {"LBI__EVERY": 2})
 
 
+# Kinds of variables make no difference to a mode without any.
+RUNS_OF_MODES = [(k, mode) for k in KINDS for mode in MODES if MODES[mode].ignores or k == "online"]
+
+
 def evaluated(data: Path, batch_size: int, group: Group) -> tuple[dict, Predictions]:
     """The test people of tests.oracle.small_run's ``data``, by a network that was never trained."""
     network, codec = small_network(13), HeatmapCodec((64, 64), (16, 16), 1.0)
@@ -234,6 +239,13 @@ def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
             {"messages": dict(expected.messages), "sent": dict(expected.sent)},
         )
     return found
+
+
+def train_every_mode(config: Path, group: Group) -> None:
+    """main.py's run of every mode and every kind of variables, into a folder "two" beside ``config``."""
+    for kind, mode in RUNS_OF_MODES:
+        words = ["--cfg", str(config), f"--{mode}", "LBI.VARIABLES", kind]
+        command([*words, "OUTPUT_DIR", f"{config.parent}/two/{kind}"], group)
 
 
 def everything(data: Path, group: Group) -> dict:
