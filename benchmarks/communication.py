@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.core.communication import Traffic, ring_seconds, traffic_of_step
+from lib.core.communication import ring_seconds, traffic_of_step
 from lib.core.cost import forwards_of_hypergradient, forwards_of_step
-from lib.core.schedule import Phase, phases
+from lib.core.schedule import phases
 from lib.ignoring.modes import MODES
 from lib.ignoring.step import Weighting
 from lib.utils.device import wait_for_device
@@ -73,23 +73,18 @@ def measured(mode: str, group: TimedGroup, repeat: int) -> dict[str, float]:
     return {"seconds": seconds, "messages": group.seconds / steps, "MB": sent / steps / 1e6}
 
 
-def traffic_at(mode: str, processes: int, parameters: int) -> tuple[Traffic, Phase]:
-    config = config_of(TRAIN__BATCH_SIZE=PEOPLE * processes)
-    (phase,) = phases(config, MODES[mode])
-    return traffic_of_step(config, phase, Weighting.LEARNED, parameters, processes), phase
-
-
 def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
-    """For each mode ms of computing and of messages, and how many times one process's people a second."""
+    """For each mode what a step sends, ms of computing and of messages, and the people a second of all
+    processes in terms of one process's without messages."""
     processes, bandwidth, latency = LINKS[title]
-    config, table = config_of(), {}
-    (baseline2,) = phases(config, MODES["baseline2"])
-    forward = BASELINE2 / forwards_of_step(config, baseline2)
-    for mode in MODES:
-        traffic, phase = traffic_at(mode, processes, parameters)
-        steps = forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase)
-        computing, messages = forward * steps, ring_seconds(traffic, processes, bandwidth, latency)
-        table[mode] = {
+    config = config_of(TRAIN__BATCH_SIZE=PEOPLE * processes, LBI__VAL_BATCH_SIZE=0)
+    forward, table = BASELINE2 / forwards_of_step(config, *phases(config, MODES["baseline2"])), {}
+    for name, mode in MODES.items():
+        (phase,) = phases(config, mode)
+        traffic = traffic_of_step(config, phase, Weighting.LEARNED, parameters, processes)
+        computing = forward * (forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase))
+        messages = ring_seconds(traffic, processes, bandwidth, latency)
+        table[name] = {
             "MB": sum(traffic.sent.values()) / 1e6,
             "messages": sum(traffic.messages.values()),
             "ms computing": 1000 * computing,
@@ -129,7 +124,7 @@ def main() -> None:
         print(title)
         for name, row in table.items():
             cells = row.items() if isinstance(row, dict) else [("", row)]
-            print(f"  {name:28}" + "".join(f"{column:>20} {value:9.3f}" for column, value in cells))
+            print(f"  {name:26}" + "".join(f"  {column} {value:.3f}" for column, value in cells))
     write_numbers(arguments.json, numbers)
 
 

@@ -87,7 +87,7 @@ SCHEMA: dict[str, Any] = {
         SPLIT=Setting("image", "how train is cut into T and V: by image, or by annotation as the original does", choices=("image", "annotation")),
     ),
     "TRAIN": {
-        "BATCH_SIZE": Setting(32, "people in a batch of target, and of source unless TRAIN.SRC_BATCH_SIZE says otherwise", minimum=1),
+        "BATCH_SIZE": Setting(32, "people in a batch of target, of all processes together, and of source unless TRAIN.SRC_BATCH_SIZE says otherwise", minimum=1),
         "SRC_BATCH_SIZE": Setting(0, "people in a batch of source (0: as TRAIN.BATCH_SIZE)", minimum=0),
         "SHUFFLE": Setting(True, "visit the people in a new random order in every pass"),
         "BEGIN_EPOCH": Setting(0, "first epoch", minimum=0),

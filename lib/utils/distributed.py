@@ -36,7 +36,7 @@ class Group:
     rank: int = 0
     size: int = 1
     place: tuple[int, int] = (0, 1)
-    store: dist.Store | None = None
+    store: "dist.Store | None" = None  # some builds of torch have none
     messages: Counter = field(default_factory=Counter)
     sent: Counter = field(default_factory=Counter)
 
