@@ -66,7 +66,8 @@ class State:
         """
         if self.group.size == 1:
             return
-        held = {f"{role} model": made.model for role, made in self.learners().items()} | self.variables
+        held = {f"{role} model": made.model for role, made in self.learners().items()}
+        held |= {f"weights {place}": variables for place, variables in self.variables.items()}
         for made in self.learners().values():
             statistics = [buffer for buffer in made.model.buffers() if buffer.is_floating_point()]
             if statistics:
