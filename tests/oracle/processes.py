@@ -1,5 +1,6 @@
 """The same function in several processes at once, joined as torchrun joins them."""
 
+import multiprocessing
 import os
 import pickle
 import socket
@@ -16,9 +17,15 @@ from lib.utils.distributed import Group, join, leave
 def in_processes(
     function: Callable[[Group], Any], sizes: tuple[int, ...], folder: Path
 ) -> dict[int, list[Any]]:
-    """{size: [what ``function(group)`` returned in each process]}; torch is imported only once a process."""
+    """{size: [what ``function(group)`` returned in each process]}, every size by the same processes."""
     ports = [_free_port() for _ in sizes]
-    torch.multiprocessing.spawn(_run, (function, sizes, ports, folder), nprocs=max(sizes))
+    method = "spawn"
+    if "forkserver" in multiprocessing.get_all_start_methods():  # which imports torch once for all
+        method = "forkserver"
+        multiprocessing.set_forkserver_preload([getattr(function, "func", function).__module__])
+    torch.multiprocessing.start_processes(
+        _run, (function, sizes, ports, folder), nprocs=max(sizes), start_method=method
+    )
     return {
         size: [pickle.loads((folder / f"{size}_{rank}").read_bytes()) for rank in range(size)]
         for size in sizes
