@@ -23,7 +23,7 @@ from lib.utils.files import write_text
 from lib.utils.log import duration
 
 # In the order of the table; each writes its numbers with --json.
-BENCHMARKS = ("step", "precision", "data", "evaluation", "nms", "growth")
+BENCHMARKS = ("step", "precision", "communication", "data", "evaluation", "nms", "growth")
 HERE = Path(__file__).resolve().parent
 
 

@@ -12,6 +12,7 @@ from lib.dataset.joints import Sample
 from lib.dataset.keypoints import flip_permutation, network_joints
 from lib.ignoring.modes import MODES
 from lib.ignoring.step import Options, Record, Weighting, training_step
+from lib.utils.distributed import ALONE, Group
 
 CONFIG = Path(__file__).resolve().parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
 PEOPLE = 8  # in each of the three batches
@@ -55,13 +56,19 @@ def drawn(seed: int, config: EasyDict) -> Sample:
 
 
 class PoseCase:
-    """A mode's models, optimisers and ignoring variables, and the batches of all its steps."""
+    """A mode's models, optimisers and ignoring variables, and the batches of all its steps.
 
-    def __init__(self, mode: str, config: EasyDict):
+    Of several processes, each has its part of the batches.
+    """
+
+    def __init__(self, mode: str, config: EasyDict, group: Group = ALONE):
         self.mode, self.config = MODES[mode], config
         partner = flip_permutation(network_joints(config.MODEL.NUM_JOINTS))
-        self.state: State = build_state(config, self.mode, device(), PEOPLE, partner, print)
-        self.target, self.source, self.validation = (drawn(seed, config) for seed in range(3))
+        self.state: State = build_state(config, self.mode, device(), PEOPLE, partner, print, group=group)
+        (self.counts,) = group.counts(len(range(PEOPLE)[group.part(PEOPLE)]))
+        own = torch.zeros(PEOPLE, dtype=torch.bool, device=device())
+        own[group.part(PEOPLE)] = True
+        self.target, self.source, self.validation = (drawn(seed, config).select(own) for seed in range(3))
 
     def step(self, otherwise: Weighting | None = None) -> Record:
         """One training step; weights are learned in every LBI.EVERY-th, or are as ``otherwise`` says."""
@@ -69,13 +76,15 @@ class PoseCase:
         learns = otherwise is None and self.mode.ignores and self.state.step % lbi.EVERY == 0
         record = training_step(
             self.mode,
-            Options(lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer"),
+            Options(
+                lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
+            ),
             self.state.target,
             self.state.source,
             self.state.variables,
-            as_batch(self.target, True),
-            as_source_batch(self.source, True),
-            as_batch(self.validation, True) if learns else None,
+            as_batch(self.target, True, counts=self.counts),
+            as_source_batch(self.source, True, self.counts),
+            as_batch(self.validation, True, counts=self.counts) if learns else None,
             Weighting.LEARNED if learns else otherwise or Weighting.KEPT,
         )
         self.state.step += 1

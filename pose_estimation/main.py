@@ -3,6 +3,10 @@
     python pose_estimation/main.py --cfg experiments/demo/people.yaml --ours2 [KEY VALUE ...]
 
 trains one of nine modes, chooses the best epoch on the target's validation part and tests it.
+
+    torchrun --nproc_per_node=2 pose_estimation/main.py --cfg experiments/demo/people.yaml --ours2
+
+does so in two processes.
 """
 
 import argparse
@@ -13,8 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core import command as shared
 from lib.core.data import build_data
+from lib.core.launch import run_together, start_on_gpus
 from lib.core.profiling import profile
 from lib.core.training import Folders, train
+from lib.utils.distributed import Group
 
 FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} | shared.FLAGS
 
@@ -26,20 +32,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def command(words: list[str] | None) -> Path:
+def command(words: list[str] | None, group: Group) -> Path:
     arguments = build_parser().parse_intermixed_args(words)
     mode = shared.chosen_mode(arguments)
     config, notes = shared.configuration(arguments)
-    data = build_data(config, mode.uses_source, notes.append)
+    start_on_gpus(config, group, __file__, words)
+    with group.first_before_others():  # so that the others find the annotations that it keeps
+        data = build_data(config, mode.uses_source, notes.append)
     names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
     if arguments.profile is not None:
         folders = Folders.of(config, arguments.cfg, names, f"{mode.name}_profile")
-        return profile(config, mode, data, folders, notes, arguments.profile)
-    return train(config, mode, data, Folders.of(config, arguments.cfg, names, mode.name), notes)
+        return profile(config, mode, data, folders, notes, arguments.profile, group)
+    return train(config, mode, data, Folders.of(config, arguments.cfg, names, mode.name), notes, group=group)
 
 
 def main(words: list[str] | None = None) -> int:
-    return shared.run_command(command, words)
+    return run_together(command, words)
 
 
 if __name__ == "__main__":

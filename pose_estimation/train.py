@@ -10,24 +10,28 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.command import configuration, run_command, settings_parser
+from lib.core.command import configuration, settings_parser
 from lib.core.data import build_single_data
+from lib.core.launch import run_together, start_on_gpus
 from lib.core.training import Folders, train
 from lib.ignoring.modes import Mode, Source
+from lib.utils.distributed import Group
 
 ALONE = Mode("train", "one data set", Source.NO, Source.NO)
 
 
-def command(words: list[str] | None) -> Path:
+def command(words: list[str] | None, group: Group) -> Path:
     arguments = settings_parser(__doc__).parse_intermixed_args(words)
     config, notes = configuration(arguments)
-    data = build_single_data(config, notes.append)
+    start_on_gpus(config, group, __file__, words)
+    with group.first_before_others():  # so that the others find the annotations that it keeps
+        data = build_single_data(config, notes.append)
     folders = Folders.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
-    return train(config, ALONE, data, folders, notes)
+    return train(config, ALONE, data, folders, notes, group=group)
 
 
 def main(words: list[str] | None = None) -> int:
-    return run_command(command, words)
+    return run_together(command, words)
 
 
 if __name__ == "__main__":

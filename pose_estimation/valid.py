@@ -15,22 +15,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from easydict import EasyDict
 
 from lib.core.coco_evaluation import format_table
-from lib.core.command import configuration, run_command, settings_parser
+from lib.core.command import configuration, settings_parser
 from lib.core.data import evaluation_set
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import evaluate, score_predictions
+from lib.core.launch import run_together, start_on_gpus
 from lib.core.layouts import FORMAT, joints_of_network
 from lib.core.results import write_results
 from lib.core.training import Folders, inference_options
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import load_weights, read_state_dict
 from lib.utils.device import pick_device, set_up_backends
+from lib.utils.distributed import Group
 from lib.utils.log import close_log, open_log
 
 FLAGS = {"gpus": "GPUS", "workers": "WORKERS", "save_dir": "OUTPUT_DIR", "model-file": "TEST.MODEL_FILE"}
 
 
-def command(words: list[str] | None) -> Path:
+def command(words: list[str] | None, group: Group) -> Path:
     parser = settings_parser(__doc__, FLAGS)
     parser.add_argument("--flip-test", action="store_true", help="TEST.FLIP_TEST true")
     parser.add_argument("--use-detect-bbox", action="store_true", help="TEST.USE_GT_BBOX false")
@@ -46,14 +48,17 @@ def command(words: list[str] | None) -> Path:
     if arguments.predictions:
         results = _score_file(config, arguments.predictions)
     else:
-        results = _evaluate_network(config, folder, notes)
+        start_on_gpus(config, group, __file__, words)
+        results = _evaluate_network(config, folder, notes, group)
+    path = folder / "results.json"
+    if not group.first:
+        return path
     log = open_log(folder / "valid.log")
     ((measure, numbers),) = ((k, v) for k, v in results["test"].items() if isinstance(v, dict))
     table = format_table(f"{folder.parents[1].name} {measure}", numbers)
     for line in (*notes, *table.splitlines()):
         log.info(line)
     close_log()
-    path = folder / "results.json"
     write_results(path, results)
     return path
 
@@ -69,21 +74,25 @@ def _score_file(config: EasyDict, path: str) -> dict:
     return {"predictions": path, "test": {measure: numbers}}
 
 
-def _evaluate_network(config: EasyDict, folder: Path, notes: list[str]) -> dict:
+def _evaluate_network(config: EasyDict, folder: Path, notes: list[str], group: Group) -> dict:
     set_up_backends(config.THREADS, config.CUDNN)
-    device, where = pick_device(config.DEVICE, config.GPUS)
-    to_evaluate = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", notes.append)
+    device, where = pick_device(config.DEVICE, config.GPUS, group.place)
+    with group.first_before_others():  # so that the others find the annotations that it keeps
+        to_evaluate = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", notes.append)
     model = build_pose_resnet(config.MODEL)
     report = load_weights(model, read_state_dict(config.TEST.MODEL_FILE))
     notes += [where, *(f"{config.TEST.MODEL_FILE}: {line}" for line in report.summary().splitlines())]
-    summary, found = evaluate(model.to(device), to_evaluate, device, inference_options(config), notes.append)
+    options = inference_options(config, group)
+    summary, found = evaluate(model.to(device), to_evaluate, device, options, notes.append)
+    if not group.first:
+        return {}
     saved = to_evaluate.save(found, folder)
     notes.append(f"predictions: {saved}")
     return {"model_file": config.TEST.MODEL_FILE, "test": summary, "predictions": str(saved)}
 
 
 def main(words: list[str] | None = None) -> int:
-    return run_command(command, words)
+    return run_together(command, words)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import torch
 from easydict import EasyDict
 
 from lib.core.data import Data
+from lib.core.errors import InputError
 from lib.core.loss import keypoint_losses
 from lib.core.schedule import Phase
 from lib.core.state import State
@@ -20,7 +21,12 @@ from lib.utils.profile import profiled
 
 
 class Batches:
-    """The batches of one training run after another, on the device, unreadable pictures left out."""
+    """The batches of one training run after another, on the device, unreadable pictures left out.
+
+    Of several processes, this one's part of each. ``counts``: how many samples each process holds of the
+    batches (target, source, validation) that ``next`` gave last. Raises InputError where a batch is too
+    small for the processes.
+    """
 
     def __init__(self, config: EasyDict, phase: Phase, data: Data, state: State, device: torch.device, log):
         self.config = config
@@ -28,6 +34,9 @@ class Batches:
         self.skipped = 0
         self.waited = 0.0
         self.log = log
+        self.group = state.group
+        self.counts: list[tuple[int, ...]] = [(), (), ()]
+        self.problems: list[str] = []  # that the first process has not been told of
         self.people = validation_people(config, data) if phase.ignores and state.learns else None
         size, start = config.TRAIN.BATCH_SIZE, state.step
         self.target = self.source = self.validation = None
@@ -46,8 +55,22 @@ class Batches:
             self.validation = self._validation(step)
         parts = (self.target, self.source, self.validation if validates else None)
         batches = tuple(part and next(part) for part in parts)
+        if self.group.size > 1:
+            self._count(batches)
         self.waited += time.perf_counter() - begun
         return batches
+
+    def _count(self, batches: tuple[Sample | None, ...]) -> None:
+        """Find ``counts``, and report what anybody could not read."""
+        held = (len(batch.index) if batch else 0 for batch in batches)
+        *self.counts, untold = self.group.counts(*held, len(self.problems))
+        problems = list(itertools.chain(*self.group.all_of(self.problems))) if any(untold) else []
+        self.problems.clear()
+        for problem in problems:
+            self._report(problem)
+        for batch, counts in zip(batches, self.counts):
+            if batch and not any(counts):
+                raise InputError(f"no picture of a whole batch can be read, among them {problems[0]}")
 
     def take_waited(self) -> float:
         """Seconds that ``next`` took since this was last asked."""
@@ -61,19 +84,24 @@ class Batches:
             order = self._order(self.people, size, 3, step // self.config.LBI.EVERY)
             return self._read(self.people, order)
         # The whole of V every time, without augmentation: read it once.
-        whole = EndlessBatches(len(self.people), size, self.config.SEED, shuffle=False)
+        whole = EndlessBatches(len(self.people), size, self.config.SEED, shuffle=False, group=self.group)
         return itertools.repeat(next(self._read(self.people, whole)))
 
     def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> EndlessBatches:
         # Every role has its own stream of random numbers, whatever the others draw.
-        return EndlessBatches(
-            len(dataset), size, self.config.SEED + role * 1_000_003, self.config.TRAIN.SHUFFLE, start
-        )
+        seed = self.config.SEED + role * 1_000_003
+        return EndlessBatches(len(dataset), size, seed, self.config.TRAIN.SHUFFLE, start, self.group)
 
     def _read(self, dataset: KeypointDataset, order: EndlessBatches) -> Iterator[Sample]:
         loader = training_batches(dataset, order, self.config.WORKERS, self.device.type == "cuda")
+        several = self.group.size > 1
+        if order.batch_size < self.group.size:
+            raise InputError(
+                f"a batch of {order.batch_size} people is too small for {self.group.size} processes"
+            )
+        report = self.problems.append if several else self._report
         for batch in loader:
-            yield readable(batch, self.config.DATASET.ON_BAD_IMAGE, self._report).to(self.device)
+            yield readable(batch, self.config.DATASET.ON_BAD_IMAGE, report, several).to(self.device)
 
     def _report(self, problem: str) -> None:
         self.skipped += 1
@@ -90,7 +118,12 @@ def validation_people(config: EasyDict, data: Data) -> KeypointDataset:
     return data.validation.dataset.of(of_both)
 
 
-def as_batch(sample: Sample, use_target_weight: bool, keep: list[torch.Tensor] | None = None) -> Batch:
+def as_batch(
+    sample: Sample,
+    use_target_weight: bool,
+    keep: list[torch.Tensor] | None = None,
+    counts: tuple[int, ...] = (),
+) -> Batch:
     """A batch as the training step knows it; the network's outputs are put into ``keep``."""
     weight = _loss_weight(sample, use_target_weight)
 
@@ -99,7 +132,7 @@ def as_batch(sample: Sample, use_target_weight: bool, keep: list[torch.Tensor] |
             keep.append(outputs.detach())
         return keypoint_losses(outputs, sample.heatmaps, weight)
 
-    return Batch(sample.image, losses)
+    return Batch(sample.image, losses, counts=counts)
 
 
 def watched(batch: Batch, passes: list[torch.Tensor]) -> Batch:
@@ -113,11 +146,11 @@ def watched(batch: Batch, passes: list[torch.Tensor]) -> Batch:
     return replace(batch, losses=losses)
 
 
-def as_source_batch(sample: Sample, use_target_weight: bool) -> SourceBatch:
+def as_source_batch(sample: Sample, use_target_weight: bool, counts: tuple[int, ...] = ()) -> SourceBatch:
     """A source batch; the keypoints that count in its loss are those that have ignoring variables."""
     batch = as_batch(sample, use_target_weight)
     counted = _loss_weight(sample, use_target_weight)
-    return SourceBatch(batch.images, batch.losses, sample.index, sample.flipped, counted)
+    return SourceBatch(batch.images, batch.losses, sample.index, sample.flipped, counted, counts=counts)
 
 
 def _loss_weight(sample: Sample, use_target_weight: bool) -> torch.Tensor:

@@ -11,6 +11,7 @@ from lib.core.config import describe_settings, load_config, parse_overrides, set
 from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
 from lib.ignoring.modes import MODES, Mode
 from lib.models.trained import TrainedPose, load_trained
+from lib.utils.distributed import ALONE, Group
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -93,27 +94,29 @@ def trained_of(arguments: argparse.Namespace) -> TrainedPose:
     return load_trained(arguments.model_file, size, color_rgb)
 
 
-def run_command(command: Callable[[list[str] | None], Any], words: list[str] | None) -> int:
+def run_command(
+    command: Callable[[list[str] | None], Any], words: list[str] | None, group: Group = ALONE
+) -> int:
     """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line.
 
     The code is 0 where all went well, unless what the command returns has an ``exit_code`` of its own.
+    What several processes of ``group`` would print alike, one of them prints.
     """
     try:
         result = command(words)
-        print(result)
+        if group.first:
+            print(result)
+        return getattr(result, "exit_code", 0)
     except InputError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+        code, message = 2, f"error: {one_line(error)}"
     except OSError as error:  # a full disk, or a place where nothing can be written
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+        code, message = 2, f"error: {one_line(error)}"
     except PartlyDoneError as error:
-        print(error, file=sys.stderr)
-        return 1
+        code, message = 1, str(error)
     except NonFiniteError as error:
-        print(f"error: {one_line(error)}; the last good checkpoint is kept", file=sys.stderr)
-        return 3
+        code, message = 3, f"error: {one_line(error)}; the last good checkpoint is kept"
     except StoppedError as error:
-        print(one_line(error), file=sys.stderr)
-        return 128 + error.signal  # as shells say it of a process that a signal ended
-    return getattr(result, "exit_code", 0)
+        code, message = 128 + error.signal, one_line(error)  # as shells say it of what a signal ended
+    if group.is_first_to_say(message):
+        print(message, file=sys.stderr, flush=True)
+    return code

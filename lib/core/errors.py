@@ -23,6 +23,10 @@ class StoppedError(Exception):
         self.signal = signal
 
 
+class ProcessLostError(Exception):
+    """Another process of the same training can't be reached any more; which one ended says its own error."""
+
+
 class NonFiniteError(Exception):
     """A loss or a hypergradient became infinite or NaN; the message names it and the step."""
 

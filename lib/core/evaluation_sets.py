@@ -168,10 +168,13 @@ def evaluate(
     options: InferenceOptions,
     report: Callable[[str], None],
 ) -> tuple[dict, Predictions]:
-    """({measure: numbers, "loss", "accuracy", "people"}, the predictions) of ``model``."""
+    """({measure: numbers, "loss", "accuracy", "people"}, the predictions) of ``model``.
+
+    The same in every process of the options' group; the first one works out the measure.
+    """
     found = predict(model, to_evaluate.dataset, device, options, report)
     summary = {
-        to_evaluate.measure: to_evaluate.score(found),
+        to_evaluate.measure: options.group.of_first(lambda: to_evaluate.score(found)),
         "loss": found.loss,
         "accuracy": 100 * found.accuracy,
         "people": len(found.index),

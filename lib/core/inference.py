@@ -1,5 +1,6 @@
 """A network over a data set: predicted joints in the pictures' own pixels, and how good they are."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from lib.core.heatmap import to_image
 from lib.core.loss import keypoint_losses
 from lib.dataset.joints import KeypointDataset
 from lib.dataset.loader import evaluation_batches, readable
+from lib.utils.distributed import ALONE, Group
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,14 @@ class Predictions:
 
 @dataclass(frozen=True)
 class InferenceOptions:
+    """``group``: processes that share the people, each reading whole batches."""
+
     batch_size: int
     workers: int
     flip_test: bool
     shift_heatmap: bool
     on_bad_image: str
+    group: Group = ALONE
 
 
 def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:
@@ -77,27 +82,31 @@ def predict(
     options: InferenceOptions,
     report: Callable[[str], None],
 ) -> Predictions:
-    """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable pictures."""
+    """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable pictures.
+
+    Every process of the options' group gets everybody's predictions, the same as of one process alone.
+    """
     was_training = model.training
     model.eval()
     people, codec = dataset.annotations, dataset.codec
-    index, joints, scores, hits = [], [], [], []
-    loss_sum = 0.0
-    batches = evaluation_batches(dataset, options.batch_size, options.workers, device.type == "cuda")
-    for batch in batches:
-        batch = readable(batch, options.on_bad_image, report)
+    found, problems = [], []
+    tell = report if options.group.size == 1 else problems.append
+    pin = device.type == "cuda"
+    for batch in evaluation_batches(dataset, options.batch_size, options.workers, pin, options.group):
+        batch = readable(batch, options.on_bad_image, tell)
         partner = dataset.partner if options.flip_test else None
         outputs = estimate_heatmaps(model, batch.image.to(device), partner, options.shift_heatmap).cpu()
-        loss_sum += float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
+        loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
         numbers = batch.index.numpy()
         heatmaps = outputs.numpy()
         coords, peaks = codec.decode(heatmaps)
-        index.append(numbers)
-        joints.append(to_image(coords, people.centers[numbers], people.sizes[numbers], codec.heatmap_size))
-        scores.append(peaks)
+        joints = to_image(coords, people.centers[numbers], people.sizes[numbers], codec.heatmap_size)
         per_joint, _ = heatmap_accuracy(heatmaps, batch.heatmaps.numpy(), batch.target_weight.numpy())
-        hits.append(per_joint)
+        found.append((numbers, joints, peaks, per_joint, loss))
     model.train(was_training)
+    for problem in itertools.chain(*options.group.all_of(problems)):
+        report(problem)
+    index, joints, scores, hits, losses = zip(*itertools.chain(*options.group.all_of(found)))
     scores = np.concatenate(scores)
     hits = np.array(hits)
     known = ~np.isnan(hits)
@@ -106,6 +115,6 @@ def predict(
         index=np.concatenate(index),
         joints=np.concatenate(joints),
         scores=scores,
-        loss=loss_sum / (scores.size * width * height),
+        loss=sum(losses) / (scores.size * width * height),
         accuracy=float(hits[known].mean()) if known.any() else float("nan"),
     )

@@ -25,12 +25,19 @@ WITHIN_EPOCH = ("TRAIN.STEPS_PER_EPOCH", "TRAIN.BATCH_SIZE")  # say where in its
 class Keeper:
     """Writes the checkpoints of one run into ``folder``; each has all of ``state`` and the settings.
 
+    Of several processes the first one writes.
+
     ``joints``: the network's. ``written()``: bytes of metrics.jsonl so far, so that going on from here
     repeats none of it.
     """
 
     def __init__(
-        self, folder: Path, config: EasyDict, state: State, joints: tuple[str, ...], written: Callable[[], int]
+        self,
+        folder: Path,
+        config: EasyDict,
+        state: State,
+        joints: tuple[str, ...],
+        written: Callable[[], int],
     ):
         self.folder = folder
         self.state = state
@@ -44,11 +51,13 @@ class Keeper:
         return 0 < self.minutes * 60 <= time.monotonic() - self.saved
 
     def save_last(self) -> None:
-        save_checkpoint(self.folder / LAST, self._contents(), self.folder / PREVIOUS)
+        if self.state.group.first:
+            save_checkpoint(self.folder / LAST, self._contents(), self.folder / PREVIOUS)
         self.saved = time.monotonic()
 
     def save_best(self) -> None:
-        save_checkpoint(self.folder / BEST, self._contents())
+        if self.state.group.first:
+            save_checkpoint(self.folder / BEST, self._contents())
 
     def _contents(self) -> dict:
         return {**self.state.state_dict(), **self.settings, "metrics_bytes": self.written()}

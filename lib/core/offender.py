@@ -24,6 +24,14 @@ class Seen(NamedTuple):
     passes: list[Tensor]
 
 
+EVERY_LOSS = ": so is every loss of the"
+
+
+def most_telling(told: list[str]) -> str:
+    """Of what ``offender`` knows in each process, that which names a keypoint, where one does."""
+    return min(told, key=lambda text: (not text, text.startswith(EVERY_LOSS)))
+
+
 def offender(batches: list[Seen], hypergradients: Iterable[Tensor]) -> str:
     """What is known, to be put behind a message; empty where nothing is.
 
@@ -37,7 +45,7 @@ def offender(batches: list[Seen], hypergradients: Iterable[Tensor]) -> str:
             if bad.any() and not bad.all():
                 return f": the loss of {_first(batch, losses, bad)}"
             if bad.any():
-                spoilt = spoilt or f": so is every loss of the {batch.role} batch"
+                spoilt = spoilt or f"{EVERY_LOSS} {batch.role} batch"
     if spoilt:
         return spoilt
     for source in (batch for batch in batches if batch.role == "source"):

@@ -21,20 +21,25 @@ def take_step(
     validation: Sample | None,
     outputs: list[torch.Tensor],
     passes: dict[str, list[torch.Tensor]],
+    counts: list[tuple[int, ...]],
 ) -> Record:
     """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``,
-    and the losses [N, J] of every pass of a batch into ``passes``."""
+    and the losses [N, J] of every pass of a batch into ``passes``. ``counts``: see Batches."""
     lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
     options = Options(
         lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
     )
-    source_batch = watched(as_source_batch(source, by_weight), passes["source"]) if source else None
-    validation_batch = watched(as_batch(validation, by_weight), passes["validation"]) if validation else None
+    of_target, of_source, of_validation = counts
+    source_batch = validation_batch = None
+    if source:
+        source_batch = watched(as_source_batch(source, by_weight, of_source), passes["source"])
+    if validation:
+        validation_batch = watched(as_batch(validation, by_weight, None, of_validation), passes["validation"])
     if not phase.uses_target:
         return source_first_step(
             phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
         )
-    target_batch = watched(as_batch(target, by_weight, outputs), passes["target"])
+    target_batch = watched(as_batch(target, by_weight, outputs, of_target), passes["target"])
     if phase.trains_target:
         learner, near, variables = state.target, state.source, state.variables
     else:  # a source model with the target's people in its loss; the weights of its source are still A

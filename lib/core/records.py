@@ -65,6 +65,8 @@ class Recorder:
     ) -> None:
         """Write down one training step of ``roles``; ``outputs``: the target model's heatmaps of ``target``.
 
+        Of several processes, accuracy, weights and pictures are of the samples that this one has.
+
         ``left``: seconds to go. ``waited``: for data, of the seconds since the last step written down.
         """
         step, state = self.state.step, self.state
@@ -85,7 +87,7 @@ class Recorder:
             )
             values["train/accuracy"] = 100 * accuracy
         for place, weights in record.weights.items():
-            values |= self._weights(step, place, weights, source)
+            values |= self._weights(step, place, weights[record.own], source)
         for place, gradient in record.gradients.items():
             values[f"hypergradient/{place}_norm"] = float(gradient.norm())
         self.sink.scalars(step, values)
@@ -114,7 +116,8 @@ class Recorder:
                 f"epoch {epoch} validation of the {role} model: "
                 f"{to_evaluate.measure} {describe(numbers)}  loss {found['loss']:.3g}"
             )
-        self._validation_pictures(roles, device)
+        if self.state.group.first:
+            self._validation_pictures(roles, device)
         return score
 
     def write_evaluation(self, part: str, role: str, evaluated: EvaluationSet, found: dict) -> None:
@@ -149,6 +152,8 @@ class Recorder:
     def tables(self) -> None:
         """Write down the weights of all labelled source keypoints, where there are such variables."""
         step = self.state.step
+        if not self.state.group.first:
+            return
         for place, variables in self.state.variables.items():
             people, tag = self.data.source.annotations, f"weights_{place}_table"
             weights, labelled = variables.table().float().cpu().numpy(), people.visible > 0

@@ -39,7 +39,7 @@ def _data_set(name: str, role: str, **extra: Setting) -> dict[str, Setting]:
 
 SCHEMA: dict[str, Any] = {
     "DEVICE": Setting("auto", "where to compute; auto takes CUDA where there is one, else the CPU", choices=("auto", "cuda", "mps", "cpu")),
-    "GPUS": Setting("0", "number of the CUDA device to use"),
+    "GPUS": Setting("0", "number of the CUDA device to use; several (0,1) train together, a process on each"),
     "WORKERS": Setting(4, "processes that read pictures, for each data set (0: the main one)", minimum=0, maximum=1024),
     "THREADS": Setting(0, "CPU threads of the main process (0: torch's own choice)", minimum=0, maximum=1024),
     "SEED": Setting(0, "seed of everything random", minimum=0),
@@ -104,7 +104,7 @@ SCHEMA: dict[str, Any] = {
         SIGMAS=SIGMAS,
     ),
     "TRAIN": {
-        "BATCH_SIZE": Setting(32, "people in a batch of target, and of source unless TRAIN.SRC_BATCH_SIZE says otherwise", minimum=1),
+        "BATCH_SIZE": Setting(32, "people in a batch of target, of all processes together, and of source unless TRAIN.SRC_BATCH_SIZE says otherwise", minimum=1),
         "SRC_BATCH_SIZE": Setting(0, "people in a batch of source (0: as TRAIN.BATCH_SIZE)", minimum=0),
         "SHUFFLE": Setting(True, "visit the people in a new random order in every pass"),
         "BEGIN_EPOCH": Setting(0, "first epoch", minimum=0),
@@ -122,6 +122,7 @@ SCHEMA: dict[str, Any] = {
         "CHANNELS_LAST": Setting(False, "keep the networks' numbers pixel by pixel in memory (channels last), which some devices compute faster"),
         "AMP": Setting("off", "compute layers in fewer digits where torch thinks it safe (bf16), or all in single precision (off); losses, hypergradients and weights are in single precision always", choices=("off", "bf16")),
         "COMPILE": Setting(False, "let torch.compile make the passes without a tangent faster; where it fails (no C++ compiler), a warning, and they are as without it"),
+        "SYNC_BN": Setting(False, "of several processes, normalise by the whole batch in training (BatchNorm), not each by its own part"),
         "NESTEROV": Setting(False, "Nesterov's momentum in SGD"),
         "CLIP_GRAD": Setting(0.0, "longest gradient of a step of either model, longer ones are shortened to it (0: any); the look-ahead is clipped likewise, and the hypergradient takes its factor as constant", minimum=0),
     },

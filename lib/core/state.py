@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from lib.core.errors import InputError, one_line, shown
 from lib.ignoring.learner import Compiled, Learner
 from lib.ignoring.modes import Mode, Source
+from lib.ignoring.shared_batchnorm import share_batchnorm
 from lib.ignoring.weights import (
     IgnoringVariables,
     LossAwareWeights,
@@ -19,6 +20,7 @@ from lib.ignoring.weights import (
 )
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import imagenet_weights_path, load_weights, read_state_dict
+from lib.utils.distributed import ALONE, Group
 from lib.utils.random_state import random_state, set_random_state
 
 # Losses far below this share of the loss that an empty heatmap has are all alike to loss-aware weights.
@@ -53,6 +55,32 @@ class State:
     def learns(self) -> bool:
         """Some ignoring variables ask for hypergradients."""
         return any(variables.learned for variables in self.variables.values())
+
+    @property
+    def group(self) -> Group:
+        """The processes that have this state together."""
+        return self.target.group
+
+    def agree(self, report) -> None:
+        """Make the processes' states one: BatchNorm's running statistics their mean, as each saw its own samples.
+
+        All else is equal already, unless the processes compute differently: then the first one's is taken,
+        and ``report`` told.
+        """
+        if self.group.size == 1:
+            return
+        held = {f"{role} model": made.model for role, made in self.learners().items()}
+        held |= {f"weights {place}": variables for place, variables in self.variables.items()}
+        for made in self.learners().values():
+            statistics = [buffer for buffer in made.model.buffers() if buffer.is_floating_point()]
+            if statistics:
+                torch._foreach_div_(self.group.sum_(statistics), self.group.size)
+        for name, module in held.items():
+            tensors = [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]
+            lengths = [float(tensor.double().norm()) for tensor in tensors if tensor.is_floating_point()]
+            if any(other != lengths for other in self.group.all_of(lengths)):
+                report(f"{name}: not the same in all processes, the first one's is taken from here on")
+                self.group.copy_from_first(tensors)
 
     def state_dict(self) -> dict:
         state = {
@@ -115,16 +143,17 @@ def build_state(
     partner: tuple[int, ...],
     report,
     fixed: dict[str, IgnoringVariables] | None = None,
+    group: Group = ALONE,
 ) -> State:
-    """Fresh models, optimisers and ignoring variables of the source's ``people``.
+    """Fresh models, optimisers and ignoring variables of the source's ``people``, alike in all of ``group``.
 
     ``fixed`` {place: variables} takes the place of variables that learn.
     """
     torch.manual_seed(config.SEED)
-    target = _learner(config, device, report)
+    target = _learner(config, device, report, group)
     source = None
     if mode.has_source_model:
-        source = _learner(config, device, report)
+        source = _learner(config, device, report, group)
         # Both models start alike, so that being near the source model means something from the start.
         source.model.load_state_dict(target.model.state_dict())
     places = {"A": mode.near, "B": mode.in_loss}
@@ -136,7 +165,7 @@ def build_state(
     return State(mode.name, target, source, variables)
 
 
-def _learner(config: EasyDict, device: torch.device, report) -> Learner:
+def _learner(config: EasyDict, device: torch.device, report, group: Group) -> Learner:
     model = build_pose_resnet(config.MODEL)
     if config.MODEL.INIT_WEIGHTS and config.MODEL.PRETRAINED:
         path = imagenet_weights_path(config.MODEL.PRETRAINED)
@@ -146,6 +175,8 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
     if train.CHANNELS_LAST:
         model = model.to(memory_format=torch.channels_last)
     model = model.to(device).train()
+    if train.SYNC_BN and group.size > 1:
+        share_batchnorm(model, group)
     parameters = list(model.parameters())
     if train.OPTIMIZER == "adam":
         optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD, fused=_can_fuse(device))
@@ -154,9 +185,8 @@ def _learner(config: EasyDict, device: torch.device, report) -> Learner:
             parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
         )
     autocast = torch.bfloat16 if train.AMP == "bf16" else None
-    return Learner(
-        model, optimizer, parameters, autocast, Compiled(model) if train.COMPILE else None, train.CLIP_GRAD
-    )
+    compiled = Compiled(model) if train.COMPILE else None
+    return Learner(model, optimizer, parameters, autocast, compiled, train.CLIP_GRAD, group)
 
 
 def _can_fuse(device: torch.device) -> bool:

@@ -28,7 +28,9 @@ class Steps:
             weighting = weighting_of(self.config.LBI, self.state, 0, self.config.LBI.WARMUP)
             passes = {"target": [], "source": [], "validation": []}
             samples = self.batches.next(self.state.step, weighting)
-            record = take_step(self.config, self.phase, weighting, self.state, *samples, [], passes)
+            record = take_step(
+                self.config, self.phase, weighting, self.state, *samples, [], passes, self.batches.counts
+            )
             self.state.step += 1
             stop_unless_finite(record, self.state.step)
         wait_for_device()

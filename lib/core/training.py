@@ -26,7 +26,7 @@ from lib.core.errors import NonFiniteError, StoppedError
 from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.keeping import BEST, Keeper, can_go_on, go_on
-from lib.core.offender import Seen, offender
+from lib.core.offender import Seen, most_telling, offender
 from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
 from lib.core.records import Recorder, describe
 from lib.core.results import write_results
@@ -40,6 +40,7 @@ from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import FixedWeights, IgnoringVariables
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device, set_up_backends
+from lib.utils.distributed import ALONE, Group
 from lib.utils.files import set_aside, write_text
 from lib.utils.log import close_log, duration, open_log
 from lib.utils.metrics import MetricsSink
@@ -71,19 +72,21 @@ def train(
     folders: Folders,
     notes: list[str],
     fixed: dict[str, np.ndarray] | None = None,
+    group: Group = ALONE,
 ) -> Path:
     """Train in ``mode``, choose the best epoch on V, test it; returns the path of results.json.
 
     ``notes`` are written at the top of the log. ``fixed`` {A and B that the mode has: [N, J]} are
     weights known beforehand, in place of ignoring variables. With LBI.RETRAIN the mode is trained
     once more from the start, without the labels that ended below that weight.
+    The processes of ``group`` train together, and the first of them writes.
     Raises InputError for input that cannot be used and NonFiniteError where a loss is not finite;
     the last good checkpoint stays.
     """
     set_up_backends(config.THREADS, config.CUDNN)
     partner = flip_permutation(data.joints)
     known = fixed and {place: FixedWeights(torch.from_numpy(w), partner) for place, w in fixed.items()}
-    path, variables = _run(config, mode, data, folders, notes, known)
+    path, variables = _run(config, mode, data, folders, notes, known, group)
     if config.LBI.RETRAIN and mode.ignores and fixed is None:
         kept = {p: FixedWeights(v.table() >= config.LBI.RETRAIN, partner, v) for p, v in variables.items()}
         labelled = data.source.annotations.visible > 0
@@ -92,7 +95,9 @@ def train(
             for place, k in kept.items()
         )
         note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {dropped}"
-        again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept)
+        again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept, group)
+        if not group.first:
+            return path
         results = json.loads(path.read_text(encoding="utf-8"))
         results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
         write_results(path, results)
@@ -106,36 +111,43 @@ def _run(
     folders: Folders,
     notes: list[str],
     fixed: dict[str, IgnoringVariables] | None,
+    group: Group,
 ) -> tuple[Path, dict[str, IgnoringVariables]]:
     """One training; the path of its results.json, and the ignoring variables that it ended with."""
     notes = list(notes)
-    device, where = pick_device(config.DEVICE, config.GPUS)
+    device, where = pick_device(config.DEVICE, config.GPUS, group.place)
+    if group.size > 1:
+        notes.append(f"{group.size} processes train together, each on its part of every batch")
     source_people = data.source.annotations if data.source else data.target.annotations
     partner = flip_permutation(data.joints)
-    state = build_state(config, mode, device, len(source_people), partner, notes.append, fixed)
+    state = build_state(config, mode, device, len(source_people), partner, notes.append, fixed, group)
     written = 0
     if config.TRAIN.LOAD_CKPT:
         state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
         notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
-    if config.TRAIN.RESUME and can_go_on(folders.output):
-        written = go_on(folders.output, config, mode, state, notes.append)
+    if config.TRAIN.RESUME and group.of_first(lambda: can_go_on(folders.output)):
+        with group.first_before_others():  # it puts damaged files out of the way
+            written = go_on(folders.output, config, mode, state, notes.append)
     else:
         if config.TRAIN.RESUME:
             notes.append(f"nothing to go on from in {folders.output}: starting from the beginning")
-        for folder in (folders.output, folders.board):
+        group.wait()  # what is set aside may hold the checkpoint that somebody still reads
+        for folder in (folders.output, folders.board) if group.first else ():
             if kept := set_aside(folder):
                 notes.append(f"an earlier run was there: kept as {kept}")
         state.epoch = config.TRAIN.BEGIN_EPOCH
 
-    log = open_log(folders.output / "train.log")
-    write_text(folders.output / "config.yaml", dump_config(config))
-    write_injected_truth(config, data, folders.output)
+    log = open_log(folders.output / "train.log", group.first)
+    if group.first:
+        write_text(folders.output / "config.yaml", dump_config(config))
+        write_injected_truth(config, data, folders.output)
     for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
         log.info(line)
     try:
-        with MetricsSink(folders.output, folders.board, written, state.step) as sink:
+        with MetricsSink(folders.output, folders.board, written, state.step, group.first) as sink:
             sink.text("config", f"```\n{dump_config(config)}\n```")
-            recorder = Recorder(config, data, state, inference_options(config), sink, log, folders.output)
+            options = inference_options(config, group)
+            recorder = Recorder(config, data, state, options, sink, log, folders.output)
             keeper = Keeper(folders.output, config, state, data.joints, sink.written)
             with StopRequest() as stop:
                 for phase in phases(config, mode):
@@ -183,7 +195,9 @@ def _run_epochs(
             weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_of_phase)
             passes: dict[str, list[torch.Tensor]] = {"target": [], "source": [], "validation": []}
             target, source, validation = batches.next(state.step, weighting)
-            record = take_step(config, phase, weighting, state, target, source, validation, outputs, passes)
+            record = take_step(
+                config, phase, weighting, state, target, source, validation, outputs, passes, batches.counts
+            )
             state.step += 1
             state.step_of_epoch += 1
             steps_left -= 1
@@ -191,24 +205,18 @@ def _run_epochs(
                 stop_unless_finite(record, state.step)
             except NonFiniteError as error:
                 samples = {"target": target, "source": source, "validation": validation}
-                told = offender(_seen(config, data, samples, passes), record.gradients.values())
-                raise NonFiniteError(f"{error}{told}") from None
+                gradients = [gradient[record.own] for gradient in record.gradients.values()]
+                told = offender(_seen(config, data, samples, passes), gradients)
+                raise NonFiniteError(f"{error}{most_telling(state.group.all_of(told))}") from None
             state.seconds += time.perf_counter() - begun
-            if state.step % config.PRINT_FREQ == 0 or steps_left == 0:
+            if state.group.first and (state.step % config.PRINT_FREQ == 0 or steps_left == 0):
                 left = (time.monotonic() - started) / (to_do - steps_left) * steps_left
                 recorder.step(
                     epoch, phase.roles, record, target, source, outputs, left, batches.take_waited()
                 )
-            if stop.signal or keeper.due():
-                stop_unless_sound(state)
-                keeper.save_last()
-            if stop.signal:
-                raise StoppedError(
-                    stop.signal,
-                    f"stopped by {signal.Signals(stop.signal).name} after step {state.step}, "
-                    f"saved in {keeper.folder}: --resume goes on",
-                )
+            _save_within_epoch(state, keeper, stop, log)
 
+        state.agree(log.warning)
         stop_unless_sound(state)
         recorder.tables()
         if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
@@ -225,6 +233,22 @@ def _run_epochs(
             keeper.save_best()
         keeper.save_last()
     log.info(f"trained for {duration(time.monotonic() - started)}")
+
+
+def _save_within_epoch(state: State, keeper: Keeper, stop: StopRequest, log: logging.Logger) -> None:
+    """Save where it is time to; raise StoppedError where a signal has asked one of the processes to stop."""
+    signals, due = state.group.counts(stop.signal or 0, int(keeper.due()))
+    if not any(signals) and not any(due):
+        return
+    state.agree(log.warning)
+    stop_unless_sound(state)
+    keeper.save_last()
+    if number := max(signals):
+        raise StoppedError(
+            number,
+            f"stopped by {signal.Signals(number).name} after step {state.step}, "
+            f"saved in {keeper.folder}: --resume goes on",
+        )
 
 
 def _seen(
@@ -257,7 +281,9 @@ def _finish(
     """Test the models of the best epoch, write the ledgers and results.json."""
     seconds_per_step = state.seconds / state.step if state.step else float("nan")
     # The weights that a run ends with are its last ones, whichever epoch's models are best.
-    ledgers = _write_ledgers(config, data, state, folders.output, log)
+    first = state.group.first
+    ledgers = _write_ledgers(config, data, state, folders.output, log) if first else {}
+    state.group.wait()  # for the checkpoint that the first process may be writing
     best = folders.output / BEST
     best_epoch = state.best_epoch
     if best_epoch >= 0:
@@ -278,7 +304,7 @@ def _finish(
         recorder.write_evaluation("test", role, data.test, found[role]["test"])
         numbers = found[role]["test"][data.test.measure]
         log.info(f"test of the {role} model of epoch {best_epoch}: {data.test.measure} {describe(numbers)}")
-        if role == "target":
+        if role == "target" and first:
             log.info(f"its predictions: {data.test.save(predictions, folders.output)}")
     results = {
         "mode": state.mode,
@@ -296,7 +322,8 @@ def _finish(
         "log": str(folders.board),
     }
     path = folders.output / "results.json"
-    write_results(path, results)
+    if first:
+        write_results(path, results)
     return path
 
 
@@ -333,7 +360,7 @@ def stop_unless_sound(state: State) -> None:
             raise NonFiniteError(f"the {role} model's weights are not finite at step {state.step}")
 
 
-def inference_options(config: EasyDict) -> InferenceOptions:
+def inference_options(config: EasyDict, group: Group = ALONE) -> InferenceOptions:
     test = config.TEST
     return InferenceOptions(
         batch_size=test.BATCH_SIZE,
@@ -341,4 +368,5 @@ def inference_options(config: EasyDict) -> InferenceOptions:
         flip_test=test.FLIP_TEST,
         shift_heatmap=test.SHIFT_HEATMAP,
         on_bad_image=config.DATASET.ON_BAD_IMAGE,
+        group=group,
     )

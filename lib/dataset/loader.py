@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
 from lib.dataset.joints import KeypointDataset, Sample
+from lib.utils.distributed import ALONE, Group
 from lib.utils.stopping import leave_stopping_to_parent
 
 
@@ -20,14 +21,24 @@ class EndlessBatches(Sampler):
     Every pass is a new permutation (or the same order, with ``shuffle`` false). The remainder
     that does not fill a batch is left out of its pass; a set smaller than a batch is one batch.
     So no person comes twice in one batch. ``start`` is the number of batches already taken.
+    Of every batch a process gets its own part, whatever the number of processes of ``group``.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int, shuffle: bool = True, start: int = 0):
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        seed: int,
+        shuffle: bool = True,
+        start: int = 0,
+        group: Group = ALONE,
+    ):
         self.count = count
         self.batch_size = min(batch_size, count)
         self.seed = seed
         self.shuffle = shuffle
         self.start = start
+        self.part = group.part(self.batch_size)
 
     @property
     def batches_per_pass(self) -> int:
@@ -41,7 +52,7 @@ class EndlessBatches(Sampler):
                 order = np.random.default_rng([self.seed, visit]).permutation(self.count)
             for batch in range(first, self.batches_per_pass):
                 chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-                yield [(int(index), visit) for index in chosen]
+                yield [(int(index), visit) for index in chosen[self.part]]
             visit, first = visit + 1, 0
 
 
@@ -95,9 +106,13 @@ def training_batches(
     return iter(_loader(dataset, {"batch_sampler": batches}, workers, pin))
 
 
-def evaluation_batches(dataset: KeypointDataset, batch_size: int, workers: int, pin: bool) -> DataLoader:
-    """Every person of ``dataset`` once, in order."""
-    keys = [(index, 0) for index in range(len(dataset))]
+def evaluation_batches(
+    dataset: KeypointDataset, batch_size: int, workers: int, pin: bool, group: Group = ALONE
+) -> DataLoader:
+    """Every person of ``dataset`` once, in order; of the batches, this process's part."""
+    mine = group.part(-(-len(dataset) // batch_size))
+    people = range(mine.start * batch_size, min(mine.stop * batch_size, len(dataset)))
+    keys = [(index, 0) for index in people]
     return _loader(dataset, {"sampler": keys, "batch_size": batch_size}, workers, pin)
 
 
@@ -115,10 +130,12 @@ def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> D
     )
 
 
-def readable(batch: Sample, on_bad_image: str, report: Callable[[str], None]) -> Sample:
+def readable(
+    batch: Sample, on_bad_image: str, report: Callable[[str], None], or_nobody: bool = False
+) -> Sample:
     """The samples whose picture could be read; others raise InputError or go to ``report``.
 
-    Raises InputError too where nothing of the batch is left.
+    Raises InputError too where nothing of the batch is left, unless it may be nobody.
     """
     problems = [problem for problem in batch.problem if problem]
     if not problems:
@@ -127,6 +144,6 @@ def readable(batch: Sample, on_bad_image: str, report: Callable[[str], None]) ->
         raise InputError(f"{problems[0]}; DATASET.ON_BAD_IMAGE skip leaves such pictures out")
     for problem in problems:
         report(problem)
-    if len(problems) == len(batch.problem):
+    if len(problems) == len(batch.problem) and not or_nobody:
         raise InputError(f"no picture of a whole batch can be read, among them {problems[0]}")
     return batch.select(torch.tensor([not problem for problem in batch.problem]))

@@ -30,16 +30,19 @@ warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 def validation_gradient(learner: Learner, values: list[Tensor], batch: Batch) -> list[Tensor]:
     """u = gradient of the mean loss on ``batch`` with ``values`` in place of the model's parameters."""
     with frozen_batchnorm(learner.model), learner.moved_to(values):
-        return learner.gradient(learner.losses(batch).mean())
+        return learner.whole_gradient(batch.part_of_mean(learner.losses(batch)))
 
 
 @profiled("tangent")
 def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The losses l [N, J], with their graph, and < direction, grad l_ij > [N, J] without one.
+    """The losses l [N, J], with their graph, and < direction, grad l_ij > [N, J] without one, of own samples.
 
     BatchNorm's running statistics follow the batch as in any forward pass. A network that
     lib.ignoring.tangent does not know costs another forward pass, beside torch's own forward mode.
     """
+    if learner.has_nobody_of(batch):
+        losses = learner.losses(batch)
+        return losses, torch.zeros_like(losses)
     if learner.tangent_pass is None:
         return learner.losses(batch), tangent_by_torch(learner, batch, direction)
     with learner.precision(batch):

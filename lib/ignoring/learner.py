@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -13,7 +13,9 @@ from torch.optim import Optimizer
 
 from lib.ignoring.clipping import clipped
 from lib.ignoring.lookahead import LookAhead, look_ahead
+from lib.ignoring.shared_batchnorm import SharedBatchNorm2d
 from lib.ignoring.tangent import TangentPass, tangent_pass
+from lib.utils.distributed import ALONE, Group
 from lib.utils.profile import profiled
 
 # losses of one batch through a network: (its outputs) -> [N, J]
@@ -22,10 +24,22 @@ Losses = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """What the training step needs of a batch: network inputs and the losses of the outputs."""
+    """What the training step needs of a batch: network inputs and the losses of the outputs.
+
+    ``counts``: where several processes share the batch, how many samples each holds, this one ``images``.
+    """
 
     images: Tensor
     losses: Losses
+    counts: tuple[int, ...] = field(default=(), kw_only=True)
+
+    def part_of_mean(self, losses: Tensor) -> Tensor:
+        """What ``losses`` [N, J] of this process's samples add to the mean over the whole batch."""
+        return losses.sum() / self.elements(losses)
+
+    def elements(self, losses: Tensor) -> int:
+        """Of the whole batch's losses [N, J], given those of this process."""
+        return (sum(self.counts) or len(losses)) * losses.shape[1]
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class Learner:
     ``autocast``: the type of number that layers compute in where torch thinks it safe; losses and
     gradients of parameters stay in single precision.   ``compiled``: the model's forward pass, compiled.
     ``clip``: the longest gradient that a step takes, longer ones are shortened to it (0: any).
+    ``group``: the processes that train it, each by the losses of its own samples.
     """
 
     model: nn.Module
@@ -43,6 +58,7 @@ class Learner:
     autocast: torch.dtype | None = None
     compiled: Callable[[Tensor], Tensor] | None = None
     clip: float = 0.0
+    group: Group = ALONE
 
     @cached_property
     def tangent_pass(self) -> TangentPass | None:
@@ -51,9 +67,27 @@ class Learner:
 
     @profiled("forward")
     def losses(self, batch: Batch) -> Tensor:
+        if self.has_nobody_of(batch):
+            return self.losses_of_nobody(batch)
         with self.precision(batch):
             outputs = (self.compiled or self.model)(batch.images)
         return batch.losses(self.in_full(outputs))
+
+    def has_nobody_of(self, batch: Batch) -> bool:
+        """This process has none of the samples, and no part in normalising the others'."""
+        if len(batch.images):
+            return False
+        return not any(isinstance(module, SharedBatchNorm2d) for module in self.model.modules())
+
+    @torch.no_grad()
+    def losses_of_nobody(self, batch: Batch) -> Tensor:
+        """[0, J], of a process that holds none of the batch's samples.
+
+        BatchNorm can't normalise by nobody, so the shape is found with two blank pictures.
+        """
+        with frozen_batchnorm(self.model):
+            outputs = self.model(batch.images.new_zeros(2, *batch.images.shape[1:]))
+        return batch.losses(outputs[:0])
 
     def precision(self, batch: Batch) -> AbstractContextManager:
         if self.autocast is None:
@@ -66,7 +100,14 @@ class Learner:
 
     @profiled("backward")
     def gradient(self, loss: Tensor) -> list[Tensor]:
+        """Of this process's part of the loss."""
+        if not loss.requires_grad:  # of no samples
+            return [torch.zeros_like(parameter) for parameter in self.parameters]
         return list(torch.autograd.grad(loss, self.parameters))
+
+    def whole_gradient(self, loss: Tensor) -> list[Tensor]:
+        """Of the sum of all processes' parts of the loss."""
+        return self.group.sum_(self.gradient(loss))
 
     def look_ahead(self, gradient: list[Tensor]) -> LookAhead:
         """Where ``step`` would go. The derivative takes the factor that shortens ``gradient`` as constant."""

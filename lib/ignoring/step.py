@@ -13,6 +13,7 @@ from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
 from lib.ignoring.lookahead import LookAhead, norm, zeros_like
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import IgnoringVariables, Visit
+from lib.utils.distributed import Group
 from lib.utils.profile import profiled
 
 
@@ -46,21 +47,27 @@ class SourceBatch(Batch):
     flipped: Tensor
     labelled: Tensor
 
-    def visit(self, losses: Tensor) -> Visit:
-        return Visit(self.index, self.flipped, self.labelled, losses.detach())
+    def visit(self, group: Group, losses: Tensor, *others: Tensor) -> tuple:
+        """The visit of the whole batch, and its ``others`` [N, J], given those of this process's samples."""
+        mine = (self.index, self.flipped, self.labelled, losses.detach(), *others)
+        index, flipped, labelled, losses, *others = group.gather(self.counts, *mine)
+        return Visit(index, flipped, labelled, losses), *others
 
 
 @dataclass
 class Record:
     """What a step saw: mean losses and proximity, and for each learned set of weights (A, B)
-    the hypergradient and the weights [N, J], in the batch's joint order."""
+    the hypergradient and the weights [N, J], in the batch's joint order.
+
+    All of whole batches; ``own``: the rows of this process's samples of the source."""
 
     losses: dict[str, Tensor] = field(default_factory=dict)
     gradients: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Tensor] = field(default_factory=dict)
+    own: slice = field(default_factory=lambda: slice(None))
 
 
-# What the weights [N, J] are, given the losses [N, J] that they multiply.
+# What the weights [N, J] are, given the losses [N, J] that they multiply, of this process's samples.
 Weigh = Callable[[Tensor], Tensor]
 
 
@@ -87,19 +94,22 @@ def training_step(
 
     Running statistics of BatchNorm follow the real target batch in the target model and the real
     source batch in the source model; every other pass leaves them alone.
+
+    Where the learners belong to several processes, each process gives its own samples of the batches:
+    gradients are summed, and the weights are found by everybody alike, from the whole source batch.
     """
-    record = Record()
+    record, group = _record_of(target.group, source_batch), target.group
     target_losses = target.losses(target_batch)
-    record.losses["target"] = target_losses.detach().mean()
-    elements = target_losses.numel()
+    record.losses["target"] = target_batch.part_of_mean(target_losses.detach())
+    elements = target_batch.elements(target_losses)
     if mode.in_loss is not Source.NO:
-        elements += source_batch.labelled.numel()
+        elements += source_batch.elements(source_batch.labelled)
     gradient = target.gradient(target_losses.sum() / elements)
     del target_losses
 
     def add_source(weigh: Weigh) -> None:
         losses, added = _source_gradient(target, source_batch, options.gamma / elements, weigh)
-        record.losses["source"] = losses.mean()
+        record.losses["source"] = source_batch.part_of_mean(losses)
         torch._foreach_add_(gradient, added)
 
     # What has no weights to be found comes first: the look-ahead starts from there.
@@ -107,30 +117,24 @@ def training_step(
         add_source(all_one)
     if mode.near is Source.PLAIN:
         _step_source_model(source, source_batch, all_one, record)
-    found = {}
-    if mode.ignores and weighting is Weighting.LEARNED:
+    found, learns = {}, mode.ignores and weighting is Weighting.LEARNED
+    if learns:
+        group.sum_(gradient)
         found = find_weights(
-            mode,
-            options,
-            target,
-            source,
-            variables,
-            gradient,
-            elements,
-            source_batch,
-            validation_batch,
-            record,
-        )
+            mode, options, target, source, variables, gradient, elements, source_batch, validation_batch, record
+        )  # fmt: skip
     if "A" in found:
         source.step(found.pop("A"))
     elif mode.near is Source.WEIGHTED:
-        _step_source_model(
-            source, source_batch, _weigh("A", weighting, variables, source_batch, record), record
-        )
+        weigh = _weigh("A", weighting, variables, source_batch, group, record)
+        _step_source_model(source, source_batch, weigh, record)
     if "B" in found:
         torch._foreach_add_(gradient, found.pop("B"))
     elif mode.in_loss is Source.WEIGHTED:
-        add_source(_weigh("B", weighting, variables, source_batch, record))
+        add_source(_weigh("B", weighting, variables, source_batch, group, record))
+    if not learns:
+        group.sum_(gradient)
+    _sum_losses(group, record)
 
     if mode.has_source_model:
         distance = _difference(target.parameters, source.parameters)
@@ -152,15 +156,14 @@ def source_first_step(
     weighting: Weighting = Weighting.LEARNED,
 ) -> Record:
     """Update the source model alone; its weights A, where ``mode`` has them, serve its own validation loss."""
-    record = Record()
+    record, group = _record_of(source.group, source_batch), source.group
     if mode.near is not Source.WEIGHTED:
         _step_source_model(source, source_batch, all_one, record)
     elif weighting is not Weighting.LEARNED:
-        _step_source_model(
-            source, source_batch, _weigh("A", weighting, variables, source_batch, record), record
-        )
+        weigh = _weigh("A", weighting, variables, source_batch, group, record)
+        _step_source_model(source, source_batch, weigh, record)
     else:
-        weighted, scale = None, 1 / source_batch.labelled.numel()
+        weighted, scale = None, 1 / source_batch.elements(source_batch.labelled)
         for loop in range(options.meta_loop):
             ahead = source.look_ahead(weighted or zeros_like(source.parameters))
             directions = {"A": _at_source(options, source, ahead, validation_batch)}
@@ -170,6 +173,7 @@ def source_first_step(
                 "A", last, source, source_batch, scale, directions, variables, record
             )
         source.step(weighted)
+    _sum_losses(group, record)
     return record
 
 
@@ -188,11 +192,11 @@ def find_weights(
     """Put the hypergradients and the weights A and B that ``mode`` learns into ``record``.
 
     ``gradient`` is that of the target's loss without the weighted source and the proximity, and
-    ``elements`` the number of keypoints in that loss's mean. Returns the gradients of the weighted
+    ``elements`` the number of keypoints in that loss's mean, both of all processes. Returns the gradients of the weighted
     source losses, of A for the source model, of B for the target model. Nothing changes but
     ``variables`` and the source model's running statistics, which follow the batch that A weights.
     """
-    scales = {"A": 1 / source_batch.labelled.numel(), "B": options.gamma / elements}
+    scales = {"A": 1 / source_batch.elements(source_batch.labelled), "B": options.gamma / elements}
     weighted: dict[str, list[Tensor]] = {}
     for loop in range(options.meta_loop):
         directions = _directions(mode, options, target, source, gradient, weighted, validation_batch)
@@ -278,16 +282,17 @@ def _weighted_gradient(
     One forward pass of ``batch`` serves both. The variables remember the last loop's hypergradient
     alone; that pass is the one that the source model's running statistics follow.
     """
+    group = learner.group
     with nullcontext() if place == "A" and last else frozen_batchnorm(learner.model):
         direction = directions.pop(place)
         losses, tangent = losses_and_tangent(learner, batch, direction.tensors)
-    record.gradients[place] = tangent * (-scale * direction.length)
+    visit, record.gradients[place] = batch.visit(group, losses, tangent * (-scale * direction.length))
     del direction, tangent
     ask = variables[place].commit if last else variables[place].propose
-    record.weights[place] = ask(record.gradients[place], batch.visit(losses))
-    losses = record.weights[place] * losses
-    record.losses["source_model" if place == "A" else "source"] = losses.detach().mean()
-    return learner.gradient(scale * losses.sum())
+    record.weights[place] = ask(record.gradients[place], visit)
+    losses = record.weights[place][record.own] * losses
+    record.losses["source_model" if place == "A" else "source"] = batch.part_of_mean(losses.detach())
+    return learner.whole_gradient(scale * losses.sum())
 
 
 def _weigh(
@@ -295,14 +300,16 @@ def _weigh(
     weighting: Weighting,
     variables: dict[str, IgnoringVariables],
     batch: SourceBatch,
+    group: Group,
     record: Record,
 ) -> Weigh:
     """The weights of a place in a step without a hypergradient, put into ``record``."""
 
     def weigh(losses: Tensor) -> Tensor:
+        visit, whole = batch.visit(group, losses)[0], record.weights
         one = weighting is Weighting.ONE
-        record.weights[place] = all_one(losses) if one else variables[place].recall(batch.visit(losses))
-        return record.weights[place]
+        whole[place] = all_one(visit.losses) if one else variables[place].recall(visit)
+        return whole[place][record.own]
 
     return weigh
 
@@ -310,16 +317,16 @@ def _weigh(
 @profiled("source")
 def _step_source_model(source: Learner, batch: SourceBatch, weigh: Weigh, record: Record) -> None:
     losses = source.losses(batch)
-    losses = weigh(losses.detach()) * losses
-    record.losses["source_model"] = losses.detach().mean()
-    source.step(source.gradient(losses.mean()))
+    losses = batch.part_of_mean(weigh(losses.detach()) * losses)
+    record.losses["source_model"] = losses.detach()
+    source.step(source.whole_gradient(losses))
 
 
 @profiled("source")
 def _source_gradient(
     learner: Learner, batch: SourceBatch, scale: float, weigh: Weigh
 ) -> tuple[Tensor, list[Tensor]]:
-    """Weighted losses [N, J] of ``batch`` and the gradient of ``scale`` times their sum.
+    """Weighted losses [N, J] of this process's samples and the gradient of ``scale`` times their sum.
 
     BatchNorm's running statistics stay as they are.
     """
@@ -327,6 +334,15 @@ def _source_gradient(
         losses = learner.losses(batch)
     losses = weigh(losses.detach()) * losses
     return losses.detach(), learner.gradient(scale * losses.sum())
+
+
+def _record_of(group: Group, source_batch: SourceBatch | None) -> Record:
+    return Record(own=group.own(source_batch.counts)) if source_batch else Record()
+
+
+def _sum_losses(group: Group, record: Record) -> None:
+    """Every process's parts of the mean losses, in one message."""
+    group.sum_(list(record.losses.values()))
 
 
 def _difference(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:

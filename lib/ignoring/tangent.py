@@ -15,6 +15,8 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lib.ignoring.shared_batchnorm import SharedBatchNorm2d
+
 
 class Dual(NamedTuple):
     """A value and its tangent; None is a tangent of zeros. ``shared``: the tangent is read again later."""
@@ -61,13 +63,18 @@ class TangentPass:
 def tangent_pass(model: nn.Module) -> TangentPass | None:
     """None for a network with a layer or an operation that has no rule here."""
     try:
-        return TangentPass(model, fx.Tracer().trace(model))
+        return TangentPass(model, _Tracer().trace(model))
     except Exception:  # _NoRule, or whatever a network's own code raises when it is given fx's proxies
         return None
 
 
 class _NoRule(Exception):
     pass
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in LAYERS or super().is_leaf_module(m, module_qualified_name)
 
 
 def _rule(model: nn.Module, node: fx.Node) -> tuple[Callable, nn.Module | None]:
@@ -106,19 +113,15 @@ def _batch_norm(layer: _BatchNorm, x: Dual, along: Along) -> Dual:
 
     The two means are over the batch, and left out where running statistics normalise.
     """
-    value, mean, scale, of_batch = _normalised(layer, x.value)
+    value, mean, scale, sums = _normalised(layer, x.value)
     with torch.no_grad():
         values, tangent = x.value.detach(), x.tangent
         weight, d_weight, d_bias = 1.0, 0.0, 0.0
         if layer.affine:
             weight, d_weight, d_bias = layer.weight, along[id(layer.weight)], along[id(layer.bias)]
         slope = weight * scale
-        if tangent is not None and of_batch:
-            # What BatchNorm's backward pass sums for its weight and bias: n dx and dx.
-            _, products, total = torch.ops.aten.native_batch_norm_backward(
-                tangent, values, None, None, None, mean, scale, True, layer.eps, [False, True, True]
-            )
-            count = values.numel() / values.shape[1]
+        if tangent is not None and sums is not None:
+            products, total, count = sums(tangent)
             d_weight = d_weight - slope * products / count
             d_bias = d_bias - slope * total / count
         of_value = d_weight * scale
@@ -135,10 +138,17 @@ def _batch_norm(layer: _BatchNorm, x: Dual, along: Along) -> Dual:
     return Dual(value, tangent.to(value.dtype))
 
 
-def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tensor, bool]:
-    """What ``layer`` does, with the mean and 1 / sd that it does it by, and whether they are the batch's."""
+# (dx) -> the sums of n dx and of dx over the batch, [C] each, and of how many numbers each is.
+Sums = Callable[[Tensor], tuple[Tensor, Tensor, float | Tensor]]
+
+
+def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Sums | None]:
+    """What ``layer`` does, with the mean and 1 / sd that it does it by; sums where these are the batch's."""
     if not layer.training and layer.running_mean is not None:
-        return layer(values), layer.running_mean, (layer.running_var + layer.eps).rsqrt(), False
+        return layer(values), layer.running_mean, (layer.running_var + layer.eps).rsqrt(), None
+    if isinstance(layer, SharedBatchNorm2d):
+        found = layer.normalised(values)
+        return *found[:3], lambda tangent: (*layer.sums(tangent, values.detach(), found), found.count)
     momentum = 0.0
     if layer.training and layer.track_running_stats:
         layer.num_batches_tracked += 1
@@ -146,7 +156,16 @@ def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tens
     found = torch.native_batch_norm(
         values, layer.weight, layer.bias, layer.running_mean, layer.running_var, True, momentum, layer.eps
     )
-    return *found, True
+    _, mean, scale = found
+
+    def sums(tangent: Tensor) -> tuple[Tensor, Tensor, float]:
+        # What BatchNorm's backward pass sums for its weight and bias.
+        _, products, total = torch.ops.aten.native_batch_norm_backward(
+            tangent, values.detach(), None, None, None, mean, scale, True, layer.eps, [False, True, True]
+        )
+        return products, total, values.numel() / values.shape[1]
+
+    return *found, sums
 
 
 def _relu(layer: nn.ReLU | None, x: Dual, along: Along) -> Dual:
@@ -184,6 +203,7 @@ LAYERS = {
     nn.Linear: _linear,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
+    SharedBatchNorm2d: _batch_norm,
     nn.ReLU: _relu,
     nn.MaxPool2d: _max_pool,
 }

@@ -5,20 +5,41 @@ import torch
 from lib.core.errors import InputError
 
 
-def pick_device(name: str, gpus: str) -> tuple[torch.device, str]:
+def cuda_numbers(name: str, gpus: str) -> list[int]:
+    """Of the CUDA devices that DEVICE and GPUS ask for; none where it is not CUDA that is computed on.
+
+    Raises InputError for what are no numbers, or devices that are not there.
+    """
+    if name not in ("auto", "cuda") or not torch.cuda.is_available():
+        return []
+    texts = [text.strip() for text in gpus.split(",") if text.strip()]
+    if not texts or not all(text.isascii() and text.isdecimal() for text in texts):
+        raise InputError(f"GPUS is {gpus!r}, expected the number of a CUDA device, or several as in 0,1")
+    numbers = [int(text) for text in texts]
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"GPUS is {gpus!r}: every process needs a device of its own")
+    _expect_devices(max(numbers) + 1, f"GPUS is {gpus!r}")
+    return numbers
+
+
+def pick_device(name: str, gpus: str, place: tuple[int, int] = (0, 1)) -> tuple[torch.device, str]:
     """The device that DEVICE and GPUS ask for, and a sentence that says which and why.
 
-    Raises InputError where it is asked for and is not there.
+    ``place``: number of this process on its machine, of how many. Of several, each takes the device of its
+    own number, or GPUS' of that position. Raises InputError where it is asked for and is not there.
     """
-    if name in ("auto", "cuda") and torch.cuda.is_available():
-        numbers = [text.strip() for text in gpus.split(",") if text.strip()]
-        if len(numbers) != 1 or not numbers[0].isdigit():
-            raise InputError(f"GPUS is {gpus!r}: one process trains on one device, give its number")
-        if int(numbers[0]) >= torch.cuda.device_count():
+    number, processes = place
+    if numbers := cuda_numbers(name, gpus):
+        if processes > 1 and len(numbers) == 1:
+            _expect_devices(processes, f"{processes} processes train here")
+            numbers = list(range(processes))
+        if len(numbers) != processes:
             raise InputError(
-                f"GPUS is {gpus!r}, but this machine has {torch.cuda.device_count()} CUDA device(s)"
+                f"GPUS is {gpus!r}: one process computes on one device, and here are {processes}"
             )
-        device = torch.device("cuda", int(numbers[0]))
+        device = torch.device("cuda", numbers[number])
+        if processes > 1:
+            torch.cuda.set_device(device)  # where NCCL expects what it is given
         return device, f"computing on {torch.cuda.get_device_name(device)} ({device})"
     if name == "cuda":
         raise InputError("DEVICE is cuda, but torch finds no CUDA device")
@@ -28,6 +49,11 @@ def pick_device(name: str, gpus: str) -> tuple[torch.device, str]:
         return torch.device("mps"), "computing on mps"
     why = "no CUDA device found" if name == "auto" else "as DEVICE says"
     return torch.device("cpu"), f"computing on the CPU with {torch.get_num_threads()} threads ({why})"
+
+
+def _expect_devices(count: int, why: str) -> None:
+    if count > torch.cuda.device_count():
+        raise InputError(f"{why}, but this machine has {torch.cuda.device_count()} CUDA device(s)")
 
 
 def wait_for_device() -> None:

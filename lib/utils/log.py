@@ -5,14 +5,20 @@ import sys
 from pathlib import Path
 
 
-def open_log(path: str | Path) -> logging.Logger:
-    """The program's logger: lines to the terminal as they are, to ``path`` with the time."""
+def open_log(path: str | Path, writes: bool = True) -> logging.Logger:
+    """The program's logger: lines to the terminal as they are, to ``path`` with the time.
+
+    One that doesn't write, of a process whose part another one tells, says nothing.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     log = logging.getLogger("lib")
     log.setLevel(logging.INFO)
     log.propagate = False
     close_log()
+    if not writes:
+        log.addHandler(logging.NullHandler())
+        return log
+    path.parent.mkdir(parents=True, exist_ok=True)
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     file = logging.FileHandler(path, mode="a", encoding="utf-8")

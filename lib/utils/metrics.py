@@ -40,21 +40,25 @@ class MetricsSink:
     """Writes scalars to ``metrics.jsonl`` in ``output`` and to tensorboard in ``log``.
 
     Pictures and the histograms of batches go to tensorboard alone. ``step`` counts training steps.
-    Raises OSError where either can't be written. Where a run goes on after ``step`` steps, what was written of later ones is taken back: in the file
-    all beyond its first ``written`` bytes, in tensorboard what is of later steps.
+    Raises OSError where either can't be written. One that doesn't write, of a process whose part another
+    one tells, drops everything. Where a run goes on after ``step`` steps, what was written of later ones is
+    taken back: in the file all beyond its first ``written`` bytes, in tensorboard what is of later steps.
     """
 
-    def __init__(self, output: Path, log: Path, written: int = 0, step: int = 0):
-        output.mkdir(parents=True, exist_ok=True)
-        path = output / "metrics.jsonl"
-        if path.exists() and path.stat().st_size > written:
-            os.truncate(path, written)
+    def __init__(self, output: Path, log: Path, written: int = 0, step: int = 0, writes: bool = True):
+        path = output / "metrics.jsonl" if writes else Path(os.devnull)
+        if writes:
+            output.mkdir(parents=True, exist_ok=True)
+            if path.exists() and path.stat().st_size > written:
+                os.truncate(path, written)
         self._lines = open(path, "ab")  # noqa: SIM115 (closed by close)
         # Names of event files are of the second; an earlier one of the same run must not be overwritten.
         going_on = {"purge_step": step + 1, "filename_suffix": f".from_{step}"} if step else {}
-        self._board = SummaryWriter(str(log), **going_on)
-        events = self._board.file_writer.event_writer
-        self._guard = events._ev_writer = events._worker._record_writer = _Guarded(events._ev_writer)
+        self._board = SummaryWriter(str(log), write_to_disk=writes, **going_on)
+        events = self._board.file_writer.event_writer if writes else None
+        self._guard = _Guarded(events and events._ev_writer)
+        if writes:
+            events._ev_writer = events._worker._record_writer = self._guard
 
     def __enter__(self) -> "MetricsSink":
         return self

@@ -21,7 +21,10 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._remember) for number in ASKING}
+            for number in ASKING:
+                # What was to be ignored from the start, as Ctrl-C in a shell's background, still is.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, *_) -> None:

@@ -15,6 +15,7 @@ from lib.core.state import State
 from lib.ignoring.modes import MODES
 from lib.ignoring.step import Weighting
 from lib.ignoring.weights import PersistentWeights
+from lib.utils.distributed import ALONE
 from tests.oracle.setups import learner
 
 
@@ -86,7 +87,7 @@ def test_waiting_is_counted_until_it_is_taken(monkeypatch):
 
     batches = Batches.__new__(Batches)
     batches.target, batches.source, batches.people, batches.waited = slow(2), slow(0.5), None, 0.0
-    batches.validation = None
+    batches.validation, batches.group = None, ALONE
     assert batches.next(0, Weighting.ONE) == (0, 0, None)
     clock.now += 30  # the step
     assert batches.next(0, Weighting.ONE) == (1, 1, None)
@@ -94,3 +95,13 @@ def test_waiting_is_counted_until_it_is_taken(monkeypatch):
     assert batches.take_waited() == 0
     batches.next(0, Weighting.ONE)
     assert batches.take_waited() == pytest.approx(2.5)
+
+
+def test_what_some_processes_could_not_read_is_counted_and_told_once(together):
+    for size, processes in together.items():
+        lines = [f"a{rank}" for rank in range(size) for _ in range(rank)]
+        for found in processes:
+            told = found["counted"]
+            assert told["counts"] == [tuple(range(size)), (0,) * size, (4,) * size]
+            assert told["lines"] == [f"left out ({n} so far): {line}" for n, line in enumerate(lines, 1)]
+            assert told["error"] == "no picture of a whole batch can be read, among them b0"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.core import batches
-from lib.core.offender import Seen, offender
+from lib.core.offender import Seen, most_telling, offender
 from lib.dataset.annotations import Annotations
 from lib.dataset.joints import Sample
 from lib.dataset.keypoints import joint_mapping
@@ -46,6 +46,12 @@ def test_a_spoilt_batch_is_named_as_a_whole():
     assert offender([seen([[NAN, NAN]]), seen([[1, NAN]], role="target")], []).startswith(
         ": the loss of right_knee"
     )
+
+
+def test_of_several_processes_the_one_that_names_a_keypoint_is_heard():
+    spoilt, named = offender([seen([[NAN, INF], [INF, NAN]])], []), offender([seen([[1, NAN], [1, 1]])], [])
+    assert most_telling(["", spoilt, named]) == most_telling([named, spoilt]) == named
+    assert most_telling(["", spoilt]) == spoilt and most_telling(["", ""]) == ""
 
 
 def test_a_hypergradient_is_of_the_source():

@@ -19,6 +19,7 @@ from lib.dataset.loader import (
     readable,
     training_batches,
 )
+from lib.utils.distributed import Group
 from tests.oracle.data_sets import coco_image, coco_person, write_coco
 
 
@@ -84,6 +85,13 @@ def test_order_depends_on_the_seed_alone():
     assert taken(50, 5, 20, seed=4) != one
     sampler = EndlessBatches(50, 5, seed=3)
     assert list(islice(sampler, 20)) == list(islice(sampler, 20)) == one
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_processes_share_every_batch_without_overlap_or_loss(size):
+    parts = [taken(17, 5, 12, group=Group(rank, size)) for rank in range(size)]
+    assert [sum(of_all, []) for of_all in zip(*parts)] == taken(17, 5, 12)
+    assert all(max(map(len, of_all)) - min(map(len, of_all)) == 1 for of_all in zip(*parts))
 
 
 @pytest.fixture

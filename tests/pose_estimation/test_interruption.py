@@ -82,7 +82,12 @@ def test_ctrl_c_with_workers(config, before_step):
     before_step[3] = lambda: (
         os.killpg(0, signal.SIGINT) if os.getpgid(0) == os.getpid() else send(signal.SIGINT)()
     )
-    in_child(config, words, before=os.setpgrp, expect=128 + signal.SIGINT)
+
+    def before():
+        os.setpgrp()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    in_child(config, words, before=before, expect=128 + signal.SIGINT)
     before_step.clear()
     assert run(config, *words, "--resume") == 0
     assert run(config, "--baseline2", "OUTPUT_DIR", str(config.parent / "whole")) == 0

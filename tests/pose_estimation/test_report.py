@@ -19,6 +19,7 @@ from lib.report.page import MOST_GALLERY_ROWS
 from lib.report.predictions import predict_people
 from lib.report.runs import read_runs
 from lib.report.single import COLUMNS_SHOWN
+from lib.utils.distributed import ALONE
 from pose_estimation.report import main
 from pose_estimation.valid import command as validate
 from tests.oracle.small_run import RUNS, make_data, run, write_config
@@ -173,7 +174,7 @@ def test_predictions_are_those_of_the_best_model(root, tmp_path):
     found = predict_people(read, "target", people, [0, 3, 5])
     words = ["--cfg", folder(root, "ours1") / "config.yaml", "--model-file", folder(root, "ours1") / "best.pth",
              "--save_dir", tmp_path, "DATASET.DATASET", "mpii", "DATASET.ROOT", group.ROOT, "DATASET.TEST_SET", "valid"]  # fmt: skip
-    saved = loadmat(validate([str(word) for word in words]).parent / "predictions.mat")["preds"] - 1
+    saved = loadmat(validate([str(word) for word in words], ALONE).parent / "predictions.mat")["preds"] - 1
     index = [MPII_KEYPOINTS.index(native) for native in people.mapping.native]
     for person, joints in found.items():
         assert joints == pytest.approx(saved[person][index], abs=1e-3)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lib.core.errors import InputError
-from lib.utils.device import pick_device
+from lib.utils.device import cuda_numbers, pick_device
 
 
 def test_auto_falls_back_to_the_cpu_and_says_so(monkeypatch):
@@ -19,6 +19,21 @@ def test_the_number_picks_the_cuda_device(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a device")
     assert pick_device("auto", "1")[0] == torch.device("cuda", 1)
     assert pick_device("cpu", "1")[0].type == "cpu"
-    for gpus in ("2", "0,1", "first", ""):
+    for gpus in ("2", "0,1", "first", "", "0,0"):
         with pytest.raises(InputError, match="GPUS"):
             pick_device("cuda", gpus)
+
+
+def test_every_process_of_a_machine_gets_a_device_of_its_own(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a device")
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    assert [pick_device("auto", "0", (n, 3))[0].index for n in range(3)] == [0, 1, 2]
+    assert [pick_device("auto", "3,1", (n, 2))[0].index for n in range(2)] == [3, 1]
+    assert [device.index for device in chosen] == [0, 1, 2, 3, 1]
+    for gpus, processes in (("0", 5), ("1,2", 3), ("0,4", 2)):
+        with pytest.raises(InputError, match="device"):
+            pick_device("cuda", gpus, (0, processes))
+    assert cuda_numbers("auto", "2, 0") == [2, 0] and cuda_numbers("cpu", "2,0") == []

@@ -4,7 +4,18 @@ import threading
 
 import pytest
 
-from lib.utils.stopping import StopRequest
+from lib.utils.stopping import ASKING, StopRequest
+
+
+@pytest.fixture(autouse=True)
+def usual_handlers():
+    """Whoever started the tests may have them ignore Ctrl-C."""
+    before = {number: signal.getsignal(number) for number in ASKING}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -36,3 +47,10 @@ def test_outside_the_main_thread_nothing_is_changed():
     thread.start()
     thread.join()
     assert handlers == [(None, before)]
+
+
+def test_what_is_ignored_stays_ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signal is None

@@ -1,0 +1,132 @@
+"""What several processes send each other in a training step: counted, measured here, and calculated for GPUs.
+
+    python benchmarks/communication.py --json output/communication.json --repeat 3 [--processes 2]
+
+ResNet-50, 256x192, 8 people in each batch, Adam, on processes of this machine: gloo, or NCCL where each has
+a GPU of its own. ``messages``: the time that they take when everybody is ready for them, with packing and
+unpacking. The tables for 8 and for 4 x 8 GPUs are a calculation (lib/core/communication.py): 32 people of
+each batch in every process, a step of baseline2 taken as 100 ms without messages, links as the titles say.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.pose_case import PoseCase, config_of
+from benchmarks.timing import benchmark_parser, median_times, write_numbers
+from lib.core.communication import ring_seconds, traffic_of_step
+from lib.core.cost import forwards_of_hypergradient, forwards_of_step
+from lib.core.schedule import phases
+from lib.ignoring.modes import MODES
+from lib.ignoring.step import Weighting
+from lib.utils.device import wait_for_device
+from lib.utils.distributed import Group, join, leave
+
+MEASURED = ("baseline1", "baseline2", "ours1", "ours2", "ours5")
+PEOPLE = 32  # of each batch in every process, of the calculation
+BASELINE2 = 0.1  # seconds of its step, assumed as in README
+# title: (processes, bytes a second and seconds of latency of the slowest link of a ring through all)
+LINKS = {
+    "8 GPUs, 100 GB/s links": (8, 100e9, 10e-6),
+    "8 GPUs, 16 GB/s links": (8, 16e9, 10e-6),
+    "4 x 8 GPUs, 12.5 GB/s between machines": (32, 12.5e9, 30e-6),
+    "4 x 8 GPUs, 3.1 GB/s between machines": (32, 3.1e9, 30e-6),
+}
+
+
+class TimedGroup(Group):
+    """``seconds`` counts how long messages take once everybody is there."""
+
+    seconds = 0.0
+
+    def _timed(self, call):
+        wait_for_device()
+        super().counts(0)
+        begun = time.perf_counter()
+        found = call()
+        wait_for_device()
+        self.seconds += time.perf_counter() - begun
+        return found
+
+    def sum_(self, tensors, kind="sum"):
+        return self._timed(lambda: super(TimedGroup, self).sum_(tensors, kind))
+
+    def gather(self, counts, *tensors):
+        return self._timed(lambda: super(TimedGroup, self).gather(counts, *tensors))
+
+
+def measured(mode: str, group: TimedGroup, repeat: int) -> dict[str, float]:
+    """Seconds and content of a step of ``mode``; of the messages, the mean of all steps."""
+    case = PoseCase(mode, config_of(), group)
+    case.step()
+    group.seconds, steps = 0.0, case.state.step
+    group.sent.clear()
+    seconds = median_times({mode: case.step}, repeat)[mode]
+    steps = case.state.step - steps
+    sent = sum(bytes_ for kind, bytes_ in group.sent.items() if kind != "counts")
+    return {"seconds": seconds, "messages": group.seconds / steps, "MB": sent / steps / 1e6}
+
+
+def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
+    """For each mode what a step sends, ms of computing and of messages, and the people a second of all
+    processes in terms of one process's without messages."""
+    processes, bandwidth, latency = LINKS[title]
+    config = config_of(TRAIN__BATCH_SIZE=PEOPLE * processes, LBI__VAL_BATCH_SIZE=0)
+    forward, table = BASELINE2 / forwards_of_step(config, *phases(config, MODES["baseline2"])), {}
+    for name, mode in MODES.items():
+        (phase,) = phases(config, mode)
+        traffic = traffic_of_step(config, phase, Weighting.LEARNED, parameters, processes)
+        computing = forward * (forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase))
+        messages = ring_seconds(traffic, processes, bandwidth, latency)
+        table[name] = {
+            "MB": sum(traffic.sent.values()) / 1e6,
+            "messages": sum(traffic.messages.values()),
+            "ms computing": 1000 * computing,
+            "ms messages": 1000 * messages,
+            "times one process": processes * computing / (computing + messages),
+        }
+    return table
+
+
+def main() -> None:
+    parser = benchmark_parser(__doc__, repeat=3)
+    parser.add_argument(
+        "--processes", type=int, default=2, help="to measure with on this machine; default: 2"
+    )
+    parser.add_argument("--only", metavar="MODE,...", help=f"to measure; default: {','.join(MEASURED)}")
+    arguments = parser.parse_args()
+    if "WORLD_SIZE" not in os.environ:
+        starter = ["-m", "torch.distributed.run", "--nproc_per_node", str(arguments.processes)]
+        sys.exit(subprocess.run([sys.executable, *starter, __file__, *sys.argv[1:]]).returncode)
+    torch.set_num_threads(arguments.threads)
+    joined = join()
+    if torch.cuda.is_available():
+        torch.cuda.set_device(joined.place[0])
+    group = TimedGroup(joined.rank, joined.size, joined.place, joined.store)
+    names = arguments.only.split(",") if arguments.only else MEASURED
+    found = {mode: measured(mode, group, arguments.repeat) for mode in names}
+    leave(joined)
+    if not joined.first:
+        return
+    parameters = sum(p.numel() for p in PoseCase("baseline1", config_of()).state.target.parameters)
+    numbers = {
+        "ratios": {f"{mode}: messages/step": row["messages"] / row["seconds"] for mode, row in found.items()},
+        f"seconds of a step, {joined.size} processes": found,
+        **{f"calculated: {title}": calculated(title, parameters) for title in LINKS},
+    }
+    for title, table in numbers.items():
+        print(title)
+        for name, row in table.items():
+            cells = row.items() if isinstance(row, dict) else [("", row)]
+            print(f"  {name:26}" + "".join(f"  {column} {value:.3f}" for column, value in cells))
+    write_numbers(arguments.json, numbers)
+
+
+if __name__ == "__main__":
+    main()
