@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 import torch
@@ -45,6 +45,15 @@ class Batches:
         if phase.uses_source:
             of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
             self.source = self._read(data.source, of_source)
+
+    def __enter__(self) -> "Batches":
+        return self
+
+    def __exit__(self, *_) -> None:
+        """End the workers that read; left to the interpreter's end they are killed, which torch takes for a failure."""
+        for part in (self.target, self.source, self.validation):
+            if isinstance(part, Generator):
+                part.close()
 
     @profiled("data")
     def next(self, step: int, weighting: Weighting) -> tuple[Sample | None, Sample | None, Sample | None]:

@@ -50,10 +50,11 @@ def profile(
         for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
             log.info(line)
         for phase in phases(config, mode):
-            take = Steps(config, phase, state, Batches(config, phase, data, state, device, log))
-            take(WARM_UP)
-            with torch_profile(activities=_activities(device.type)) as profiler:
-                seconds = take(steps)
+            with Batches(config, phase, data, state, device, log) as batches:
+                take = Steps(config, phase, state, batches)
+                take(WARM_UP)
+                with torch_profile(activities=_activities(device.type)) as profiler:
+                    seconds = take(steps)
             if not group.first:
                 continue
             roles = "_and_".join(phase.roles)

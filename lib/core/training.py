@@ -151,7 +151,11 @@ def _run(
             keeper = Keeper(folders.output, config, state, data.joints, sink.written)
             with StopRequest() as stop:
                 for phase in phases(config, mode):
-                    _run_epochs(config, phase, data, state, device, keeper, stop, recorder, log)
+                    if state.epoch < phase.end:
+                        with Batches(config, phase, data, state, device, log) as batches:
+                            _run_epochs(
+                                config, phase, data, state, device, batches, keeper, stop, recorder, log
+                            )
             return _finish(config, data, state, device, folders, recorder, log), state.variables
     finally:
         close_log()
@@ -163,17 +167,15 @@ def _run_epochs(
     data: Data,
     state: State,
     device: torch.device,
+    batches: Batches,
     keeper: Keeper,
     stop: StopRequest,
     recorder: Recorder,
     log: logging.Logger,
 ) -> None:
-    if state.epoch >= phase.end:
-        return
     if phase.mode.near is Source.FIXED and (state.epoch, state.step_of_epoch) == (phase.begin, 0):
         state.target.model.load_state_dict(state.source.model.state_dict())
         log.info("the target model starts from the source model, which rests from now on")
-    batches = Batches(config, phase, data, state, device, log)
     steps_per_epoch = steps_in_epoch(config, data)
     end = phase.end
     to_do = steps_left = steps_per_epoch * (end - state.epoch) - state.step_of_epoch

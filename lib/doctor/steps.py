@@ -72,14 +72,13 @@ def try_steps(
 def _time(
     config: EasyDict, phase: Phase, data: Data, state: State, device: torch.device, log: Logger, count: int
 ) -> Timed:
-    batches = Batches(config, phase, data, state, device, log)
-    steps = Steps(config, phase, state, batches)
-    steps(WARM_UP)
-    batches.take_waited()
-    count = (
-        -(-count // config.LBI.EVERY) * config.LBI.EVERY
-    )  # whole rounds from one hypergradient to the next
-    return Timed(phase, steps(count) / count, batches.take_waited() / count)
+    # Whole rounds from one hypergradient to the next.
+    count = -(-count // config.LBI.EVERY) * config.LBI.EVERY
+    with Batches(config, phase, data, state, device, log) as batches:
+        steps = Steps(config, phase, state, batches)
+        steps(WARM_UP)
+        batches.take_waited()
+        return Timed(phase, steps(count) / count, batches.take_waited() / count)
 
 
 def _advice_on_data(config: EasyDict) -> str:
