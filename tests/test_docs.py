@@ -1,0 +1,89 @@
+"""The README and docs/: their commands run, their links lead somewhere, their list of settings is the schema's."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib.core.settings_page import page
+from tests.oracle.tiny_world import make_world
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = ("python", "make", "pip", "torchrun", "cd", "ln", "tensorboard", "pytest")
+
+# What is not run, and why that is no loss.
+EXCUSED = {
+    "make": "the tests themselves are run by make test; tests/benchmarks runs what the others call",
+    "pip": "installs",
+    "cd lib && make": "builds what the tests use",
+    "tensorboard": "not among the requirements",
+    "pytest": "tests",
+    "python pose_estimation/fetch_weights.py": "downloads: tests/models/test_weights.py",
+    "python pose_estimation/transfer.py": "days: tests/pose_estimation/test_transfer.py",
+    "python benchmarks/modes.py --modes": "minutes to hours: tests/benchmarks/test_modes.py",
+    "python benchmarks/all.py": "an hour: tests/benchmarks/test_all.py",
+    "python benchmarks/step.py": "minutes: tests/benchmarks/test_pose_case.py",
+    "python benchmarks/precision.py": "minutes: tests/benchmarks/test_precision.py",
+    "python benchmarks/data.py": "minutes: tests/benchmarks/test_data.py",
+    "python benchmarks/communication.py": "minutes: tests/core/test_communication.py",
+}
+# What runs leave that other pages' commands read.
+FIRST = [
+    f"python pose_estimation/main.py --cfg experiments/demo/people.yaml --{mode}"
+    for mode in ("ours1", "ours2", "baseline2")
+]
+
+
+def commands(path: Path) -> list[str]:
+    """The commands of a page, in its fenced blocks and in its text."""
+    text = path.read_text(encoding="utf-8")
+    fenced = [
+        line for block in re.findall(r"^```\w*\n(.*?)^```", text, re.S | re.M) for line in block.splitlines()
+    ]
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M))
+    found = [re.split(r"\s+# ", line)[0].strip() for line in fenced]
+    found += [span for span in inline if " " in span]
+    return [line for line in found if line.split(" ")[0] in PROGRAMS]
+
+
+def excuse(command: str) -> str | None:
+    return next((why for start, why in EXCUSED.items() if command.startswith(start)), None)
+
+
+def test_every_page_with_commands_is_looked_at():
+    assert sum(len(commands(path)) for path in PAGES) > 30
+    assert all(excuse(start) for start in EXCUSED)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_scripts_and_files_that_are_named_are_there(path):
+    for command in commands(path):
+        for word in re.findall(r"[\w./-]+\.(?:py|yaml)\b", command):
+            assert (ROOT / word).exists(), command
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_list_of_settings_is_the_schemas():
+    assert (ROOT / "docs/settings.md").read_text(encoding="utf-8") == page()
+
+
+@pytest.mark.slow
+def test_the_commands_run_as_they_stand(tmp_path, data):
+    make_world(tmp_path, data)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+    wanted = [command for page in PAGES for command in commands(page) if not excuse(command)]
+    assert len(wanted) > 15
+    for command in dict.fromkeys([*FIRST, *wanted]):
+        if not importlib.util.find_spec("onnx"):  # an extra
+            command = command.replace("pose.onnx", "pose.ts")
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True)
+        # What doctor.py warns of is no failure.
+        allowed = (0, 1) if "doctor.py" in command else (0,)
+        assert done.returncode in allowed, f"{command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
