@@ -22,12 +22,14 @@ FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} |
 def build_parser() -> argparse.ArgumentParser:
     parser = shared.settings_parser(__doc__, FLAGS)
     parser.add_argument("--profile", nargs="?", type=int, const=10, metavar="STEPS", help="don't train: say where the time of a step goes, over STEPS of them (default 10), and write torch's trace")  # fmt: skip
+    shared.add_terminal_flags(parser)
     shared.add_mode_flags(parser, "mode, exactly one of")
     return parser
 
 
 def command(words: list[str] | None) -> Path:
     arguments = build_parser().parse_intermixed_args(words)
+    shared.show_on_terminal(arguments)
     mode = shared.chosen_mode(arguments)
     config, notes = shared.configuration(arguments)
     data = build_data(config, mode.uses_source, notes.append)

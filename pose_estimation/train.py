@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.command import configuration, run_command, settings_parser
+from lib.core.command import add_terminal_flags, configuration, run_command, settings_parser, show_on_terminal
 from lib.core.data import build_single_data
 from lib.core.training import Folders, train
 from lib.ignoring.modes import Mode, Source
@@ -19,7 +19,10 @@ ALONE = Mode("train", "one data set", Source.NO, Source.NO)
 
 
 def command(words: list[str] | None) -> Path:
-    arguments = settings_parser(__doc__).parse_intermixed_args(words)
+    parser = settings_parser(__doc__)
+    add_terminal_flags(parser)
+    arguments = parser.parse_intermixed_args(words)
+    show_on_terminal(arguments)
     config, notes = configuration(arguments)
     data = build_single_data(config, notes.append)
     folders = Folders.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)

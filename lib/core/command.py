@@ -11,6 +11,8 @@ from lib.core.config import describe_settings, load_config, parse_overrides, set
 from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
 from lib.ignoring.modes import MODES, Mode
 from lib.models.trained import TrainedPose, load_trained
+from lib.utils.bar import coloured
+from lib.utils.log import close_terminal, open_terminal
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -41,6 +43,25 @@ def settings_parser(description: str, flags: dict[str, str] = FLAGS) -> argparse
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, over the YAML file")
     parser.set_defaults(setting_flags=flags)
     return parser
+
+
+def add_terminal_flags(parser: argparse.ArgumentParser) -> None:
+    """--quiet and --verbose; see `show_on_terminal`."""
+    group = parser.add_mutually_exclusive_group()
+    for shown, meaning in (
+        (
+            "quiet",
+            "print warnings, errors and the last line alone; files of logs hold everything all the same",
+        ),
+        ("verbose", "print every step, and every file that is read"),
+    ):
+        group.add_argument(f"--{shown}", dest="shown", action="store_const", const=shown, help=meaning)
+    parser.set_defaults(shown="normal")
+
+
+def show_on_terminal(arguments: argparse.Namespace) -> None:
+    """Open the log on the terminal as the flags of `add_terminal_flags` ask; `run_command` closes it."""
+    open_terminal(arguments.shown)
 
 
 def add_mode_flags(parser: argparse.ArgumentParser, title: str) -> None:
@@ -100,20 +121,28 @@ def run_command(command: Callable[[list[str] | None], Any], words: list[str] | N
     """
     try:
         result = command(words)
+        close_terminal()
         print(result)
     except InputError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        _print_error(error)
         return 2
     except OSError as error:  # a full disk, or a place where nothing can be written
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        _print_error(error)
         return 2
     except PartlyDoneError as error:
         print(error, file=sys.stderr)
         return 1
     except NonFiniteError as error:
-        print(f"error: {one_line(error)}; the last good checkpoint is kept", file=sys.stderr)
+        _print_error(f"{error}; the last good checkpoint is kept")
         return 3
     except StoppedError as error:
         print(one_line(error), file=sys.stderr)
         return 128 + error.signal  # as shells say it of a process that a signal ended
+    finally:
+        close_terminal()
     return getattr(result, "exit_code", 0)
+
+
+def _print_error(error: Exception | str) -> None:
+    close_terminal()
+    print(f"{coloured('error:', 'red', sys.stderr)} {one_line(error)}", file=sys.stderr)

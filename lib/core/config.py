@@ -13,6 +13,7 @@ from easydict import EasyDict
 
 from lib.core.errors import InputError, one_line, shown
 from lib.core.schema import SCHEMA, WITHOUT_EFFECT, Setting
+from lib.utils.log import LOG
 
 MOST_VALUES = 10_000  # of a YAML file
 LARGEST_WHOLE = 2**63 - 1  # of settings that have no bound of their own: what torch and NumPy can count to
@@ -140,6 +141,7 @@ def _parse_yaml(text: str) -> Any:
 
 
 def _read_yaml(path: Path) -> dict:
+    LOG.debug("reading %s", path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -12,6 +12,7 @@ from lib.core.heatmap import to_image
 from lib.core.loss import keypoint_losses
 from lib.dataset.joints import KeypointDataset
 from lib.dataset.loader import evaluation_batches, readable
+from lib.utils.log import counted
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def predict(
     index, joints, scores, hits = [], [], [], []
     loss_sum = 0.0
     batches = evaluation_batches(dataset, options.batch_size, options.workers, device.type == "cuda")
-    for batch in batches:
+    for batch in counted(batches, "evaluating"):
         batch = readable(batch, options.on_bad_image, report)
         partner = dataset.partner if options.flip_test else None
         outputs = estimate_heatmaps(model, batch.image.to(device), partner, options.shift_heatmap).cpu()

@@ -30,7 +30,12 @@ class Keeper:
     """
 
     def __init__(
-        self, folder: Path, config: EasyDict, state: State, joints: tuple[str, ...], written: Callable[[], int]
+        self,
+        folder: Path,
+        config: EasyDict,
+        state: State,
+        joints: tuple[str, ...],
+        written: Callable[[], int],
     ):
         self.folder = folder
         self.state = state
