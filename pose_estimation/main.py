@@ -15,6 +15,7 @@ from lib.core import command as shared
 from lib.core.data import build_data
 from lib.core.profiling import profile
 from lib.core.training import Folders, train
+from lib.utils.boards import import_wandb
 
 FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} | shared.FLAGS
 
@@ -32,6 +33,8 @@ def command(words: list[str] | None) -> Path:
     shared.show_on_terminal(arguments)
     mode = shared.chosen_mode(arguments)
     config, notes = shared.configuration(arguments)
+    if config.WANDB:
+        import_wandb()  # now, and not after the data are read
     data = build_data(config, mode.uses_source, notes.append)
     names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
     if arguments.profile is not None:

@@ -14,6 +14,7 @@ from lib.core.command import add_terminal_flags, configuration, run_command, set
 from lib.core.data import build_single_data
 from lib.core.training import Folders, train
 from lib.ignoring.modes import Mode, Source
+from lib.utils.boards import import_wandb
 
 ALONE = Mode("train", "one data set", Source.NO, Source.NO)
 
@@ -24,6 +25,8 @@ def command(words: list[str] | None) -> Path:
     arguments = parser.parse_intermixed_args(words)
     show_on_terminal(arguments)
     config, notes = configuration(arguments)
+    if config.WANDB:
+        import_wandb()  # now, and not after the data are read
     data = build_single_data(config, notes.append)
     folders = Folders.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
     return train(config, ALONE, data, folders, notes)

@@ -24,6 +24,7 @@ FLAGS = {
     "save_dir": "OUTPUT_DIR",
     "load_ckpt": "TRAIN.LOAD_CKPT",
     "resume": "TRAIN.RESUME",
+    "wandb": "WANDB",
 }
 
 

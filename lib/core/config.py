@@ -1,6 +1,7 @@
 """The configuration: defaults of the schema, a YAML file over them, the command line over both."""
 
 import difflib
+import functools
 import itertools
 import unicodedata
 from collections.abc import Mapping
@@ -78,6 +79,11 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
         except ValueError:
             raise InputError(f"command line: {key}: {shown(text)} is not a value") from None
     return overrides
+
+
+def flat_config(config: EasyDict) -> dict[str, Any]:
+    """The values of all settings by their dotted key."""
+    return {key: functools.reduce(getattr, key.split("."), config) for key in settings()}
 
 
 def dump_config(config: EasyDict) -> str:

@@ -15,15 +15,17 @@ from lib.core.evaluation_sets import EvaluationSet, evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.progress import Progress
 from lib.core.state import State
+from lib.dataset.annotations import Annotations
 from lib.dataset.joints import Sample
+from lib.dataset.label_drawing import draw_weights
 from lib.ignoring.ledger import auroc
 from lib.ignoring.step import Record
 from lib.ignoring.weights import Visit
 from lib.utils.log import STEP, current_bar, duration
 from lib.utils.metrics import MetricsSink
-from lib.utils.pictures import sample_sheet
+from lib.utils.pictures import contact_sheet, sample_sheet
 
-SHOWN = 8  # people in the pictures of validation
+SHOWN, IN_A_ROW = 8, 4  # people in a picture of the boards
 
 
 class Recorder:
@@ -66,7 +68,7 @@ class Recorder:
         bar = current_bar()
         if bar.due():
             loss, *_ = self._losses(record).values()
-            parts = [f"{duration(self.progress.seconds_left())} left", self.score, f"loss {loss:.3g}"]
+            parts = [f"{duration(self.progress.seconds_left())} left", self.score, f"loss {loss:#.3g}"]
             parts += [f"weights {w:.2f}" for w in self._mean_weights(record, source).values()]
             parts += [f"{self._people_per_second():.0f} people/s", f"epoch {epoch}"]
             bar.draw(self.progress.share(), [part for part in parts if part])
@@ -195,6 +197,7 @@ class Recorder:
                 values[f"{tag}/auroc"] = auroc(weights[labelled], truth.wrong[labelled])
             self.sink.scalars(step, values)
             self.sink.weights_histogram(step, f"{tag}/all", weights[labelled])
+            self._source_pictures(place, people, weights)
 
     @torch.no_grad()
     def _validation_pictures(self, roles: tuple[str, ...], device: torch.device) -> None:
@@ -210,21 +213,33 @@ class Recorder:
             made.model.eval()
             heatmaps = made.model(images.to(device)).float().cpu().numpy()
             made.model.train()
-            sheet = self._sheet(images, heatmaps, np.ones(heatmaps.shape[:2]))
+            sheet = self._sheet(images, heatmaps, np.ones(heatmaps.shape[:2]), IN_A_ROW)
             self.sink.picture(self.state.step, f"pictures/validation_{role}_model", sheet)
 
-    def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    def _source_pictures(self, place: str, people: Annotations, weights: np.ndarray) -> None:
+        """Always the same people, from all over the source, with the weights [N, J] of their labels."""
+        labels = (people.visible > 0).sum(axis=1)
+        well_labelled = np.flatnonzero(labels >= np.median(labels))
+        places = np.linspace(0, len(well_labelled) - 1, min(SHOWN, len(well_labelled)))
+        chosen, truth = well_labelled[places.round().astype(int)], self.data.source_truth
+        wrong = np.zeros_like(weights, bool) if truth is None else truth.wrong
+        cells = [draw_weights(people, i, weights[i], wrong[i]) for i in chosen]
+        if cells := [cell for cell in cells if cell is not None]:
+            rows = [cells[i : i + IN_A_ROW] for i in range(0, len(cells), IN_A_ROW)]
+            self.sink.picture(self.state.step, f"pictures/source_weights_{place}", contact_sheet(rows))
+
+    def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray, columns: int) -> np.ndarray:
         codec = self.data.validation.dataset.codec
         joints, _ = codec.decode(heatmaps)
-        return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints)
+        return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints, columns)
 
     def _debug_pictures(self, step: int, batch: Sample, outputs: Tensor) -> None:
         """The kinds of pictures that DEBUG asks for, of the current target batch, as files."""
         images = batch.image[:SHOWN].cpu()
         labelled = batch.target_weight[:SHOWN].cpu().numpy() > 0
         sheets = {
-            "gt": self._sheet(images, batch.heatmaps[:SHOWN].cpu().numpy(), labelled),
-            "pred": self._sheet(images, outputs[:SHOWN].float().cpu().numpy(), np.ones_like(labelled)),
+            "gt": self._sheet(images, batch.heatmaps[:SHOWN].cpu().numpy(), labelled, SHOWN),
+            "pred": self._sheet(images, outputs[:SHOWN].float().cpu().numpy(), np.ones_like(labelled), SHOWN),
         }
         folder = self.output / "pictures"
         folder.mkdir(parents=True, exist_ok=True)

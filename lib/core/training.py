@@ -27,6 +27,7 @@ from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.keeping import BEST, Keeper, can_go_on, go_on
 from lib.core.offender import Seen, offender
+from lib.core.pages import lay_out
 from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
 from lib.core.progress import Progress
 from lib.core.records import Recorder, describe
@@ -134,8 +135,8 @@ def _run(
     for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
         log.log(logging.WARNING if line.startswith("warning: ") else logging.INFO, line)
     try:
-        with MetricsSink(folders.output, folders.board, written, state.step) as sink:
-            sink.text("config", f"```\n{dump_config(config)}\n```")
+        with MetricsSink(folders.output, folders.board, written, state.step, config.WANDB) as sink:
+            lay_out(sink, config, mode, state, data.validation, notes)
             progress = Progress(config, mode, data, state, steps_in_epoch(config, data))
             options = inference_options(config)
             recorder = Recorder(config, data, state, options, sink, log, folders.output, progress)
