@@ -20,6 +20,7 @@ from lib.core.data import build_data
 from lib.core.launch import run_together, start_on_gpus
 from lib.core.profiling import profile
 from lib.core.training import Folders, train
+from lib.utils.boards import import_wandb
 from lib.utils.distributed import Group
 
 FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} | shared.FLAGS
@@ -28,15 +29,19 @@ FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} |
 def build_parser() -> argparse.ArgumentParser:
     parser = shared.settings_parser(__doc__, FLAGS)
     parser.add_argument("--profile", nargs="?", type=int, const=10, metavar="STEPS", help="don't train: say where the time of a step goes, over STEPS of them (default 10), and write torch's trace")  # fmt: skip
+    shared.add_terminal_flags(parser)
     shared.add_mode_flags(parser, "mode, exactly one of")
     return parser
 
 
 def command(words: list[str] | None, group: Group) -> Path:
     arguments = build_parser().parse_intermixed_args(words)
+    shared.show_on_terminal(arguments, group)
     mode = shared.chosen_mode(arguments)
     config, notes = shared.configuration(arguments)
     start_on_gpus(config, group, __file__, words)
+    if config.WANDB:
+        import_wandb()  # now, and not after the data are read
     with group.first_before_others():  # so that the others find the annotations that it keeps
         data = build_data(config, mode.uses_source, notes.append)
     names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"

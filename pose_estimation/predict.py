@@ -17,7 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from lib.core.command import add_model_arguments, run_command, trained_of
+from lib.core.command import (
+    add_model_arguments,
+    add_terminal_flags,
+    run_command,
+    show_on_terminal,
+    trained_of,
+)
 from lib.core.config import settings
 from lib.core.errors import InputError, PartlyDoneError
 from lib.predict.detector import DETECTORS, Detector
@@ -27,6 +33,7 @@ from lib.predict.progress import Progress
 from lib.predict.sources import Source, count_frames, find_sources, read_frames
 from lib.predict.writing import open_predictions
 from lib.utils.device import pick_device
+from lib.utils.log import LOG
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="picture, folder, glob or video")
     add_model_arguments(parser)
+    add_terminal_flags(parser)
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write to")
     parser.add_argument("--no-drawing", action="store_true", help="write the JSON files alone")
     parser.add_argument("--flip-test", action="store_true",
@@ -78,6 +86,7 @@ def find_people_of(arguments: argparse.Namespace, sources: list[Source], device:
 
 def command(words: list[str] | None) -> str:
     arguments = build_parser().parse_args(words)
+    show_on_terminal(arguments)
     if arguments.batch_size < 1 or arguments.threads < 0:
         raise InputError("--batch-size should be 1 or more, --threads 0 or more")
     if not 0 <= arguments.max_overlap <= 1:
@@ -88,7 +97,8 @@ def command(words: list[str] | None) -> str:
         torch.set_num_threads(arguments.threads)
     device, where = pick_device(arguments.device, arguments.gpus)
     find_people = find_people_of(arguments, sources, device)
-    print(*trained.notes, where, sep="\n", flush=True)
+    for line in (*trained.notes, where):
+        LOG.info(line)
 
     estimator = PoseEstimator(trained, device, arguments.flip_test, arguments.batch_size)
     problems: list[str] = []

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.core.command import run_command
 from lib.core.data import source_of_run
 from lib.core.errors import InputError
+from lib.dataset.label_drawing import CELL, draw_keypoint
 from lib.ignoring.ledger import read_ledger
-from lib.report.drawing import CELL, draw_keypoint
 from lib.report.gallery import lowest
 from lib.utils.pictures import contact_sheet
 

@@ -10,20 +10,26 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.command import configuration, settings_parser
+from lib.core.command import add_terminal_flags, configuration, settings_parser, show_on_terminal
 from lib.core.data import build_single_data
 from lib.core.launch import run_together, start_on_gpus
 from lib.core.training import Folders, train
 from lib.ignoring.modes import Mode, Source
+from lib.utils.boards import import_wandb
 from lib.utils.distributed import Group
 
 ALONE = Mode("train", "one data set", Source.NO, Source.NO)
 
 
 def command(words: list[str] | None, group: Group) -> Path:
-    arguments = settings_parser(__doc__).parse_intermixed_args(words)
+    parser = settings_parser(__doc__)
+    add_terminal_flags(parser)
+    arguments = parser.parse_intermixed_args(words)
+    show_on_terminal(arguments, group)
     config, notes = configuration(arguments)
     start_on_gpus(config, group, __file__, words)
+    if config.WANDB:
+        import_wandb()  # now, and not after the data are read
     with group.first_before_others():  # so that the others find the annotations that it keeps
         data = build_single_data(config, notes.append)
     folders = Folders.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)

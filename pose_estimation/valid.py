@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from easydict import EasyDict
 
 from lib.core.coco_evaluation import format_table
-from lib.core.command import configuration, settings_parser
+from lib.core.command import add_terminal_flags, configuration, settings_parser, show_on_terminal
 from lib.core.data import evaluation_set
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import evaluate, score_predictions
@@ -37,7 +37,9 @@ def command(words: list[str] | None, group: Group) -> Path:
     parser.add_argument("--flip-test", action="store_true", help="TEST.FLIP_TEST true")
     parser.add_argument("--use-detect-bbox", action="store_true", help="TEST.USE_GT_BBOX false")
     parser.add_argument("--predictions", metavar="FILE", help="evaluate these, without a network")
+    add_terminal_flags(parser)
     arguments = parser.parse_intermixed_args(words)
+    show_on_terminal(arguments, group)
     arguments.overrides += ["TEST.FLIP_TEST", "true"] * arguments.flip_test
     arguments.overrides += ["TEST.USE_GT_BBOX", "false"] * arguments.use_detect_bbox
     config, notes = configuration(arguments)

@@ -11,7 +11,9 @@ from lib.core.config import describe_settings, load_config, parse_overrides, set
 from lib.core.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
 from lib.ignoring.modes import MODES, Mode
 from lib.models.trained import TrainedPose, load_trained
+from lib.utils.bar import coloured
 from lib.utils.distributed import ALONE, Group
+from lib.utils.log import close_terminal, open_terminal
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -23,6 +25,7 @@ FLAGS = {
     "save_dir": "OUTPUT_DIR",
     "load_ckpt": "TRAIN.LOAD_CKPT",
     "resume": "TRAIN.RESUME",
+    "wandb": "WANDB",
 }
 
 
@@ -42,6 +45,29 @@ def settings_parser(description: str, flags: dict[str, str] = FLAGS) -> argparse
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, over the YAML file")
     parser.set_defaults(setting_flags=flags)
     return parser
+
+
+def add_terminal_flags(parser: argparse.ArgumentParser) -> None:
+    """--quiet and --verbose; see `show_on_terminal`."""
+    group = parser.add_mutually_exclusive_group()
+    for shown, meaning in (
+        (
+            "quiet",
+            "print warnings, errors and the last line alone; files of logs hold everything all the same",
+        ),
+        ("verbose", "print every step, and every file that is read"),
+    ):
+        group.add_argument(f"--{shown}", dest="shown", action="store_const", const=shown, help=meaning)
+    parser.set_defaults(shown="normal")
+
+
+def show_on_terminal(arguments: argparse.Namespace, group: Group = ALONE) -> None:
+    """Open the log on the terminal as the flags of `add_terminal_flags` ask; `run_command` closes it.
+
+    Of several processes the first one has the terminal.
+    """
+    if group.first:
+        open_terminal(arguments.shown)
 
 
 def add_mode_flags(parser: argparse.ArgumentParser, title: str) -> None:
@@ -104,19 +130,24 @@ def run_command(
     """
     try:
         result = command(words)
+        close_terminal()
         if group.first:
             print(result)
         return getattr(result, "exit_code", 0)
-    except InputError as error:
-        code, message = 2, f"error: {one_line(error)}"
-    except OSError as error:  # a full disk, or a place where nothing can be written
-        code, message = 2, f"error: {one_line(error)}"
+    except (InputError, OSError) as error:  # OSError: a full disk, or a place where nothing can be written
+        code, message = 2, _as_error(error)
     except PartlyDoneError as error:
         code, message = 1, str(error)
     except NonFiniteError as error:
-        code, message = 3, f"error: {one_line(error)}; the last good checkpoint is kept"
+        code, message = 3, _as_error(f"{error}; the last good checkpoint is kept")
     except StoppedError as error:
         code, message = 128 + error.signal, one_line(error)  # as shells say it of what a signal ended
+    finally:
+        close_terminal()
     if group.is_first_to_say(message):
         print(message, file=sys.stderr, flush=True)
     return code
+
+
+def _as_error(error: Exception | str) -> str:
+    return f"{coloured('error:', 'red', sys.stderr)} {one_line(error)}"

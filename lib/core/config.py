@@ -1,6 +1,7 @@
 """The configuration: defaults of the schema, a YAML file over them, the command line over both."""
 
 import difflib
+import functools
 import itertools
 import unicodedata
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from easydict import EasyDict
 
 from lib.core.errors import InputError, one_line, shown
 from lib.core.schema import SCHEMA, WITHOUT_EFFECT, Setting
+from lib.utils.log import LOG
 
 MOST_VALUES = 10_000  # of a YAML file
 LARGEST_WHOLE = 2**63 - 1  # of settings that have no bound of their own: what torch and NumPy can count to
@@ -79,6 +81,11 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
     return overrides
 
 
+def flat_config(config: EasyDict) -> dict[str, Any]:
+    """The values of all settings by their dotted key."""
+    return {key: functools.reduce(getattr, key.split("."), config) for key in settings()}
+
+
 def dump_config(config: EasyDict) -> str:
     """The configuration as YAML that ``load_config`` reads back to the same."""
 
@@ -140,6 +147,7 @@ def _parse_yaml(text: str) -> Any:
 
 
 def _read_yaml(path: Path) -> dict:
+    LOG.debug("reading %s", path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -57,6 +57,11 @@ def forwards_of_hypergradient(config: EasyDict, phase: Phase) -> float:
     return lbi.META_LOOP * (asked * validation + learned * TANGENT * source) + again
 
 
+def forwards_of_validation(config: EasyDict, people: int) -> float:
+    """F of one model over so many people."""
+    return (2 if config.TEST.FLIP_TEST else 1) * people / config.TRAIN.BATCH_SIZE
+
+
 def training_cost(config: EasyDict, mode: Mode, target_people: int, source_people: int) -> Cost:
     """What ``config`` costs with so many people in MPII's train and in the source; LBI.RETRAIN is left out.
 
@@ -78,7 +83,7 @@ def training_cost(config: EasyDict, mode: Mode, target_people: int, source_peopl
     return Cost(
         steps=steps,
         training=training,
-        validation=validations * (2 if config.TEST.FLIP_TEST else 1) * validated / batch,
+        validation=validations * forwards_of_validation(config, validated),
         source_passes=source_steps * batch * _source_share(config) / source_people,
     )
 

@@ -14,6 +14,7 @@ from lib.core.loss import keypoint_losses
 from lib.dataset.joints import KeypointDataset
 from lib.dataset.loader import evaluation_batches, readable
 from lib.utils.distributed import ALONE, Group
+from lib.utils.log import counted
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def predict(
     found, problems = [], []
     tell = report if options.group.size == 1 else problems.append
     pin = device.type == "cuda"
-    for batch in evaluation_batches(dataset, options.batch_size, options.workers, pin, options.group):
+    batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, options.group)
+    for batch in counted(batches, "evaluating"):
         batch = readable(batch, options.on_bad_image, tell)
         partner = dataset.partner if options.flip_test else None
         outputs = estimate_heatmaps(model, batch.image.to(device), partner, options.shift_heatmap).cpu()

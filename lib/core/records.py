@@ -13,16 +13,19 @@ from lib.core.data import Data
 from lib.core.evaluation import heatmap_accuracy
 from lib.core.evaluation_sets import EvaluationSet, evaluate
 from lib.core.inference import InferenceOptions
+from lib.core.progress import Progress
 from lib.core.state import State
+from lib.dataset.annotations import Annotations
 from lib.dataset.joints import Sample
+from lib.dataset.label_drawing import draw_weights
 from lib.ignoring.ledger import auroc
 from lib.ignoring.step import Record
 from lib.ignoring.weights import Visit
-from lib.utils.log import duration
+from lib.utils.log import STEP, current_bar, duration
 from lib.utils.metrics import MetricsSink
-from lib.utils.pictures import sample_sheet
+from lib.utils.pictures import contact_sheet, sample_sheet
 
-SHOWN = 8  # people in the pictures of validation
+SHOWN, IN_A_ROW = 8, 4  # people in a picture of the boards
 
 
 class Recorder:
@@ -41,6 +44,7 @@ class Recorder:
         sink: MetricsSink,
         log: logging.Logger,
         output: Path,
+        progress: Progress,
     ):
         self.debug = config.DEBUG
         self.data = data
@@ -49,8 +53,27 @@ class Recorder:
         self.sink = sink
         self.log = log
         self.output = output
+        self.progress = progress
+        self.people = 0  # in the batches of target and source, since the start or since going on
+        self.resumed_at = state.seconds
+        self.score = ""  # of the last validation
         self.seconds_before = state.seconds  # of steps, up to the last one written down
         self.pixels = config.MODEL.EXTRA.HEATMAP_SIZE[0] * config.MODEL.EXTRA.HEATMAP_SIZE[1]
+
+    def every_step(
+        self, epoch: int, record: Record, target: Sample | None, source: Sample | None, written: bool
+    ) -> None:
+        """Tell the terminal of a step; ``written``: `step` will write it down."""
+        self.people += sum(len(sample.index) for sample in (target, source) if sample)
+        bar = current_bar()
+        if bar.due():
+            loss, *_ = self._losses(record).values()
+            parts = [f"{duration(self.progress.seconds_left())} left", self.score, f"loss {loss:#.3g}"]
+            parts += [f"weights {w:.2f}" for w in self._mean_weights(record, source).values()]
+            parts += [f"{self._people_per_second():.0f} people/s", f"epoch {epoch}"]
+            bar.draw(self.progress.share(), [part for part in parts if part])
+        if not written and self.log.isEnabledFor(logging.DEBUG):
+            self.log.debug("  ".join(self._words(epoch, record, source)))
 
     def step(
         self,
@@ -60,18 +83,16 @@ class Recorder:
         target: Sample | None,
         source: Sample | None,
         outputs: list[Tensor],
-        left: float,
         waited: float,
     ) -> None:
         """Write down one training step of ``roles``; ``outputs``: the target model's heatmaps of ``target``.
 
         Of several processes, accuracy, weights and pictures are of the samples that this one has.
 
-        ``left``: seconds to go. ``waited``: for data, of the seconds since the last step written down.
+        ``waited``: for data, of the seconds since the last step written down.
         """
         step, state = self.state.step, self.state
-        losses = {name: float(value) / self.pixels for name, value in record.losses.items()}
-        values = {f"loss/{name}": value for name, value in losses.items()}
+        values = {f"loss/{name}": value for name, value in self._losses(record).items()}
         values |= {
             f"train/learning_rate_{role}": state.learners()[role].optimizer.param_groups[0]["lr"]
             for role in roles
@@ -92,15 +113,33 @@ class Recorder:
             values[f"hypergradient/{place}_norm"] = float(gradient.norm())
         self.sink.scalars(step, values)
 
-        parts = [f"epoch {epoch} step {step}"]
-        parts += [f"{name} {value:.3g}" for name, value in losses.items()]
-        parts += [f"weights {p} {values[f'weights_{p}/mean']:.2f}" for p in record.weights]
+        parts = self._words(epoch, record, source)
         parts += [f"acc {values['train/accuracy']:.0f} %"] if target is not None else []
-        parts += [f"{1000 * state.seconds / step:.0f} ms/step"]
+        parts += [f"{1000 * state.seconds / step:.0f} ms/step", f"{self._people_per_second():.0f} people/s"]
         parts += [f"waited for data {values['train/waited_for_data']:.0f} %"]
-        self.log.info("  ".join(parts) + f"  {duration(left)} left")
+        parts += [f"{duration(self.progress.seconds_left())} left"]
+        self.log.log(STEP, "  ".join(parts))
         if self.debug.DEBUG and target is not None:
             self._debug_pictures(step, target, outputs[0])
+
+    def _losses(self, record: Record) -> dict[str, float]:
+        return {name: float(value) / self.pixels for name, value in record.losses.items()}
+
+    def _mean_weights(self, record: Record, source: Sample | None) -> dict[str, float]:
+        """Of the batch's labelled keypoints, by place."""
+        return {
+            p: float(weights[record.own][source.target_weight > 0].mean())
+            for p, weights in record.weights.items()
+        }
+
+    def _words(self, epoch: int, record: Record, source: Sample | None) -> list[str]:
+        """A step in short."""
+        parts = [f"epoch {epoch} step {self.state.step}"]
+        parts += [f"{name} {value:.3g}" for name, value in self._losses(record).items()]
+        return parts + [f"weights {p} {mean:.2f}" for p, mean in self._mean_weights(record, source).items()]
+
+    def _people_per_second(self) -> float:
+        return self.people / (self.state.seconds - self.resumed_at)
 
     def validate(self, epoch: int, roles: tuple[str, ...], device: torch.device) -> float:
         """Evaluate the models ``roles`` on V, write it down; the target model's number that chooses the best."""
@@ -110,6 +149,7 @@ class Recorder:
             found, _ = evaluate(made.model, to_evaluate, device, self.options, self.log.warning)
             self.write_evaluation("val", role, to_evaluate, found)
             numbers = found[to_evaluate.measure]
+            self.score = f"{to_evaluate.measure} {numbers[to_evaluate.headline]:.1f}"
             if role == "target":
                 score = numbers[to_evaluate.headline]
             self.log.info(
@@ -165,6 +205,7 @@ class Recorder:
                 values[f"{tag}/auroc"] = auroc(weights[labelled], truth.wrong[labelled])
             self.sink.scalars(step, values)
             self.sink.weights_histogram(step, f"{tag}/all", weights[labelled])
+            self._source_pictures(place, people, weights)
 
     @torch.no_grad()
     def _validation_pictures(self, roles: tuple[str, ...], device: torch.device) -> None:
@@ -180,21 +221,33 @@ class Recorder:
             made.model.eval()
             heatmaps = made.model(images.to(device)).float().cpu().numpy()
             made.model.train()
-            sheet = self._sheet(images, heatmaps, np.ones(heatmaps.shape[:2]))
+            sheet = self._sheet(images, heatmaps, np.ones(heatmaps.shape[:2]), IN_A_ROW)
             self.sink.picture(self.state.step, f"pictures/validation_{role}_model", sheet)
 
-    def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    def _source_pictures(self, place: str, people: Annotations, weights: np.ndarray) -> None:
+        """Always the same people, from all over the source, with the weights [N, J] of their labels."""
+        labels = (people.visible > 0).sum(axis=1)
+        well_labelled = np.flatnonzero(labels >= np.median(labels))
+        places = np.linspace(0, len(well_labelled) - 1, min(SHOWN, len(well_labelled)))
+        chosen, truth = well_labelled[places.round().astype(int)], self.data.source_truth
+        wrong = np.zeros_like(weights, bool) if truth is None else truth.wrong
+        cells = [draw_weights(people, i, weights[i], wrong[i]) for i in chosen]
+        if cells := [cell for cell in cells if cell is not None]:
+            rows = [cells[i : i + IN_A_ROW] for i in range(0, len(cells), IN_A_ROW)]
+            self.sink.picture(self.state.step, f"pictures/source_weights_{place}", contact_sheet(rows))
+
+    def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray, columns: int) -> np.ndarray:
         codec = self.data.validation.dataset.codec
         joints, _ = codec.decode(heatmaps)
-        return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints)
+        return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints, columns)
 
     def _debug_pictures(self, step: int, batch: Sample, outputs: Tensor) -> None:
         """The kinds of pictures that DEBUG asks for, of the current target batch, as files."""
         images = batch.image[:SHOWN].cpu()
         labelled = batch.target_weight[:SHOWN].cpu().numpy() > 0
         sheets = {
-            "gt": self._sheet(images, batch.heatmaps[:SHOWN].cpu().numpy(), labelled),
-            "pred": self._sheet(images, outputs[:SHOWN].float().cpu().numpy(), np.ones_like(labelled)),
+            "gt": self._sheet(images, batch.heatmaps[:SHOWN].cpu().numpy(), labelled, SHOWN),
+            "pred": self._sheet(images, outputs[:SHOWN].float().cpu().numpy(), np.ones_like(labelled), SHOWN),
         }
         folder = self.output / "pictures"
         folder.mkdir(parents=True, exist_ok=True)

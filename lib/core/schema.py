@@ -46,6 +46,7 @@ SCHEMA: dict[str, Any] = {
     "PRINT_FREQ": Setting(100, "steps between two lines of the log and two points of the curves", minimum=1),
     "OUTPUT_DIR": Setting("output", "folder for logs, checkpoints and results"),
     "LOG_DIR": Setting("log", "folder for tensorboard's event files"),
+    "WANDB": Setting("", "project at Weights & Biases that shows the run too, where wandb is installed (empty: none)"),
     "CUDNN": {
         "BENCHMARK": Setting(True, "let cuDNN time its algorithms and take the fastest"),
         "DETERMINISTIC": Setting(False, "use only algorithms that give the same numbers every time"),

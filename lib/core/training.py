@@ -27,7 +27,9 @@ from lib.core.evaluation_sets import evaluate
 from lib.core.inference import InferenceOptions
 from lib.core.keeping import BEST, Keeper, can_go_on, go_on
 from lib.core.offender import Seen, most_telling, offender
+from lib.core.pages import lay_out
 from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
+from lib.core.progress import Progress
 from lib.core.records import Recorder, describe
 from lib.core.results import write_results
 from lib.core.schedule import Phase, phases
@@ -142,12 +144,15 @@ def _run(
         write_text(folders.output / "config.yaml", dump_config(config))
         write_injected_truth(config, data, folders.output)
     for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
-        log.info(line)
+        log.log(logging.WARNING if line.startswith("warning: ") else logging.INFO, line)
     try:
-        with MetricsSink(folders.output, folders.board, written, state.step, group.first) as sink:
-            sink.text("config", f"```\n{dump_config(config)}\n```")
+        with MetricsSink(
+            folders.output, folders.board, written, state.step, config.WANDB, group.first
+        ) as sink:
+            lay_out(sink, config, mode, state, data.validation, notes)
+            progress = Progress(config, mode, data, state, steps_in_epoch(config, data))
             options = inference_options(config, group)
-            recorder = Recorder(config, data, state, options, sink, log, folders.output)
+            recorder = Recorder(config, data, state, options, sink, log, folders.output, progress)
             keeper = Keeper(folders.output, config, state, data.joints, sink.written)
             with StopRequest() as stop:
                 for phase in phases(config, mode):
@@ -178,7 +183,7 @@ def _run_epochs(
         log.info("the target model starts from the source model, which rests from now on")
     steps_per_epoch = steps_in_epoch(config, data)
     end = phase.end
-    to_do = steps_left = steps_per_epoch * (end - state.epoch) - state.step_of_epoch
+    steps_left = steps_per_epoch * (end - state.epoch) - state.step_of_epoch
     roles = " and ".join(phase.roles)
     log.info(
         f"{steps_left} steps of the {roles} model to do: epochs {state.epoch} to {end - 1} of {steps_per_epoch} steps"
@@ -211,11 +216,11 @@ def _run_epochs(
                 told = offender(_seen(config, data, samples, passes), gradients)
                 raise NonFiniteError(f"{error}{most_telling(state.group.all_of(told))}") from None
             state.seconds += time.perf_counter() - begun
-            if state.group.first and (state.step % config.PRINT_FREQ == 0 or steps_left == 0):
-                left = (time.monotonic() - started) / (to_do - steps_left) * steps_left
-                recorder.step(
-                    epoch, phase.roles, record, target, source, outputs, left, batches.take_waited()
-                )
+            if state.group.first:
+                written = state.step % config.PRINT_FREQ == 0 or steps_left == 0
+                recorder.every_step(epoch, record, target, source, written)
+                if written:
+                    recorder.step(epoch, phase.roles, record, target, source, outputs, batches.take_waited())
             _save_within_epoch(state, keeper, stop, log)
 
         state.agree(log.warning)

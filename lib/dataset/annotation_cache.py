@@ -26,6 +26,7 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.pictures import PictureFolder
 from lib.utils.files import write_atomically
+from lib.utils.log import LOG
 
 VERSION = 1  # of this format, and of what the readers make of a file: count on when either changes
 WORTH = 2**22  # bytes of JSON: less is read in no time
@@ -125,6 +126,7 @@ def _load(path: Path, reading: Reading) -> Annotations:
             raise ValueError("its checksum is wrong")
         file.seek(begin)
         people = Annotations.of_arrays(reading.mapping, {name: _mapped(file) for name in head["arrays"]})
+    LOG.debug("reading %s, in place of %s", path, ", ".join(map(str, reading.files)))
     now = _stamps(reading)
     if None in now:  # a missing file is the reader's to tell
         raise _OutOfDate

@@ -16,6 +16,7 @@ from lib.core.errors import InputError
 from lib.dataset.crop import fit_aspect
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
+from lib.utils.log import LOG
 
 PADDING = 1.25  # a crop is this much larger than the person's box (SimpleBaseline)
 LARGEST = 1e9  # no picture is as wide; keeps all that is computed from a number finite in float32
@@ -100,6 +101,7 @@ def without_garbage_collection() -> Iterator[None]:
 @without_garbage_collection()
 def read_json(path: Path) -> Any:
     """Parse ``path``; InputError where it is missing or not JSON."""
+    LOG.debug("reading %s", path)
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)

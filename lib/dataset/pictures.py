@@ -11,6 +11,7 @@ import numpy as np
 
 from lib.core.errors import InputError
 from lib.dataset.jpeg import upper_part
+from lib.utils.log import LOG
 
 IN_ARCHIVE = ".zip@/"  # images/train2017.zip@/train2017/000000000009.jpg: archive, then member
 LARGEST_MEMBER = 2**28  # bytes, unpacked: far above any picture, far below a machine's memory
@@ -31,6 +32,7 @@ class PictureFolder:
         else:
             self.place = folder
             self.paths = _list_tree(folder) if nested else _list_folder(folder)
+        LOG.debug("pictures: %s, %d files", self.place, len(self.paths))
 
     def path(self, name: Any, where: str) -> str:
         """What ``read_picture`` takes for the picture ``name`` that the annotation ``where`` asks for."""

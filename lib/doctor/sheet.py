@@ -45,9 +45,8 @@ def _sheet(dataset: KeypointDataset) -> np.ndarray | None:
     shown = torch.stack([sample.target_weight for sample in samples]).numpy() > 0
     joints, _ = dataset.codec.decode(heatmaps)
     images = torch.stack([sample.image for sample in samples])
-    return sample_sheet(
-        images, joints * dataset.codec.stride, shown, heatmaps, dataset.annotations.mapping.names
-    )
+    names = dataset.annotations.mapping.names
+    return sample_sheet(images, joints * dataset.codec.stride, shown, heatmaps, names, len(samples))
 
 
 def _bar(text: str, width: int) -> np.ndarray:

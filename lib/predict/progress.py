@@ -1,33 +1,34 @@
 """How far a long command is, and how fast, on the terminal."""
 
-import sys
 import time
 
-from lib.utils.log import duration
+from lib.utils.log import LOG, STEP, current_bar, duration
 
-EVERY = {
-    True: 0.2,
-    False: 10.0,
-}  # seconds between two lines: one that rewrites itself on a terminal, new ones in a file
+EVERY = 10.0  # seconds between two lines, where no bar is shown
 
 
 class Progress:
-    """Counts pictures and people; says so on stderr now and then."""
+    """Counts pictures and people; says so now and then."""
 
     def __init__(self, total: int):
         self.total = total
         self.pictures = self.people = 0
         self.started = self.said = time.monotonic()
-        self.on_terminal = sys.stderr.isatty()
+        self.bar = current_bar()
 
     def add(self, people: int) -> None:
         self.pictures += 1
         self.people += people
         now = time.monotonic()
-        if now - self.said >= EVERY[self.on_terminal]:
+        if not self.bar.due() and now - self.said < EVERY:
+            return
+        left = (now - self.started) / self.pictures * max(0, self.total - self.pictures)
+        parts = [f"{duration(left)} left", f"{self.pictures} of {self.total} pictures", self.rates()]
+        if self.bar.due():
+            self.bar.draw(self.pictures / max(self.total, self.pictures), parts)
+        if now - self.said >= EVERY:
             self.said = now
-            left = (now - self.started) / self.pictures * max(0, self.total - self.pictures)
-            self._say(f"{self.pictures} of {self.total} pictures, {self.rates()}, {duration(left)} left")
+            LOG.log(STEP, ", ".join(parts))
 
     def rates(self) -> str:
         seconds = max(time.monotonic() - self.started, 1e-9)
@@ -35,11 +36,6 @@ class Progress:
 
     def close(self) -> str:
         """A sentence on the whole."""
-        if self.on_terminal:
-            self._say("")
+        self.bar.clear()
         taken = duration(time.monotonic() - self.started)
         return f"{self.people} people in {self.pictures} pictures, {taken} ({self.rates()})"
-
-    def _say(self, text: str) -> None:
-        print(f"\r\033[K{text}" if self.on_terminal else text, end="" if self.on_terminal else "\n",
-              file=sys.stderr, flush=True)  # fmt: skip

@@ -5,7 +5,7 @@ import base64
 import cv2
 import numpy as np
 
-from lib.report.drawing import LABEL, PREDICTED, RIGHT, draw_keypoint
+from lib.dataset.label_drawing import LABEL, PREDICTED, RIGHT, draw_keypoint
 from lib.report.learned import Learned
 from lib.report.markup import Markup, element, join
 from lib.report.parts import counted, paragraph, section, spoken

@@ -9,6 +9,7 @@ import torch
 
 from lib.core.errors import InputError, one_line
 from lib.utils.files import open_atomically
+from lib.utils.log import LOG
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any], previous: Path | None = None) -> None:
@@ -66,6 +67,7 @@ def load_plain(path: str | Path) -> Any:
     Raises whatever torch does, and ValueError for an archive that is packed (torch packs none, and a small
     one could fill the memory) or whose tensors are not those that were written.
     """
+    LOG.debug("reading %s", path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.core.errors import InputError
+from lib.utils.log import LOG
 
 HEADER = 128
 BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
@@ -31,6 +32,7 @@ def read_mat(path: str | Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
 
     Raises InputError where the file cannot be read, is damaged, or one of ``keys`` is neither kind of array.
     """
+    LOG.debug("reading %s", path)
     try:
         content = Path(path).read_bytes()
     except OSError as error:

@@ -48,19 +48,27 @@ def draw_heatmaps(picture: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def contact_sheet(rows: list[list[np.ndarray]]) -> np.ndarray:
-    """Pictures of one size in a grid, with thin gaps."""
+    """Pictures of one size in a grid, with thin gaps; shorter rows end in black."""
+    longest, black = max(map(len, rows)), np.zeros_like(rows[0][0])
+    rows = [row + [black] * (longest - len(row)) for row in rows]
     return np.vstack([np.hstack([np.pad(cell, ((1, 1), (1, 1), (0, 0))) for cell in row]) for row in rows])
 
 
 def sample_sheet(
-    images: Tensor, joints: np.ndarray, shown: np.ndarray, heatmaps: np.ndarray, names: tuple[str, ...]
+    images: Tensor,
+    joints: np.ndarray,
+    shown: np.ndarray,
+    heatmaps: np.ndarray,
+    names: tuple[str, ...],
+    columns: int,
 ) -> np.ndarray:
-    """Each of ``images`` [N, 3, H, W] with its skeleton [N, J, 2], and below with its heatmaps."""
+    """Each of ``images`` [N, 3, H, W] with its skeleton [N, J, 2], and below with its heatmaps, ``columns`` to a row."""
     pictures = [enlarged(denormalise(image)) for image in images]
     factor = pictures[0].shape[0] / images.shape[2]
     top = [draw_skeleton(p, j * factor, s, names) for p, j, s in zip(pictures, joints, shown)]
     bottom = [draw_heatmaps(p, h) for p, h in zip(pictures, heatmaps)]
-    return contact_sheet([top, bottom])
+    starts = range(0, len(pictures), columns)
+    return contact_sheet([row[i : i + columns] for i in starts for row in (top, bottom)])
 
 
 def enlarged(picture: np.ndarray, smallest: int = 192) -> np.ndarray:

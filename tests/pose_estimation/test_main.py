@@ -142,7 +142,8 @@ def test_load_ckpt_starts_the_models_from_an_earlier_run(config):
 
 def test_every_flag_overrides_the_yaml(config):
     values = {"lam": "0.5", "gamma": "0.25", "meta_loop": "2", "gpus": "1", "workers": "1", "batch_size": "5",
-              "num_epochs": "1", "random_seed": "9", "save_dir": str(config.parent / "else"), "load_ckpt": ""}  # fmt: skip
+              "num_epochs": "1", "random_seed": "9", "save_dir": str(config.parent / "else"), "load_ckpt": "",
+              "wandb": ""}  # fmt: skip
     assert {*values, "resume"} == FLAGS.keys()
     words = [word for flag, value in values.items() for word in (f"--{flag}", value)]
     assert run(config, "--ours1", *words, "--resume", "TRAIN.BATCH_SIZE", "3", "DEVICE", "cpu") == 0
@@ -150,7 +151,7 @@ def test_every_flag_overrides_the_yaml(config):
     found = {"lam": written.LBI.LAM, "gamma": written.LBI.GAMMA, "meta_loop": written.LBI.META_LOOP,
              "gpus": written.GPUS, "workers": written.WORKERS, "batch_size": written.TRAIN.BATCH_SIZE,
              "num_epochs": written.TRAIN.END_EPOCH, "random_seed": written.SEED,
-             "save_dir": written.OUTPUT_DIR, "load_ckpt": written.TRAIN.LOAD_CKPT}  # fmt: skip
+             "save_dir": written.OUTPUT_DIR, "load_ckpt": written.TRAIN.LOAD_CKPT, "wandb": written.WANDB}  # fmt: skip
     assert {flag: str(value) for flag, value in found.items()} == values
     assert written.TRAIN.RESUME
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from lib.dataset.label_drawing import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
 from lib.ignoring.ledger import auroc
-from lib.report.drawing import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
 from lib.report.gallery import LARGEST_JPEG
 from lib.report.learned import read_learned
 from lib.report.page import MOST_GALLERY_ROWS

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 
 from lib.core.data import source_of_run
+from lib.dataset.label_drawing import CELL, LABEL, RIGHT
 from lib.ignoring.ledger import write_ledger
-from lib.report.drawing import CELL, LABEL, RIGHT
 from pose_estimation.show_ignored import main
 from tests.oracle.small_run import RUNS, make_data, run, write_config
 

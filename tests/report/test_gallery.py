@@ -3,7 +3,7 @@ import base64
 import cv2
 import numpy as np
 
-from lib.report.drawing import CELL
+from lib.dataset.label_drawing import CELL
 from lib.report.gallery import LARGEST_JPEG, QUALITIES, lowest, picture_uri
 
 LABELLED = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)

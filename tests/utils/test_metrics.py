@@ -4,19 +4,10 @@ import time
 import numpy as np
 import pytest
 from tensorboardX.proto import event_pb2
-from tensorboardX.record_writer import RecordWriter  # noqa: F401 (the format that is read below)
 
 from lib.utils.log import duration
 from lib.utils.metrics import MetricsSink
-
-
-def records(path):
-    """The events of a file: records of length, checksum, data, checksum."""
-    data, at = path.read_bytes(), 0
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 8], "little")
-        yield event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
-        at += 16 + length
+from tests.oracle.event_files import records
 
 
 def events(path):
@@ -69,7 +60,7 @@ def test_durations_in_words():
 
 def test_what_tensorboard_cannot_write_is_an_error_and_no_endless_wait(tmp_path):
     with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
-        written = sink._guard.writer
+        written = sink._boards[0]._guard.writer
 
         def full(*_):
             raise OSError(28, "No space left on device")

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 import torch
 
 from lib.dataset.keypoints import SHARED_KEYPOINTS
-from lib.utils.pictures import SIDE_COLOURS, draw_heatmaps, draw_skeleton, sample_sheet
+from lib.utils.pictures import SIDE_COLOURS, contact_sheet, draw_heatmaps, draw_skeleton, sample_sheet
 
 
 def test_joints_have_the_colour_of_their_side_and_hidden_ones_are_left_out():
@@ -27,6 +28,14 @@ def test_heatmaps_glow_where_they_peak():
     assert drawn[3, 28].tolist() == [60, 60, 60]
 
 
-def test_sheet_has_a_column_for_each_sample():
-    sheet = sample_sheet(torch.zeros(3, 3, 64, 48), np.zeros((3, 13, 2)), np.ones((3, 13)), np.zeros((3, 13, 16, 12)), SHARED_KEYPOINTS)  # fmt: skip
-    assert sheet.shape == (2 * (256 + 2), 3 * (192 + 2), 3) and sheet.dtype == np.uint8
+@pytest.mark.parametrize("columns, rows", [(3, 1), (2, 2), (1, 3)])
+def test_sheet_has_a_place_for_each_sample(columns, rows):
+    sheet = sample_sheet(torch.zeros(3, 3, 64, 48), np.zeros((3, 13, 2)), np.ones((3, 13)), np.zeros((3, 13, 16, 12)), SHARED_KEYPOINTS, columns)  # fmt: skip
+    assert sheet.shape == (rows * 2 * (256 + 2), columns * (192 + 2), 3) and sheet.dtype == np.uint8
+
+
+def test_shorter_rows_of_a_sheet_end_in_black():
+    cell = np.full((4, 5, 3), 255, np.uint8)
+    sheet = contact_sheet([[cell, cell], [cell]])
+    assert sheet.shape == (12, 14, 3)
+    assert sheet[1:5, 8:13].min() == 255 and sheet[7:11, 1:6].min() == 255 and sheet[6:, 7:].max() == 0

@@ -1,0 +1,71 @@
+"""A terminal of the plainest kind: what a person would see after the bytes that a program wrote."""
+
+import os
+import pty
+import re
+import sys
+import threading
+from contextlib import contextmanager
+
+COLOUR = re.compile(r"\033\[\d*m")
+
+
+class Screen:
+    def __init__(self, written: str):
+        self.written = written
+
+    @property
+    def coloured(self) -> bool:
+        return bool(COLOUR.search(self.written))
+
+    @property
+    def lines(self) -> list[str]:
+        """What is left to be seen at the end."""
+        lines, column = [""], 0
+        for part in re.findall(r"\r|\n|\033\[K|[^\r\n\033]", COLOUR.sub("", self.written)):
+            if part == "\r":
+                column = 0
+            elif part == "\n":
+                lines.append("")
+            elif part == "\033[K":
+                lines[-1] = lines[-1][:column]
+            else:
+                lines[-1] = lines[-1][:column].ljust(column) + part + lines[-1][column + 1 :]
+                column += 1
+        return lines
+
+    @property
+    def drawings(self) -> list[str]:
+        """Everything that a line that rewrites itself ever said."""
+        return re.findall(r"\r\033\[K( *\d+ %[^\r\n]*)", COLOUR.sub("", self.written))
+
+
+@contextmanager
+def on_terminal(monkeypatch, streams=("stdout",), columns=200):
+    """Within, ``streams`` of sys are a terminal; what it showed is in the list that this gives, afterwards."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    main, end = pty.openpty()
+    heard, screens = [], []
+
+    def listen():
+        while True:
+            try:
+                part = os.read(main, 4096)
+            except OSError:  # how Linux says that the other end is closed
+                return
+            if not part:
+                return
+            heard.append(part)
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        with monkeypatch.context() as patch, open(end, "w", encoding="utf-8", buffering=1) as stream:
+            for name in streams:
+                patch.setattr(sys, name, stream)
+            yield screens
+    finally:
+        listener.join(timeout=10)
+        os.close(main)
+        screens.append(Screen(b"".join(heard).decode()))
