@@ -10,7 +10,8 @@ the estimates of time and memory; nothing is kept of them. samples.png in DIR sh
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file of a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core import command as shared
 from lib.core.errors import InputError

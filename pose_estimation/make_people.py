@@ -5,7 +5,8 @@ import inspect
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file of a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.errors import InputError
 from lib.dataset.noise import NOISE_KINDS

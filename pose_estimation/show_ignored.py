@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file of a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.command import run_command
 from lib.core.data import source_of_run

@@ -8,7 +8,8 @@ evaluates it after every epoch on DATASET.TEST_SET and keeps the best.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file of a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core.command import add_terminal_flags, configuration, settings_parser, show_on_terminal
 from lib.core.data import build_single_data

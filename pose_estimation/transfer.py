@@ -17,7 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file of a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.core import command as shared
 from lib.core.config import load_config

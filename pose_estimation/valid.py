@@ -10,7 +10,8 @@ Weights: a checkpoint of main.py or train.py, or a published one. Predictions: f
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file of a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from easydict import EasyDict
 
