@@ -15,7 +15,7 @@ if not __package__:  # run as a file of a checkout
 
 from lib.core import command as shared
 from lib.core.errors import InputError
-from lib.core.training import Folders
+from lib.core.folders import Folders
 from lib.doctor.examine import examine
 from lib.doctor.findings import Examination
 

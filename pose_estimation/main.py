@@ -18,9 +18,10 @@ if not __package__:  # run as a file of a checkout
 
 from lib.core import command as shared
 from lib.core.data import build_data
+from lib.core.folders import Folders
 from lib.core.launch import run_together, start_on_gpus
 from lib.core.profiling import profile
-from lib.core.training import Folders, train
+from lib.core.training import train
 from lib.utils.boards import import_wandb
 from lib.utils.distributed import Group
 

@@ -13,8 +13,9 @@ if not __package__:  # run as a file of a checkout
 
 from lib.core.command import add_terminal_flags, configuration, settings_parser, show_on_terminal
 from lib.core.data import build_single_data
+from lib.core.folders import Folders
 from lib.core.launch import run_together, start_on_gpus
-from lib.core.training import Folders, train
+from lib.core.training import train
 from lib.ignoring.modes import Mode, Source
 from lib.utils.boards import import_wandb
 from lib.utils.distributed import Group

@@ -24,8 +24,8 @@ from lib.core import command as shared
 from lib.core.config import load_config
 from lib.core.cost import forwards_of_step, training_cost
 from lib.core.errors import InputError
+from lib.core.folders import Folders
 from lib.core.schedule import phases
-from lib.core.training import Folders
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS, read_results
 from lib.utils.files import write_text

@@ -20,10 +20,11 @@ from lib.core.command import add_terminal_flags, configuration, settings_parser,
 from lib.core.data import evaluation_set
 from lib.core.errors import InputError
 from lib.core.evaluation_sets import evaluate, score_predictions
+from lib.core.folders import Folders
+from lib.core.inference import inference_options
 from lib.core.launch import run_together, start_on_gpus
 from lib.core.layouts import FORMAT, joints_of_network
 from lib.core.results import write_results
-from lib.core.training import Folders, inference_options
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.weights import load_weights, read_state_dict
 from lib.utils.device import pick_device, set_up_backends

@@ -10,10 +10,9 @@ from torch import nn
 
 from lib.core.data import Data
 from lib.core.evaluation import head_sizes_from_scales, normalised_errors
-from lib.core.inference import predict
+from lib.core.inference import inference_options, predict
 from lib.core.loss import keypoint_losses
 from lib.core.state import EMPTY_SHARE
-from lib.core.training import inference_options
 from lib.dataset.annotations import PADDING, Annotations
 from lib.dataset.joints import KeypointDataset
 from lib.dataset.loader import evaluation_batches

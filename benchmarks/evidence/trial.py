@@ -12,7 +12,8 @@ from easydict import EasyDict
 
 from lib.core.config import load_config
 from lib.core.data import Data, build_data
-from lib.core.training import Folders, train
+from lib.core.folders import Folders
+from lib.core.training import train
 from lib.ignoring.modes import MODES
 
 NEVER = 10**9

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from easydict import EasyDict
 from torch import Tensor, nn
 
 from lib.core.evaluation import heatmap_accuracy
@@ -43,6 +44,18 @@ class InferenceOptions:
     shift_heatmap: bool
     on_bad_image: str
     group: Group = ALONE
+
+
+def inference_options(config: EasyDict, group: Group = ALONE) -> InferenceOptions:
+    test = config.TEST
+    return InferenceOptions(
+        batch_size=test.BATCH_SIZE,
+        workers=config.WORKERS,
+        flip_test=test.FLIP_TEST,
+        shift_heatmap=test.SHIFT_HEATMAP,
+        on_bad_image=config.DATASET.ON_BAD_IMAGE,
+        group=group,
+    )
 
 
 def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:

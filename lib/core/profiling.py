@@ -9,10 +9,10 @@ from torch.profiler import profile as torch_profile
 from lib.core.batches import Batches
 from lib.core.data import Data
 from lib.core.errors import InputError
+from lib.core.folders import Folders
 from lib.core.schedule import phases
 from lib.core.state import build_state
 from lib.core.steps import Steps
-from lib.core.training import Folders
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Mode
 from lib.utils.device import pick_device, set_up_backends

@@ -1,7 +1,8 @@
 """The training loop: the nine modes, from data sets to results.json.
 
 What repeats: on one machine, with the same versions, settings, SEED and THREADS, a run on the CPU gives the
-same numbers to the last bit, however many WORKERS read pictures, and whether or not it was interrupted. A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
+same numbers to the last bit, however many WORKERS read pictures, and whether or not it was interrupted.
+A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
 What need not repeat: other machines, versions of torch, OpenCV or NumPy, or numbers of threads (sums are
 taken in another order); CUDA, unless CUDNN.DETERMINISTIC is true and CUDNN.BENCHMARK false, and even then
 wherever torch has no deterministic algorithm; anything timed (seconds_per_step).
@@ -12,7 +13,6 @@ import logging
 import math
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,21 +23,21 @@ from lib.core.batches import Batches, validation_people
 from lib.core.config import dump_config
 from lib.core.data import Data, write_injected_truth
 from lib.core.errors import NonFiniteError, StoppedError
-from lib.core.evaluation_sets import evaluate
-from lib.core.inference import InferenceOptions
-from lib.core.keeping import BEST, Keeper, can_go_on, go_on
+from lib.core.finish import finish
+from lib.core.folders import Folders
+from lib.core.inference import inference_options
+from lib.core.keeping import Keeper, can_go_on, go_on
 from lib.core.offender import Seen, most_telling, offender
 from lib.core.pages import lay_out
 from lib.core.phase_step import stop_unless_finite, take_step, weighting_of
 from lib.core.progress import Progress
-from lib.core.records import Recorder, describe
+from lib.core.records import Recorder
 from lib.core.results import write_results
 from lib.core.schedule import Phase, phases
 from lib.core.state import State, build_state
 from lib.dataset.joints import Sample
 from lib.dataset.keypoints import flip_permutation
 from lib.dataset.loader import EndlessBatches
-from lib.ignoring.ledger import auroc, write_ledger
 from lib.ignoring.modes import Mode, Source
 from lib.ignoring.weights import FixedWeights, IgnoringVariables
 from lib.utils.checkpoint import load_checkpoint
@@ -47,24 +47,6 @@ from lib.utils.files import set_aside, write_text
 from lib.utils.log import close_log, duration, open_log
 from lib.utils.metrics import MetricsSink
 from lib.utils.stopping import StopRequest
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where a run writes: logs, checkpoints and results; and tensorboard's files."""
-
-    output: Path
-    board: Path
-
-    @classmethod
-    def of(cls, config: EasyDict, config_path: str | Path, data: str, run: str) -> "Folders":
-        """``data``: name of the data set(s); ``run``: of what is done with them, such as the mode."""
-        model = f"{config.MODEL.NAME}_{config.MODEL.EXTRA.NUM_LAYERS}"
-        inside = Path(data, model, Path(config_path).stem, run)
-        return cls(Path(config.OUTPUT_DIR) / inside, Path(config.LOG_DIR) / inside)
-
-    def inside(self, name: str) -> "Folders":
-        return Folders(self.output / name, self.board / name)
 
 
 def train(
@@ -161,7 +143,7 @@ def _run(
                             _run_epochs(
                                 config, phase, data, state, device, batches, keeper, stop, recorder, log
                             )
-            return _finish(config, data, state, device, folders, recorder, log), state.variables
+            return finish(config, data, state, device, folders, recorder, log), state.variables
     finally:
         close_log()
 
@@ -276,87 +258,6 @@ def steps_in_epoch(config: EasyDict, data: Data) -> int:
     return config.TRAIN.STEPS_PER_EPOCH or whole_pass
 
 
-def _finish(
-    config: EasyDict,
-    data: Data,
-    state: State,
-    device: torch.device,
-    folders: Folders,
-    recorder: Recorder,
-    log: logging.Logger,
-) -> Path:
-    """Test the models of the best epoch, write the ledgers and results.json."""
-    seconds_per_step = state.seconds / state.step if state.step else float("nan")
-    # The weights that a run ends with are its last ones, whichever epoch's models are best.
-    first = state.group.first
-    ledgers = _write_ledgers(config, data, state, folders.output, log) if first else {}
-    state.group.wait()  # for the checkpoint that the first process may be writing
-    best = folders.output / BEST
-    best_epoch = state.best_epoch
-    if best_epoch >= 0:
-        state.load_models(load_checkpoint(best), str(best))
-    found: dict[str, dict] = {}
-    for role, made in state.learners().items():
-        found[role] = {}
-        found[role]["test"], predictions = evaluate(
-            made.model, data.test, device, recorder.options, log.warning
-        )
-        if data.validation is data.test:  # train.py has no other
-            found[role]["val"] = found[role]["test"]
-        else:
-            found[role]["val"], _ = evaluate(
-                made.model, data.validation, device, recorder.options, log.warning
-            )
-        recorder.write_evaluation("val", role, data.validation, found[role]["val"])
-        recorder.write_evaluation("test", role, data.test, found[role]["test"])
-        numbers = found[role]["test"][data.test.measure]
-        log.info(f"test of the {role} model of epoch {best_epoch}: {data.test.measure} {describe(numbers)}")
-        if role == "target" and first:
-            log.info(f"its predictions: {data.test.save(predictions, folders.output)}")
-    results = {
-        "mode": state.mode,
-        "seed": config.SEED,
-        "test": found["target"]["test"],
-        "val": found["target"]["val"],
-        "source_model": found.get("source"),
-        "seconds_per_step": seconds_per_step,
-        "steps": state.step,
-        "best_epoch": best_epoch,
-        "weights": ledgers,
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "output": str(folders.output),
-        "log": str(folders.board),
-    }
-    path = folders.output / "results.json"
-    if first:
-        write_results(path, results)
-    return path
-
-
-def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log: logging.Logger) -> dict:
-    """One table for each learned set of weights; how well they tell wrong labels, where that is known.
-
-    ``ignoring_weights.csv`` is the target's own loss (B) or, in modes without it, the source
-    model's (A); a mode that learns both writes A to ``ignoring_weights_source_model.csv``.
-    """
-    summary = {}
-    for place, variables in sorted(state.variables.items(), reverse=True):
-        name = "ignoring_weights.csv" if not summary else "ignoring_weights_source_model.csv"
-        people = data.source.annotations
-        weights, seen = variables.table().cpu().numpy(), variables.seen.cpu().numpy()
-        write_ledger(output / name, people, weights, seen)
-        labelled = people.visible > 0
-        summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
-        if data.source_truth is not None:
-            summary[place]["auroc"] = auroc(weights[labelled], data.source_truth.wrong[labelled])
-            log.info(
-                f"weights {place} tell wrong labels from right ones with AUROC {summary[place]['auroc']:.3f}"
-            )
-        log.info(f"weights {place} of every source keypoint: {output / name}")
-    return summary
-
-
 def stop_unless_sound(state: State) -> None:
     """Raise NonFiniteError for a model that a step from a finite loss has spoiled all the same.
 
@@ -365,15 +266,3 @@ def stop_unless_sound(state: State) -> None:
     for role, made in state.learners().items():
         if not all(torch.isfinite(tensor).all() for tensor in made.model.state_dict().values()):
             raise NonFiniteError(f"the {role} model's weights are not finite at step {state.step}")
-
-
-def inference_options(config: EasyDict, group: Group = ALONE) -> InferenceOptions:
-    test = config.TEST
-    return InferenceOptions(
-        batch_size=test.BATCH_SIZE,
-        workers=config.WORKERS,
-        flip_test=test.FLIP_TEST,
-        shift_heatmap=test.SHIFT_HEATMAP,
-        on_bad_image=config.DATASET.ON_BAD_IMAGE,
-        group=group,
-    )

@@ -7,7 +7,7 @@ from easydict import EasyDict
 
 from lib.core.data import build_codec
 from lib.core.errors import InputError
-from lib.core.training import Folders
+from lib.core.folders import Folders
 from lib.dataset.keypoints import flip_permutation
 from lib.doctor.findings import Examination, Finding, Section, error, ok
 from lib.doctor.joints import check_joints

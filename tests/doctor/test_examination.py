@@ -14,7 +14,7 @@ import torch
 import lib.doctor.machine
 import lib.doctor.steps
 from lib.core.config import load_config
-from lib.core.training import Folders
+from lib.core.folders import Folders
 from lib.doctor.examine import examine
 from lib.doctor.findings import Level
 from lib.ignoring.modes import MODES

@@ -12,8 +12,9 @@ import torch
 from lib.core.batches import validation_people
 from lib.core.config import load_config
 from lib.core.data import build_data
+from lib.core.folders import Folders
 from lib.core.keeping import Keeper
-from lib.core.training import Folders, train
+from lib.core.training import train
 from lib.ignoring.modes import MODES
 from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
 
