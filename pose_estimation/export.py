@@ -21,7 +21,8 @@ from torch import Tensor
 from lib.core.command import add_model_arguments, run_command, trained_of
 from lib.core.errors import InputError
 from lib.dataset.annotations import padded_crops
-from lib.dataset.people_drawing import ROUGH, draw_picture
+from lib.dataset.people_drawing import draw_picture
+from lib.dataset.people_look import ROUGH
 from lib.models.export import TOLERANCE, can_run, describe, expect_ending, export, largest_difference
 from lib.models.trained import TrainedPose
 from lib.predict.people import whole_pictures

@@ -66,7 +66,21 @@ class MPIISet(EvaluationSet):
 
 
 @dataclass(frozen=True)
-class COCOSet(EvaluationSet):
+class SavedAsCOCO(EvaluationSet):
+    """Its predictions are saved as COCO's keypoint results."""
+
+    def save(self, found: Predictions, folder: Path) -> Path:
+        path = folder / "keypoints_results.json"
+        write_text(path, json_tricks.dumps(self._results(found), primitives=True))
+        return path
+
+    @abstractmethod
+    def _results(self, found: Predictions) -> list[dict]:
+        """One for each person or object, as COCO has them."""
+
+
+@dataclass(frozen=True)
+class COCOSet(SavedAsCOCO):
     """``image_ids`` and ``box_scores`` [N] of the people that are predicted; the measure is over all
     images of ``annotation_file``."""
 
@@ -80,11 +94,6 @@ class COCOSet(EvaluationSet):
 
     def score(self, found: Predictions) -> dict[str, float]:
         return coco_average_precision(self.annotation_file, self._results(found))
-
-    def save(self, found: Predictions, folder: Path) -> Path:
-        path = folder / "keypoints_results.json"
-        write_text(path, json_tricks.dumps(self._results(found), primitives=True))
-        return path
 
     def _results(self, found: Predictions) -> list[dict]:
         people = self.dataset.annotations
@@ -102,7 +111,7 @@ class COCOSet(EvaluationSet):
 
 
 @dataclass(frozen=True)
-class ObjectSet(EvaluationSet):
+class ObjectSet(SavedAsCOCO):
     """Objects of any kind in COCO's format, evaluated on their annotated boxes."""
 
     annotation_file: Path
@@ -119,11 +128,6 @@ class ObjectSet(EvaluationSet):
         everyone = self.dataset.annotations.ids.tolist()
         precision = object_average_precision(self.annotation_file, self._results(found), self.kind, everyone)
         return pck(errors, objects.visible, objects.mapping.names) | {"OKS-AP": 100 * precision}
-
-    def save(self, found: Predictions, folder: Path) -> Path:
-        path = folder / "keypoints_results.json"
-        write_text(path, json_tricks.dumps(self._results(found), primitives=True))
-        return path
 
     def _results(self, found: Predictions) -> list[dict]:
         objects = self.dataset.annotations

@@ -29,7 +29,8 @@ from lib.core.errors import InputError
 from lib.core.evaluation import HEAD_PER_BOX_DIAGONAL, HEAD_PER_SCALE
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, limbs
 from lib.dataset.noise import corrupt_in_turn, parse_noises
-from lib.dataset.people_drawing import FIGURE_JOINTS, FLAT, ROUGH, Person, draw_picture
+from lib.dataset.people_drawing import FIGURE_JOINTS, Person, draw_picture
+from lib.dataset.people_look import FLAT, ROUGH
 from lib.dataset.truth import truth_file, write_truth
 
 FORMAT = 2  # raise it whenever the same parameters would give other data

@@ -12,10 +12,12 @@ import scipy.io
 from pycocotools.coco import COCO
 
 from lib.core.errors import InputError
-from lib.dataset import people, people_drawing
+from lib.dataset import people
 from lib.dataset import truth as truth_module
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
-from lib.dataset.people_drawing import FIGURE_JOINTS, FLAT, ROUGH, draw_picture
+from lib.dataset.people_canvas import Canvas
+from lib.dataset.people_drawing import FIGURE_JOINTS, draw_picture
+from lib.dataset.people_look import FLAT, ROUGH
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY.parent / "shared" / "data" / "mpii" / "annot" / "gt_valid.mat"
@@ -200,9 +202,9 @@ def test_a_joint_is_hidden_where_something_in_front_is_drawn_over_it(monkeypatch
     def draw_all():
         return [draw_picture(np.random.default_rng([1, i]), FLAT, 2) for i in range(100)]
 
-    everything, draw = draw_all(), people_drawing._Canvas.draw
+    everything, draw = draw_all(), Canvas.draw
     monkeypatch.setattr(
-        people_drawing._Canvas,
+        Canvas,
         "draw",
         lambda canvas, blobs, owner, *rest: draw(canvas, blobs, owner, *rest) if owner < 2 else None,
     )
