@@ -37,10 +37,18 @@ class StopRequest:
         self.__exit__()
 
 
+GRACE = 60  # seconds
+
+
 def leave_stopping_to_parent() -> None:
-    """For worker processes: what a terminal sends to all of its processes is for the one that started them,
-    which may still want their batches, and ends them itself."""
+    """For worker processes: what a terminal or a scheduler sends to all of a run's processes is for the one
+    that started them, which may still want their batches for a step before it saves, and ends them itself.
+
+    SIGTERM ends them too, but ``GRACE`` seconds later, where nobody has until then.
+    """
     if hasattr(os, "setsid"):
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # in place of a StopRequest's, which a fork inherits
+    # In place of a StopRequest's, which a fork inherits.
+    later = hasattr(signal, "alarm")
+    signal.signal(signal.SIGTERM, (lambda *_: signal.alarm(GRACE)) if later else signal.SIG_DFL)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import lib.core.training as training
-from lib.utils import checkpoint
+from lib.utils import checkpoint, stopping
 from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
 
 # Every kind of state: two models and phases, variables that learn in some steps, part of V at a time, momenta.
@@ -92,6 +92,25 @@ def test_ctrl_c_with_workers(config, before_step):
     assert run(config, *words, "--resume") == 0
     assert run(config, "--baseline2", "OUTPUT_DIR", str(config.parent / "whole")) == 0
     assert_same_run(config, "baseline2", "whole", "parts")
+
+
+def test_a_scheduler_that_asks_every_process_to_stop(config, before_step, capsys):
+    words = ["--baseline2", "--workers", "2", "OUTPUT_DIR", str(config.parent / "parts")]
+
+    def ask_all():
+        workers = multiprocessing.active_children()
+        assert len(workers) >= 2
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGTERM)
+        time.sleep(0.5)  # a worker that ends at once would have
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before_step[3] = ask_all
+    begun = time.monotonic()
+    assert run(config, *words) == 128 + signal.SIGTERM
+    assert time.monotonic() - begun < stopping.GRACE / 2, "workers are not waited for"
+    assert "stopped by SIGTERM after step 3" in capsys.readouterr().err
+    assert weights_file(config, "baseline2", "parts")["step"] == 3
 
 
 def test_checkpoints_by_the_clock(config, before_step):
