@@ -4,7 +4,9 @@
 
 ResNet-50, 256x192, 8 people in each batch, Adam. ``unrolled`` is ours2 with second-order graphs through
 the look-ahead, as the original does it (benchmarks/unrolled.py). ``ours2_every4`` is the mean of 4 steps of
-which one has a hypergradient. Memory is that of fresh processes, at most.
+which one has a hypergradient. ``baseline2_usual`` has both batches in one graph and one backward pass, as such
+training is usually written; baseline2 here goes through one after the other: the same gradient, half the
+activations. Memory is that of fresh processes, at most.
 """
 
 import sys
@@ -26,13 +28,23 @@ def mode_step(mode: str) -> Callable[[], object]:
     return PoseCase(mode, config_of()).step
 
 
-def unrolled_step() -> Callable[[], object]:
-    case = PoseCase("ours2", config_of())
-    lbi, state = case.config.LBI, case.state
-    target, source = ((made.model, made.optimizer) for made in (state.target, state.source))
+def parts_of(case: PoseCase) -> tuple:
+    """What unrolled.py's steps are given after the mode."""
+    lbi, learners = case.config.LBI, (case.state.target, case.state.source)
+    target, source = (made and (made.model, made.optimizer) for made in learners)
     samples = {"target": case.target, "source": case.source, "validation": case.validation}
     batches = {name: (one.image, one.heatmaps, one.target_weight) for name, one in samples.items()}
-    return lambda: unrolled.online_step("ours2", lbi.LAM, lbi.GAMMA, target, source, batches)
+    return lbi.LAM, lbi.GAMMA, target, source, batches
+
+
+def unrolled_step() -> Callable[[], object]:
+    parts = parts_of(PoseCase("ours2", config_of()))
+    return lambda: unrolled.online_step("ours2", *parts)
+
+
+def usual_step() -> Callable[[], object]:
+    parts = parts_of(PoseCase("baseline2", config_of()))
+    return lambda: unrolled.real_steps("baseline2", *parts, {})
 
 
 def every_step() -> Callable[[], object]:
@@ -49,6 +61,7 @@ VARIANTS = {
     "baseline4": (lambda: mode_step("baseline4"), 1),
     "ours2_every4": (every_step, EVERY),
     "unrolled": (unrolled_step, 1),
+    "baseline2_usual": (usual_step, 1),
 }
 RATIOS = [
     ("ours2", "baseline2"),
@@ -56,6 +69,7 @@ RATIOS = [
     ("ours5", "baseline2"),
     ("ours5", "baseline4"),
     ("ours2", "unrolled"),
+    ("ours2", "baseline2_usual"),
     ("ours2_every4", "baseline2"),
 ]
 MEMORY_RATIOS = [pair for pair in RATIOS if "ours2_every4" not in pair] + [("baseline4", "baseline2")]

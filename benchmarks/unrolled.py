@@ -155,11 +155,20 @@ def online_step(mode, lam, gamma, target, source, batches):
     As in the original, BatchNorm's running statistics follow every pass. Returns {A and B that ``mode``
     has: weights [N, J]}.
     """
-    in_loss, near = TABLE[mode]
     weights = {place: torch.zeros_like(batches["source"][2]) for place in "AB"}
     found = hypergradient(mode, lam, gamma, target, source, batches, weights["A"], weights["B"])
     learned = {place: online_weights(g) for place, g in zip("AB", found) if g is not None}
-    weights = {place: torch.ones_like(w) for place, w in weights.items()} | learned
+    real_steps(mode, lam, gamma, target, source, batches, learned)
+    return learned
+
+
+def real_steps(mode, lam, gamma, target, source, batches, weights):
+    """The steps that are taken, given ``weights`` {A or B: [N, J]}; without, all are one.
+
+    One graph of a model's whole loss and one backward pass, as such training is usually written.
+    """
+    in_loss, near = TABLE[mode]
+    weights = {place: torch.ones_like(batches["source"][2]) for place in "AB"} | weights
 
     def losses(pair, name):
         return _losses(pair[0], dict(pair[0].named_parameters()), batches[name])
@@ -174,7 +183,6 @@ def online_step(mode, lam, gamma, target, source, batches):
         pairs = zip(target[0].parameters(), source[0].parameters())
         loss = loss + lam * sum(((w - anchor.detach()) ** 2).sum() for w, anchor in pairs)
     descend(target, loss)
-    return learned
 
 
 def online_weights(gradient):
