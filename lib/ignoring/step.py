@@ -192,9 +192,10 @@ def find_weights(
     """Put the hypergradients and the weights A and B that ``mode`` learns into ``record``.
 
     ``gradient`` is that of the target's loss without the weighted source and the proximity, and
-    ``elements`` the number of keypoints in that loss's mean, both of all processes. Returns the gradients of the weighted
-    source losses, of A for the source model, of B for the target model. Nothing changes but
-    ``variables`` and the source model's running statistics, which follow the batch that A weights.
+    ``elements`` the number of keypoints in that loss's mean, both of all processes. Returns the
+    gradients of the weighted source losses, of A for the source model, of B for the target model.
+    Nothing changes but ``variables`` and the source model's running statistics, which follow the
+    batch that A weights.
     """
     scales = {"A": 1 / source_batch.elements(source_batch.labelled), "B": options.gamma / elements}
     weighted: dict[str, list[Tensor]] = {}
