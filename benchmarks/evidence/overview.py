@@ -1,9 +1,10 @@
 """The evidence at a glance: methods against noises, and the differences that the claims are about."""
 
+import math
 from collections.abc import Callable, Iterable
 from statistics import mean
 
-from benchmarks.evidence.summary import Line, interval, paired
+from benchmarks.evidence.summary import Line, common_settings, in_words, interval, paired, untuned
 
 USUAL = "loss_aware"  # kind of variables that is not named in the rows
 COLUMNS = 5  # noises side by side
@@ -24,8 +25,11 @@ Cell = Callable[[Lines], str | None]
 
 def overview(by_noise: dict[str, list[Line]]) -> list[str]:
     """Markdown tables of PCKh, its differences and AUROC; the noises in columns, a few at a time."""
-    # The last of several settings, as in the tables of each noise.
-    named = {noise: {_name(line): line for line in lines} for noise, lines in by_noise.items()}
+    common = common_settings(
+        [row for lines in by_noise.values() for line in lines for row in line.rows.values()]
+    )
+    # The last of several tunings, as in the tables of each noise.
+    named = {noise: {_name(line, common): line for line in lines} for noise, lines in by_noise.items()}
     text, noises = [], list(named)
     for start in range(0, len(noises), COLUMNS):
         shown = {noise: named[noise] for noise in noises[start : start + COLUMNS]}
@@ -38,8 +42,11 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
     return text
 
 
-def _name(line: Line) -> str:
-    return line.method if line.variables in (None, USUAL) else line.name
+def _name(line: Line, common: dict) -> str:
+    """The method, its variables and its settings, as far as they are not the usual ones."""
+    name = line.method if line.variables in (None, USUAL) else line.name
+    own = {key: value for key, value in untuned(line.settings).items() if key not in common}
+    return f"{name}, {in_words(own)}" if own else name
 
 
 def _table(title: str, shown: dict[str, Lines], rows: dict[str, Cell]) -> list[str]:
@@ -62,7 +69,10 @@ def _difference(a: str, b: str, column: str, digits: int) -> Cell:
         if a not in lines or b not in lines:
             return None
         found = paired(_known(lines[a], column), _known(lines[b], column))
-        return found and f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}"
+        if found is None:
+            return None
+        half = "" if math.isnan(found.half) else f" ± {found.half:.{digits}f}"  # of a single seed
+        return f"{found.mean:+.{digits}f}{half}"
 
     return cell
 

@@ -65,7 +65,7 @@ class Line:
 
     def like(self, other: "Line") -> bool:
         """The same settings but for those that each method has its own of."""
-        return _untuned(self.settings) == _untuned(other.settings)
+        return untuned(self.settings) == untuned(other.settings)
 
 
 def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
@@ -126,7 +126,8 @@ def common_settings(rows: list[dict]) -> dict:
     }
 
 
-def _untuned(settings: dict) -> dict:
+def untuned(settings: dict) -> dict:
+    """But for those that each method has its own of."""
     return {key: value for key, value in settings.items() if key not in TUNED}
 
 

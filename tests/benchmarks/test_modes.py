@@ -15,6 +15,7 @@ from benchmarks import modes
 from benchmarks.evidence import benchmark, recipes, tuning
 from benchmarks.evidence.cases import Case, jobs_of
 from benchmarks.evidence.methods import METHODS, settings_of
+from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.ranking import near_labels, standardised, without_largest
 from benchmarks.evidence.runner import run_side_by_side
@@ -197,6 +198,23 @@ def test_the_table_compares_seed_by_seed():
     assert table["ours1"] == ["persistent", "2", "47.0 ± 63.5", "0.800 (0.700)", "-", "1", "4", "+2.0 ± 0.0", "-", "-3.0", "+1.0", "-"]  # fmt: skip
     assert table["baseline2"][6:11] == ["4", "-", "-", "-5.0", "-1.0"]
     assert plot(rows).count("<circle") == len(lines_by_noise(rows)["jitter:0.5"]) == 5
+
+
+def test_the_overview_keeps_settings_apart_and_takes_the_last_tuning():
+    rows = [
+        row("baseline2", 0, 50.0, settings={"LBI.GAMMA": 1.0}),
+        row("baseline2", 0, 60.0, settings={"LBI.GAMMA": 0.3}),
+        row("ours1", 0, 70.0, variables="loss_aware", auroc=0.9, settings={"LBI.GAMMA": 1.0}),
+        row("ours1", 0, 71.0, variables="loss_aware", auroc=0.8, settings={"LBI.EVERY": 4}),
+        row("ours1", 0, 40.0, variables="online", auroc=0.5),
+    ]
+    lines = overview(lines_by_noise(rows))
+    for line in (
+        "| baseline2 | 60.0 |", "| ours1 | 70.0 |", "| ours1, EVERY 4 | 71.0 |", "| ours1 online | 40.0 |",
+        "| ours1 - baseline2 | +10.0 |", "| ours1, EVERY 4 | 0.800 (0.800) |",
+    ):  # fmt: skip
+        assert line in lines
+    assert len([line for line in lines if line.startswith("| baseline2")]) == 1
 
 
 def test_labels_of_large_loss_for_their_joint_are_told():
