@@ -110,12 +110,14 @@ def main(words: list[str] | None = None, here: Path = HERE) -> int:
     for number, name in enumerate(names, 1):
         print(f"[{number}/{len(names)}] benchmarks/{name}.py", flush=True)
         try:
-            known[name] = run(here / f"{name}.py", options)
-        except RuntimeError as error:
+            numbers = run(here / f"{name}.py", options)
+            tables(numbers)
+        except (RuntimeError, TypeError) as error:  # TypeError: numbers that are no table
             failed += 1
             print(f"  failed:\n{error}", file=sys.stderr)
             continue
-        print(f"  {duration(known[name]['run']['seconds'])}", flush=True)
+        print(f"  {duration(numbers['run']['seconds'])}", flush=True)
+        known[name] = numbers
         known = {name: known[name] for name in BENCHMARKS if name in known}
         write(known, arguments.out)  # after each, so that an interruption loses no hours
     if known:

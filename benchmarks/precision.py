@@ -20,6 +20,7 @@ from scipy.stats import spearmanr
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.pose_case import PoseCase, config_of
+from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.ignoring.step import Record, Weighting
 
@@ -57,16 +58,17 @@ def difference(found: torch.Tensor, expected: torch.Tensor, labelled: torch.Tens
     }
 
 
-def errors(records: dict[str, Record], labelled: torch.Tensor) -> dict[str, dict]:
-    """Of each variant's hypergradients and weights, against float32's."""
+def errors(lookahead: str, records: dict[str, Record], labelled: torch.Tensor) -> list[dict]:
+    """Of each variant's hypergradients and weights, against float32's: a row each."""
     exact = records["float32"]
-    return {
-        name: {
-            "hypergradients": difference(record.gradients["A"], exact.gradients["A"], labelled),
-            "weights": difference(record.weights["A"], exact.weights["A"], labelled),
-        }
+    return [
+        {"direction": lookahead, "variant": name, "of": of} | difference(found["A"], expected["A"], labelled)
         for name, record in records.items()
-    }
+        for of, found, expected in (
+            ("hypergradients", record.gradients, exact.gradients),
+            ("weights", record.weights, exact.weights),
+        )
+    ]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -82,25 +84,22 @@ def main() -> None:
     arguments = build_parser().parse_args()
     torch.set_num_threads(arguments.threads)
     variants = list(dict.fromkeys(["float32", *arguments.variants]))
-    ratios, wrong = {}, {}
+    ratios, wrong = {}, []
     state = warmed("ours2", arguments.warm)
     for lookahead in LOOKAHEADS:
         records = {}
         for name in variants:
             case = case_of("ours2", name, state, LBI__LOOKAHEAD=lookahead)
             records[name], labelled = case.step(), case.source.target_weight.cpu() > 0
-        wrong |= {f"{lookahead}, {name}": of for name, of in errors(records, labelled).items()}
+        wrong += errors(lookahead, records, labelled)
     del state
     for mode in MODES:
         made = {name: PoseCase(mode, config_of(**VARIANTS[name])) for name in variants}
         seconds = median_times({name: case.step for name, case in made.items()}, arguments.repeat)
         ratios |= {f"{mode} {name}/float32": seconds[name] / seconds["float32"] for name in variants}
-    for name, ratio in ratios.items():
-        print(f"{name:36} {ratio:6.3f}")
-    for name, of in wrong.items():
-        for what, numbers in of.items():
-            print(f"{name:32} {what:15} " + "  ".join(f"{key} {value:.2e}" if "error" in key else f"{key} {value:.4f}" for key, value in numbers.items()))  # fmt: skip
-    write_numbers(arguments.json, {"ratios": ratios, "errors against float32": wrong})
+    numbers = {"ratios": ratios, "errors against float32": wrong}
+    print(tables(numbers))
+    write_numbers(arguments.json, numbers)
 
 
 if __name__ == "__main__":

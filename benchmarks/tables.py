@@ -36,7 +36,11 @@ def _table(title: str, entry: dict | list) -> str:
         return rows(["", title], [[name, value] for name, value in entry.items()])
     if isinstance(entry, dict) and all(isinstance(value, dict) for value in entry.values()):
         entry = [{"": name, **value} for name, value in entry.items()]
-    if not isinstance(entry, list) or not all(isinstance(row, dict) for row in entry):
+    if not isinstance(entry, list) or not all(map(_is_row, entry)):
         raise TypeError(f"{title!r} is no table: {entry!r:.200}")
     columns = list(dict.fromkeys(column for row in entry for column in row))
     return rows(columns, [[row.get(column, "") for column in columns] for row in entry])
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, dict) and all(isinstance(cell, Cell) for cell in row.values())

@@ -1,9 +1,12 @@
 """That the errors of the precision benchmark are of the same step."""
 
+import json
+
 import pytest
 import torch
 
 from benchmarks import precision
+from benchmarks.tables import tables
 from tests.benchmarks.test_pose_case import SMALL
 
 
@@ -22,8 +25,19 @@ def test_the_same_step_has_no_error_and_fewer_digits_have_a_small_one(small):
         assert torch.equal(case.state.target.model.conv1.weight, state["target_model"]["conv1.weight"])
         records[name], labelled = case.step(), case.source.target_weight > 0
     again = precision.case_of("ours2", "float32", state, LBI__LOOKAHEAD="sgd").step()
-    found = precision.errors({**records, "again": again}, labelled)
-    assert found["again"]["hypergradients"] == {"relative error": 0, "rank correlation": pytest.approx(1)}
-    assert 1e-6 < found["bf16"]["hypergradients"]["relative error"] < 0.5
+    rows = precision.errors("sgd", {**records, "again": again}, labelled)
+    found = {row["variant"]: row for row in rows if row["of"] == "hypergradients"}
+    assert (found["again"]["relative error"], found["again"]["rank correlation"]) == (0, pytest.approx(1))
+    assert 1e-6 < found["bf16"]["relative error"] < 0.5
     through = precision.case_of("ours2", "float32", state, LBI__LOOKAHEAD="optimizer").step()
     assert not torch.equal(through.gradients["A"], again.gradients["A"])
+
+
+def test_its_numbers_fit_a_table(small, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "precision.json"
+    words = ["precision.py", "--json", str(out), "--repeat", "1", "--warm", "1", "--variants", "bf16"]
+    monkeypatch.setattr("sys.argv", words)
+    precision.main()
+    numbers = json.loads(out.read_text())
+    assert len(numbers["errors against float32"]) == 8 and len(numbers["ratios"]) == 4
+    assert tables(numbers).strip() == capsys.readouterr().out.strip()
