@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import big_coco
 from benchmarks.plain_data import plain_people, plain_sample
+from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.core.config import load_config
 from lib.core.data import build_codec, read_people
@@ -319,12 +320,10 @@ def main() -> None:
         "pictures": "real" if options.coco else "noisy",
         "start_up_seconds": start,
         "worker_memory_mib": memory_of,
-        "samples": samples,
+        "seconds of a sample": {name: measured["seconds"] for name, measured in samples.items()},
+        "differences": {name: measured["differences"] for name, measured in samples.items()},
     }
-    for name, ratio in numbers["ratios"].items():
-        print(f"{ratio:7.3f}  {name}")
-    for name, measured in samples.items():
-        print(name, {key: round(value, 4) for key, value in measured["differences"].items()})
+    print(tables(numbers))
     write_numbers(options.json, numbers)
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from benchmarks.all import BENCHMARKS, HERE, chosen, main, markdown
+from benchmarks.all import BENCHMARKS, HERE, chosen, main, markdown, run
 from benchmarks.tables import tables
 from lib.core.errors import InputError
 
@@ -79,3 +79,17 @@ def test_the_list_has_every_benchmark_of_the_folder():
     assert chosen(None, HERE) == [name for name in BENCHMARKS if name in scripts]
     with pytest.raises(InputError):
         chosen("nms,none", HERE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("data", ["--people", "300"]),
+        ("evaluation", ["--people", "30", "--predictions", "100"]),
+        ("nms", ["--boxes", "20", "--poses", "5", "--images", "10"]),
+    ],
+)
+def test_numbers_of_a_small_run_fit_the_page(name, words):
+    numbers = run(HERE / f"{name}.py", ["--repeat", "1", *words])
+    assert numbers["ratios"] and f"## benchmarks/{name}.py" in markdown({name: numbers})
