@@ -19,9 +19,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.pose_case import PoseCase, config_of
+from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.core.communication import ring_seconds, traffic_of_step
 from lib.core.cost import forwards_of_hypergradient, forwards_of_step
+from lib.core.launch import end_process
 from lib.core.schedule import phases
 from lib.ignoring.modes import MODES
 from lib.ignoring.step import Weighting
@@ -112,20 +114,21 @@ def main() -> None:
     names = arguments.only.split(",") if arguments.only else MEASURED
     found = {mode: measured(mode, group, arguments.repeat) for mode in names}
     leave(joined)
-    if not joined.first:
-        return
+    if joined.first:
+        tell(found, joined.size, arguments.json)
+    end_process(0)
+
+
+def tell(found: dict[str, dict[str, float]], processes: int, path: Path | None) -> None:
+    """What was ``found`` of each mode, and what is calculated."""
     parameters = sum(p.numel() for p in PoseCase("baseline1", config_of()).state.target.parameters)
     numbers = {
         "ratios": {f"{mode}: messages/step": row["messages"] / row["seconds"] for mode, row in found.items()},
-        f"seconds of a step, {joined.size} processes": found,
+        f"seconds of a step, {processes} processes": found,
         **{f"calculated: {title}": calculated(title, parameters) for title in LINKS},
     }
-    for title, table in numbers.items():
-        print(title)
-        for name, row in table.items():
-            cells = row.items() if isinstance(row, dict) else [("", row)]
-            print(f"  {name:26}" + "".join(f"  {column} {value:.3f}" for column, value in cells))
-    write_numbers(arguments.json, numbers)
+    print(tables(numbers))
+    write_numbers(path, numbers)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ EXCUSED = {
     "python benchmarks/step.py": "minutes: tests/benchmarks/test_pose_case.py",
     "python benchmarks/precision.py": "minutes: tests/benchmarks/test_precision.py",
     "python benchmarks/data.py": "minutes: tests/benchmarks/test_data.py",
+    "python benchmarks/evaluation.py": "minutes: tests/benchmarks/test_all.py, smaller",
+    "python benchmarks/nms.py": "minutes: tests/benchmarks/test_all.py, smaller",
+    "python benchmarks/growth.py": "minutes: tests/benchmarks/test_growth.py",
     "python benchmarks/soak.py": "twenty minutes; tests/benchmarks runs none that long",
     "python benchmarks/communication.py": "minutes: tests/core/test_communication.py",
 }

@@ -6,7 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from easydict import EasyDict
 
@@ -35,9 +35,14 @@ def run_together(command: Callable[[list[str] | None, Group], Any], words: list[
         time.sleep(PATIENCE)
         print(f"error: {one_line(error)}", file=sys.stderr)
         code = 1
+    end_process(code)
+
+
+def end_process(code: int) -> NoReturn:
+    """Without taking it down in order: threads of torch.distributed now and then abort a process that does."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # threads of torch.distributed may abort a process that takes itself down in order
+    os._exit(code)
 
 
 def start_on_gpus(config: EasyDict, group: Group, script: str, words: list[str] | None) -> None:

@@ -1,8 +1,10 @@
 """The upper part of a JPEG picture, for decoders that know only whole pictures."""
 
+import numpy as np
+
 BASELINE, EXTENDED = 0xC0, 0xC1  # frames that are decoded row by row; progressive ones are not
 SCAN, RESTART_INTERVAL = 0xDA, 0xDD
-END = b"\xff\xd9"
+MARK, END = 0xFF, 0xD9
 AHEAD = bytes(64)  # in place of the end: decoders read some bytes ahead of those that they use
 MARGIN = 16  # rows: colours are stored coarser than light, and mixed with those below
 
@@ -31,7 +33,17 @@ def upper_part(content: bytes, rows: int) -> bytes:
     else:
         return content
     height = max(rows, 0) + MARGIN
-    end = content.find(END, at)
-    if height >= int.from_bytes(content[height_at : height_at + 2], "big") or end < 0:
+    if height >= int.from_bytes(content[height_at : height_at + 2], "big"):
+        return content
+    end = _end(content, at)
+    if end is None:
         return content
     return b"".join((content[:height_at], height.to_bytes(2, "big"), content[height_at + 2 : end], AHEAD))
+
+
+def _end(content: bytes, start: int) -> int | None:
+    """Where the end mark lies, from ``start`` on; several times as fast as bytes.find, which stops at every mark."""
+    data = np.frombuffer(content, np.uint8)
+    marks = start + np.flatnonzero(data[start:-1] == MARK)
+    ends = marks[data[marks + 1] == END]
+    return int(ends[0]) if len(ends) else None
