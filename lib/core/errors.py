@@ -1,5 +1,6 @@
 """The one kind of error that is the user's to mend, and how messages say what was found."""
 
+import re
 from typing import Any
 
 
@@ -34,7 +35,7 @@ class NonFiniteError(Exception):
 def shown(value: Any) -> str:
     """``value`` for a message, in short and on one line."""
     try:
-        return f"{value!r:.80}"
+        return re.sub(r"\s*\n\s*", " ", f"{value!r:.80}")  # tensors and arrays say themselves in several
     except ValueError:  # Python refuses to write whole numbers of thousands of digits
         return "a number of thousands of digits"
 

@@ -102,7 +102,9 @@ class State:
     def load_state_dict(self, state: dict, path: str) -> None:
         """Go on from ``state``; InputError where it belongs to another mode, network or data set."""
         if state.get("mode") != self.mode:
-            raise InputError(f"{path}: a checkpoint of {state.get('mode')}, expected one of {self.mode}")
+            raise InputError(
+                f"{path}: a checkpoint of mode {shown(state.get('mode'))}, expected {self.mode!r}"
+            )
         try:
             for role, made in self.learners().items():
                 _load_model(made.model, state[f"{role}_model"])

@@ -90,6 +90,13 @@ def test_going_on(tmp_path, examples):
     try_many(examples, placed(), check)
 
 
+@pytest.mark.parametrize("mode", ["SEED: 0\n", ["ours2"], torch.zeros(2, 2), "x" * 10_000], ids=range(4))
+def test_a_mode_that_is_none(mode):
+    with pytest.raises(InputError, match="^c.pth: a checkpoint of mode .*, expected 'ours2'$") as caught:
+        state().load_state_dict({**WHOLE, "mode": mode}, "c.pth")
+    assert len(str(caught.value)) < 200
+
+
 @pytest.mark.parametrize("examples", FEW_AND_MANY)
 def test_weights_of_others(tmp_path, examples):
     path = tmp_path / "w.pth"
