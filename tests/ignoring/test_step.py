@@ -1,96 +1,38 @@
 """The training step of every mode against tests/oracle/plain_step.py, in float64."""
 
 import copy
-from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import unrolled
 from lib.ignoring.learner import Learner
-from lib.ignoring.modes import MODES, Source
-from lib.ignoring.step import Options, SourceBatch, Weighting, source_first_step, training_step
-from lib.ignoring.weights import LossAwareWeights, OnlineWeights, PersistentWeights
+from lib.ignoring.modes import MODES
+from lib.ignoring.step import Options, Weighting
+from lib.ignoring.weights import OnlineWeights
 from tests.oracle.plain_step import (
     PlainOnline,
-    PlainPersistent,
-    plain_loss_aware,
     plain_source_step,
     plain_step,
 )
-from tests.oracle.setups import PARTNER, as_batch, copied, learner, small_batches
-
-LAM, GAMMA, LR, COUNT, FLOOR = 0.05, 0.7, 0.7, 8, 0.02
-OURS = [name for name, mode in MODES.items() if mode.ignores]
-BASELINES = [name for name in MODES if name not in OURS]
-# The second phase of a schedule that trains the source model first, as the oracle names its modes
-FIXED = {
-    f"{mode.in_loss.value}, near a fixed model": replace(mode, near=Source.FIXED)
-    for mode in (MODES["baseline3"], MODES["baseline4"], MODES["ours3"])
-}
-ALL_MODES = MODES | FIXED
-
-
-def material(step):
-    """Batches of one step, and which annotations the source's are; some are met again, mirrored or not."""
-    rng = torch.Generator().manual_seed(1000 + step)
-    index = torch.randperm(COUNT, generator=rng)[:5]
-    return small_batches(seed=step), index, torch.rand(5, generator=rng) < 0.5
-
-
-def of_source(batches, index, flipped):
-    images, _, labelled = batches["source"]
-    return SourceBatch(images, as_batch(*batches["source"]).losses, index, flipped, labelled)
-
-
-def take(mode, options, target, source, variables, batches, index, flipped, weighting=Weighting.LEARNED):
-    """A step of the project, given no more than the mode needs."""
-    learns = mode.ignores and weighting is Weighting.LEARNED
-    return training_step(
-        mode, options, target, source, variables,
-        as_batch(*batches["target"]),
-        of_source(batches, index, flipped) if mode.uses_source else None,
-        as_batch(*batches["validation"]) if learns else None,
-        weighting,
-    )  # fmt: skip
-
-
-def take_source_first(mode, options, source, variables, batches, index, flipped, weighting=Weighting.LEARNED):
-    learns = bool(variables) and weighting is Weighting.LEARNED
-    return source_first_step(
-        mode, options, source, variables, of_source(batches, index, flipped),
-        as_batch(*batches["validation"]) if learns else None, weighting,
-    )  # fmt: skip
-
-
-def learners(name, optimizer="adam", warm=3, decay=1e-3):
-    target = learner(optimizer, decay, warm)
-    return target, learner(optimizer, decay, warm, seed=1) if ALL_MODES[name].has_source_model else None
-
-
-def made_variables(name, kind):
-    """({A and B that the mode learns: the project's}, the same in plain Python)."""
-    mode = ALL_MODES[name]
-    places = [place for place, how in (("A", mode.near), ("B", mode.in_loss)) if how.value == "weighted"]
-    if kind == "online":
-        return {p: OnlineWeights(COUNT, PARTNER).double() for p in places}, {p: PlainOnline() for p in places}
-    if kind == "loss_aware":
-        found = {p: LossAwareWeights(COUNT, PARTNER, LR, FLOOR).double() for p in places}
-        return found, {p: plain_loss_aware(made, LR, FLOOR) for p, made in found.items()}
-    found = {p: PersistentWeights(COUNT, PARTNER, LR).double() for p in places}
-    return found, {p: PlainPersistent(LR, PARTNER) for p in places}
-
-
-def assert_same(found, expected, what):
-    torch.testing.assert_close(
-        found, expected, rtol=1e-9, atol=1e-9, msg=lambda text: f"{what}: {text}", check_dtype=False
-    )
-
-
-def parameters_of(made):
-    return [p.detach().clone() for p in made.parameters]
+from tests.oracle.setups import PARTNER, as_batch, copied, learner
+from tests.oracle.step_cases import (
+    ALL_MODES,
+    BASELINES,
+    COUNT,
+    FIXED,
+    GAMMA,
+    LAM,
+    OURS,
+    assert_same,
+    learners,
+    made_variables,
+    material,
+    parameters_of,
+    take,
+    take_source_first,
+)
 
 
 def check_against_the_plain_step(
@@ -432,36 +374,6 @@ def test_the_original_way_with_second_order_graphs_finds_the_same_weights(name, 
     for made, pair in zip((target, source), pairs):
         if made:
             assert_same(parameters_of(made), [p.detach() for p in pair[0].parameters()], "model")
-
-
-def flops_of(call):
-    with FlopCounterMode(display=False) as counter:
-        call()
-    return counter.get_total_flops()
-
-
-@pytest.mark.parametrize("meta_loop", [1, 2])
-@pytest.mark.parametrize("name", OURS)
-def test_every_pass_is_used_once(name, meta_loop):
-    """In multiplications of convolutions: 11 forward passes for ours1 and ours2, of which baseline2 has 6."""
-    target, source = learners(name)
-    batches, index, flipped = material(0)
-    images, batch = batches["target"][0], as_batch(*batches["target"])
-    with torch.no_grad():
-        forward, first = flops_of(lambda: target.model(images)), flops_of(lambda: target.model.conv1(images))
-    both = flops_of(lambda: target.gradient(target.losses(batch).sum()))
-    tangent = 2 * forward - first  # the pictures have no tangent
-    variables, _ = made_variables(name, "online")
-    found = flops_of(
-        lambda: take(
-            MODES[name], Options(LAM, GAMMA, meta_loop), target, source, variables, batches, index, flipped
-        )
-    )
-    mode = MODES[name]
-    learned = [mode.in_loss, mode.near].count(Source.WEIGHTED)
-    plain = [mode.in_loss, mode.near].count(Source.PLAIN)
-    # Target, the validation batch in each loop; the source once with and maybe once without weights.
-    assert found == both * (1 + plain) + meta_loop * (both + learned * (both + tangent))
 
 
 def test_single_precision_finds_the_hypergradients_of_double():

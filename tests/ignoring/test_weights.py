@@ -7,55 +7,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation
+from lib.dataset.keypoints import SHARED_KEYPOINTS
 from lib.ignoring.weights import (
-    FixedWeights,
-    LossAwareWeights,
-    OnlineWeights,
-    PersistentWeights,
-    Visit,
     minmax,
 )
-from tests.oracle.plain_step import PlainOnline, PlainPersistent, plain_loss_aware
-
-JOINTS = len(SHARED_KEYPOINTS)
-PARTNER = flip_permutation(SHARED_KEYPOINTS)
-COUNT, LR, FLOOR = 9, 0.7, 0.02
+from tests.oracle.plain_step import PlainOnline, PlainPersistent
+from tests.oracle.visits import COUNT, JOINTS, LR, PARTNER, random_visits, variables, visit
 
 BOTH = pytest.mark.parametrize("kind", ["online", "persistent"])
 ALL = pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
 # Of LossAwareWeights, what a batch changes for everyone; the rest are tables by annotation.
 FOR_ALL = {"linear", "moments", "mean", "variance", "batches", "steps"}
-
-
-def variables(kind, count=COUNT, partner=PARTNER):
-    if kind == "loss_aware":
-        return LossAwareWeights(count, partner, LR, FLOOR)
-    return OnlineWeights(count, partner) if kind == "online" else PersistentWeights(count, partner, LR)
-
-
-def visit(index, flipped=None, labelled=None, joints=JOINTS, losses=None):
-    """A batch that holds the annotations ``index``; all labelled and unmirrored unless said."""
-    n = len(index)
-    return Visit(
-        index=torch.tensor(index),
-        flipped=torch.tensor(flipped or [False] * n),
-        labelled=torch.ones(n, joints) if labelled is None else labelled,
-        losses=torch.ones(n, joints) if losses is None else losses,
-    )
-
-
-def random_visits(seed=0, batches=6, size=4):
-    """(hypergradient, visit) with mirrored samples and missing labels, where the hypergradient is 0."""
-    rng = torch.Generator().manual_seed(seed)
-    for _ in range(batches):
-        labelled = (torch.rand(size, JOINTS, generator=rng) < 0.7).double()
-        gradient = torch.randn(size, JOINTS, generator=rng, dtype=torch.float64) * 1e-5 * labelled
-        flipped = (torch.rand(size, generator=rng) < 0.5).tolist()
-        # From far below the floor to a few times an empty heatmap's, 0 where there is no label
-        losses = 10 ** (-4 + 5 * torch.rand(size, JOINTS, generator=rng, dtype=torch.float64)) * labelled
-        rows = torch.randperm(COUNT, generator=rng)[:size].tolist()
-        yield gradient, visit(rows, flipped, labelled, losses=losses)
 
 
 @pytest.mark.parametrize(
@@ -287,80 +249,6 @@ def test_table_of_what_was_never_seen():
     assert variables("online").table().shape == (COUNT, JOINTS)
 
 
-def test_loss_aware_weights_equal_plain_loops():
-    found = variables("loss_aware").double()
-    plain = plain_loss_aware(found, LR, FLOOR)
-    for step, (gradient, batch) in enumerate(random_visits(batches=12)):
-        if step % 3 == 2:
-            weights = found.recall(batch)
-            expected = plain.recall(batch.losses, batch.index, batch.flipped, batch.labelled)
-        else:
-            weights = found.commit(gradient, batch)
-            expected = plain.weigh(
-                gradient, batch.losses, batch.index, batch.flipped, batch.labelled, commit=True
-            )
-        torch.testing.assert_close(weights, expected, rtol=1e-9, atol=1e-9)
-        assert found.linear.tolist() == pytest.approx(plain.linear, abs=1e-9)
-    logits = [[plain.theta(i, j) for j in range(JOINTS)] for i in range(COUNT)]
-    expected = torch.tensor(logits, dtype=torch.float64).sigmoid()
-    torch.testing.assert_close(found.table(), expected, rtol=1e-9, atol=1e-9)
-    # Nothing of it is idle: all of its parts have moved.
-    assert all(abs(value) > 1e-5 for value in plain.linear)
-    assert all(abs(plain.u[i]) > 1e-3 for i in range(COUNT)) and len(plain.v) > COUNT * JOINTS / 2
-
-
-def test_loss_aware_weights_stay_within_the_limits():
-    """Hundreds of visits that all say the same."""
-    found = variables("loss_aware").double()
-    plain = plain_loss_aware(found, LR, FLOOR)
-    gradient = torch.ones(2, JOINTS).double()
-    gradient[1] = -1
-    batch = visit([3, 5], losses=torch.stack([torch.full((JOINTS,), loss).double() for loss in (5.0, 0.1)]))
-    for _ in range(300):
-        weights = found.commit(gradient, batch)
-        expected = plain.weigh(
-            gradient, batch.losses, batch.index, batch.flipped, batch.labelled, commit=True
-        )
-    torch.testing.assert_close(weights, expected, rtol=1e-9, atol=1e-9)
-    assert weights[0].max() < 0.02 and weights[1].min() > 0.98
-    assert found.table().logit().abs().max() <= 6 + 1e-9
-
-
-def test_loss_aware_weights_learn_to_distrust_large_losses():
-    """Where the hypergradient speaks against all keypoints of large loss, one never visited since falls too."""
-    found = variables("loss_aware").double()
-    rng = torch.Generator().manual_seed(0)
-    large = torch.rand(COUNT, JOINTS, generator=rng) < 0.4
-    losses = torch.where(large, 5.0, 0.5).double()
-    found.recall(visit(list(range(COUNT)), losses=losses))
-    for step in range(40):
-        rows = [(step + k) % (COUNT - 1) for k in range(4)]
-        gradient = torch.where(large[rows], 1.0, -1.0).double()
-        found.commit(gradient, visit(rows, losses=losses[rows]))
-    unseen = found.table()[-1]
-    assert unseen[large[-1]].max() < 0.5 < unseen[~large[-1]].min()
-    assert found.linear[0] < -0.1
-
-
-def test_a_joint_that_is_met_late_is_compared_with_its_own_losses_from_the_start():
-    found = variables("loss_aware").double()
-    losses = torch.tensor([0.001, 0.01, 0.1, 1.0]).double()[:, None].expand(4, JOINTS)
-    labelled = torch.ones(4, JOINTS)
-    labelled[:, 2] = 0
-    for _ in range(3):
-        found.recall(visit([0, 1, 2, 3], labelled=labelled, losses=losses))
-    assert not found.met[:, 2].any()
-    found.recall(visit([0, 1, 2, 3], losses=losses))
-    torch.testing.assert_close(found.average[:, 2], found.average[:, 3], rtol=1e-9, atol=1e-9)
-
-
-def test_without_labels_nothing_is_learned_from_losses():
-    found = variables("loss_aware").double()
-    nothing = visit([0, 1], labelled=torch.zeros(2, JOINTS), losses=torch.zeros(2, JOINTS).double())
-    weights = found.commit(torch.zeros(2, JOINTS).double(), nothing)
-    assert (weights == 0.5).all() and not found.met.any() and (found.mean == 0).all()
-
-
 @ALL
 def test_recall_counts_and_looks_but_does_not_learn(kind):
     found = variables(kind).double()
@@ -381,47 +269,3 @@ def test_recall_counts_and_looks_but_does_not_learn(kind):
             for i, annotation in enumerate(batch.index.tolist()):
                 for j in range(JOINTS):
                     assert weights[i, j] == table[annotation, PARTNER[j] if batch.flipped[i] else j]
-
-
-def test_fixed_weights_are_those_of_the_row_mirrored_or_not():
-    table = torch.rand(COUNT, JOINTS, generator=torch.Generator().manual_seed(1))
-    found = FixedWeights(table, PARTNER)
-    labelled = torch.ones(3, JOINTS)
-    labelled[0, 4] = 0
-    weights = found.recall(visit([4, 0, 7], [False, True, False], labelled))
-    expected = [
-        [table[row, PARTNER[j] if flipped else j] for j in range(JOINTS)]
-        for row, flipped in ((4, False), (0, True), (7, False))
-    ]
-    assert torch.equal(weights, torch.tensor(expected))
-    assert torch.equal(found.table(), table)
-    assert found.seen.sum() == 3 * JOINTS - 1 and found.seen[4, 4] == 0
-
-
-def test_fixed_weights_do_not_learn():
-    found = FixedWeights(torch.ones(COUNT, JOINTS), PARTNER)
-    assert not found.learned and all(
-        variables(kind).learned for kind in ("online", "persistent", "loss_aware")
-    )
-    for ask in (found.commit, found.propose):
-        with pytest.raises(TypeError, match="fixed weights do not learn"):
-            ask(torch.ones(1, JOINTS), visit([0]))
-
-
-def test_fixed_weights_of_labels_that_are_kept_or_not_are_one_or_zero():
-    kept = torch.tensor([[True, False], [False, True]])
-    weights = FixedWeights(kept, (1, 0)).recall(visit([1, 0], joints=2))
-    assert weights.tolist() == [[0, 1], [1, 0]] and weights.dtype == torch.float32
-
-
-def test_fixed_weights_leave_the_ranking_to_variables_that_look_at_the_losses():
-    (gradient, first), (_, second), *_ = random_visits()
-    learned = LossAwareWeights(COUNT, PARTNER, LR, 0.02).double()
-    learned.commit(gradient, first)
-    before, alone = learned.table(), copy.deepcopy(learned)
-    fixed = FixedWeights(before >= 0.5, PARTNER, learned)
-    found = fixed.recall(second)
-    annotated = fixed.as_annotated(found, second)
-    assert torch.equal(annotated, (before >= 0.5)[second.index].to(annotated.dtype))
-    alone.recall(second)
-    assert torch.equal(fixed.table(), alone.table()) and not torch.equal(fixed.table(), before)

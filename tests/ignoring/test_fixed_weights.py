@@ -1,0 +1,53 @@
+"""Weights that are known beforehand."""
+
+import copy
+
+import pytest
+import torch
+
+from lib.ignoring.weights import FixedWeights, LossAwareWeights
+from tests.oracle.visits import COUNT, JOINTS, LR, PARTNER, random_visits, variables, visit
+
+
+def test_fixed_weights_are_those_of_the_row_mirrored_or_not():
+    table = torch.rand(COUNT, JOINTS, generator=torch.Generator().manual_seed(1))
+    found = FixedWeights(table, PARTNER)
+    labelled = torch.ones(3, JOINTS)
+    labelled[0, 4] = 0
+    weights = found.recall(visit([4, 0, 7], [False, True, False], labelled))
+    expected = [
+        [table[row, PARTNER[j] if flipped else j] for j in range(JOINTS)]
+        for row, flipped in ((4, False), (0, True), (7, False))
+    ]
+    assert torch.equal(weights, torch.tensor(expected))
+    assert torch.equal(found.table(), table)
+    assert found.seen.sum() == 3 * JOINTS - 1 and found.seen[4, 4] == 0
+
+
+def test_fixed_weights_do_not_learn():
+    found = FixedWeights(torch.ones(COUNT, JOINTS), PARTNER)
+    assert not found.learned and all(
+        variables(kind).learned for kind in ("online", "persistent", "loss_aware")
+    )
+    for ask in (found.commit, found.propose):
+        with pytest.raises(TypeError, match="fixed weights do not learn"):
+            ask(torch.ones(1, JOINTS), visit([0]))
+
+
+def test_fixed_weights_of_labels_that_are_kept_or_not_are_one_or_zero():
+    kept = torch.tensor([[True, False], [False, True]])
+    weights = FixedWeights(kept, (1, 0)).recall(visit([1, 0], joints=2))
+    assert weights.tolist() == [[0, 1], [1, 0]] and weights.dtype == torch.float32
+
+
+def test_fixed_weights_leave_the_ranking_to_variables_that_look_at_the_losses():
+    (gradient, first), (_, second), *_ = random_visits()
+    learned = LossAwareWeights(COUNT, PARTNER, LR, 0.02).double()
+    learned.commit(gradient, first)
+    before, alone = learned.table(), copy.deepcopy(learned)
+    fixed = FixedWeights(before >= 0.5, PARTNER, learned)
+    found = fixed.recall(second)
+    annotated = fixed.as_annotated(found, second)
+    assert torch.equal(annotated, (before >= 0.5)[second.index].to(annotated.dtype))
+    alone.recall(second)
+    assert torch.equal(fixed.table(), alone.table()) and not torch.equal(fixed.table(), before)
