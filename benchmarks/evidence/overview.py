@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Iterable
 from statistics import mean
 
-from benchmarks.evidence.summary import Line, common_settings, in_words, interval, paired, untuned
+from benchmarks.evidence.summary import Line, common_settings, interval, paired
 
-USUAL = "loss_aware"  # kind of variables that is not named in the rows
 COLUMNS = 5  # noises side by side
 PAIRS = (
     ("ours1", "baseline2"),
@@ -26,10 +25,10 @@ Cell = Callable[[Lines], str | None]
 def overview(by_noise: dict[str, list[Line]]) -> list[str]:
     """Markdown tables of PCKh, its differences and AUROC; the noises in columns, a few at a time."""
     common = common_settings(
-        [row for lines in by_noise.values() for line in lines for row in line.rows.values()]
+        row for lines in by_noise.values() for line in lines for row in line.rows.values()
     )
     # The last of several tunings, as in the tables of each noise.
-    named = {noise: {_name(line, common): line for line in lines} for noise, lines in by_noise.items()}
+    named = {noise: {line.called(common): line for line in lines} for noise, lines in by_noise.items()}
     text, noises = [], list(named)
     for start in range(0, len(noises), COLUMNS):
         shown = {noise: named[noise] for noise in noises[start : start + COLUMNS]}
@@ -40,13 +39,6 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
         text += _table("AUROC, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "auroc", 3) for a, b in RANKED})  # fmt: skip
         text += _table("mean weight", shown, {name: _weight(name) for name in names if name.startswith("ours")})  # fmt: skip
     return text
-
-
-def _name(line: Line, common: dict) -> str:
-    """The method, its variables and its settings, as far as they are not the usual ones."""
-    name = line.method if line.variables in (None, USUAL) else line.name
-    own = {key: value for key, value in untuned(line.settings).items() if key not in common}
-    return f"{name}, {in_words(own)}" if own else name
 
 
 def _table(title: str, shown: dict[str, Lines], rows: dict[str, Cell]) -> list[str]:

@@ -2,18 +2,18 @@
 
 import math
 
-from benchmarks.evidence.summary import Line, interval, lines_by_noise
+from benchmarks.evidence.summary import Line, common_settings, interval, lines_by_noise
 from lib.report.charts import Axis, number, ticks
 from lib.report.colours import BLUE, GREEN, ORANGE
 from lib.report.markup import Markup, element
 
-WIDTH, LEFT, RIGHT = 640, 190, 50
+WIDTH, LEFT, RIGHT = 640, 220, 50
 ROW, HEADING, FOOT = 20, 34, 34
 
 
 def plot(rows: list[dict]) -> str:
     """An SVG file's text; all noises have one scale."""
-    noises = lines_by_noise(rows)
+    noises, common = lines_by_noise(rows), common_settings(rows)
     shown = [interval(line.pckh.values()) for lines in noises.values() for line in lines]
     halves = [0.0 if math.isnan(one.half) else one.half for one in shown]
     low = min(one.mean - half for one, half in zip(shown, halves))
@@ -26,7 +26,7 @@ def plot(rows: list[dict]) -> str:
         for tick in ticks(x.low, x.high):
             drawn.append(_line(x(tick), top + HEADING, x(tick), bottom, "#d5d9df", 1))
         for place, line in enumerate(lines):
-            drawn += _point(line, x, top + HEADING + ROW * (place + 0.5))
+            drawn += _point(line, line.called(common), x, top + HEADING + ROW * (place + 0.5))
         top = bottom
     drawn += [_text(number(tick), x(tick), top + 14, "middle") for tick in ticks(x.low, x.high)]
     drawn.append(
@@ -38,10 +38,10 @@ def plot(rows: list[dict]) -> str:
     return element("svg", box, paper, drawn) + "\n"
 
 
-def _point(line: Line, x: Axis, y: float) -> list[Markup]:
+def _point(line: Line, name: str, x: Axis, y: float) -> list[Markup]:
     shown, colour = interval(line.pckh.values()), _colour(line.method)
-    hint = element("title", {}, f"{line.name}: {shown} ({len(line.rows)} seeds)")
-    drawn = [_text(line.name, LEFT - 10, y + 4, "end")]
+    hint = element("title", {}, f"{name}: {shown} ({len(line.rows)} seeds)")
+    drawn = [_text(name, LEFT - 10, y + 4, "end")]
     if not math.isnan(shown.half):
         # The axis ends at 0 and 100, where an interval may not.
         ends = (min(max(end, x.low), x.high) for end in (shown.mean - shown.half, shown.mean + shown.half))

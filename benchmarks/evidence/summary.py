@@ -12,6 +12,7 @@ from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.tuning import TUNED
 
 LEVEL = 0.95
+USUAL = "loss_aware"  # kind of variables that goes without saying
 COLUMNS = (
     "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "weight", "seconds", "steps",
     "- baseline2", "- baseline3", "- oracle", "- dropped by loss", "settings",
@@ -56,9 +57,11 @@ class Line:
     def pckh(self) -> dict[int, float]:
         return {seed: row["pckh"] for seed, row in self.rows.items()}
 
-    @property
-    def name(self) -> str:
-        return " ".join(filter(None, (self.method, self.variables)))
+    def called(self, common: dict) -> str:
+        """The method, its variables and its settings, as far as they are not the usual ones or ``common``."""
+        name = self.method if self.variables in (None, USUAL) else f"{self.method} {self.variables}"
+        own = {key: value for key, value in untuned(self.settings).items() if key not in common}
+        return f"{name}, {in_words(own)}" if own else name
 
     def known(self, column: str) -> list[float]:
         return [row[column] for row in self.rows.values() if row[column] is not None]
@@ -118,8 +121,9 @@ def in_words(settings: dict) -> str:
     return " ".join(f"{key.removeprefix('LBI.')} {value}" for key, value in settings.items()) or "-"
 
 
-def common_settings(rows: list[dict]) -> dict:
+def common_settings(rows: Iterable[dict]) -> dict:
     """What all rows have alike."""
+    rows = list(rows)
     first = rows[0]["settings"]
     return {
         key: value for key, value in first.items() if all(row["settings"].get(key) == value for row in rows)
