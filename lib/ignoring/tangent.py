@@ -159,9 +159,11 @@ def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tens
     _, mean, scale = found
 
     def sums(tangent: Tensor) -> tuple[Tensor, Tensor, float]:
-        # What BatchNorm's backward pass sums for its weight and bias.
+        # What BatchNorm's backward pass sums for its weight and bias. CUDA allocates both sums like the
+        # weight, although it does not read it, and fails without one.
+        weight = layer.weight if layer.affine else torch.ones_like(mean)
         _, products, total = torch.ops.aten.native_batch_norm_backward(
-            tangent, values.detach(), None, None, None, mean, scale, True, layer.eps, [False, True, True]
+            tangent, values.detach(), weight, None, None, mean, scale, True, layer.eps, [False, True, True]
         )
         return products, total, values.numel() / values.shape[1]
 
