@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.tables import rows, tables
-from lib.core.errors import InputError
+from lib.utils.errors import InputError
 from lib.utils.files import write_text
 from lib.utils.log import duration
 

@@ -4,7 +4,7 @@
 
 ResNet-50, 256x192, 8 people in each batch, Adam, on processes of this machine: gloo, or NCCL where each has
 a GPU of its own. ``messages``: the time that they take when everybody is ready for them, with packing and
-unpacking. The tables for 8 and for 4 x 8 GPUs are a calculation (lib/core/communication.py): 32 people of
+unpacking. The tables for 8 and for 4 x 8 GPUs are a calculation (benchmarks/traffic.py): 32 people of
 each batch in every process, a step of baseline2 taken as 100 ms without messages, links as the titles say.
 """
 
@@ -21,12 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.core.communication import ring_seconds, traffic_of_step
-from lib.core.cost import forwards_of_hypergradient, forwards_of_step
-from lib.core.launch import end_process
-from lib.core.schedule import phases
+from benchmarks.traffic import ring_seconds, traffic_of_step
+from lib.cli.launch import end_process
+from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Weighting
+from lib.training.cost import forwards_of_hypergradient, forwards_of_step
+from lib.training.phases import phases
 from lib.utils.device import wait_for_device
 from lib.utils.distributed import Group, join, leave
 

@@ -32,11 +32,11 @@ from benchmarks import big_coco
 from benchmarks.plain_data import plain_people, plain_sample
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.core.config import load_config
-from lib.core.data import build_codec, read_people
+from lib.config.loader import load_config
 from lib.dataset.annotations import Annotations
+from lib.dataset.build import build_codec, read_people
 from lib.dataset.coco import annotation_file, read_coco
-from lib.dataset.joints import Augmentation, KeypointDataset
+from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.loader import SharedPeople
 

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.core.coco_evaluation import coco_average_precision, coco_results
-from lib.core.evaluation import normalised_errors, pckh
-from lib.core.heatmap import HeatmapCodec, to_image
+from lib.dataset.heatmap import HeatmapCodec, to_image
 from lib.dataset.keypoints import MPII_KEYPOINTS
-from tests.oracle import plain_evaluation
+from lib.evaluation.coco import coco_average_precision, coco_results
+from lib.evaluation.pck import normalised_errors, pckh
+from tests.reference import plain_evaluation
 
 CODEC = HeatmapCodec((192, 256), (48, 64), 2)
 BATCH = 32

@@ -23,13 +23,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.core.batches import as_batch, as_source_batch
-from lib.dataset.joints import Sample
+from lib.dataset.keypoint_dataset import Sample
+from lib.ignoring.bilevel_step import Options, training_step
 from lib.ignoring.learner import Learner
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Options, training_step
-from lib.ignoring.weights import OnlineWeights
+from lib.ignoring.variables import OnlineWeights
 from lib.models.pose_resnet import RESNETS, PoseResNet
+from lib.training.batches import as_batch, as_source_batch
 from lib.utils.profile import part_name, spans, totals
 
 BATCHES = (1, 2, 4, 8, 16, 32)

@@ -22,9 +22,9 @@ from benchmarks.evidence.methods import METHODS, VARIABLES, chosen
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.summary import lines_by_noise, markdown
-from lib.core.config import load_config, parse_overrides
-from lib.core.errors import InputError
-from lib.dataset.noise import parse_noise
+from lib.config.loader import load_config, parse_overrides
+from lib.label_noise.corruptions import parse_noise
+from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]

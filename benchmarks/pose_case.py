@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 from easydict import EasyDict
 
-from lib.core.batches import as_batch, as_source_batch
-from lib.core.config import load_config
-from lib.core.state import State, build_state
-from lib.dataset.joints import Sample
+from lib.config.loader import load_config
+from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import flip_permutation, network_joints
+from lib.ignoring.bilevel_step import Options, Record, Weighting, training_step
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Options, Record, Weighting, training_step
+from lib.training.batches import as_batch, as_source_batch
+from lib.training.state import State, build_state
 from lib.utils.distributed import ALONE, Group
 
 CONFIG = Path(__file__).resolve().parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"

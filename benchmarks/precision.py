@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.ignoring.step import Record, Weighting
+from lib.ignoring.bilevel_step import Record, Weighting
 
 VARIANTS = {
     "float32": {},

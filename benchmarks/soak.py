@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, write_numbers
-from lib.dataset.people import make_people
+from lib.synthetic.generate import make_people
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = 20

@@ -3,7 +3,7 @@
     python benchmarks/step.py --json output/step.json --repeat 5
 
 ResNet-50, 256x192, 8 people in each batch, Adam. ``unrolled`` is ours2 with second-order graphs through
-the look-ahead, as the original does it (benchmarks/unrolled.py). ``ours2_every4`` is the mean of 4 steps of
+the look-ahead, as the original does it (tests/reference/unrolled.py). ``ours2_every4`` is the mean of 4 steps of
 which one has a hypergradient. ``baseline2_usual`` has both batches in one graph and one backward pass, as such
 training is usually written; baseline2 here goes through one after the other: the same gradient, half the
 activations. Memory is that of fresh processes, at most.
@@ -17,9 +17,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import unrolled
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.timing import benchmark_parser, median_times, peak_memory, print_peak_memory, write_numbers
+from tests.reference import unrolled
 
 EVERY = 4
 

@@ -10,8 +10,8 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.errors import InputError
 from lib.report.results import MEASURES, columns_of, groups_of, measure_of, read_results, rows_of
+from lib.utils.errors import InputError
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

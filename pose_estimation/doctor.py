@@ -13,11 +13,11 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core import command as shared
-from lib.core.errors import InputError
-from lib.core.folders import Folders
+from lib.cli import arguments as shared
+from lib.config.run_paths import Folders
 from lib.doctor.examine import examine
 from lib.doctor.findings import Examination
+from lib.utils.errors import InputError
 
 DEFAULT_MODE = "ours2"
 

@@ -18,16 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.core.command import add_model_arguments, run_command, trained_of
-from lib.core.errors import InputError
+from lib.cli.arguments import run_command
+from lib.cli.model_arguments import add_model_arguments, trained_of
 from lib.dataset.annotations import padded_crops
-from lib.dataset.people_drawing import draw_picture
-from lib.dataset.people_look import ROUGH
 from lib.models.export import TOLERANCE, can_run, describe, expect_ending, export, largest_difference
 from lib.models.trained import TrainedPose
 from lib.predict.people import whole_pictures
 from lib.predict.poses import person_crop
 from lib.predict.sources import Frame, Source, find_sources, read_frames
+from lib.synthetic.appearance import ROUGH
+from lib.synthetic.drawing import draw_picture
+from lib.utils.errors import InputError
 from lib.utils.files import path_atomically
 
 CROPS = 4  # to check with

@@ -17,13 +17,13 @@ import numpy as np
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core import command as shared
-from lib.core.data import source_of_run
-from lib.core.errors import InputError
-from lib.core.layouts import annotation_files, in_coco_layout
+from lib.cli import arguments as shared
 from lib.dataset.annotations import Annotations, read_json
-from lib.ignoring.export import cleaned, ignored
-from lib.ignoring.ledger import read_ledger
+from lib.dataset.layouts import annotation_files, in_coco_layout
+from lib.ignoring.cleaned_annotations import cleaned, ignored
+from lib.ignoring.weight_table import read_ledger
+from lib.label_noise.source import source_of_run
+from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 

@@ -12,8 +12,8 @@ if not __package__:  # run as a file of a checkout
 import torch
 import torchvision
 
-from lib.core.errors import InputError
-from lib.models.weights import IMAGENET_FOLDER
+from lib.models.pretrained import IMAGENET_FOLDER
+from lib.utils.errors import InputError
 
 DEPTHS = (18, 34, 50, 101, 152)  # of torchvision's ResNets
 

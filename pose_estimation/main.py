@@ -16,13 +16,13 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core import command as shared
-from lib.core.data import build_data
-from lib.core.folders import Folders
-from lib.core.launch import run_together, start_on_gpus
-from lib.core.profiling import profile
-from lib.core.training import train
-from lib.utils.boards import import_wandb
+from lib.cli import arguments as shared
+from lib.cli.launch import run_together, start_on_gpus
+from lib.config.run_paths import Folders
+from lib.tracking.boards import import_wandb
+from lib.training.data import build_data
+from lib.training.profiling import profile
+from lib.training.trainer import train
 from lib.utils.distributed import Group
 
 FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} | shared.FLAGS

@@ -8,9 +8,9 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.errors import InputError
-from lib.dataset.noise import NOISE_KINDS
-from lib.dataset.people import describe, make_people
+from lib.label_noise.corruptions import NOISE_KINDS
+from lib.synthetic.generate import describe, make_people
+from lib.utils.errors import InputError
 
 
 def parse_arguments(arguments=None) -> argparse.Namespace:

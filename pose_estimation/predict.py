@@ -18,15 +18,9 @@ if not __package__:  # run as a file of a checkout
 
 import torch
 
-from lib.core.command import (
-    add_model_arguments,
-    add_terminal_flags,
-    run_command,
-    show_on_terminal,
-    trained_of,
-)
-from lib.core.config import settings
-from lib.core.errors import InputError, PartlyDoneError
+from lib.cli.arguments import add_terminal_flags, run_command, show_on_terminal
+from lib.cli.model_arguments import add_model_arguments, trained_of
+from lib.config.loader import settings
 from lib.predict.detector import DETECTORS, Detector
 from lib.predict.people import BoxesFile, FindPeople, GivenBoxes, People, parse_box, whole_pictures
 from lib.predict.poses import PoseEstimator, estimate_poses
@@ -34,6 +28,7 @@ from lib.predict.progress import Progress
 from lib.predict.sources import Source, count_frames, find_sources, read_frames
 from lib.predict.writing import open_predictions
 from lib.utils.device import pick_device
+from lib.utils.errors import InputError, PartlyDoneError
 from lib.utils.log import LOG
 
 

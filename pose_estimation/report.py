@@ -10,7 +10,7 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.command import run_command
+from lib.cli.arguments import run_command
 from lib.report.page import write_report
 
 

@@ -16,13 +16,13 @@ import numpy as np
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.command import run_command
-from lib.core.data import source_of_run
-from lib.core.errors import InputError
-from lib.dataset.label_drawing import CELL, draw_keypoint
-from lib.ignoring.ledger import read_ledger
+from lib.cli.arguments import run_command
+from lib.ignoring.weight_table import read_ledger
+from lib.label_noise.source import source_of_run
 from lib.report.gallery import lowest
-from lib.utils.pictures import contact_sheet
+from lib.utils.errors import InputError
+from lib.visualization.labels import CELL, draw_keypoint
+from lib.visualization.skeletons import contact_sheet
 
 
 def write_below(drawing: np.ndarray, text: str) -> None:

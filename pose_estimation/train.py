@@ -11,13 +11,13 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core.command import add_terminal_flags, configuration, settings_parser, show_on_terminal
-from lib.core.data import build_single_data
-from lib.core.folders import Folders
-from lib.core.launch import run_together, start_on_gpus
-from lib.core.training import train
+from lib.cli.arguments import add_terminal_flags, configuration, settings_parser, show_on_terminal
+from lib.cli.launch import run_together, start_on_gpus
+from lib.config.run_paths import Folders
 from lib.ignoring.modes import Mode, Source
-from lib.utils.boards import import_wandb
+from lib.tracking.boards import import_wandb
+from lib.training.data import build_single_data
+from lib.training.trainer import train
 from lib.utils.distributed import Group
 
 ALONE = Mode("train", "one data set", Source.NO, Source.NO)

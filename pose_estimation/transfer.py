@@ -20,14 +20,14 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.core import command as shared
-from lib.core.config import load_config
-from lib.core.cost import forwards_of_step, training_cost
-from lib.core.errors import InputError
-from lib.core.folders import Folders
-from lib.core.schedule import phases
+from lib.cli import arguments as shared
+from lib.config.loader import load_config
+from lib.config.run_paths import Folders
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS, read_results
+from lib.training.cost import forwards_of_step, training_cost
+from lib.training.phases import phases
+from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]

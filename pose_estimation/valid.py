@@ -15,20 +15,20 @@ if not __package__:  # run as a file of a checkout
 
 from easydict import EasyDict
 
-from lib.core.coco_evaluation import format_table
-from lib.core.command import add_terminal_flags, configuration, settings_parser, show_on_terminal
-from lib.core.data import evaluation_set
-from lib.core.errors import InputError
-from lib.core.evaluation_sets import evaluate, score_predictions
-from lib.core.folders import Folders
-from lib.core.inference import inference_options
-from lib.core.launch import run_together, start_on_gpus
-from lib.core.layouts import FORMAT, joints_of_network
-from lib.core.results import write_results
+from lib.cli.arguments import add_terminal_flags, configuration, settings_parser, show_on_terminal
+from lib.cli.launch import run_together, start_on_gpus
+from lib.config.run_paths import Folders
+from lib.dataset.layouts import FORMAT, joints_of_network
+from lib.evaluation.build import evaluation_set
+from lib.evaluation.coco import format_table
+from lib.evaluation.evaluators import evaluate, score_predictions
+from lib.evaluation.inference import inference_options
 from lib.models.pose_resnet import build_pose_resnet
-from lib.models.weights import load_weights, read_state_dict
+from lib.models.pretrained import load_weights, read_state_dict
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import Group
+from lib.utils.errors import InputError
+from lib.utils.json_files import write_results
 from lib.utils.log import close_log, open_log
 
 FLAGS = {"gpus": "GPUS", "workers": "WORKERS", "save_dir": "OUTPUT_DIR", "model-file": "TEST.MODEL_FILE"}

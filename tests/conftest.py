@@ -4,9 +4,9 @@ import cv2
 import pytest
 import torch
 
-from tests.oracle.processes import in_processes
-from tests.oracle.small_run import make_data, write_config
-from tests.oracle.together import everything
+from tests.factories.small_run import make_data, write_config
+from tests.harness.processes import in_processes
+from tests.harness.together import everything
 
 # The suite shares a small machine; one thread is also what makes sums repeat to the last bit.
 torch.set_num_threads(1)
@@ -20,7 +20,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def together(tmp_path_factory, data):
-    """{2, 3: [what everything() of tests.oracle.together found in each of so many processes]}."""
+    """{2, 3: [what everything() of tests.harness.together found in each of so many processes]}."""
     return in_processes(partial(everything, data), (3, 2), tmp_path_factory.mktemp("together"))
 
 

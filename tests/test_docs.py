@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.core.settings_page import page
-from tests.oracle.tiny_world import make_world
+from lib.config.settings_page import page
+from tests.factories.tiny_world import make_world
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,7 +23,7 @@ EXCUSED = {
     "cd lib && make": "builds what the tests use",
     "tensorboard": "not among the requirements",
     "pytest": "tests",
-    "python pose_estimation/fetch_weights.py": "downloads: tests/models/test_weights.py",
+    "python pose_estimation/fetch_weights.py": "downloads: tests/models/test_pretrained.py",
     "python pose_estimation/transfer.py": "days: tests/pose_estimation/test_transfer.py",
     "python benchmarks/modes.py --modes": "minutes to hours: tests/benchmarks/test_modes.py",
     "python benchmarks/all.py": "an hour: tests/benchmarks/test_all.py",
@@ -34,7 +34,7 @@ EXCUSED = {
     "python benchmarks/nms.py": "minutes: tests/benchmarks/test_all.py, smaller",
     "python benchmarks/growth.py": "minutes: tests/benchmarks/test_growth.py",
     "python benchmarks/soak.py": "twenty minutes; tests/benchmarks runs none that long",
-    "python benchmarks/communication.py": "minutes: tests/core/test_communication.py",
+    "python benchmarks/communication.py": "minutes: tests/benchmarks/test_traffic.py",
 }
 # What runs leave that other pages' commands read.
 FIRST = [

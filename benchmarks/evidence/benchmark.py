@@ -13,8 +13,8 @@ from benchmarks.evidence.jobs import draw, run_job
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.trial import RESERVED
-from lib.core.config import load_config
-from lib.core.errors import InputError
+from lib.config.loader import load_config
+from lib.utils.errors import InputError
 
 Rows = list[dict]
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import yaml
 
 from benchmarks.evidence.methods import METHODS
-from lib.core.errors import InputError
 from lib.dataset.annotations import read_json
+from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 IDENTITY = ("method", "variables", "noise", "share", "seed", "settings")

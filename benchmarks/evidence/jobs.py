@@ -12,7 +12,7 @@ from benchmarks.evidence.cases import Job, People, digest
 from benchmarks.evidence.methods import METHODS, settings_of
 from benchmarks.evidence.trial import Trial
 from benchmarks.timing import processor
-from lib.dataset.people import make_people
+from lib.synthetic.generate import make_people
 
 
 def run_job(job: Job) -> list[dict]:

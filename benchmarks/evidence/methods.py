@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from benchmarks.evidence import recipes
-from lib.core.errors import InputError
-from lib.core.schema import SCHEMA
+from lib.config.schema import SCHEMA
 from lib.ignoring.modes import MODES, Mode, Source
+from lib.utils.errors import InputError
 
 VARIABLES = SCHEMA["LBI"]["VARIABLES"].choices
 # The original's: everything anew for each batch, both models side by side, through Adam's own step.

@@ -8,15 +8,16 @@ import torch
 from easydict import EasyDict
 from torch import nn
 
-from lib.core.data import Data
-from lib.core.evaluation import head_sizes_from_scales, normalised_errors
-from lib.core.inference import inference_options, predict
-from lib.core.loss import keypoint_losses
-from lib.core.state import EMPTY_SHARE
 from lib.dataset.annotations import PADDING, Annotations
-from lib.dataset.joints import KeypointDataset
+from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.loader import evaluation_batches
+from lib.dataset.mpii_truth import head_sizes_from_scales
+from lib.evaluation.inference import inference_options, predict
+from lib.evaluation.pck import normalised_errors
+from lib.models.loss import keypoint_losses
 from lib.models.pose_resnet import build_pose_resnet
+from lib.training.data import Data
+from lib.training.state import EMPTY_SHARE
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
 

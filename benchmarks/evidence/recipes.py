@@ -12,7 +12,7 @@ from benchmarks.evidence.ranking import (
     without_largest,
 )
 from benchmarks.evidence.trial import Trained, Trial
-from lib.ignoring.ledger import auroc
+from lib.ignoring.weight_table import auroc
 
 RANKING_GAMMA = 1.0  # the source as strong as the target, for a loss that has seen enough of the source
 RETRAIN_BELOW = 0.5  # where LBI.RETRAIN doesn't say

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from easydict import EasyDict
 
-from lib.core.config import load_config
-from lib.core.data import Data, build_data
-from lib.core.folders import Folders
-from lib.core.training import train
+from lib.config.loader import load_config
+from lib.config.run_paths import Folders
 from lib.ignoring.modes import MODES
+from lib.training.data import Data, build_data
+from lib.training.trainer import train
 
 NEVER = 10**9
 # Nothing is validated or reported between: runs side by side have one thread each.

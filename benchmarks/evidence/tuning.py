@@ -8,8 +8,8 @@ from statistics import mean
 
 from benchmarks.evidence.cases import Case, row_key
 from benchmarks.evidence.methods import METHODS, Method
-from lib.core.errors import InputError
 from lib.dataset.annotations import read_json
+from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 GAMMAS, LAMBDAS = (1.0, 0.3, 0.1), (0.0001, 0.001, 0.01)

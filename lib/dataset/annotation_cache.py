@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
+from lib.dataset.images import PictureFolder
 from lib.dataset.keypoints import JointMapping
-from lib.dataset.pictures import PictureFolder
+from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 from lib.utils.log import LOG
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from lib.core.errors import InputError
 from lib.dataset.crop import fit_aspect
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
+from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
 PADDING = 1.25  # a crop is this much larger than the person's box (SimpleBaseline)

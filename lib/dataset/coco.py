@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import (
     Annotations,
     column,
@@ -18,9 +17,10 @@ from lib.dataset.annotations import (
     whole_column,
     without_garbage_collection,
 )
+from lib.dataset.images import PictureFolder
 from lib.dataset.keypoints import COCO_KEYPOINTS, JointMapping, joint_mapping
 from lib.dataset.packed_strings import PackedStrings
-from lib.dataset.pictures import PictureFolder
+from lib.utils.errors import InputError
 
 PERSON = 1  # the category's number
 FLAT = (3 * len(COCO_KEYPOINTS),)  # shape of a person's keypoints: x, y and visibility (or score) in turn

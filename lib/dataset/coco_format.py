@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.core.errors import InputError, shown
 from lib.dataset.annotations import read_json
+from lib.utils.errors import InputError, shown
 
 
 @dataclass(frozen=True)

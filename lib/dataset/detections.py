@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import (
     Annotations,
     by_image,
@@ -17,10 +16,11 @@ from lib.dataset.annotations import (
     without_garbage_collection,
 )
 from lib.dataset.coco import PERSON, annotation_file, picture_folder, read_coco_file
+from lib.dataset.images import PictureFolder
 from lib.dataset.keypoints import joint_mapping
 from lib.dataset.packed_strings import PackedStrings
-from lib.dataset.pictures import PictureFolder
 from lib.nms.nms import box_nms
+from lib.utils.errors import InputError
 
 
 @dataclass(frozen=True)

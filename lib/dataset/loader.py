@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
-from lib.dataset.joints import KeypointDataset, Sample
+from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.utils.distributed import ALONE, Group
+from lib.utils.errors import InputError
 from lib.utils.stopping import leave_stopping_to_parent
 
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.core.errors import InputError
-from lib.core.evaluation import head_sizes_from_scales, read_mpii_truth
 from lib.dataset.annotations import (
     PADDING,
     Annotations,
@@ -14,9 +12,11 @@ from lib.dataset.annotations import (
     read_json,
     without_garbage_collection,
 )
+from lib.dataset.images import PictureFolder
 from lib.dataset.keypoints import MPII_KEYPOINTS, JointMapping, joint_mapping
+from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_truth
 from lib.dataset.packed_strings import PackedStrings
-from lib.dataset.pictures import PictureFolder
+from lib.utils.errors import InputError
 
 # The parts that the target's training set is cut into: (file, is it the validation part).
 SPLITS = {"train_finetune": ("train", False), "train_validate": ("train", True)}

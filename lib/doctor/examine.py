@@ -5,20 +5,20 @@ from pathlib import Path
 import torch
 from easydict import EasyDict
 
-from lib.core.data import build_codec
-from lib.core.errors import InputError
-from lib.core.folders import Folders
+from lib.config.run_paths import Folders
+from lib.dataset.build import build_codec
 from lib.dataset.keypoints import flip_permutation
 from lib.doctor.findings import Examination, Finding, Section, error, ok
-from lib.doctor.joints import check_joints
+from lib.doctor.images import check_pictures, check_scale
+from lib.doctor.joint_mapping import check_joints
 from lib.doctor.labels import check_boxes, check_labels
 from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_weights
-from lib.doctor.pictures import check_pictures, check_scale
 from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_pictures
 from lib.doctor.sheet import NAME, write_sheet
-from lib.doctor.steps import try_steps
+from lib.doctor.trial_steps import try_steps
 from lib.ignoring.modes import Mode
 from lib.utils.device import set_up_backends
+from lib.utils.errors import InputError
 
 CPU = torch.device("cpu")
 

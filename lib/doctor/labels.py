@@ -3,9 +3,9 @@
 import numpy as np
 from easydict import EasyDict
 
-from lib.core.layouts import annotation_files, category_of, in_coco_layout
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import COCOFile, read_coco_file
+from lib.dataset.layouts import annotation_files, category_of, in_coco_layout
 from lib.doctor.findings import Finding, ok, warning
 
 TOLERANCE = 1.0  # pixels that a box or joint may lie beyond its picture: half the world counts from 1

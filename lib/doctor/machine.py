@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from easydict import EasyDict
 
-from lib.core.errors import InputError
-from lib.core.state import State, build_state
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.ignoring.modes import Mode
-from lib.models.weights import imagenet_weights_path
+from lib.models.pretrained import imagenet_weights_path
+from lib.training.state import State, build_state
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
+from lib.utils.errors import InputError
 
 GIB = 2**30
 CHECKPOINTS = 3  # the last, the best, and the one that is being written

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from easydict import EasyDict
 
-from lib.core.data import Data, build_codec, build_data, evaluation_set, read_people, read_source
-from lib.core.errors import InputError
-from lib.core.layouts import FORMAT, annotation_files, called
 from lib.dataset.annotations import Annotations
-from lib.dataset.joints import KeypointDataset
+from lib.dataset.build import build_codec, read_people
+from lib.dataset.keypoint_dataset import KeypointDataset
+from lib.dataset.layouts import FORMAT, annotation_files, called
 from lib.doctor.findings import Finding, error, ok, warning
+from lib.evaluation.build import evaluation_set
+from lib.label_noise.source import read_source
+from lib.training.data import Data, build_data
+from lib.utils.errors import InputError
 
 FEW = 20  # people in V: fewer say little of what helps
 ROLES = ("source", "target T", "validation V", "test")

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import torch
 
-from lib.dataset.joints import KeypointDataset
+from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.doctor.findings import Finding, error, ok
 from lib.utils.files import write_atomically
-from lib.utils.pictures import sample_sheet
+from lib.visualization.skeletons import sample_sheet
 
 SHOWN = 8  # samples of each set
 BAR = 28  # pixels of the line above them

@@ -38,7 +38,7 @@ def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) 
     """The losses l [N, J], with their graph, and < direction, grad l_ij > [N, J] without one, of own samples.
 
     BatchNorm's running statistics follow the batch as in any forward pass. A network that
-    lib.ignoring.tangent does not know costs another forward pass, beside torch's own forward mode.
+    lib.ignoring.forward_mode does not know costs another forward pass, beside torch's own forward mode.
     """
     if learner.has_nobody_of(batch):
         losses = learner.losses(batch)

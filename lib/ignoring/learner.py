@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-from lib.ignoring.clipping import clipped
-from lib.ignoring.lookahead import LookAhead, look_ahead
-from lib.ignoring.shared_batchnorm import SharedBatchNorm2d
-from lib.ignoring.tangent import TangentPass, tangent_pass
+from lib.ignoring.forward_mode import TangentPass, tangent_pass
+from lib.ignoring.lookahead import LookAhead, clipped, look_ahead
+from lib.ignoring.sync_batchnorm import SharedBatchNorm2d
 from lib.utils.distributed import ALONE, Group
 from lib.utils.profile import profiled
 
@@ -62,7 +61,7 @@ class Learner:
 
     @cached_property
     def tangent_pass(self) -> TangentPass | None:
-        """None for a network that lib.ignoring.tangent has no rules for."""
+        """None for a network that lib.ignoring.forward_mode has no rules for."""
         return tangent_pass(self.model)
 
     @profiled("forward")

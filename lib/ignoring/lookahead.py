@@ -144,3 +144,11 @@ def norm(tensors: list[Tensor]) -> float:
     """Euclidean norm of a list of tensors, summed in double precision."""
     norms = torch.stack([n.double() for n in torch._foreach_norm(tensors)])
     return math.sqrt(float(norms.square().sum()))
+
+
+def clipped(gradient: list[Tensor], limit: float) -> tuple[list[Tensor], float]:
+    """``gradient``, shortened to the Euclidean norm ``limit`` where it is longer (0: never), and the factor."""
+    length = norm(gradient) if limit else 0.0
+    if not length > limit:
+        return gradient, 1.0
+    return list(torch._foreach_mul(gradient, limit / length)), limit / length

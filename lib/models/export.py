@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import PADDING
-from lib.dataset.joints import IMAGENET_MEAN, IMAGENET_STD
+from lib.dataset.keypoint_dataset import IMAGENET_MEAN, IMAGENET_STD
 from lib.dataset.keypoints import flip_permutation
 from lib.models.trained import TrainedPose
+from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 
 TOLERANCE = 1e-4  # see `largest_difference`

@@ -6,7 +6,7 @@ Parameters are named as in the published checkpoints, and those of the backbone 
 
 from torch import Tensor, nn
 
-from lib.core.errors import InputError
+from lib.utils.errors import InputError
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:

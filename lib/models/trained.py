@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib.core.config import kept_settings
-from lib.core.errors import InputError
-from lib.core.heatmap import HeatmapCodec
+from lib.config.loader import kept_settings
+from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoints import SHARED_KEYPOINTS, network_joints
 from lib.models.pose_resnet import RESNETS, Bottleneck, PoseResNet
-from lib.models.weights import load_weights, read_weights_file, state_dict_of
+from lib.models.pretrained import load_weights, read_weights_file, state_dict_of
+from lib.utils.errors import InputError
 
 STRIDE = 32  # input pixels per pixel of the ResNet's last features
 KEPT = ("MODEL.IMAGE_SIZE", "MODEL.STYLE", "MODEL.EXTRA.SIGMA", "DATASET.COLOR_RGB", "TEST.SHIFT_HEATMAP")
@@ -24,7 +24,7 @@ class TrainedPose:
     """network: in evaluation mode, on the CPU.   joints: what each of its heatmaps stands for.
 
     codec: sizes of its input and heatmaps.   color_rgb: false where it was trained on BGR.
-    shift_heatmap: see `lib.core.inference.mirrored`.   notes: what was found, and where each choice came from.
+    shift_heatmap: see `lib.evaluation.inference.mirrored`.   notes: what was found, and where each choice came from.
     """
 
     network: PoseResNet

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
-from lib.core.errors import InputError
+from lib.utils.errors import InputError
 
 # In the order of COCO's 17 keypoints (https://cocodataset.org/#keypoints-eval).
 COCO_SIGMAS = (

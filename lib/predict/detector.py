@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 import torchvision
 
-from lib.core.errors import InputError
 from lib.dataset.coco import PERSON
 from lib.predict.people import People
 from lib.predict.sources import Frame
+from lib.utils.errors import InputError
 
 DETECTORS = (
     "fasterrcnn_resnet50_fpn",

@@ -5,7 +5,7 @@ import numpy as np
 
 from lib.dataset.keypoints import limbs
 from lib.predict.poses import Poses
-from lib.utils.pictures import SIDE_COLOURS, joint_colour, limb_colour
+from lib.visualization.skeletons import SIDE_COLOURS, joint_colour, limb_colour
 
 SURE = 0.7  # a heatmap's peak from which a joint is drawn fully opaque
 FAINT = 0.1  # opacity below which nothing is drawn: such joints are mostly not in the picture

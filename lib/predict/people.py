@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import read_json
 from lib.dataset.detections import best_boxes, checked_box, each_detected_person
 from lib.predict.sources import Frame, Source
+from lib.utils.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.core.errors import InputError
-from lib.core.heatmap import to_image
-from lib.core.inference import estimate_heatmaps
 from lib.dataset.annotations import padded_crops
 from lib.dataset.crop import crop_matrix
-from lib.dataset.joints import normalise
+from lib.dataset.heatmap import to_image
+from lib.dataset.keypoint_dataset import normalise
 from lib.dataset.keypoints import flip_permutation
+from lib.evaluation.inference import estimate_heatmaps
 from lib.models.trained import TrainedPose
 from lib.predict.people import FindPeople, People
 from lib.predict.sources import Frame
+from lib.utils.errors import InputError
 
 READ_AT_ONCE = 8  # pictures
 # What a window of pictures may hold, so that people are rare or pictures huge without filling the memory.

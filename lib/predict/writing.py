@@ -10,12 +10,12 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from lib.core.coco_evaluation import coco_results
-from lib.core.config import settings
-from lib.core.errors import InputError
+from lib.config.loader import settings
+from lib.evaluation.coco import coco_results
 from lib.predict.drawing import draw_people
 from lib.predict.poses import Poses
 from lib.predict.sources import PICTURES, Frame, Source
+from lib.utils.errors import InputError
 from lib.utils.files import open_atomically, path_atomically, write_atomically
 
 RESULTS, PREDICTIONS, DRAWN = "keypoints_results.json", "predictions.jsonl", "drawn"

@@ -4,8 +4,8 @@ from functools import reduce
 
 from easydict import EasyDict
 
-from lib.core.config import settings
-from lib.ignoring.ledger import auroc
+from lib.config.loader import settings
+from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
 from lib.report.learned import Learned, Named, name_all
 from lib.report.markup import Markup, element

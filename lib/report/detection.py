@@ -25,7 +25,7 @@ def thresholds(weights: np.ndarray, wrong: np.ndarray) -> Thresholds:
 def roc_curve(weights: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share of the right labels flagged, and share of the wrong ones, from (0, 0) to (1, 1).
 
-    Its area is ``lib.ignoring.ledger.auroc``. Needs labels of both kinds.
+    Its area is ``lib.ignoring.weight_table.auroc``. Needs labels of both kinds.
     """
     flagged, found = thresholds(weights, wrong)
     right = flagged - found

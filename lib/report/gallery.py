@@ -5,12 +5,12 @@ import base64
 import cv2
 import numpy as np
 
-from lib.dataset.label_drawing import LABEL, PREDICTED, RIGHT, draw_keypoint
 from lib.report.learned import Learned
 from lib.report.markup import Markup, element, join
 from lib.report.parts import counted, paragraph, section, spoken
 from lib.report.predictions import BEST, predict_people
 from lib.report.runs import Run
+from lib.visualization.labels import LABEL, PREDICTED, RIGHT, draw_keypoint
 
 LARGEST_JPEG = 24_000  # bytes; a photograph of this size in the first quality has some 12,000
 QUALITIES = (80, 60, 40, 20)

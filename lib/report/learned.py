@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from easydict import EasyDict
 
-from lib.core.data import source_of_run
-from lib.core.errors import InputError
-from lib.core.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
 from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.truth import Truth
-from lib.ignoring.ledger import read_whole_ledger
+from lib.dataset.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
+from lib.ignoring.weight_table import read_whole_ledger
+from lib.label_noise.source import source_of_run
+from lib.label_noise.truth import Truth
 from lib.report.runs import Run
+from lib.utils.errors import InputError
 
 MODEL_OF = {"A": "source", "B": "target"}  # whose loss the weights of a place are in
 

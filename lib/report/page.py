@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from lib.core.errors import InputError
 from lib.report.comparison import comparison
 from lib.report.learned import read_learned
 from lib.report.markup import Markup, element
 from lib.report.runs import read_runs
 from lib.report.single import single_report
 from lib.report.style import STYLE
+from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 MOST_GALLERY_ROWS = 6  # with LARGEST_JPEG keeps a page of four galleries (two sets of weights) below 5 MB

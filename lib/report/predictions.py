@@ -3,15 +3,15 @@
 import numpy as np
 import torch
 
-from lib.core.data import build_codec
-from lib.core.errors import InputError
-from lib.core.inference import InferenceOptions, predict
 from lib.dataset.annotations import Annotations
-from lib.dataset.joints import KeypointDataset
-from lib.dataset.pictures import read_picture
+from lib.dataset.build import build_codec
+from lib.dataset.images import read_picture
+from lib.dataset.keypoint_dataset import KeypointDataset
+from lib.evaluation.inference import InferenceOptions, predict
 from lib.models.pose_resnet import build_pose_resnet
 from lib.report.runs import Run
 from lib.utils.checkpoint import load_checkpoint
+from lib.utils.errors import InputError
 
 BEST = "best.pth"
 AT_ONCE = 32  # people in a batch

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import LARGEST, read_json
+from lib.utils.errors import InputError
 
 # What a number of each measure says; the first that a run has is the one that it is judged by.
 MEASURES = {"PCKh": "PCKh@0.5", "PCK": "PCK@0.1 of the box"}

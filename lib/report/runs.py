@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from easydict import EasyDict
 
-from lib.core.config import load_config
-from lib.core.errors import InputError
+from lib.config.loader import load_config
 from lib.ignoring.modes import MODES
 from lib.report.results import read_results
-from lib.utils.metrics import BINS
+from lib.tracking.metrics import BINS
+from lib.utils.errors import InputError
 
 LARGEST = 1e300  # of a recorded value
 MOST_POINTS = 200  # of a curve: more cannot be told apart on the page, and only make it larger

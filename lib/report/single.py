@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.ignoring.ledger import auroc
+from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
 from lib.report.gallery import gallery_section
 from lib.report.learned import Learned, name_all

@@ -19,7 +19,7 @@ from lib.report.markup import Markup, element
 from lib.report.parts import figure, figures, paragraph, spoken
 from lib.report.runs import Run
 from lib.report.tables import by_joint
-from lib.utils.metrics import BINS
+from lib.tracking.metrics import BINS
 
 MOST_COLUMNS = 60  # of the histogram over training
 

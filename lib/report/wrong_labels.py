@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.ignoring.ledger import auroc
+from lib.ignoring.weight_table import auroc
 from lib.report.charts import Series, line_chart
 from lib.report.colours import series_style
 from lib.report.detection import precision_curve, roc_curve, wrong_among_most_ignored

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lib.core.errors import InputError, one_line
+from lib.utils.errors import InputError, one_line
 from lib.utils.files import open_atomically
 from lib.utils.log import LOG
 

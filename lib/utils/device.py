@@ -2,7 +2,7 @@
 
 import torch
 
-from lib.core.errors import InputError
+from lib.utils.errors import InputError
 
 
 def cuda_numbers(name: str, gpus: str) -> list[int]:

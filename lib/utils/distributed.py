@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from lib.core.errors import InputError, ProcessLostError, one_line
+from lib.utils.errors import InputError, ProcessLostError, one_line
 from lib.utils.profile import profiled
 
 PATIENCE = timedelta(minutes=10)  # for another process, say one that reads annotations for all
@@ -29,7 +29,7 @@ class Group:
     """Process ``rank`` of ``size``; number ``place[0]`` of the ``place[1]`` on its machine.
 
     Alone, every method gives back what it was given, at no cost. ``messages`` and ``sent`` count what
-    goes to the others, by kind: messages, and bytes of their content (see lib/core/communication.py).
+    goes to the others, by kind: messages, and bytes of their content (see benchmarks/traffic.py).
     Every method that needs the others raises ProcessLostError where one is gone.
     """
 

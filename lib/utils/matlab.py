@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.core.errors import InputError
+from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
 HEADER = 128

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.all import BENCHMARKS, HERE, chosen, main, markdown, run
 from benchmarks.tables import tables
-from lib.core.errors import InputError
+from lib.utils.errors import InputError
 
 MACHINE = {"processor": "an abacus", "threads": 1}
 SCRIPT = """\

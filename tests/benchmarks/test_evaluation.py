@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation import CODEC, People, check_agreement, coco_annotations, in_one_sweep, measure_ap
-from lib.core.heatmap import to_image
-from tests.oracle import plain_evaluation
+from lib.dataset.heatmap import to_image
+from tests.reference import plain_evaluation
 
 
 def test_the_evaluation_finds_what_the_plain_loop_finds():

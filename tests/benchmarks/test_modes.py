@@ -20,9 +20,9 @@ from benchmarks.evidence.plot import plot
 from benchmarks.evidence.ranking import near_labels, standardised, without_largest
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.summary import interval, lines_by_noise, markdown, paired
-from lib.dataset.people import make_people
-from lib.ignoring.ledger import auroc
-from tests.oracle.small_run import write_config
+from lib.ignoring.weight_table import auroc
+from lib.synthetic.generate import make_people
+from tests.factories.small_run import write_config
 
 SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15, "test_people": 8}
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import lib.dataset.annotation_cache as cache_module
-from lib.core.errors import InputError
 from lib.dataset.annotation_cache import Reading, read_once
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import annotation_file, picture_folder, read_coco
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
-from tests.oracle.data_sets import coco_image, coco_person, write_coco, write_picture
+from lib.utils.errors import InputError
+from tests.factories.data_sets import coco_image, coco_person, write_coco, write_picture
 
 SET = "train2017"
 

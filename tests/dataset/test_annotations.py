@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import (
     Annotations,
     column,
@@ -19,7 +18,8 @@ from lib.dataset.annotations import (
     whole_number,
 )
 from lib.dataset.keypoints import joint_mapping
-from tests.oracle.data_sets import NASTY_VALUES
+from lib.utils.errors import InputError
+from tests.factories.data_sets import NASTY_VALUES
 
 
 def people(count, pictures, seed, bounds=True):

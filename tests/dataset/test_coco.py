@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.core.errors import InputError
 from lib.dataset.coco import annotation_file, read_coco
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
-from tests.oracle.data_sets import NASTY_VALUES, coco_image, coco_person, write_coco, write_json
+from lib.utils.errors import InputError
+from tests.factories.data_sets import NASTY_VALUES, coco_image, coco_person, write_coco, write_json
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "coco"
 needs_coco = pytest.mark.skipif(not DATA.is_dir(), reason=f"no COCO sample in {DATA}")

@@ -9,11 +9,12 @@ import pytest
 
 import lib.dataset.annotation_cache
 import lib.dataset.coco
-from lib.core.config import load_config
-from lib.core.data import build_codec, build_data, read_people
-from lib.core.errors import InputError
+from lib.config.loader import load_config
+from lib.dataset.build import build_codec, read_people
 from lib.dataset.coco_format import read_category
-from tests.oracle.excavators import JOINTS, SOURCE_JOINTS, make_excavators
+from lib.training.data import build_data
+from lib.utils.errors import InputError
+from tests.factories.excavators import JOINTS, SOURCE_JOINTS, make_excavators
 
 CONFIG = "experiments/custom/excavator.yaml"
 

@@ -5,8 +5,8 @@ from lib.dataset.coco import read_coco
 from lib.dataset.crop import apply_matrix, crop_matrix, fit_aspect
 from lib.dataset.keypoints import SHARED_KEYPOINTS
 from lib.dataset.mpii import read_mpii
-from tests.oracle.data_sets import coco_image, coco_person, mpii_person, write_coco, write_mpii
-from tests.oracle.simple_baseline import three_point_matrix
+from tests.factories.data_sets import coco_image, coco_person, mpii_person, write_coco, write_mpii
+from tests.reference.simple_baseline import three_point_matrix
 
 CROPS = [
     ((100.0, 80.0), (60.0, 80.0), (192, 256), 0.0),

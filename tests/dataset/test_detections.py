@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.core.errors import InputError
-from lib.core.heatmap import HeatmapCodec
 from lib.dataset.detections import read_detections
-from lib.dataset.joints import KeypointDataset
+from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
-from tests.oracle.data_sets import NASTY_VALUES, coco_image, write_coco, write_json
+from lib.utils.errors import InputError
+from tests.factories.data_sets import NASTY_VALUES, coco_image, write_coco, write_json
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "coco"
 DETECTIONS = DATA / "person_detection_results" / "COCO_val2017_detections_AP_H_56_person.json"

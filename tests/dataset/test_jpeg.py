@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.dataset.images import REDUCED, read_picture
 from lib.dataset.jpeg import upper_part
-from lib.dataset.pictures import REDUCED, read_picture
-from tests.oracle.data_sets import smooth_picture
+from tests.factories.data_sets import smooth_picture
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SAMPLINGS = ("411", "420", "422", "440", "444")

@@ -12,7 +12,7 @@ from lib.dataset.keypoints import (
     one_sided,
     side_of,
 )
-from tests.oracle.simple_baseline import left_right_pairs
+from tests.reference.simple_baseline import left_right_pairs
 
 # SimpleBaseline's flip pairs of the two data sets.
 COCO_PAIRS = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10], [11, 12], [13, 14], [15, 16]]

@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, default_collate
 
-from lib.core.errors import InputError
-from lib.core.heatmap import HeatmapCodec
 from lib.dataset.coco import read_coco
-from lib.dataset.joints import Augmentation, KeypointDataset
+from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.loader import (
     EndlessBatches,
@@ -20,7 +19,8 @@ from lib.dataset.loader import (
     training_batches,
 )
 from lib.utils.distributed import Group
-from tests.oracle.data_sets import coco_image, coco_person, write_coco
+from lib.utils.errors import InputError
+from tests.factories.data_sets import coco_image, coco_person, write_coco
 
 
 def indices(batch):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from lib.core.errors import InputError
 from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.dataset.mpii import read_mpii
-from tests.oracle.data_sets import NASTY_VALUES, mpii_person, write_json, write_mpii
+from lib.utils.errors import InputError
+from tests.factories.data_sets import NASTY_VALUES, mpii_person, write_json, write_mpii
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "mpii"
 needs_mpii = pytest.mark.skipif(not DATA.is_dir(), reason=f"no MPII sample in {DATA}")

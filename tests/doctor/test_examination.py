@@ -12,14 +12,14 @@ import pytest
 import torch
 
 import lib.doctor.machine
-import lib.doctor.steps
-from lib.core.config import load_config
-from lib.core.folders import Folders
+import lib.doctor.trial_steps
+from lib.config.loader import load_config
+from lib.config.run_paths import Folders
 from lib.doctor.examine import examine
 from lib.doctor.findings import Level
 from lib.ignoring.modes import MODES
 from lib.models.pose_resnet import PoseResNet
-from tests.oracle.excavators import JOINTS, make_set
+from tests.factories.excavators import JOINTS, make_set
 
 CONFIG = "experiments/custom/excavator.yaml"
 TRAIN, TEST, SOURCE = "target/annotations/train.json", "target/annotations/test.json", "source/train.json"
@@ -38,7 +38,7 @@ def clean(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
     """Waiting for data is the machine's: no share of the time is above this."""
-    monkeypatch.setattr(lib.doctor.steps, "WAITING", 2)
+    monkeypatch.setattr(lib.doctor.trial_steps, "WAITING", 2)
 
 
 @pytest.fixture
@@ -368,11 +368,11 @@ def test_steps_that_go_wrong(root):
 
 
 def test_steps_that_wait_and_runs_that_never_end(root, monkeypatch):
-    monkeypatch.setattr(lib.doctor.steps, "WAITING", 0)  # reading takes some time at least
+    monkeypatch.setattr(lib.doctor.trial_steps, "WAITING", 0)  # reading takes some time at least
     found_only(
         examined(root, steps=1), "warning", "steps of the source and target model", "more WORKERS than 0"
     )
-    monkeypatch.setattr(lib.doctor.steps, "WAITING", 2)
+    monkeypatch.setattr(lib.doctor.trial_steps, "WAITING", 2)
     found_only(
         examined(root, {"TRAIN.END_EPOCH": 10**7}, steps=1), "warning", "the whole run", "400,000,000 steps"
     )

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from lib.ignoring.clipping import clipped
+from lib.ignoring.bilevel_step import Options, training_step
 from lib.ignoring.hypergradient import validation_gradient
+from lib.ignoring.lookahead import clipped
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Options, training_step
-from lib.ignoring.weights import OnlineWeights
-from tests.oracle.setups import (
+from lib.ignoring.variables import OnlineWeights
+from tests.factories.setups import (
     OPTIMIZERS,
     PARTNER,
     as_batch,

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from lib.ignoring.weights import FixedWeights, LossAwareWeights
-from tests.oracle.visits import COUNT, JOINTS, LR, PARTNER, random_visits, variables, visit
+from lib.ignoring.variables import FixedWeights, LossAwareWeights
+from tests.factories.visits import COUNT, JOINTS, LR, PARTNER, random_visits, variables, visit
 
 
 def test_fixed_weights_are_those_of_the_row_mirrored_or_not():

@@ -5,13 +5,13 @@ import copy
 import pytest
 import torch
 
-from benchmarks import unrolled
+from lib.ignoring.bilevel_step import Options, Record, find_weights, training_step
 from lib.ignoring.hypergradient import losses_and_tangent
 from lib.ignoring.learner import frozen_batchnorm
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Options, Record, find_weights, training_step
-from lib.ignoring.weights import OnlineWeights, minmax
-from tests.oracle.setups import PARTNER, as_batch, as_source_batch, copied, learner, small_batches
+from lib.ignoring.variables import OnlineWeights, minmax
+from tests.factories.setups import PARTNER, as_batch, as_source_batch, copied, learner, small_batches
+from tests.reference import unrolled
 
 LAM, GAMMA = 0.05, 0.7
 OURS = [name for name, mode in MODES.items() if mode.ignores]

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lib.ignoring.bilevel_step import Options, training_step
 from lib.ignoring.hypergradient import losses_and_tangent
 from lib.ignoring.learner import Compiled
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Options, training_step
-from lib.ignoring.weights import OnlineWeights
-from tests.oracle.setups import PARTNER, as_batch, as_source_batch, learner, small_batches
+from lib.ignoring.variables import OnlineWeights
+from tests.factories.setups import PARTNER, as_batch, as_source_batch, learner, small_batches
 
 
 def test_moved_to_computes_there_and_comes_back():

@@ -8,8 +8,8 @@ from decimal import Decimal, localcontext
 import pytest
 import torch
 
-from benchmarks import unrolled
 from lib.ignoring.lookahead import look_ahead, norm
+from tests.reference import unrolled
 
 LR = 1e-2
 OPTIMIZERS = {

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.oracle.plain_step import plain_loss_aware
-from tests.oracle.visits import COUNT, FLOOR, JOINTS, LR, random_visits, variables, visit
+from tests.factories.visits import COUNT, FLOOR, JOINTS, LR, random_visits, variables, visit
+from tests.reference.plain_step import plain_loss_aware
 
 
 def test_loss_aware_weights_equal_plain_loops():

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from lib.ignoring.bilevel_step import Options
 from lib.ignoring.modes import MODES, Source
-from lib.ignoring.step import Options
-from tests.oracle.setups import as_batch
-from tests.oracle.step_cases import GAMMA, LAM, OURS, learners, made_variables, material, take
+from tests.factories.setups import as_batch
+from tests.factories.step_cases import GAMMA, LAM, OURS, learners, made_variables, material, take
 
 
 def flops_of(call):

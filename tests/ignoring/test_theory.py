@@ -9,11 +9,11 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from lib.core.loss import keypoint_losses
+from lib.ignoring.bilevel_step import Learner, Options, SourceBatch, Weighting, training_step
 from lib.ignoring.hypergradient import Batch
 from lib.ignoring.modes import MODES
-from lib.ignoring.step import Learner, Options, SourceBatch, Weighting, training_step
-from lib.ignoring.weights import FixedWeights, PersistentWeights
+from lib.ignoring.variables import FixedWeights, PersistentWeights
+from lib.models.loss import keypoint_losses
 
 TARGET, SOURCE, VALIDATION, JOINTS, SIDE, FEATURES, SHARED = 12, 12, 48, 4, 4, 8, 4
 PARTNER = (1, 0, 3, 2)

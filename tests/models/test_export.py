@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.errors import InputError
 from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation
 from lib.models.export import TOLERANCE, can_run, describe, largest_difference, load_exported
 from lib.models.trained import load_trained
 from lib.predict.people import People
 from lib.predict.poses import PoseEstimator
+from lib.utils.errors import InputError
 from pose_estimation import export
-from tests.oracle.small_network import small_network, write_checkpoint
+from tests.factories.small_network import small_network, write_checkpoint
 
 
 def available(*packages):

@@ -8,8 +8,8 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torchvision.models.resnet import BasicBlock
 
-from lib.core.errors import InputError
 from lib.models.pose_resnet import PoseResNet, build_pose_resnet
+from lib.utils.errors import InputError
 
 DEPTHS = (18, 34, 50, 101, 152)
 

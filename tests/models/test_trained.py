@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from lib.core.errors import InputError
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.models.pose_resnet import PoseResNet
 from lib.models.trained import load_trained
-from tests.oracle.small_network import small_network, write_checkpoint
+from lib.utils.errors import InputError
+from tests.factories.small_network import small_network, write_checkpoint
 
 
 @pytest.mark.parametrize(

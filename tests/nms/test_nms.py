@@ -8,9 +8,9 @@ import pytest
 import torch
 from torchvision.ops import nms as torchvision_nms
 
-from lib.core.errors import InputError
 from lib.nms import nms, numpy_nms
 from lib.nms.nms import COCO_SIGMAS, box_nms, oks_nms, oks_nms_by_image
+from lib.utils.errors import InputError
 
 BUILT = importlib.util.find_spec("lib.nms.cpu_nms") is not None
 needs_extension = pytest.mark.skipif(not BUILT, reason="lib.nms.cpu_nms is not built (make -C lib)")

@@ -10,9 +10,9 @@ from tensorboardX.proto.api_pb2 import Status
 from tensorboardX.proto.layout_pb2 import Layout
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
-from tests.oracle import fake_wandb
-from tests.oracle.event_files import values_of
-from tests.oracle.small_run import RUNS, results_of, run
+from tests.factories.small_run import RUNS, results_of, run
+from tests.harness import fake_wandb
+from tests.harness.event_files import values_of
 
 
 def layout_of(values):

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from lib.dataset.truth import read_truth
+from lib.label_noise.truth import read_truth
 from pose_estimation import compare, export_cleaned, predict, report, show_ignored, train, valid
 from pose_estimation.main import main
-from tests.oracle.excavators import JOINTS, SAME, SOURCE_JOINTS, make_excavators
+from tests.factories.excavators import JOINTS, SAME, SOURCE_JOINTS, make_excavators
 
 CONFIG = "experiments/custom/excavator.yaml"
 GROUPS = [*JOINTS, "Mean", "Mean@0.05", "OKS-AP"]

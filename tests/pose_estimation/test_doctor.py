@@ -3,7 +3,7 @@
 import json
 
 from pose_estimation.doctor import main
-from tests.oracle.excavators import make_excavators
+from tests.factories.excavators import make_excavators
 
 CONFIG = "experiments/custom/excavator.yaml"
 

@@ -6,15 +6,15 @@ import os
 
 import pytest
 
-from lib.core.config import dump_config, load_config
-from lib.core.data import INJECTED_TRUTH, read_source
+from lib.config.loader import dump_config, load_config
 from lib.dataset.coco import annotation_file, read_coco
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
-from lib.dataset.truth import write_truth_of
-from lib.ignoring.ledger import write_ledger
+from lib.ignoring.weight_table import write_ledger
+from lib.label_noise.source import INJECTED_TRUTH, read_source
+from lib.label_noise.truth import write_truth_of
 from pose_estimation.export_cleaned import main
-from tests.oracle.data_sets import coco_image, coco_person, write_coco
-from tests.oracle.small_run import make_data
+from tests.factories.data_sets import coco_image, coco_person, write_coco
+from tests.factories.small_run import make_data
 
 NATIVE = {name: name for name in SHARED_KEYPOINTS} | {"head": "nose"}
 NOT_SHARED = [k for k, name in enumerate(COCO_KEYPOINTS) if name not in NATIVE.values()]

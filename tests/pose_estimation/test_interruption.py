@@ -11,9 +11,9 @@ import time
 import pytest
 import torch
 
-import lib.core.training as training
+import lib.training.trainer as training
 from lib.utils import checkpoint, stopping
-from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
+from tests.factories.small_run import RUNS, assert_same, results_of, run, weights_file
 
 # Every kind of state: two models and phases, variables that learn in some steps, part of V at a time, momenta.
 EVERYTHING = ["LBI.VARIABLES", "loss_aware", "LBI.SCHEDULE", "source_first", "LBI.EVERY", "2",

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.config import load_config
-from lib.dataset.truth import read_truth
+from lib.config.loader import load_config
 from lib.ignoring.modes import MODES
+from lib.label_noise.truth import read_truth
 from pose_estimation.main import FLAGS, build_parser
-from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
+from tests.factories.small_run import RUNS, assert_same, results_of, run, weights_file
 
 
 @pytest.mark.parametrize("name", MODES)

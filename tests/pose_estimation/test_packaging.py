@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle.small_run import CONFIG, RUNS
+from tests.factories.small_run import CONFIG, RUNS
 
 ROOT = Path(__file__).resolve().parents[2]
 OF_A_CHECKOUT = {"transfer"}  # runs the recipes in experiments/ and fills the README

@@ -10,7 +10,7 @@ import torch
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from pose_estimation import predict, train, valid
-from tests.oracle.small_network import small_network, write_checkpoint
+from tests.factories.small_network import small_network, write_checkpoint
 
 
 @pytest.fixture

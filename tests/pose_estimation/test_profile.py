@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.oracle.small_run import run
+from tests.factories.small_run import run
 
 OUTPUT = "output/coco_to_mpii/pose_resnet_18/small"
 ONCE = ("data", "target: forward", "target: backward", "validation", "elementwise, and the rest of the step")

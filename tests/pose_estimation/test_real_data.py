@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lib.core.data import INJECTED_TRUTH
 from lib.dataset.keypoints import COCO_KEYPOINTS
-from lib.dataset.truth import read_truth
 from lib.ignoring.modes import MODES
+from lib.label_noise.source import INJECTED_TRUTH
+from lib.label_noise.truth import read_truth
 from pose_estimation import export_cleaned, report, show_ignored
 from pose_estimation.main import main
 

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.dataset.label_drawing import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
-from lib.ignoring.ledger import auroc
+from lib.ignoring.weight_table import auroc
 from lib.report.gallery import LARGEST_JPEG
 from lib.report.learned import read_learned
 from lib.report.page import MOST_GALLERY_ROWS
@@ -20,9 +19,10 @@ from lib.report.predictions import predict_people
 from lib.report.runs import read_runs
 from lib.report.single import COLUMNS_SHOWN
 from lib.utils.distributed import ALONE
+from lib.visualization.labels import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
 from pose_estimation.report import main
 from pose_estimation.valid import command as validate
-from tests.oracle.small_run import RUNS, make_data, run, write_config
+from tests.factories.small_run import RUNS, make_data, run, write_config
 
 MEGABYTE = 2**20
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -165,7 +165,7 @@ def test_predictions_are_those_of_the_best_model(root, tmp_path):
     """Against the command that evaluates a checkpoint, on people of the target."""
     from scipy.io import loadmat
 
-    from lib.core.data import build_codec, read_people
+    from lib.dataset.build import build_codec, read_people
     from lib.dataset.keypoints import MPII_KEYPOINTS
 
     (read,) = read_runs([folder(root, "ours1")])

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.batches import validation_people
-from lib.core.config import load_config
-from lib.core.data import build_data
-from lib.core.folders import Folders
-from lib.core.keeping import Keeper
-from lib.core.training import train
+from lib.config.loader import load_config
+from lib.config.run_paths import Folders
 from lib.ignoring.modes import MODES
-from tests.oracle.small_run import RUNS, assert_same, results_of, run, weights_file
+from lib.training.batches import validation_people
+from lib.training.checkpoints import Keeper
+from lib.training.data import build_data
+from lib.training.trainer import train
+from tests.factories.small_run import RUNS, assert_same, results_of, run, weights_file
 
 SOURCE_FIRST = ["LBI.SCHEDULE", "source_first"]
 

@@ -1,11 +1,11 @@
 import cv2
 import numpy as np
 
-from lib.core.data import source_of_run
-from lib.dataset.label_drawing import CELL, LABEL, RIGHT
-from lib.ignoring.ledger import write_ledger
+from lib.ignoring.weight_table import write_ledger
+from lib.label_noise.source import source_of_run
+from lib.visualization.labels import CELL, LABEL, RIGHT
 from pose_estimation.show_ignored import main
-from tests.oracle.small_run import RUNS, make_data, run, write_config
+from tests.factories.small_run import RUNS, make_data, run, write_config
 
 
 def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):

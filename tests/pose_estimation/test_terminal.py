@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from pose_estimation import predict, valid
-from tests.oracle.small_run import RUNS, run
-from tests.oracle.terminal import on_terminal
+from tests.factories.small_run import RUNS, run
+from tests.harness.terminal import on_terminal
 
 
 def logged(config, mode="ours1"):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lib.core.command import chosen_mode
-from lib.core.config import load_config
-from lib.core.cost import forwards_of_hypergradient, forwards_of_step, training_cost
-from lib.core.errors import InputError
-from lib.core.schedule import phases
+from lib.cli.arguments import chosen_mode
+from lib.config.loader import load_config
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS
+from lib.training.cost import forwards_of_hypergradient, forwards_of_step, training_cost
+from lib.training.phases import phases
+from lib.utils.errors import InputError
 from pose_estimation import transfer
 from pose_estimation.main import build_parser
 

@@ -5,7 +5,7 @@ from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOIN
 from lib.predict.drawing import FAINT, SURE, draw_people, line_width
 from lib.predict.people import People
 from lib.predict.poses import Poses
-from lib.utils.pictures import SIDE_COLOURS
+from lib.visualization.skeletons import SIDE_COLOURS
 
 FIGURE = {  # a person facing us, in a square of side 1
     "head": (0.5, 0.05), "right_shoulder": (0.35, 0.2), "left_shoulder": (0.65, 0.2), "right_elbow": (0.2, 0.3),

@@ -7,10 +7,10 @@ import pytest
 import torch
 import torchvision
 
-from lib.core.errors import InputError
 from lib.predict.detector import DETECTORS, Detector
 from lib.predict.people import BoxesFile, GivenBoxes, People, parse_box, whole_pictures
 from lib.predict.sources import Frame, Source
+from lib.utils.errors import InputError
 
 
 def frame(name, number=None, size=(40, 30)):

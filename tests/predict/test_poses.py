@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from lib.core.errors import InputError
-from lib.core.inference import InferenceOptions, predict
 from lib.dataset.annotations import Annotations, padded_crops
-from lib.dataset.joints import KeypointDataset
+from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import joint_mapping
+from lib.evaluation.inference import InferenceOptions, predict
 from lib.models.trained import load_trained
 from lib.predict.people import GivenBoxes, People
 from lib.predict.poses import MOST_PICTURES, PoseEstimator, estimate_poses
 from lib.predict.sources import Frame, Source, read_frames
-from tests.oracle.small_network import small_network, write_checkpoint
+from lib.utils.errors import InputError
+from tests.factories.small_network import small_network, write_checkpoint
 
 CPU = torch.device("cpu")
 

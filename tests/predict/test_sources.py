@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.core.errors import InputError
 from lib.predict.sources import Source, count_frames, find_sources, read_frames
+from lib.utils.errors import InputError
 
 
 def stop(problem):

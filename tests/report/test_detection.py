@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lib.ignoring.ledger import auroc
+from lib.ignoring.weight_table import auroc
 from lib.report.detection import precision_curve, roc_curve, wrong_among_most_ignored
 
 RNG = np.random.default_rng(5)

@@ -3,8 +3,8 @@ import base64
 import cv2
 import numpy as np
 
-from lib.dataset.label_drawing import CELL
 from lib.report.gallery import LARGEST_JPEG, QUALITIES, lowest, picture_uri
+from lib.visualization.labels import CELL
 
 LABELLED = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from lib.core.errors import InputError
 from lib.report.runs import MOST_POINTS, Run, read_metrics
+from lib.utils.errors import InputError
 
 COUNTS = [1] * 20
 

@@ -3,7 +3,7 @@ import pytest
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.dataset.truth import Truth
+from lib.label_noise.truth import Truth
 from lib.report.learned import Learned
 from lib.report.tables import by_annotator, by_joint, by_picture, tables_section
 

@@ -9,25 +9,25 @@ import pytest
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
-from lib.core.coco_evaluation import (
+from lib.dataset.coco import read_coco, read_objects
+from lib.dataset.coco_format import read_category
+from lib.dataset.detections import read_detections
+from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.images import PictureFolder
+from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, map_by_name
+from lib.dataset.mpii import read_mpii
+from lib.evaluation.coco import (
     ObjectKind,
     coco_average_precision,
     object_average_precision,
     read_coco_results,
 )
-from lib.core.errors import InputError
-from lib.core.evaluation_sets import score_predictions
-from lib.core.heatmap import HeatmapCodec
-from lib.dataset.coco import read_coco, read_objects
-from lib.dataset.coco_format import read_category
-from lib.dataset.detections import read_detections
-from lib.dataset.injection import inject
-from lib.dataset.joints import Augmentation, KeypointDataset
-from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, map_by_name
-from lib.dataset.mpii import read_mpii
-from lib.dataset.pictures import PictureFolder
-from lib.dataset.truth import read_truth, read_truth_of, truth_file, write_truth_of
-from tests.oracle.data_sets import (
+from lib.evaluation.evaluators import score_predictions
+from lib.label_noise.injection import inject
+from lib.label_noise.truth import read_truth, read_truth_of, truth_file, write_truth_of
+from lib.utils.errors import InputError
+from tests.factories.data_sets import (
     coco_image,
     coco_person,
     mpii_person,
@@ -35,7 +35,7 @@ from tests.oracle.data_sets import (
     write_gt_valid,
     write_mpii,
 )
-from tests.oracle.mutations import FEW_AND_MANY, PLACES, outcome, put, spoilt_bytes, spoilt_tree, try_many
+from tests.harness.mutations import FEW_AND_MANY, PLACES, outcome, put, spoilt_bytes, spoilt_tree, try_many
 
 ASPECT = 0.75
 IMAGES = [coco_image(1), coco_image(2), coco_image(3, file_name="a.png")]

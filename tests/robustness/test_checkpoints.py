@@ -10,14 +10,15 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from lib.core.config import load_config
-from lib.core.errors import InputError
-from lib.core.state import State
-from lib.ignoring.weights import PersistentWeights
+from lib.config.loader import load_config
+from lib.ignoring.variables import PersistentWeights
 from lib.models.pose_resnet import build_pose_resnet
-from lib.models.weights import load_weights, read_state_dict
+from lib.models.pretrained import load_weights, read_state_dict
+from lib.training.state import State
 from lib.utils.checkpoint import load_checkpoint
-from tests.oracle.mutations import (
+from lib.utils.errors import InputError
+from tests.factories.setups import SmallPoseNet, learner
+from tests.harness.mutations import (
     FEW_AND_MANY,
     PLACES,
     nasty_values,
@@ -27,7 +28,6 @@ from tests.oracle.mutations import (
     spoilt_tree,
     try_many,
 )
-from tests.oracle.setups import SmallPoseNet, learner
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,12 +8,12 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from lib.core.command import run_command
-from lib.core.config import dump_config, load_config, parse_overrides, settings
-from lib.core.data import build_codec
-from lib.core.errors import InputError
+from lib.cli.arguments import run_command
+from lib.config.loader import dump_config, load_config, parse_overrides, settings
+from lib.dataset.build import build_codec
+from lib.utils.errors import InputError
 from pose_estimation.main import main
-from tests.oracle.mutations import (
+from tests.harness.mutations import (
     FEW_AND_MANY,
     PLACES,
     nasty_values,

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import default_collate
 
-from lib.core.errors import InputError
-from lib.core.heatmap import HeatmapCodec
 from lib.dataset.coco import read_coco
-from lib.dataset.joints import KeypointDataset
+from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.images import PictureFolder, read_picture
+from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.loader import readable
-from lib.dataset.pictures import PictureFolder, read_picture
-from tests.oracle.data_sets import coco_image, coco_person, smooth_picture, write_coco
-from tests.oracle.mutations import FEW_AND_MANY, PLACES, put, spoilt_bytes, try_many, within
+from lib.utils.errors import InputError
+from tests.factories.data_sets import coco_image, coco_person, smooth_picture, write_coco
+from tests.harness.mutations import FEW_AND_MANY, PLACES, put, spoilt_bytes, try_many, within
 
 PICTURE = smooth_picture(40, 24)
 DEEP = PICTURE.astype(np.uint16) * 257

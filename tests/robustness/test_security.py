@@ -11,14 +11,14 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from lib.core.errors import InputError
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.ignoring.ledger import read_ledger, read_whole_ledger, write_ledger
+from lib.ignoring.weight_table import read_ledger, read_whole_ledger, write_ledger
 from lib.report.markup import element
 from lib.report.results import read_results, rows_of
 from lib.report.runs import read_metrics
-from tests.oracle.mutations import FEW_AND_MANY, PLACES, outcome, put, spoilt_bytes, spoilt_tree, try_many
+from lib.utils.errors import InputError
+from tests.harness.mutations import FEW_AND_MANY, PLACES, outcome, put, spoilt_bytes, spoilt_tree, try_many
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
@@ -75,7 +75,7 @@ def test_the_search_finds_what_it_looks_for(source):
 def test_the_loader_of_settings_makes_no_objects():
     import yaml
 
-    from lib.core.config import _StrictLoader
+    from lib.config.loader import _StrictLoader
 
     assert issubclass(_StrictLoader, yaml.SafeLoader)
     for tag in (
@@ -255,7 +255,7 @@ def test_an_archive_of_weights_that_cannot_be_unpacked(tmp_path):
 
 
 def test_no_file_holds_what_json_does_not_have(tmp_path):
-    from lib.core.results import without_nan, write_results
+    from lib.utils.json_files import without_nan, write_results
 
     write_results(
         tmp_path / "r.json", {"a": float("nan"), "b": [float("inf"), {"c": np.float32("nan")}], "d": 1}

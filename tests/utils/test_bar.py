@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from lib.utils.bar import Bar, coloured
-from tests.oracle.terminal import on_terminal
+from tests.harness.terminal import on_terminal
 
 
 def drawn(monkeypatch, columns, share=0.5, parts=("12.0 s left", "loss 0.25", "weights 0.9")):

@@ -3,8 +3,8 @@ import pickle
 import pytest
 import torch
 
-from lib.core.errors import InputError
 from lib.utils.checkpoint import load_checkpoint, save_checkpoint
+from lib.utils.errors import InputError
 
 
 class Malicious:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from lib.core.errors import InputError
 from lib.utils.device import cuda_numbers, pick_device
+from lib.utils.errors import InputError
 
 
 def test_auto_falls_back_to_the_cpu_and_says_so(monkeypatch):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lib.core.errors import InputError
 from lib.utils.distributed import ALONE, Group, join
+from lib.utils.errors import InputError
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 8])

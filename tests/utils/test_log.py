@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from lib.utils import log
-from tests.oracle.terminal import on_terminal
+from tests.harness.terminal import on_terminal
 
 
 @pytest.fixture

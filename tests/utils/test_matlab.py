@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from lib.core.errors import InputError
+from lib.utils.errors import InputError
 from lib.utils.matlab import read_mat
 
 SAMPLES = sorted((Path(__file__).resolve().parents[3] / "shared" / "data").rglob("*.mat"))

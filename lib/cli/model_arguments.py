@@ -1,0 +1,28 @@
+"""Arguments that name a trained network, shared by the commands that use one."""
+
+import argparse
+
+from lib.models.trained import TrainedPose, load_trained
+from lib.utils.errors import InputError
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags that `trained_of` reads."""
+    parser.add_argument("--model-file", required=True, metavar="CHECKPOINT",
+                        help="of main.py or train.py, or a published one; the network's shape is read from it")  # fmt: skip
+    parser.add_argument("--image-size", metavar="WIDTHxHEIGHT",
+                        help="the network's input in pixels (default: as trained, which published files have in their names)")  # fmt: skip
+    parser.add_argument("--color", choices=("rgb", "bgr"),
+                        help="order of colours that it was trained on (default: as the checkpoint says; published ones: bgr)")  # fmt: skip
+
+
+def trained_of(arguments: argparse.Namespace) -> TrainedPose:
+    """The network that the flags of `add_model_arguments` name. Raises InputError."""
+    size = None
+    if arguments.image_size is not None:
+        sides = arguments.image_size.lower().split("x")
+        if len(sides) != 2 or not all(side.isascii() and side.isdecimal() for side in sides):
+            raise InputError(f"--image-size {arguments.image_size}: expected WIDTHxHEIGHT, such as 192x256")
+        size = (int(sides[0]), int(sides[1]))
+    color_rgb = None if arguments.color is None else arguments.color == "rgb"
+    return load_trained(arguments.model_file, size, color_rgb)

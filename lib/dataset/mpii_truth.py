@@ -1,0 +1,99 @@
+"""Read MPII's ground truth for evaluation (``gt_valid.mat``), and head sizes where it is not at hand."""
+
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+
+from lib.dataset.annotations import LARGEST
+from lib.dataset.keypoints import MPII_KEYPOINTS
+from lib.utils.errors import InputError
+from lib.utils.matlab import read_mat
+
+# A head's size is this times the diagonal of its box (MPII's evaluation).
+HEAD_PER_BOX_DIAGONAL = 0.6
+
+
+# Head size over ``scale``: the same for all 2,958 people of MPII's validation split.
+HEAD_PER_SCALE = 25.0
+
+
+@dataclass(frozen=True)
+class MPIITruth:
+    """What MPII's evaluation compares with, N people in the order of their annotations.
+
+    joints: [N, 16, 2] in 1-based pixels; visible: bool [N, 16]; head_sizes: [N] pixels.
+    """
+
+    joints: np.ndarray
+    visible: np.ndarray
+    head_sizes: np.ndarray
+
+
+def read_mpii_truth(path: str | PathLike) -> MPIITruth:
+    """Read MPII's ``gt_valid.mat``. Raises InputError where it is missing or not as expected."""
+    content = _read_mat(path, ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src"))
+    names = tuple(map(str, content["dataset_joints"].flat))
+    expected = tuple(_name_in_mat(joint) for joint in MPII_KEYPOINTS)
+    if names != expected:
+        raise InputError(f"{path}: 'dataset_joints' is {' '.join(names)}; expected {' '.join(expected)}")
+    # MATLAB drops the last axis of a file with one person.
+    people = np.atleast_3d(content["pos_gt_src"]).shape[2]
+    joints = _numbers(path, content, "pos_gt_src", (len(expected), 2, people))
+    missing = _numbers(path, content, "jnt_missing", (len(expected), people))
+    boxes = _numbers(path, content, "headboxes_src", (2, 2, people))
+    head_sizes = HEAD_PER_BOX_DIAGONAL * np.linalg.norm(boxes[1] - boxes[0], axis=0)
+    bad = np.flatnonzero(~((head_sizes > 0) & (head_sizes < np.inf)))
+    if bad.size:
+        raise InputError(
+            f"{path}: 'headboxes_src' of person {bad[0] + 1} has diagonal "
+            f"{head_sizes[bad[0]] / HEAD_PER_BOX_DIAGONAL:g}; expected a positive number"
+        )
+    joints, visible = joints.transpose(2, 0, 1), missing.T == 0
+    if not (np.abs(joints[visible]) < LARGEST).all():
+        raise InputError(f"{path}: 'pos_gt_src' holds a joint that is not finite or far too large")
+    return MPIITruth(joints, visible, head_sizes)
+
+
+def read_mpii_predictions(path: str | PathLike) -> np.ndarray:
+    """Predicted joints [N, 16, 2] (1-based pixels) under ``preds`` of a MATLAB file.
+
+    Raises InputError where the file is missing or not as expected.
+    """
+    content = _read_mat(path, ("preds",))
+    return _numbers(path, content, "preds", (len(content["preds"]), len(MPII_KEYPOINTS), 2))
+
+
+def head_sizes_from_scales(scales: np.ndarray) -> np.ndarray:
+    """Head sizes [N] in pixels where head boxes are not at hand, as in MPII's training split.
+
+    scales: [N], the annotation's own ``scale`` (body height / 200 px, without any margin), which in MPII
+    was derived from the head box.
+    """
+    return HEAD_PER_SCALE * np.asarray(scales, np.float64)
+
+
+def _name_in_mat(joint: str) -> str:
+    """MPII's four letters for a joint: 'right_ankle' is 'rank', 'upper_neck' is 'neck'."""
+    first, _, rest = joint.partition("_")
+    if first in ("left", "right"):
+        return first[0] + rest[:3]
+    return {"upper_neck": "neck", "head_top": "head"}.get(joint, joint[:4])
+
+
+def _read_mat(path: str | PathLike, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    content = read_mat(path, keys)
+    for key in keys:
+        if key not in content:
+            raise InputError(f"{path}: has no {key!r}; expected {', '.join(keys)}")
+    return content
+
+
+def _numbers(path: str | PathLike, content: dict, key: str, shape: tuple[int, ...]) -> np.ndarray:
+    value = content[key]
+    if len(shape) == 3:
+        value = np.atleast_3d(value)
+    if value.shape != shape or value.dtype.kind not in "biuf":
+        found = f"{value.dtype} of shape {value.shape}"
+        raise InputError(f"{path}: {key!r} is {found}; expected numbers of shape {shape}")
+    return value.astype(np.float64)

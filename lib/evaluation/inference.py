@@ -1,0 +1,135 @@
+"""A network over a data set: predicted joints in the pictures' own pixels, and how good they are."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from easydict import EasyDict
+from torch import Tensor, nn
+
+from lib.dataset.heatmap import to_image
+from lib.dataset.keypoint_dataset import KeypointDataset
+from lib.dataset.loader import evaluation_batches, readable
+from lib.evaluation.pck import heatmap_accuracy
+from lib.models.loss import keypoint_losses
+from lib.utils.distributed import ALONE, Group
+from lib.utils.log import counted
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of the N people whose picture could be read.
+
+    index: [N] positions among the annotations.   joints: [N, J, 2] pixels of the picture, from 0.
+    scores: [N, J] heights of the heatmaps' peaks.   loss: mean per heatmap pixel (SimpleBaseline's
+    scale).   accuracy: share of heatmaps that peak at the right place (SimpleBaseline's PCK).
+    """
+
+    index: np.ndarray
+    joints: np.ndarray
+    scores: np.ndarray
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """``group``: processes that share the people, each reading whole batches."""
+
+    batch_size: int
+    workers: int
+    flip_test: bool
+    shift_heatmap: bool
+    on_bad_image: str
+    group: Group = ALONE
+
+
+def inference_options(config: EasyDict, group: Group = ALONE) -> InferenceOptions:
+    test = config.TEST
+    return InferenceOptions(
+        batch_size=test.BATCH_SIZE,
+        workers=config.WORKERS,
+        flip_test=test.FLIP_TEST,
+        shift_heatmap=test.SHIFT_HEATMAP,
+        on_bad_image=config.DATASET.ON_BAD_IMAGE,
+        group=group,
+    )
+
+
+def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:
+    """Heatmaps [N, J, h, w] of mirrored pictures, as they would be of the pictures themselves.
+
+    Mirroring x -> W - 1 - x is off by three quarters of a heatmap pixel; ``shift`` mends most of it.
+    """
+    back = heatmaps.flip(-1)[:, partner]
+    if shift:
+        back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
+    return back
+
+
+def both_ways(model: nn.Module, images: Tensor, partner: list[int], shift: bool, at_once: bool) -> Tensor:
+    """Mean of the heatmaps of ``images`` [N, 3, H, W] and of their mirror images (see ``mirrored``).
+
+    at_once: one pass of 2 N pictures, which fills a GPU better. On a CPU two passes of N are faster.
+    """
+    if at_once:
+        straight, back = model(torch.cat([images, images.flip(-1)])).chunk(2)
+    else:
+        straight, back = model(images), model(images.flip(-1))
+    return (straight + mirrored(back, partner, shift)) / 2
+
+
+def estimate_heatmaps(model: nn.Module, images: Tensor, partner: list[int] | None, shift: bool) -> Tensor:
+    """Heatmaps float32 [N, J, h, w] of ``images`` [N, 3, H, W]; with ``partner`` [J], the flip test's."""
+    if partner is None:
+        return model(images).float()
+    return both_ways(model, images, partner, shift, at_once=images.is_cuda).float()
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module,
+    dataset: KeypointDataset,
+    device: torch.device,
+    options: InferenceOptions,
+    report: Callable[[str], None],
+) -> Predictions:
+    """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable pictures.
+
+    Every process of the options' group gets everybody's predictions, the same as of one process alone.
+    """
+    was_training = model.training
+    model.eval()
+    people, codec = dataset.annotations, dataset.codec
+    found, problems = [], []
+    tell = report if options.group.size == 1 else problems.append
+    pin = device.type == "cuda"
+    batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, options.group)
+    for batch in counted(batches, "evaluating"):
+        batch = readable(batch, options.on_bad_image, tell)
+        partner = dataset.partner if options.flip_test else None
+        outputs = estimate_heatmaps(model, batch.image.to(device), partner, options.shift_heatmap).cpu()
+        loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
+        numbers = batch.index.numpy()
+        heatmaps = outputs.numpy()
+        coords, peaks = codec.decode(heatmaps)
+        joints = to_image(coords, people.centers[numbers], people.sizes[numbers], codec.heatmap_size)
+        per_joint, _ = heatmap_accuracy(heatmaps, batch.heatmaps.numpy(), batch.target_weight.numpy())
+        found.append((numbers, joints, peaks, per_joint, loss))
+    model.train(was_training)
+    for problem in itertools.chain(*options.group.all_of(problems)):
+        report(problem)
+    index, joints, scores, hits, losses = zip(*itertools.chain(*options.group.all_of(found)))
+    scores = np.concatenate(scores)
+    hits = np.array(hits)
+    known = ~np.isnan(hits)
+    width, height = codec.heatmap_size
+    return Predictions(
+        index=np.concatenate(index),
+        joints=np.concatenate(joints),
+        scores=scores,
+        loss=sum(losses) / (scores.size * width * height),
+        accuracy=float(hits[known].mean()) if known.any() else float("nan"),
+    )

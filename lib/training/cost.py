@@ -1,0 +1,93 @@
+"""What a training run costs in forward passes, by calculation: nothing here is measured.
+
+F is one forward pass of one target batch through the network; a backward pass counts 2 F, and
+forward-mode AD beside a forward pass 2 F more.
+"""
+
+from dataclasses import dataclass
+
+from easydict import EasyDict
+
+from lib.dataset.mpii import VALIDATION_SHARE
+from lib.ignoring.modes import Mode, Source
+from lib.training.phases import Phase, phases
+
+FORWARD_BACKWARD = 3
+TANGENT = 2  # beside the source forward pass that the weighted loss takes anyway
+
+
+@dataclass(frozen=True)
+class Cost:
+    """steps: of training.   training, validation: F of all steps, and of all validations.
+    source_passes: how often each source person is seen, on average."""
+
+    steps: int
+    training: float
+    validation: float
+    source_passes: float
+
+    @property
+    def forwards(self) -> float:
+        return self.training + self.validation
+
+    def hours(self, seconds_per_forward: float) -> float:
+        return self.forwards * seconds_per_forward / 3600
+
+
+def forwards_of_step(config: EasyDict, phase: Phase) -> float:
+    """F of one step of ``phase`` without a hypergradient (see lib/ignoring/bilevel_step.py)."""
+    source = FORWARD_BACKWARD * _source_share(config)
+    step = FORWARD_BACKWARD * phase.uses_target
+    step += source * (phase.mode.in_loss is not Source.NO)
+    return step + source * ("source" in phase.roles and phase.mode.has_source_model)
+
+
+def forwards_of_hypergradient(config: EasyDict, phase: Phase) -> float:
+    """F that the hypergradient adds to a step; 0 where nothing is learned."""
+    mode, lbi = phase.mode, config.LBI
+    learned = [mode.in_loss, mode.near].count(Source.WEIGHTED)
+    if not learned:
+        return 0.0
+    # A validation gradient at each model that one is asked of, and a tangent for each set of weights;
+    # from the second loop on also the gradient of the source as weighted in the loop before.
+    asked = 2 if learned == 2 and lbi.VALIDATE_AT == "source" else 1
+    validation = FORWARD_BACKWARD * (lbi.VAL_BATCH_SIZE or config.TRAIN.BATCH_SIZE) / config.TRAIN.BATCH_SIZE
+    source = _source_share(config)
+    again = (lbi.META_LOOP - 1) * learned * FORWARD_BACKWARD * source
+    return lbi.META_LOOP * (asked * validation + learned * TANGENT * source) + again
+
+
+def forwards_of_validation(config: EasyDict, people: int) -> float:
+    """F of one model over so many people."""
+    return (2 if config.TEST.FLIP_TEST else 1) * people / config.TRAIN.BATCH_SIZE
+
+
+def training_cost(config: EasyDict, mode: Mode, target_people: int, source_people: int) -> Cost:
+    """What ``config`` costs with so many people in MPII's train and in the source; LBI.RETRAIN is left out.
+
+    T is taken as exactly two thirds of the target's people, V as the rest.
+    """
+    batch = config.TRAIN.BATCH_SIZE
+    validated = target_people // VALIDATION_SHARE
+    trained = target_people - (0 if config.LBI.VAL_IN_TRAIN else validated)
+    steps_per_epoch = config.TRAIN.STEPS_PER_EPOCH or trained // batch
+    steps, training, validations, source_steps = 0, 0.0, 0, 0
+    for phase in phases(config, mode):
+        epochs = phase.end - max(phase.begin, config.TRAIN.BEGIN_EPOCH)
+        learning = min(epochs, config.LBI.REST_EPOCH or epochs) * steps_per_epoch / config.LBI.EVERY
+        steps += epochs * steps_per_epoch
+        training += epochs * steps_per_epoch * forwards_of_step(config, phase)
+        training += learning * forwards_of_hypergradient(config, phase)
+        validations += len(phase.roles) * -(-epochs // config.TEST.EVAL_EPOCHS)
+        source_steps += epochs * steps_per_epoch * phase.uses_source
+    return Cost(
+        steps=steps,
+        training=training,
+        validation=validations * forwards_of_validation(config, validated),
+        source_passes=source_steps * batch * _source_share(config) / source_people,
+    )
+
+
+def _source_share(config: EasyDict) -> float:
+    """People in a batch of source over those in a batch of target."""
+    return (config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE) / config.TRAIN.BATCH_SIZE

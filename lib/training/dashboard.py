@@ -1,0 +1,131 @@
+"""How the boards are laid out: which curves share a chart, the table that compares runs, the page about a run."""
+
+import shlex
+import sys
+import textwrap
+
+from easydict import EasyDict
+
+from lib.config.loader import dump_config, flat_config, settings
+from lib.evaluation.evaluators import EvaluationSet
+from lib.ignoring.modes import Mode
+from lib.tracking.metrics import MetricsSink
+from lib.training.state import State
+
+# What runs are told apart by; the same for all, for tensorboard makes one table of them.
+COMPARED = (
+    "mode",
+    "SEED",
+    "LBI.INJECT_NOISE",
+    "LBI.GAMMA",
+    "LBI.LAM",
+    "TRAIN.LR",
+    "TRAIN.BATCH_SIZE",
+    "TRAIN.END_EPOCH",
+    "LBI.VARIABLES",
+    "LBI.SCHEDULE",
+    "LBI.SOURCE_MODEL_ON",
+)
+
+
+def lay_out(
+    sink: MetricsSink, config: EasyDict, mode: Mode, state: State, validation: EvaluationSet, notes: list[str]
+) -> None:
+    """Tell the boards of ``sink`` all that they want to know of a run beforehand."""
+    measure, headline = validation.measure, validation.headline
+    command = [*["python"] * sys.argv[0].endswith(".py"), *sys.argv]
+    sink.text("about", about(config, mode, command, notes))
+    sink.layout(charts(state, measure, headline))
+    sink.settings(all_settings(config, state), COMPARED, compared_metrics(measure, headline))
+
+
+def compared_metrics(measure: str, headline: str) -> tuple[str, ...]:
+    """Tags of the same table, the same for all modes too."""
+    return (
+        f"test/{measure}_{headline}",
+        f"test_source_model/{measure}_{headline}",
+        f"val/{measure}_{headline}",
+        "weights_B_table/auroc",
+        "weights_A_table/auroc",
+        "train/seconds_per_step",
+    )
+
+
+def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, list[str]]]:
+    """{heading: {chart: tags}}. A chart that two modes have is the same in both, or it would be there twice."""
+    both = state.source is not None
+    models = ("val", "val_source_model")
+    found = {
+        "scores": {
+            f"{headline} {measure} on validation": [f"{model}/{measure}_{headline}" for model in models],
+            "loss on validation": [f"{model}/loss" for model in models],
+        },
+        "losses of the batches": {
+            "target and source, per heatmap pixel": ["loss/target", "loss/source", "loss/source_model"]
+        },
+        "ignoring weights": {},
+        "speed": {
+            "seconds per step": ["train/seconds_per_step"],
+            "waiting for data, percent of the time": ["train/waited_for_data"],
+            "learning rates": ["train/learning_rate_target", "train/learning_rate_source"],
+        },
+    }
+    if both:
+        found["losses of the batches"]["lambda times the squared distance of the models"] = ["loss/proximity"]
+    if state.variables:
+        of_both = {
+            "mean over all labels": "weights_{}_table/mean",
+            "AUROC of finding wrong labels": "weights_{}_table/auroc",
+            "share of zeros in the batch": "weights_{}/zero_share",
+            "length of the hypergradient": "hypergradient/{}_norm",
+        }
+        found["ignoring weights"] = {
+            chart: [tag.format(place) for place in "AB"] for chart, tag in of_both.items()
+        }
+    for place in sorted(state.variables):
+        by_joint = f"mean of each joint ({place})"
+        found["ignoring weights"][by_joint] = [f"weights_{place}_table/mean_.*"]
+    return found
+
+
+def all_settings(config: EasyDict, state: State) -> dict[str, str | float | bool]:
+    """By dotted key; lists and mappings as text."""
+    plain = {"mode": state.mode}
+    for key, value in flat_config(config).items():
+        plain[key] = value if isinstance(value, str | float | int) else str(value)
+    return plain
+
+
+def about(config: EasyDict, mode: Mode, command: list[str], notes: list[str]) -> str:
+    """Markdown: what the run is, how it was started, and what is unlike the defaults."""
+    changed = [
+        f"| {key} | `{value}` | `{setting.default}` |"
+        for key, value in flat_config(config).items()
+        if value != (setting := settings()[key]).default
+    ]
+    return "\n".join(
+        [
+            f"## {mode.name}: {mode.meaning}",
+            "",
+            *(f"    {line}" for line in _lines_of(command)),
+            "",
+            *(f"- {note}" for note in notes),
+            "",
+            "### Settings unlike the defaults",
+            "",
+            "| setting | value | default |",
+            "|---|---|---|",
+            *changed,
+            "",
+            "### All settings",
+            "",
+            *(f"    {line}" for line in dump_config(config).splitlines()),
+        ]
+    )
+
+
+def _lines_of(command: list[str]) -> list[str]:
+    """As a shell takes it, in lines that a page is wide."""
+    text = shlex.join(command).replace("\n", " ")
+    lines = textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False, subsequent_indent="    ")
+    return [f"{line} \\" for line in lines[:-1]] + lines[-1:]

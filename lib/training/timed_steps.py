@@ -1,0 +1,37 @@
+"""Some steps of a training run, to see what they cost."""
+
+import time
+
+from easydict import EasyDict
+
+from lib.training.batches import Batches
+from lib.training.phases import Phase
+from lib.training.state import State
+from lib.training.step import stop_unless_finite, take_step, weighting_of
+from lib.utils.device import wait_for_device
+
+
+class Steps:
+    """Steps of a phase as in training, past LBI.WARMUP."""
+
+    def __init__(self, config: EasyDict, phase: Phase, state: State, batches: Batches):
+        self.config = config
+        self.phase = phase
+        self.state = state
+        self.batches = batches
+
+    def __call__(self, count: int) -> float:
+        """The seconds that ``count`` steps took."""
+        wait_for_device()
+        begun = time.perf_counter()
+        for _ in range(count):
+            weighting = weighting_of(self.config.LBI, self.state, 0, self.config.LBI.WARMUP)
+            passes = {"target": [], "source": [], "validation": []}
+            samples = self.batches.next(self.state.step, weighting)
+            record = take_step(
+                self.config, self.phase, weighting, self.state, *samples, [], passes, self.batches.counts
+            )
+            self.state.step += 1
+            stop_unless_finite(record, self.state.step)
+        wait_for_device()
+        return time.perf_counter() - begun

@@ -1,0 +1,325 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lib.config.loader import describe_settings, dump_config, load_config, parse_overrides, settings
+from lib.config.schema import WITHOUT_EFFECT
+from lib.utils.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads a configuration given as text."""
+
+    def load_text(text="", overrides=None):
+        path = tmp_path / "some.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_config(path, overrides)
+
+    return load_text
+
+
+def complaint(call, *args):
+    """The message of the InputError that the call ends in; it is one line."""
+    with pytest.raises(InputError) as caught:
+        call(*args)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment", "---", "{}"])
+def test_an_empty_file_gives_the_defaults(load, text):
+    config, notes = load(text)
+    assert notes == []
+    # As the original's: ResNet-50, 256 x 192, 13 joints, Adam 1e-3, lambda 7e-3.
+    assert config.MODEL.IMAGE_SIZE == [192, 256]
+    assert config.MODEL.EXTRA.HEATMAP_SIZE == [48, 64]
+    assert (config.MODEL.EXTRA.NUM_LAYERS, config.MODEL.NUM_JOINTS) == (50, 13)
+    assert (config.TRAIN.OPTIMIZER, config.TRAIN.LR, config.TRAIN.LR_STEP) == ("adam", 1e-3, [90, 120])
+    assert (config.LBI.LAM, config.LBI.GAMMA, config.LBI.META_LOOP) == (7e-3, 1.0, 1)
+    assert (config.DATASET_SRC.DATASET, config.DATASET_TARGET.DATASET) == ("coco", "mpii")
+    assert config.DATASET_TARGET.TRAIN_SET == "train_finetune"
+    assert config.DATASET_TARGET.VAL_SET == "train_validate"
+    assert config.DATASET.COLOR_RGB is True
+
+
+def test_defaults_are_not_shared_between_configurations(load):
+    load()[0].MODEL.IMAGE_SIZE.append(1)
+    load()[0].TRAIN.LR = 5
+    config = load()[0]
+    assert config.MODEL.IMAGE_SIZE == [192, 256]
+    assert config.TRAIN.LR == 1e-3
+
+
+def test_yaml_over_defaults_and_overrides_over_yaml(load):
+    text = """
+    TRAIN: {LR: 0.01, BATCH_SIZE: 8}
+    MODEL:
+      EXTRA:
+        NUM_LAYERS: 18
+    """
+    config, _ = load(text, {"TRAIN.LR": 0.5, "MODEL.EXTRA.SIGMA": 3})
+    assert config.TRAIN.LR == 0.5
+    assert config.TRAIN.BATCH_SIZE == 8
+    assert config.MODEL.EXTRA.NUM_LAYERS == 18
+    assert config.MODEL.EXTRA.SIGMA == 3.0 and isinstance(config.MODEL.EXTRA.SIGMA, float)
+    assert config.TRAIN.WD == 0.0
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value"),
+    [
+        ("TRAIN: {LR: 1e-3}", "TRAIN.LR", 0.001),  # a text to YAML 1.1
+        ("TRAIN: {LR: '0.5'}", "TRAIN.LR", 0.5),
+        ("TRAIN: {LR: 1}", "TRAIN.LR", 1.0),
+        ("GPUS: 3", "GPUS", "3"),
+        ("GPUS: 0,1", "GPUS", "0,1"),
+        ("TRAIN: {LR_STEP: 5}", "TRAIN.LR_STEP", [5]),
+        ("TRAIN: {LR_STEP: []}", "TRAIN.LR_STEP", []),
+        ("TRAIN: {SHUFFLE: no}", "TRAIN.SHUFFLE", False),
+        ("MODEL: {IMAGE_SIZE: [64, 96]}", "MODEL.IMAGE_SIZE", [64, 96]),
+    ],
+)
+def test_values_take_the_type_of_the_setting(load, line, key, value):
+    found = load(line)[0]
+    for name in key.split("."):
+        found = found[name]
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["TRAIN.LR", "1e-3"], 1e-3),
+        (["TRAIN.LR", "2"], 2.0),
+        (["TRAIN.BATCH_SIZE", "16"], 16),
+        (["TRAIN.SHUFFLE", "false"], False),
+        (["MODEL.IMAGE_SIZE", "[64, 96]"], [64, 96]),
+        (["MODEL.EXTRA.HEATMAP_SIZE", "[16, 24]"], [16, 24]),
+        (["GPUS", "1"], "1"),
+        (["OUTPUT_DIR", "1e-3"], "1e-3"),
+        (["OUTPUT_DIR", "yes"], "yes"),
+        (["MODEL.PRETRAINED", ""], ""),
+        (["LOG_DIR", "a: b"], "a: b"),
+        (["TRAIN.LR", "1", "TRAIN.LR", "2"], 2.0),  # the last word counts
+    ],
+)
+def test_words_of_the_command_line(load, words, expected):
+    found = load("TRAIN: {LR: 9, BATCH_SIZE: 9}", parse_overrides(words))[0]
+    for name in words[0].split("."):
+        found = found[name]
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_several_pairs_and_none():
+    assert parse_overrides(["SEED", "3", "GPUS", "1", "TRAIN.RESUME", "true"]) == {
+        "SEED": 3, "GPUS": "1", "TRAIN.RESUME": True,
+    }  # fmt: skip
+    assert parse_overrides([]) == {}
+
+
+def test_odd_number_of_words():
+    message = complaint(parse_overrides, ["TRAIN.LR", "1", "TRAIN.WD"])
+    assert "command line" in message and "'TRAIN.WD' has no value" in message
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("TRAIN.BATCHSIZE", "TRAIN.BATCH_SIZE"), ("train.lr", "TRAIN.LR"), ("LBI.LAMBDA", "LBI.LAM"),
+     ("MODEL.EXTRA.SIGMAS", "MODEL.EXTRA.SIGMA"), ("TEST.FLIPTEST", "TEST.FLIP_TEST"), ("SEEDS", "SEED")],
+)  # fmt: skip
+def test_unknown_key_names_the_nearest_one(load, tmp_path, key, nearest):
+    *sections, name = key.split(".")
+    text = "".join(f"{'  ' * depth}{section}:\n" for depth, section in enumerate(sections))
+    message = complaint(load, f"{text}{'  ' * len(sections)}{name}: 1")
+    assert str(tmp_path / "some.yaml") in message
+    assert f"unknown setting {key}; the nearest valid one is {nearest}" in message
+    for call, args in ((parse_overrides, [[key, "1"]]), (load, ["", {key: 1}])):
+        message = complaint(call, *args)
+        assert message == f"command line: unknown setting {key}; the nearest valid one is {nearest}"
+
+
+@pytest.mark.parametrize(
+    "line", ["1: 2", "null: 2", "[1, 2]: 3", "'': 1", "NONSENSE: {}", "TRAIN: {NONSENSE: {}}"]
+)
+def test_keys_that_are_no_setting(load, line):
+    assert "some.yaml: " in complaint(load, line)
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "expected"),
+    [
+        ("TRAIN: {LR: fast}", "TRAIN.LR", "a number, found 'fast'"),
+        ("TRAIN: {LR: true}", "TRAIN.LR", "a number, found True"),
+        ("TRAIN: {LR: [1]}", "TRAIN.LR", "a number, found [1]"),
+        ("TRAIN: {LR: .nan}", "TRAIN.LR", "a number, found nan"),
+        ("TRAIN: {LR: nan}", "TRAIN.LR", "a number, found 'nan'"),
+        ("TRAIN: {LR: .inf}", "TRAIN.LR", "a number, found inf"),
+        ("TRAIN: {LR: 1" + "0" * 400 + "}", "TRAIN.LR", "a number, found 1"),
+        ("TRAIN: {LR: }", "TRAIN.LR", "a number, found None"),
+        ("TRAIN: {LR: 2020-01-02}", "TRAIN.LR", "a number, found "),
+        ("SEED: 1.0", "SEED", "a whole number, found 1.0"),
+        ("SEED: '1'", "SEED", "a whole number, found '1'"),
+        ("SEED: true", "SEED", "a whole number, found True"),
+        ("SEED: null", "SEED", "a whole number, found None"),
+        ("SEED: {}", "SEED", "a whole number, found {}"),
+        ("SEED: [1]", "SEED", "a whole number, found [1]"),
+        ("TRAIN: {SHUFFLE: 1}", "TRAIN.SHUFFLE", "true or false, found 1"),
+        ("TRAIN: {SHUFFLE: 'no'}", "TRAIN.SHUFFLE", "true or false, found 'no'"),
+        ("OUTPUT_DIR: 1.5", "OUTPUT_DIR", "a text, found 1.5"),
+        ("OUTPUT_DIR: true", "OUTPUT_DIR", "a text, found True"),
+        ("OUTPUT_DIR:", "OUTPUT_DIR", "a text, found None"),
+        ("TRAIN: {LR_STEP: [1, a]}", "TRAIN.LR_STEP", "a whole number, found 'a'"),
+        ("TRAIN: {LR_STEP: [1, null]}", "TRAIN.LR_STEP", "a whole number, found None"),
+        ("TRAIN: {LR_STEP: [[1]]}", "TRAIN.LR_STEP", "a whole number, found [1]"),
+        ("MODEL: {IMAGE_SIZE: 256}", "MODEL.IMAGE_SIZE", "a width and a height, found [256]"),
+        ("MODEL: {IMAGE_SIZE: [1, 2, 3]}", "MODEL.IMAGE_SIZE", "a width and a height, found [1, 2, 3]"),
+        ("MODEL: {EXTRA: {HEATMAP_SIZE: []}}", "MODEL.EXTRA.HEATMAP_SIZE", "a width and a height, found []"),
+    ],
+    ids=lambda value: value[:40],
+)  # fmt: skip
+def test_wrong_type(load, line, key, expected):
+    assert f"some.yaml: {key} is {expected}" in complaint(load, line)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("TRAIN: {OPTIMIZER: adamw}", "TRAIN.OPTIMIZER is one of adam, sgd; found 'adamw'"),
+        ("MODEL: {STYLE: keras}", "MODEL.STYLE is one of pytorch, caffe; found 'keras'"),
+        ("MODEL: {EXTRA: {NUM_LAYERS: 51}}", "EXTRA.NUM_LAYERS is one of 10, 18, 34, 50, 101, 152; found 51"),
+        ("TRAIN: {BATCH_SIZE: 0}", "TRAIN.BATCH_SIZE must be at least 1, found 0"),
+        ("TRAIN: {LR: -1e-3}", "TRAIN.LR must be at least 0, found -0.001"),
+        ("TRAIN: {MOMENTUM: 1.5}", "TRAIN.MOMENTUM must be at most 1, found 1.5"),
+        ("TRAIN: {LR_STEP: [3, -1]}", "TRAIN.LR_STEP must be at least 0, found -1"),
+        ("MODEL: {EXTRA: {NUM_DECONV_KERNELS: [4, 5]}}", "NUM_DECONV_KERNELS must be at most 4, found 5"),
+    ],
+)  # fmt: skip
+def test_outside_what_is_allowed(load, line, expected):
+    assert expected in complaint(load, line)
+
+
+def test_limits_themselves_are_allowed(load):
+    config, _ = load("TRAIN: {LR: 0, MOMENTUM: 1, BATCH_SIZE: 1, OPTIMIZER: sgd}")
+    assert (config.TRAIN.LR, config.TRAIN.MOMENTUM, config.TRAIN.BATCH_SIZE) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "section"),
+    [
+        ("TRAIN: 3", "TRAIN"),
+        ("TRAIN:", "TRAIN"),
+        ("MODEL: {EXTRA: [1]}", "MODEL.EXTRA"),
+        ("MODEL: x", "MODEL"),
+    ],
+)
+def test_a_section_is_no_value(load, line, section):
+    assert f"some.yaml: {section} is a section of settings, found " in complaint(load, line)
+    assert "unknown setting TRAIN" in complaint(load, "", {"TRAIN": 3})
+
+
+def test_a_value_is_no_section(load):
+    assert "unknown setting SEED.A; the nearest valid one is SEED" in complaint(load, "SEED: {A: 1}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["TRAIN: {", "a: b: c", "\tTRAIN: 1", "TRAIN: *x", "SEED: 2000-13-01", "SEED: 0b_", "SEED: !!int x",
+     "!!bool x", "SEED: !!python/object/apply:os.getcwd []", "[" * 1000, "\0", "---\nSEED: 1\n---\nSEED: 2"],
+    ids=lambda text: text[:30],
+)  # fmt: skip
+def test_broken_yaml(load, text):
+    message = complaint(load, text)
+    assert "some.yaml: not valid YAML (" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("SEED: 1\nSEED: 2", "SEED"), ("TRAIN: {LR: 1}\nSEED: 1\nTRAIN: {WD: 1}", "TRAIN"),
+     ("TRAIN:\n  LR: 1\n  WD: 1\n  LR: 1", "LR")],
+)  # fmt: skip
+def test_a_key_given_twice_is_not_dropped_in_silence(load, text, key):
+    message = complaint(load, text)
+    assert f"{key} is given twice" in message and "some.yaml" in message
+    assert f"line {text[: text.index(key)].count(chr(10)) + 1}" in message
+
+
+def test_yaml_anchors_and_merges_still_work(load):
+    config, _ = load("TEST: &batch {BATCH_SIZE: 3}\nTRAIN: {<<: *batch, LR: 0.5}")
+    assert (config.TEST.BATCH_SIZE, config.TRAIN.BATCH_SIZE, config.TRAIN.LR) == (3, 3, 0.5)
+
+
+@pytest.mark.parametrize("text", ["[]", "- TRAIN", "3", "0", "false", "just words", "''"])
+def test_not_a_mapping(load, text):
+    assert "expected sections of KEY: value" in complaint(load, text)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    assert str(tmp_path / "gone.yaml") in complaint(load_config, tmp_path / "gone.yaml")
+    assert str(tmp_path) in complaint(load_config, tmp_path)
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xff")
+    assert "bytes.yaml: not valid YAML" in complaint(load_config, tmp_path / "bytes.yaml")
+
+
+@pytest.mark.parametrize("text", ["[1", "{", "2000-13-01", "*x"])
+def test_broken_value_on_the_command_line(text):
+    assert complaint(parse_overrides, ["SEED", text]) == f"command line: SEED: {text!r} is not a value"
+
+
+def test_wrong_value_on_the_command_line(load):
+    for words, expected in (
+        (["SEED", "x"], "command line: SEED is a whole number, found 'x'"),
+        (["SEED", ""], "command line: SEED is a whole number, found None"),
+        (
+            ["TRAIN.OPTIMIZER", "rmsprop"],
+            "command line: TRAIN.OPTIMIZER is one of adam, sgd; found 'rmsprop'",
+        ),
+    ):
+        assert complaint(load, "", parse_overrides(words)) == expected
+
+
+def test_dump_reads_back_to_the_same(load, tmp_path):
+    text = "TRAIN: {LR: 1e-5, LR_STEP: []}\nGPUS: 2\nMODEL: {IMAGE_SIZE: [64, 96], PRETRAINED: 'no'}"
+    config, _ = load(text, {"SEED": 7, "LOG_DIR": "a: b # c"})
+    again, notes = load(dump_config(config))
+    assert again == config
+    assert notes == []
+    assert type(yaml.safe_load(dump_config(config))) is dict
+
+
+@pytest.mark.parametrize("key", WITHOUT_EFFECT)
+def test_dead_keys_of_the_original_are_said_to_be_dead(load, key):
+    *sections, name = key.split(".")
+    tree = {name: "anything"}
+    for section in reversed(sections):
+        tree = {section: tree}
+    config, notes = load(yaml.safe_dump(tree))
+    assert config == load()[0]
+    (note,) = notes
+    assert f"{key} has no effect ({WITHOUT_EFFECT[key]})" in note and "some.yaml" in note
+
+
+def test_every_setting_is_explained_and_its_default_allowed(load):
+    lines = describe_settings().splitlines()
+    for key, setting in settings().items():
+        assert len(setting.meaning.split()) > 1 or setting.choices, key
+        assert "\n" not in setting.meaning
+        (at,) = (i for i, line in enumerate(lines) if line.startswith(f"  {key} = "))
+        assert setting.meaning in lines[at + 1]
+        assert all(str(choice) in lines[at + 1] for choice in setting.choices)
+        assert load("", {key: setting.default})[0] == load()[0]
+    assert not set(settings()) & set(WITHOUT_EFFECT)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_shipped_experiment_loads(path):
+    config, notes = load_config(path)
+    assert notes == []
+    assert config.MODEL.NUM_JOINTS in (13, 16, 17) or config.DATASET_TARGET.DATASET == "coco_format"

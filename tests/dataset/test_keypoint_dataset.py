@@ -1,0 +1,381 @@
+import itertools
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import default_collate
+from torchvision.transforms import functional as vision
+
+import lib.dataset.keypoint_dataset as joints_module
+from lib.dataset.annotations import Annotations
+from lib.dataset.crop import crop_matrix, rows_within
+from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.images import read_picture
+from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset, denormalise, normalise
+from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation, joint_mapping
+from tests.factories.data_sets import smooth_picture
+from tests.reference.simple_baseline import gaussian_heatmaps, left_right_pairs, three_point_matrix
+
+CODEC = HeatmapCodec(image_size=(96, 128), heatmap_size=(24, 32), sigma=2)
+SMALL = HeatmapCodec(image_size=(12, 16), heatmap_size=(6, 8), sigma=1)
+USUAL = Augmentation(flip=True, rotation=40.0, scale=0.3)
+JOINTS = len(SHARED_KEYPOINTS)
+DEVIATION = torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # of ImageNet's colours
+
+
+def people_on(pictures, count, joints=None, visible=None, centers=(50, 40), sizes=(60, 80)):
+    """``count`` people, one after the other on the ``pictures`` (paths)."""
+    joints = np.full((count, JOINTS, 2), 50) if joints is None else joints
+    visible = np.ones((count, JOINTS)) if visible is None else visible
+    return Annotations(
+        mapping=joint_mapping("coco", SHARED_KEYPOINTS),
+        ids=np.arange(count) + 100,
+        pictures=tuple(map(str, pictures)),
+        picture=np.arange(count, dtype=np.int32) % len(pictures),
+        joints=np.asarray(joints, np.float32),
+        visible=np.asarray(visible, np.float32),
+        centers=np.broadcast_to(np.asarray(centers, np.float32), (count, 2)),
+        sizes=np.broadcast_to(np.asarray(sizes, np.float32), (count, 2)),
+    )
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Eight people anywhere on four soft pictures, some of their joints outside of crop or picture."""
+    rng = np.random.default_rng(3)
+    paths = [tmp_path / f"{n}.png" for n in range(4)]
+    for n, path in enumerate(paths):
+        cv2.imwrite(str(path), smooth_picture(90 + 7 * n, 80 + 3 * n, seed=n))
+    return people_on(
+        paths, 8,
+        joints=rng.uniform(-20, 120, (8, JOINTS, 2)), visible=rng.integers(0, 2, (8, JOINTS)),
+        centers=rng.uniform(20, 70, (8, 2)), sizes=rng.uniform(20, 70, (8, 1)) * (1.5, 2),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def crops(monkeypatch):
+    """Collects (size, rotation, mirror) of every crop that a data set makes."""
+    made = []
+
+    def recorded(center, size, output_size, rotation, mirror):
+        made.append((np.array(size), rotation, mirror))
+        return crop_matrix(center, size, output_size, rotation, mirror)
+
+    crop_matrix = joints_module.crop_matrix
+    monkeypatch.setattr(joints_module, "crop_matrix", recorded)
+    return made
+
+
+def plain_sample(people, index, codec, size, rotation, mirror, color_rgb=True):
+    """SimpleBaseline's sample: mirror the pixels, turn and crop them, tensor, Gaussian joint by joint."""
+    picture = cv2.imread(people.pictures[people.picture[index]])
+    if color_rgb:
+        picture = picture[:, :, ::-1]
+    joints, visible = people.joints[index].astype(np.float64), people.visible[index].copy()
+    center = people.centers[index].astype(np.float64)
+    if mirror:
+        width = picture.shape[1]
+        picture = picture[:, ::-1]
+        center[0] = width - 1 - center[0]
+        joints[:, 0] = width - 1 - joints[:, 0]
+        for left, right in left_right_pairs(people.mapping.names):
+            joints[[left, right]] = joints[[right, left]]
+            visible[[left, right]] = visible[[right, left]]
+    matrix = three_point_matrix(center, size, codec.image_size, rotation)
+    crop = cv2.warpAffine(np.ascontiguousarray(picture), matrix, codec.image_size, flags=cv2.INTER_LINEAR)
+    for j in range(len(joints)):
+        joints[j] = matrix @ [*joints[j], 1]
+    heatmaps, weight = gaussian_heatmaps(joints, visible, codec.image_size, codec.heatmap_size, codec.sigma)
+    image = vision.normalize(vision.to_tensor(crop), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    return image, heatmaps, weight
+
+
+def assert_samples_equal(one, other, equal=True):
+    same = [torch.equal(a, b) for a, b in zip(one[:3], other[:3])]
+    assert all(same) if equal else not same[0]
+
+
+@pytest.mark.parametrize("color_rgb", [True, False], ids=["rgb", "bgr"])
+@pytest.mark.parametrize(
+    "augmentation",
+    [None, USUAL, Augmentation(True, 0.0, 0.0), Augmentation(False, 40.0, 0.0)],
+    ids=["none", "usual", "flip", "rotation"],
+)
+def test_sample_is_simple_baselines(people, crops, augmentation, color_rgb):
+    dataset = KeypointDataset(people, CODEC, augmentation, color_rgb, seed=1)
+    for index in range(len(dataset)):
+        sample = dataset[index, 5]
+        size, rotation, mirror = crops.pop()
+        if augmentation is None:
+            np.testing.assert_array_equal(size, people.sizes[index])
+            assert (rotation, mirror) == (0, False)
+        image, heatmaps, weight = plain_sample(people, index, CODEC, size, rotation, mirror, color_rgb)
+        assert sample.image.shape == (3, 128, 96) and sample.image.dtype == torch.float32
+        assert sample.heatmaps.dtype == sample.target_weight.dtype == torch.float32
+        assert sample.problem == "" and int(sample.index) == index and bool(sample.flipped) == mirror
+        levels = 255 * ((sample.image - image) * DEVIATION).abs()
+        # OpenCV places samples on 1/32 of a pixel; mirrored, that may round the other way, which shows
+        # where the picture ends and black begins.
+        assert float(levels.max()) < (9 if mirror else 1.01)
+        assert float((levels < 1.01).float().mean()) > 0.98
+        np.testing.assert_array_equal(sample.target_weight, weight)
+        np.testing.assert_allclose(sample.heatmaps, heatmaps, rtol=1e-6, atol=1e-7)
+    assert 0 < people.visible.mean() < 1
+
+
+def test_a_sample_depends_on_seed_index_and_visit_alone(people):
+    dataset, again = (KeypointDataset(people, CODEC, USUAL, seed=4) for _ in range(2))
+    samples = {key: dataset[key] for key in itertools.product(range(4), range(3))}
+    torch.manual_seed(99)
+    np.random.seed(99)
+    for key in reversed(samples):
+        assert_samples_equal(again[key], samples[key])
+    assert_samples_equal(samples[1, 0], samples[1, 1], equal=False)
+    assert_samples_equal(samples[1, 0], KeypointDataset(people, CODEC, USUAL, seed=5)[1, 0], equal=False)
+
+
+def test_without_augmentation_every_visit_is_the_same(people):
+    dataset = KeypointDataset(people, CODEC)
+    assert_samples_equal(dataset[2, 0], dataset[2, 7])
+    assert len(dataset) == 8
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """One person on a picture that costs nothing to read."""
+    cv2.imwrite(str(tmp_path / "tiny.png"), smooth_picture(8, 8))
+    return people_on([tmp_path / "tiny.png"], 1, centers=(4, 4), sizes=(6, 8))
+
+
+def test_augmentation_has_simple_baselines_distribution(tiny, crops):
+    dataset = KeypointDataset(tiny, SMALL, USUAL)
+    for visit in range(2000):
+        dataset[0, visit]
+    sizes, rotation, mirror = map(np.array, zip(*crops))
+    np.testing.assert_allclose(sizes[:, 0] / sizes[:, 1], 0.75, rtol=1e-6)
+    factor = sizes[:, 1] / 8
+    # Bounds are four standard errors or more.
+    assert abs(mirror.mean() - 0.5) < 0.05
+    turned = rotation != 0
+    assert abs(turned.mean() - 0.6) < 0.05
+    assert np.abs(rotation).max() == 80
+    assert abs((np.abs(rotation[turned]) == 80).mean() - 0.0455) < 0.025  # beyond two deviations
+    assert abs(rotation[turned & (np.abs(rotation) < 80)].std() - 40 * 0.88) < 3  # cut off there
+    assert abs(rotation.mean()) < 3
+    np.testing.assert_allclose([factor.min(), factor.max()], [0.7, 1.3], rtol=1e-6)
+    for bound in (0.7, 1.3):
+        assert abs(np.isclose(factor, bound).mean() - 0.1587) < 0.035  # beyond one deviation
+    assert abs(factor.mean() - 1) < 0.02
+    assert np.abs(np.corrcoef([factor, rotation, mirror]) - np.eye(3)).max() < 0.09
+
+
+def test_augmentation_can_be_switched_off_part_by_part(tiny, crops):
+    dataset = KeypointDataset(tiny, SMALL, Augmentation(flip=False, rotation=0.0, scale=0.0))
+    for visit in range(50):
+        dataset[0, visit]
+    for size, rotation, mirror in crops:
+        assert (size.tolist(), rotation, mirror) == ([6, 8], 0, False)
+
+
+def test_joints_of_a_sample_lie_on_the_annotated_joint_or_its_partner(tmp_path):
+    # Every joint is a disc of its own colour; the heatmap's peak must lie on the right colour.
+    colours = np.array(list(itertools.product((60, 150, 240), repeat=3)))[1::2][:JOINTS]
+    joints = np.array([(60 + 45 * (j % 4), 60 + 45 * (j // 4)) for j in range(JOINTS)])
+    picture = np.zeros((300, 260, 3), np.uint8)
+    for joint, colour in zip(joints, colours):
+        cv2.circle(picture, joint.tolist(), 14, colour.tolist(), -1)
+    cv2.imwrite(str(tmp_path / "discs.png"), picture[:, :, ::-1])
+    people = people_on([tmp_path / "discs.png"], 1, [joints], centers=(125, 130), sizes=(180, 240))
+    dataset = KeypointDataset(people, CODEC, USUAL)
+    partner = flip_permutation(SHARED_KEYPOINTS)
+    checked = {True: 0, False: 0}
+    for visit in range(30):
+        sample = dataset[0, visit]
+        crop = denormalise(sample.image).astype(int)
+        for j, heatmap in enumerate(sample.heatmaps.numpy()):
+            y, x = 4 * np.array(np.unravel_index(heatmap.argmax(), heatmap.shape))
+            if sample.target_weight[j] == 0 or heatmap.max() < 1:
+                continue
+            annotated = partner[j] if sample.flipped else j
+            assert np.abs(colours - crop[y, x]).sum(axis=1).argmin() == annotated
+            checked[bool(sample.flipped)] += 1
+    assert min(checked.values()) > 100
+
+
+def test_joints_out_of_sight_do_not_count(tiny):
+    visible = np.ones((1, JOINTS))
+    visible[0, 3] = 0
+    joints = np.full((1, JOINTS, 2), 4.0)
+    joints[0, 1] = (400, 4)
+    joints[0, 2] = (4, -400)
+    people = people_on(tiny.pictures, 1, joints, visible, centers=(4, 4), sizes=(6, 8))
+    sample = KeypointDataset(people, SMALL)[0, 0]
+    assert sample.target_weight.tolist() == [1, 0, 0, 0] + [1] * (JOINTS - 4)
+    assert sample.heatmaps.amax(dim=(1, 2)).tolist() == sample.target_weight.tolist()
+
+
+def test_bgr_exchanges_red_and_blue(people):
+    rgb, bgr = (KeypointDataset(people, CODEC, USUAL, color_rgb=c)[0, 0] for c in (True, False))
+    np.testing.assert_array_equal(denormalise(rgb.image)[:, :, ::-1], denormalise(bgr.image))
+    assert not torch.equal(rgb.image, bgr.image)
+
+
+def test_normalise_is_torchvisions_and_denormalise_its_inverse():
+    every = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    image = normalise(every)
+    expected = vision.normalize(vision.to_tensor(every), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    torch.testing.assert_close(image, expected)
+    assert image.is_contiguous()
+    np.testing.assert_array_equal(denormalise(image), every)
+    # Colours that no picture has are cut off.
+    assert denormalise(torch.full((3, 1, 1), 99.0)).tolist() == [[[255, 255, 255]]]
+    assert denormalise(torch.full((3, 1, 1), -99.0)).tolist() == [[[0, 0, 0]]]
+
+
+@pytest.mark.parametrize("bad", ["missing", "empty", "text", "folder", "header only"])
+def test_an_unreadable_picture_is_a_problem_and_not_an_exception(tmp_path, bad):
+    path = tmp_path / "bad.jpg"
+    if bad == "folder":
+        path.mkdir()
+    elif bad != "missing":
+        cv2.imwrite(str(path), smooth_picture(60, 80))
+        content = {"empty": b"", "text": b"not a picture\n", "header only": path.read_bytes()[:30]}
+        path.write_bytes(content[bad])
+    sample = KeypointDataset(people_on([path], 2), SMALL, USUAL)[1, 0]
+    assert sample.problem == f"{path}: cannot be read as a picture (annotation 101)"
+    assert sample.image.shape == (3, 16, 12) and torch.isfinite(sample.image).all()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 0.99])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_truncated_picture_reads_or_is_a_problem(tmp_path, share, suffix):
+    path = tmp_path / f"short{suffix}"
+    cv2.imwrite(str(path), smooth_picture(60, 80))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    picture = read_picture(str(path))
+    sample = KeypointDataset(people_on([path], 1), SMALL)[0, 0]
+    assert (picture is None) == bool(sample.problem)
+    assert picture is None or picture.shape == (80, 60, 3)
+    assert torch.isfinite(sample.image).all()
+
+
+def test_samples_collate_and_select(people):
+    dataset = KeypointDataset(people, CODEC, USUAL)
+    batch = default_collate([dataset[i, 0] for i in range(5)])
+    assert batch.image.shape == (5, 3, 128, 96) and batch.heatmaps.shape == (5, JOINTS, 32, 24)
+    assert batch.index.tolist() == [0, 1, 2, 3, 4]
+    part = batch._replace(problem=list("abcde")).select(torch.tensor([True, False, False, True, True]))
+    assert part.problem == ["a", "d", "e"] and part.index.tolist() == [0, 3, 4]
+    assert_samples_equal(type(part)(*(x[1] for x in part)), dataset[3, 0])
+    moved = batch.to(torch.device("meta"))
+    assert moved.image.device.type == "meta" and moved.problem == batch.problem
+
+
+def test_cached_pictures_are_read_once_and_give_the_same_samples(people, monkeypatch):
+    read = []
+
+    def counting(path, color_rgb, reduce, rows=None):
+        read.append(path)
+        return read_picture(path, color_rgb, reduce, rows)
+
+    monkeypatch.setattr(joints_module, "read_picture", counting)
+    keys = [(index, visit) for visit in range(2) for index in range(len(people))]
+    plain, cached = (KeypointDataset(people, SMALL, USUAL, cache=cache) for cache in (False, True))
+    expected = [plain[key] for key in keys]
+    assert len(read) == len(keys)
+    read.clear()
+    torch.testing.assert_close([cached[key][:-1] for key in keys], [s[:-1] for s in expected], rtol=0, atol=0)
+    assert sorted(read) == sorted(people.pictures)
+
+
+def test_a_data_set_that_caches_can_be_sent_to_workers(people):
+    made = KeypointDataset(people, SMALL, USUAL, cache=True)
+    expected = made[3, 1]
+    again = pickle.loads(pickle.dumps(made))
+    torch.testing.assert_close(again[3, 1][:-1], expected[:-1], rtol=0, atol=0)
+
+
+@pytest.fixture
+def photographed(tmp_path):
+    """Twelve people on three JPEG pictures of sharp colours, 500 x 400, small and large, inside and out."""
+    rng = np.random.default_rng(5)
+    paths = [tmp_path / f"{n}.jpg" for n in range(3)]
+    for n, path in enumerate(paths):
+        noise = rng.integers(0, 60, (400, 500, 3)) + smooth_picture(500, 400, seed=n) // 2
+        cv2.imwrite(str(path), noise.astype(np.uint8))
+    return people_on(
+        paths, 12,
+        joints=rng.uniform(-20, 520, (12, JOINTS, 2)),
+        centers=rng.uniform(-30, 500, (12, 2)), sizes=rng.uniform(15, 400, (12, 1)) * (1.5, 2),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("color_rgb", [True, False], ids=["rgb", "bgr"])
+def test_pixels_are_those_of_whole_pictures_to_the_last_bit(photographed, crops, color_rgb):
+    dataset = KeypointDataset(photographed, CODEC, USUAL, color_rgb)
+    shares = set()
+    for index, visit in itertools.product(range(len(dataset)), range(6)):
+        sample = dataset[index, visit]
+        matrix = crop_matrix(photographed.centers[index], crops[-1][0], CODEC.image_size, *crops[-1][1:])
+        whole = cv2.imread(photographed.pictures[photographed.picture[index]])
+        crop = cv2.warpAffine(whole[..., ::-1] if color_rgb else whole, matrix, CODEC.image_size)
+        mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+        expected = (crop.astype(np.float32) / 255 - mean) / deviation
+        np.testing.assert_array_equal(sample.image, expected.transpose(2, 0, 1))
+        shares.add(rows_within(matrix, CODEC.image_size) < 400)
+    assert shares == {True, False}
+
+
+def test_large_people_are_read_from_smaller_pictures(photographed, monkeypatch):
+    asked = []
+
+    def recorded(path, color_rgb, reduce, rows=None):
+        asked.append(reduce)
+        return read_picture(path, color_rgb, reduce, rows)
+
+    monkeypatch.setattr(joints_module, "read_picture", recorded)
+    plain, reduced = (KeypointDataset(photographed, SMALL, USUAL, reduced=r) for r in (False, True))
+    for index in range(len(plain)):
+        expected = plain[index, 0]
+        assert asked.pop() == 1
+        sample = reduced[index, 0]
+        pixels = sample_width(photographed, index, plain) / SMALL.image_size[0]
+        assert asked.pop() == max(r for r in (1, 2, 4, 8) if r == 1 or r <= pixels)
+        for one, other in zip(sample[1:5], expected[1:5]):
+            assert torch.equal(one, other)
+
+
+def sample_width(people, index, dataset):
+    factor, _, _ = dataset._draw(np.random.default_rng([dataset.seed, 0, index]))
+    return people.sizes[index, 0] * factor
+
+
+def test_other_formats_are_never_decoded_smaller(people, monkeypatch):
+    plain, reduced = (KeypointDataset(people, SMALL, USUAL, reduced=r) for r in (False, True))
+    for index in range(len(people)):
+        assert_samples_equal(plain[index, 0], reduced[index, 0])
+
+
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize("side", [400, 403])
+def test_a_smaller_picture_shows_the_same_at_the_same_place(tmp_path, side, cache):
+    # Colours that change evenly: a shift of half a pixel would show as half a level a pixel.
+    x, y = np.meshgrid(np.arange(side), np.arange(side))
+    ramp = np.stack([x / 2, y / 2, (x + y) / 4], axis=-1).round().astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "ramp.jpg"), ramp, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    people = people_on([tmp_path / "ramp.jpg"], 2, centers=(200, 200), sizes=(180, 240))
+    gentle = Augmentation(flip=True, rotation=15.0, scale=0.1)
+    for size in (SMALL, HeatmapCodec((48, 64), (12, 16), 1)):
+        plain, reduced = (
+            KeypointDataset(people, size, gentle, cache=cache, reduced=r) for r in (False, True)
+        )
+        pairs = [(plain[0, visit].image, reduced[0, visit].image) for visit in range(8)]
+        assert not any(torch.equal(one, other) for one, other in pairs)
+        levels = torch.stack([255 * (one - other) * DEVIATION for one, other in pairs])
+        # Half a pixel off would be a quarter of a level everywhere; rounding is off either way.
+        assert float(levels.abs().max()) < 4
+        assert float(levels.mean(dim=(0, 2, 3)).abs().max()) < 0.2

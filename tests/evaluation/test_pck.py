@@ -1,0 +1,220 @@
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
+from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_predictions, read_mpii_truth
+from lib.evaluation.pck import heatmap_accuracy, normalised_errors, pckh
+from lib.utils.errors import InputError
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+MPII_EVAL = DATA / "mpii_eval"
+needs_mpii_eval = pytest.mark.skipif(not MPII_EVAL.is_dir(), reason=f"no MPII validation data in {MPII_EVAL}")
+
+COLUMNS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")
+# Head to Mean, then the mean at 0.11 (the toolbox's "0.1") and at 0.10.
+PUBLISHED = {
+    "newell_hourglass": (95.88, 95.19, 89.14, 84.17, 86.97, 83.20, 80.40, 88.41, 25.00, 21.18),
+    "tompson": (95.60, 92.71, 83.36, 76.74, 81.93, 73.32, 65.40, 82.31, 33.08, 28.91),
+    "bearpaw_hg_s1": (95.12, 93.61, 85.53, 79.56, 84.51, 78.28, 73.41, 85.07, 27.32, 23.25),
+}
+NAMES_IN_MAT = (
+    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head",
+    "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
+)  # fmt: skip
+
+
+def write_truth(path, people=3, **changed):
+    rng = np.random.default_rng(0)
+    content = {
+        "dataset_joints": np.array([NAMES_IN_MAT], dtype=object),
+        "jnt_missing": rng.integers(0, 2, (16, people)).astype(np.uint8),
+        "pos_gt_src": rng.uniform(1, 500, (16, 2, people)),
+        "headboxes_src": np.stack((np.zeros((2, people)), np.tile([[30.0], [40.0]], people))),
+    }
+    content.update(changed)
+    savemat(path, {key: value for key, value in content.items() if value is not None})
+    return content
+
+
+def peaks(shape, *positions):
+    """One person's heatmaps [1, J, *shape], each with one peak at (x, y)."""
+    maps = np.zeros((1, len(positions), *shape), np.float32)
+    for j, (x, y) in enumerate(positions):
+        maps[0, j, y, x] = 1
+    return maps
+
+
+def test_heatmap_accuracy_measures_x_in_widths_and_y_in_heights():
+    # On 20 x 100 (w x h) a tenth is 2 px along x and 10 px along y.
+    target = peaks((100, 20), (5, 50), (5, 50), (5, 50), (5, 50))
+    predicted = peaks((100, 20), (5, 54), (5, 55), (9, 50), (6, 50))
+    near, _ = heatmap_accuracy(predicted, target, np.ones((1, 4)))
+    np.testing.assert_array_equal(near, [1, 0, 0, 0])
+    wide, _ = heatmap_accuracy(predicted.swapaxes(2, 3), target.swapaxes(2, 3), np.ones((1, 4)))
+    np.testing.assert_array_equal(wide, [1, 0, 0, 0])
+    loose, mean = heatmap_accuracy(predicted, target, np.ones((1, 4)), threshold=0.6)
+    np.testing.assert_array_equal(loose, [1, 1, 0, 1])
+    assert mean == 0.75
+
+
+def test_heatmap_accuracy_counts_weighted_joints_only():
+    target = np.concatenate([peaks((64, 48), (9, 9), (9, 9), (9, 9))] * 2)
+    predicted = np.concatenate([target[:1], peaks((64, 48), (40, 9), (40, 9), (40, 9))])
+    per_joint, mean = heatmap_accuracy(predicted, target, np.array([[1, 1, 0], [1, 0, 0]]))
+    np.testing.assert_array_equal(per_joint, [0.5, 1, np.nan])
+    assert mean == 0.75
+
+
+def test_heatmap_accuracy_of_nothing_is_nan_and_nan_is_wrong():
+    target = peaks((64, 48), (9, 9), (9, 9))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        per_joint, mean = heatmap_accuracy(target, target, np.zeros((1, 2)))
+        assert np.isnan(per_joint).all() and np.isnan(mean)
+        _, mean = heatmap_accuracy(np.full_like(target, np.nan), target, np.ones((1, 2)))
+        assert mean == 0
+
+
+@needs_mpii_eval
+@pytest.mark.parametrize("network", PUBLISHED)
+def test_pckh_of_published_predictions_is_the_published_one(network):
+    truth = read_mpii_truth(MPII_EVAL / "annot" / "gt_valid.mat")
+    predicted = read_mpii_predictions(MPII_EVAL / "preds" / f"{network}.mat")
+    errors = normalised_errors(predicted, truth.joints, truth.head_sizes)
+    legacy = pckh(errors, truth.visible, MPII_KEYPOINTS, legacy_01=True)
+    exact = pckh(errors, truth.visible, MPII_KEYPOINTS)
+    assert tuple(legacy) == tuple(exact) == COLUMNS
+    np.testing.assert_allclose([*legacy.values(), exact["Mean@0.1"]], PUBLISHED[network], rtol=0, atol=0.0051)
+    assert all(exact[key] == legacy[key] for key in COLUMNS[:-1])
+
+
+@needs_mpii_eval
+def test_pckh_of_the_shared_joints_differs_in_the_means_only():
+    truth = read_mpii_truth(MPII_EVAL / "annot" / "gt_valid.mat")
+    predicted = read_mpii_predictions(MPII_EVAL / "preds" / "tompson.mat")
+    errors = normalised_errors(predicted, truth.joints, truth.head_sizes)
+    index = list(joint_mapping("mpii", SHARED_KEYPOINTS).index)
+    shared = pckh(errors[:, index], truth.visible[:, index], SHARED_KEYPOINTS)
+    full = pckh(errors, truth.visible, MPII_KEYPOINTS)
+    assert all(shared[group] == full[group] for group in COLUMNS[:7])
+    hits = [e <= 0.5 for e, v in zip(errors[:, index].flat, truth.visible[:, index].flat) if v]
+    assert shared["Mean"] == pytest.approx(100 * sum(hits) / len(hits))
+
+
+def test_pckh_averages_sides_in_groups_and_people_in_the_mean():
+    names = ("pelvis", "left_knee", "right_knee", "head_top")
+    errors = np.array(
+        [[0.0, 0.5, 0.105, 0.1], [0.0, 0.6, 9, 0.2], [0.0, 0.6, 9, 0.51], [0.0, 0.6, 9, np.nan]]
+    )
+    visible = np.array([[1, 1, 1, 1], [1, 1, 0, 1], [1, 1, 0, 1], [1, 1, 0, 1]])
+    result = pckh(errors, visible, names)
+    assert result["Knee"] == pytest.approx((25 + 100) / 2)
+    assert result["Head"] == pytest.approx(50)
+    assert result["Mean"] == pytest.approx(100 * 4 / 9)
+    assert result["Mean@0.1"] == pytest.approx(100 * 1 / 9)
+    assert pckh(errors, visible, names, legacy_01=True)["Mean@0.1"] == pytest.approx(100 * 2 / 9)
+
+
+def test_pckh_without_visible_joints_is_nan_and_silent():
+    visible = np.zeros((2, 13), int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(list(pckh(np.zeros((2, 13)), visible, SHARED_KEYPOINTS).values())).all()
+        visible[0, SHARED_KEYPOINTS.index("left_wrist")] = 1
+        result = pckh(np.zeros((2, 13)), visible, SHARED_KEYPOINTS)
+        assert pckh(np.zeros((0, 13)), visible[:0], SHARED_KEYPOINTS).keys() == result.keys()
+    assert [key for key in COLUMNS if result[key] == 100] == ["Wrist", "Mean", "Mean@0.1"]
+    assert np.isnan([result[key] for key in COLUMNS if key not in ("Wrist", "Mean", "Mean@0.1")]).all()
+
+
+def test_pckh_refuses_names_of_other_joints():
+    with pytest.raises(ValueError, match="13 joint names do not fit"):
+        pckh(np.zeros((2, 16)), np.ones((2, 16)), SHARED_KEYPOINTS)
+
+
+def test_normalised_errors_divides_by_each_head():
+    predicted = np.array([[[3.0, 4.0]], [[6.0, 8.0]]])
+    errors = normalised_errors(predicted, predicted * 0, np.array([5, 20]))
+    np.testing.assert_array_equal(errors, [[1], [0.5]])
+    with pytest.raises(InputError, match="2 people with 1 joints.*1 people with 1 joints"):
+        normalised_errors(predicted, predicted[:1], np.ones(1))
+
+
+@pytest.mark.parametrize("people", [1, 3])
+def test_read_mpii_truth_reads_what_was_written(tmp_path, people):
+    content = write_truth(tmp_path / "gt.mat", people)
+    if people == 1:  # as MATLAB itself writes it
+        content = write_truth(tmp_path / "gt.mat", people, pos_gt_src=content["pos_gt_src"][..., 0],
+                              headboxes_src=content["headboxes_src"][..., 0])  # fmt: skip
+    truth = read_mpii_truth(tmp_path / "gt.mat")
+    assert truth.joints.shape == (people, 16, 2)
+    assert truth.joints[-1, 5, 1] == content["pos_gt_src"].reshape(16, 2, people)[5, 1, -1]
+    np.testing.assert_array_equal(truth.visible, content["jnt_missing"].T == 0)
+    np.testing.assert_allclose(truth.head_sizes, np.full(people, 0.6 * 50))
+
+
+@needs_mpii_eval
+def test_read_mpii_truth_agrees_with_the_annotations():
+    truth = read_mpii_truth(MPII_EVAL / "annot" / "gt_valid.mat")
+    people = json.loads((MPII_EVAL / "annot" / "valid.json").read_text())
+    np.testing.assert_array_equal(truth.visible, [p["joints_vis"] for p in people])
+    joints = np.array([p["joints"] for p in people])
+    np.testing.assert_array_equal(truth.joints[truth.visible], joints[truth.visible])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"jnt_missing": None}, "has no 'jnt_missing'"),
+        (
+            {"dataset_joints": np.array([NAMES_IN_MAT[::-1]], object)},
+            "'dataset_joints' is lwri .*expected ra",
+        ),
+        ({"pos_gt_src": np.zeros((16, 3, 3))}, r"'pos_gt_src'.*\(16, 3, 3\); expected .*\(16, 2, 3\)"),
+        ({"jnt_missing": np.zeros((16, 4))}, r"'jnt_missing'.*\(16, 4\); expected .*\(16, 3\)"),
+        ({"headboxes_src": np.zeros((2, 2, 3), complex)}, "'headboxes_src' is complex"),
+        ({"pos_gt_src": np.full((16, 2, 3), np.nan)}, "'pos_gt_src' holds a joint that is not finite"),
+        ({"pos_gt_src": np.full((16, 2, 3), 1e300)}, "'pos_gt_src' holds a joint that is not finite"),
+        ({"headboxes_src": np.zeros((2, 2, 3))}, "'headboxes_src' of person 1 has diagonal 0"),
+    ],
+)
+def test_a_truth_that_is_not_as_expected_is_refused(tmp_path, changed, message):
+    write_truth(tmp_path / "gt.mat", **changed)
+    with pytest.raises(InputError, match=rf"gt\.mat: .*{message}"):
+        read_mpii_truth(tmp_path / "gt.mat")
+
+
+@pytest.mark.parametrize("read", [read_mpii_truth, read_mpii_predictions])
+def test_files_that_are_missing_or_no_matlab_files_are_refused(tmp_path, read):
+    with pytest.raises(InputError, match="none.mat: cannot be read"):
+        read(tmp_path / "none.mat")
+    (tmp_path / "text.mat").write_text("these are not the joints you are looking for" * 9)
+    with pytest.raises(InputError, match="text.mat: not a MATLAB file"):
+        read(tmp_path / "text.mat")
+    (tmp_path / "empty.mat").write_bytes(b"")
+    with pytest.raises(InputError, match="empty.mat: not a MATLAB file"):
+        read(tmp_path / "empty.mat")
+
+
+def test_read_mpii_predictions_checks_key_and_shape(tmp_path):
+    predicted = np.random.default_rng(0).random((4, 16, 2))
+    savemat(tmp_path / "preds.mat", {"preds": predicted})
+    np.testing.assert_array_equal(read_mpii_predictions(tmp_path / "preds.mat"), predicted)
+    savemat(tmp_path / "preds.mat", {"preds": predicted[:, :13]})
+    with pytest.raises(InputError, match=r"preds\.mat: 'preds' .*\(4, 13, 2\); expected .*\(4, 16, 2\)"):
+        read_mpii_predictions(tmp_path / "preds.mat")
+    savemat(tmp_path / "preds.mat", {"joints": predicted})
+    with pytest.raises(InputError, match="has no 'preds'"):
+        read_mpii_predictions(tmp_path / "preds.mat")
+
+
+@needs_mpii_eval
+def test_head_sizes_follow_from_the_scales():
+    truth = read_mpii_truth(MPII_EVAL / "annot" / "gt_valid.mat")
+    scales = np.array([p["scale"] for p in json.loads((MPII_EVAL / "annot" / "valid.json").read_text())])
+    np.testing.assert_allclose(head_sizes_from_scales(scales), truth.head_sizes, rtol=1e-4)

@@ -1,0 +1,267 @@
+"""Training steps of a small network on several processes, or on one: the same global batches for either."""
+
+import itertools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from torch import nn
+
+from benchmarks.pose_case import PoseCase, config_of
+from benchmarks.traffic import traffic_of_step
+from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.keypoint_dataset import KeypointDataset, Sample
+from lib.dataset.keypoints import network_joints
+from lib.dataset.mpii import read_mpii
+from lib.evaluation.evaluators import MPIISet, evaluate
+from lib.evaluation.inference import InferenceOptions, Predictions
+from lib.ignoring.bilevel_step import (
+    Options,
+    Record,
+    SourceBatch,
+    Weighting,
+    source_first_step,
+    training_step,
+)
+from lib.ignoring.learner import Batch, Learner
+from lib.ignoring.modes import MODES
+from lib.ignoring.sync_batchnorm import share_batchnorm
+from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
+from lib.training.batches import Batches
+from lib.training.phases import phases
+from lib.training.state import State
+from lib.utils.distributed import ALONE, Group
+from lib.utils.errors import InputError
+from pose_estimation.main import command
+from tests.factories.setups import PARTNER, as_batch, learner, small_batches
+from tests.factories.small_network import small_network
+
+COUNT, TABLE = 7, 12
+LAM, GAMMA, LR, FLOOR = 0.05, 0.7, 0.7, 0.02
+THREE = ("ours1", "ours2", "ours5")
+KINDS = {
+    "online": lambda: OnlineWeights(TABLE, PARTNER),
+    "persistent": lambda: PersistentWeights(TABLE, PARTNER, LR),
+    "loss_aware": lambda: LossAwareWeights(TABLE, PARTNER, LR, FLOOR),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run of ``steps``; ``weightings`` of the steps in turn; ``holder``: the one process that holds all
+    of the source batches, where it isn't everybody in equal parts.   shared: BatchNorm in training, by the
+    batch of all processes (otherwise each sample is normalised by running statistics)."""
+
+    mode: str
+    kind: str = "online"
+    steps: int = 2
+    optimizer: str = "adam"
+    meta_loop: int = 1
+    validate_at_source: bool = False
+    source_first: bool = False
+    weightings: tuple[str, ...] = ("learned",)
+    clip: float = 0.0
+    holder: int | None = None
+    shared: bool = False
+
+
+CASES = {
+    **{f"{mode}, {kind}": Case(mode, kind, 5) for mode in THREE for kind in ("online", "persistent")},
+    **{mode: Case(mode) for mode in MODES if mode not in THREE},
+    "several look-aheads": Case("ours5", "persistent", optimizer="momentum", meta_loop=3),
+    "validated at the source": Case("ours5", validate_at_source=True),
+    "kept and one": Case("ours5", "loss_aware", 5, weightings=("one", "learned", "kept")),
+    "source first": Case(
+        "ours2", "loss_aware", 5, source_first=True, weightings=("learned", "kept"), meta_loop=2
+    ),
+    "clipped": Case("ours1", "persistent", optimizer="momentum", clip=0.01),
+    "all of the source in one process": Case("ours5", "persistent", holder=1),
+    "shared BatchNorm": Case("ours5", "persistent", 5, shared=True),
+    "shared BatchNorm, all of the source in one process": Case("ours5", shared=True, holder=0),
+}
+
+
+def batches_of(step: int, group: Group, holder: int | None) -> tuple[Batch, SourceBatch, Batch]:
+    """Target, source and validation of a step: this process's rows, of a global batch of COUNT people."""
+    rng = torch.Generator().manual_seed(500 + step)
+    index, flipped = torch.randperm(TABLE, generator=rng)[:COUNT], torch.rand(COUNT, generator=rng) < 0.5
+    equal = tuple(len(range(COUNT)[replace(group, rank=r).part(COUNT)]) for r in range(group.size))
+    counts = {"target": equal, "source": equal, "validation": equal}
+    if holder is not None and group.size > 1:
+        counts["source"] = tuple(COUNT if r == holder else 0 for r in range(group.size))
+    made = {}
+    for role, parts in small_batches(step, COUNT).items():
+        own = group.own(counts[role])
+        batch = as_batch(*(part[own] for part in parts))
+        made[role] = replace(batch, counts=counts[role] if group.size > 1 else ())
+        if role == "source":
+            labelled = parts[2][own]
+            made[role] = SourceBatch(
+                batch.images, batch.losses, index[own], flipped[own], labelled, counts=made[role].counts
+            )
+    return made["target"], made["source"], made["validation"]
+
+
+def made_learner(case: Case, seed: int, group: Group) -> Learner:
+    made = replace(learner(case.optimizer, 1e-3, warm=2, seed=seed), clip=case.clip, group=group)
+    if case.shared:
+        if group.size > 1:
+            share_batchnorm(made.model, group)
+        return made
+    for module in made.model.modules():
+        if isinstance(module, nn.BatchNorm2d):  # normalises each sample by what was before
+            module.eval()
+    return made
+
+
+def run_case(case: Case, group: Group = ALONE) -> dict:
+    """What a case ends with, and what its steps recorded."""
+    mode, options = MODES[case.mode], Options(LAM, GAMMA, case.meta_loop, True, case.validate_at_source)
+    target, source = made_learner(case, 0, group), made_learner(case, 1, group)
+    places = [place for place, how in (("A", mode.near), ("B", mode.in_loss)) if how.value == "weighted"]
+    variables = {place: KINDS[case.kind]().double() for place in places}
+    records = []
+    for step in range(case.steps):
+        weighting = Weighting[case.weightings[step % len(case.weightings)].upper()]
+        target_batch, source_batch, validation = batches_of(step, group, case.holder)
+        if case.source_first:
+            record = source_first_step(mode, options, source, variables, source_batch, validation, weighting)
+        else:
+            record = training_step(
+                mode, options, target, source if mode.has_source_model else None, variables,
+                target_batch, source_batch, validation, weighting,
+            )  # fmt: skip
+        records.append(_told(record))
+    return {
+        "target": target.model.state_dict(),
+        "source": source.model.state_dict(),
+        "variables": {place: made.state_dict() for place, made in variables.items()},
+        "records": records,
+    }
+
+
+def _told(record: Record) -> dict:
+    return {"losses": record.losses, "weights": record.weights, "gradients": record.gradients}
+
+
+SMALL = {
+    "MODEL__IMAGE_SIZE": [32, 32],
+    "MODEL__EXTRA__HEATMAP_SIZE": [8, 8],
+    "MODEL__EXTRA__NUM_LAYERS": 10,
+    "MODEL__EXTRA__WIDTH": 2,
+    "MODEL__EXTRA__NUM_DECONV_FILTERS": [2, 2, 2],
+    "TRAIN__BATCH_SIZE": 8,
+}
+SENT = ({"LBI__VALIDATE_AT": "source"}, {"LBI__META_LOOP": 2}, {"LBI__EVERY": 2})
+
+
+# Kinds of variables make no difference to a mode without any.
+RUNS_OF_MODES = [(k, mode) for k in KINDS for mode in MODES if MODES[mode].ignores or k == "online"]
+
+
+def evaluated(data: Path, batch_size: int, group: Group) -> tuple[dict, Predictions]:
+    """The test people of tests.factories.small_run's ``data``, by a network that was never trained."""
+    network, codec = small_network(13), HeatmapCodec((64, 64), (16, 16), 1.0)
+    people = read_mpii(str(data / "mpii"), "valid", network_joints(13), 1.0)
+    options = InferenceOptions(batch_size, 0, True, True, "raise", group)
+    return evaluate(network, MPIISet(KeypointDataset(people, codec)), torch.device("cpu"), options, print)
+
+
+def agreed(group: Group) -> dict:
+    """A state whose processes saw other samples, and then one that came apart in a weight; made one again."""
+    made = replace(learner(), group=group)
+    made.model.bn1.running_mean += group.rank
+    state, told = State("ours1", made, None, {"B": PersistentWeights(TABLE, PARTNER, LR)}), []
+    state.agree(told.append)
+    statistics = made.model.bn1.running_mean.clone()
+    told.append("then")
+    with torch.no_grad():
+        made.model.conv1.weight += group.rank
+    state.agree(told.append)
+    return {"statistics": statistics, "weight": made.model.conv1.weight.detach(), "told": told}
+
+
+def counted(group: Group) -> dict:
+    """What Batches makes of pictures that only some processes could read."""
+    batches, lines = Batches.__new__(Batches), []
+    batches.group, batches.skipped, batches.log = group, 0, SimpleNamespace(warning=lines.append)
+
+    def held(count: int) -> Sample:
+        return Sample(None, None, None, torch.arange(count), None, [""] * count)
+
+    batches.problems = [f"a{group.rank}"] * group.rank
+    batches._count((held(group.rank), None, held(4)))
+    found = {"counts": batches.counts, "lines": list(lines)}
+    batches.problems = [f"b{group.rank}"]
+    try:
+        batches._count((held(1), held(0), None))
+    except InputError as error:
+        found["error"] = str(error)
+    return found
+
+
+def methods(group: Group) -> dict:
+    """Of ``group``, each asked once, with something that differs between the processes."""
+    rank, size = group.rank, group.size
+    group.messages.clear(), group.sent.clear()
+    rows = tuple(range(size))  # process r holds r rows, so the first none
+    index = torch.full((rank,), 2**40 + rank)
+    flags, numbers = torch.full((rank,), rank == 1), torch.full((rank, 2), rank / 3)
+    with group.first_before_others():
+        entered = group.store.add("entered", 1)
+    tall = torch.full((1, 2, 2, 2), float(rank)).contiguous(memory_format=torch.channels_last)
+    group.copy_from_first([tall])
+    return {
+        "sum": group.sum_([torch.tensor(float(rank)), torch.full((2, 3), 10.0 * rank)]),
+        "gather": group.gather(rows, index, flags, numbers),
+        "own": torch.arange(sum(rows))[group.own(rows)],
+        "counts": group.counts(rank, 10 * rank),
+        "all": group.all_of(f"process {rank}"),
+        "first": group.of_first(lambda: {"rank": rank}),
+        "copied": tall,
+        "entered": entered,
+        "says": [group.is_first_to_say("the same"), group.is_first_to_say(f"own {rank}")],
+        "messages": dict(group.messages),
+        "sent": dict(group.sent),
+    }
+
+
+def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
+    """{mode and settings: (what a step sends, what the calculation says)}, of a small network."""
+    found = {}
+    for mode, settings in [(mode, {}) for mode in MODES] + list(itertools.product(("ours2", "ours5"), SENT)):
+        config = config_of(**SMALL | settings)
+        (phase,) = phases(config, MODES[mode])
+        case = PoseCase(mode, config, group)
+        # The second step is one without a hypergradient, where not every step has one.
+        for _ in range(config.LBI.EVERY):
+            group.messages.clear(), group.sent.clear()
+            case.step()
+        weighting = Weighting.LEARNED if config.LBI.EVERY == 1 else Weighting.KEPT
+        numbers = sum(parameter.numel() for parameter in case.state.target.parameters)
+        expected = traffic_of_step(config, phase, weighting, numbers, group.size)
+        found[f"{mode} {settings}"] = (
+            {"messages": dict(group.messages), "sent": dict(group.sent)},
+            {"messages": dict(expected.messages), "sent": dict(expected.sent)},
+        )
+    return found
+
+
+def train_every_mode(config: Path, group: Group) -> None:
+    """main.py's run of every mode and every kind of variables, into a folder "two" beside ``config``."""
+    for kind, mode in RUNS_OF_MODES:
+        words = ["--cfg", str(config), f"--{mode}", "LBI.VARIABLES", kind]
+        command([*words, "OUTPUT_DIR", f"{config.parent}/two/{kind}"], group)
+
+
+def everything(data: Path, group: Group) -> dict:
+    """What the tests look at, from one start of the processes."""
+    return {
+        "cases": {name: run_case(case, group) for name, case in CASES.items()},
+        "evaluated": {size: evaluated(data, size, group) for size in (3, 8)},
+        "agreed": agreed(group),
+        "counted": counted(group),
+        "methods": methods(group),
+        "sent": sent_in_steps(group),
+    }

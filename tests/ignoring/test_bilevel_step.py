@@ -1,0 +1,399 @@
+"""The training step of every mode against tests/reference/plain_step.py, in float64."""
+
+import copy
+from functools import partial
+
+import pytest
+import torch
+
+from lib.ignoring.bilevel_step import Options, Weighting
+from lib.ignoring.learner import Learner
+from lib.ignoring.modes import MODES
+from lib.ignoring.variables import OnlineWeights
+from tests.factories.setups import PARTNER, as_batch, copied, learner
+from tests.factories.step_cases import (
+    ALL_MODES,
+    BASELINES,
+    COUNT,
+    FIXED,
+    GAMMA,
+    LAM,
+    OURS,
+    assert_same,
+    learners,
+    made_variables,
+    material,
+    parameters_of,
+    take,
+    take_source_first,
+)
+from tests.reference import unrolled
+from tests.reference.plain_step import (
+    PlainOnline,
+    plain_source_step,
+    plain_step,
+)
+
+
+def check_against_the_plain_step(
+    name, optimizer, kind, options, warm=3, weightings=("learned",) * 3, identical=False
+):
+    mode = ALL_MODES[name]
+    target, source = learners(name, optimizer, warm)
+    if identical:
+        source = source and copied(target)
+    plain_target, plain_source = (
+        (made.model, made.optimizer) if made else None for made in (copied(target), source and copied(source))
+    )
+    variables, plain_variables = made_variables(name, kind)
+    for step, weighting in enumerate(weightings):
+        batches, index, flipped = material(step)
+        before = parameters_of(target)
+        record = take(
+            mode, options, target, source, variables, batches, index, flipped, Weighting[weighting.upper()]
+        )
+        means, weights = plain_step(
+            name, options.lam, options.gamma, options.meta_loop, plain_target, plain_source, plain_variables,
+            batches, index, flipped, weighting, options.validate_at_source,
+        )  # fmt: skip
+
+        for made, plain in ((target, plain_target), (source, plain_source)):
+            if made:
+                assert_same(made.model.state_dict(), plain[0].state_dict(), f"step {step}, model")
+        assert record.gradients.keys() == (variables.keys() if weighting == "learned" else set())
+        assert record.weights.keys() == weights.keys() == variables.keys()
+        for place, expected in weights.items():
+            assert_same(record.weights[place], expected, f"step {step}, weights {place}")
+            assert record.weights[place].min() >= 0 and record.weights[place].max() <= 1
+        assert record.losses.keys() == means.keys()
+        for what, expected in means.items():
+            assert not record.losses[what].requires_grad
+            assert float(record.losses[what]) == pytest.approx(expected, rel=1e-9, abs=1e-12), (step, what)
+        assert not any(torch.equal(p, q) for p, q in zip(target.parameters, before))
+    for place, plain in plain_variables.items():
+        if kind == "persistent":
+            for (annotation, joint), logit in plain.logits.items():
+                assert float(variables[place].logits[annotation, joint]) == pytest.approx(logit, abs=1e-9)
+        if kind == "loss_aware":
+            assert variables[place].linear.tolist() == pytest.approx(plain.linear, abs=1e-9)
+            assert min(map(abs, plain.linear)) > 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_equal_the_plain_step(name, optimizer):
+    check_against_the_plain_step(name, optimizer, "online", Options(LAM, GAMMA), warm=0)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", OURS)
+def test_ours_equal_the_plain_step(name, optimizer, kind):
+    check_against_the_plain_step(name, optimizer, kind, Options(LAM, GAMMA))
+
+
+@pytest.mark.parametrize(
+    "name, optimizer, kind",
+    [("ours1", "adam", "persistent"), ("ours2", "momentum", "online"), ("ours3", "adam", "online"),
+     ("ours4", "momentum", "persistent"), ("ours5", "adam", "online"), ("ours5", "momentum", "persistent")],
+)  # fmt: skip
+def test_two_look_aheads_equal_the_plain_step(name, optimizer, kind):
+    check_against_the_plain_step(name, optimizer, kind, Options(LAM, GAMMA, meta_loop=2))
+
+
+@pytest.mark.parametrize("name", ["ours1", "ours5"])
+def test_fresh_optimizers_equal_the_plain_step(name):
+    check_against_the_plain_step(name, "momentum", "online", Options(LAM, GAMMA), warm=0)
+    check_against_the_plain_step(
+        name, "adam", "persistent", Options(LAM, GAMMA), warm=0, weightings=("one", "learned", "learned")
+    )
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize(
+    "name, optimizer, kind",
+    [("ours2", "adam", "loss_aware"), ("ours4", "momentum", "online"), ("ours5", "adam", "persistent"),
+     ("ours5", "momentum", "online")],
+)  # fmt: skip
+def test_weights_that_serve_the_source_models_own_validation_equal_the_plain_step(
+    name, optimizer, kind, meta_loop
+):
+    options = Options(LAM, GAMMA, meta_loop, validate_at_source=True)
+    check_against_the_plain_step(name, optimizer, kind, options)
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", FIXED)
+def test_near_a_fixed_model_equals_the_plain_step(name, optimizer, meta_loop):
+    check_against_the_plain_step(name, optimizer, "persistent", Options(LAM, GAMMA, meta_loop))
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_fixed_source_model_stays_to_the_last_bit_and_pulls(name):
+    target, source = learners(name)
+    free, pulled = copied(target), copied(target)
+    before = copy.deepcopy((source.model.state_dict(), source.optimizer.state_dict()))
+    variables, _ = made_variables(name, "persistent")
+    take(ALL_MODES[name], Options(0.0, GAMMA), free, source, copy.deepcopy(variables), *material(0))
+    take(ALL_MODES[name], Options(1e3, GAMMA), pulled, source, variables, *material(0))
+    after = (source.model.state_dict(), source.optimizer.state_dict())
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+    def distance(made):
+        return sum(float(((p - q).detach() ** 2).sum()) for p, q in zip(made.parameters, source.parameters))
+
+    assert distance(pulled) < distance(target) and distance(pulled) < distance(free)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+@pytest.mark.parametrize("name", ["ours1", "ours2", "ours5", "weighted, near a fixed model"])
+def test_kept_weights_equal_the_plain_step(name, kind):
+    """Without a validation batch, between steps that learn: see ``take``."""
+    weightings = ("learned", "kept", "kept", "learned")
+    check_against_the_plain_step(name, "adam", kind, Options(LAM, GAMMA), weightings=weightings)
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_source_first_equals_the_plain_step(optimizer, kind, meta_loop):
+    check_source_first("ours2", optimizer, kind, meta_loop, ("learned",) * 3)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+def test_source_first_with_other_weights_equals_the_plain_step(kind):
+    check_source_first("ours2", "adam", kind, 1, ("one", "learned", "kept", "learned"))
+    check_source_first("baseline3", "adam", kind, 1, ("learned",) * 2)
+
+
+def check_source_first(name, optimizer, kind, meta_loop, weightings):
+    mode, (_, source) = MODES[name], learners(name, optimizer)
+    plain_source = copied(source)
+    variables, plain_variables = made_variables(name, kind)
+    for step, weighting in enumerate(weightings):
+        batches, index, flipped = material(step)
+        before = parameters_of(source)
+        record = take_source_first(
+            mode, Options(LAM, GAMMA, meta_loop), source, variables, batches, index, flipped,
+            Weighting[weighting.upper()],
+        )  # fmt: skip
+        means, weights = plain_source_step(
+            meta_loop, (plain_source.model, plain_source.optimizer), plain_variables,
+            batches, index, flipped, weighting,
+        )  # fmt: skip
+        assert_same(source.model.state_dict(), plain_source.model.state_dict(), f"step {step}, model")
+        assert record.weights.keys() == variables.keys()
+        assert_same(record.weights, weights, f"step {step}, weights")
+        assert record.gradients.keys() == (variables.keys() if weighting == "learned" else set())
+        assert {what: float(mean) for what, mean in record.losses.items()} == pytest.approx(means, rel=1e-9)
+        assert not any(torch.equal(p, q) for p, q in zip(source.parameters, before))
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+def test_hypergradients_at_the_source_model_equal_unrolled_autodiff(meta_loop):
+    """Far below the size of a hypergradient; the weights of the plain steps above see sign and order alone."""
+    for optimizer in ("adam", "momentum"):
+        target, source = learners("ours2", optimizer)
+        batches, index, flipped = material(0)
+        eps = torch.zeros_like(batches["source"][2])
+        for _ in range(meta_loop):
+            model = copied(source)
+            expected = unrolled.hypergradient_at_source((model.model, model.optimizer), batches, eps)
+            eps = PlainOnline().weigh(expected, None, index, flipped, None, True)
+        options = Options(LAM, GAMMA, meta_loop, validate_at_source=True)
+        variables, _ = made_variables("ours2", "online")
+        alone = take_source_first(MODES["ours2"], options, copied(source), variables, batches, index, flipped)
+        beside = take(MODES["ours2"], options, target, source, variables, batches, index, flipped)
+        for record in (alone, beside):
+            error = (record.gradients["A"] - expected).norm() / expected.norm()
+            assert expected.norm() > 0 and error < 1e-9, (optimizer, float(error))
+
+
+@pytest.mark.parametrize("name", ["baseline4", "ours2", "ours5"])
+def test_identical_models_equal_the_plain_step(name):
+    check_against_the_plain_step(name, "momentum", "online", Options(LAM, GAMMA), identical=True)
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent"])
+@pytest.mark.parametrize("lam, gamma", [(0.0, GAMMA), (LAM, 0.0), (0.0, 0.0)])
+@pytest.mark.parametrize("name", ["baseline4", "ours5"])
+def test_zero_lambda_and_gamma_equal_the_plain_step(name, lam, gamma, kind):
+    check_against_the_plain_step(name, "momentum", kind, Options(lam, gamma), weightings=("learned",) * 2)
+
+
+PLAIN_TWIN = {
+    "ours1": "baseline2",
+    "ours2": "baseline3",
+    "ours3": "baseline4",
+    "ours4": "baseline4",
+    "ours5": "baseline4",
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_warm_up_is_the_unweighted_mode(name):
+    """Weights of one, no validation batch asked for, and nothing learned."""
+    found, expected = learners(name), learners(name)
+    variables, _ = made_variables(name, "persistent")
+    untouched = copy.deepcopy({place: v.state_dict() for place, v in variables.items()})
+    for step in range(2):
+        record = take(MODES[name], Options(LAM, GAMMA), *found, variables, *material(step), Weighting.ONE)
+        twin = take(MODES[PLAIN_TWIN[name]], Options(LAM, GAMMA), *expected, {}, *material(step))
+        assert record.weights.keys() == variables.keys()
+        assert all((weights == 1).all() for weights in record.weights.values())
+        assert_same(record.losses, twin.losses, "losses")
+    for one, other in zip(found, expected):
+        if one:
+            assert_same(one.model.state_dict(), other.model.state_dict(), "model")
+    assert_same({place: v.state_dict() for place, v in variables.items()}, untouched, "variables")
+
+
+def test_zero_lambda_leaves_the_target_alone():
+    target, source = learners("baseline3")
+    alone, _ = learners("baseline1")
+    take(MODES["baseline3"], Options(0.0, GAMMA), target, source, {}, *material(0))
+    take(MODES["baseline1"], Options(0.0, GAMMA), alone, None, {}, *material(0))
+    torch.testing.assert_close(target.parameters, alone.parameters, rtol=0, atol=1e-15)
+
+
+def test_proximity_in_the_record_is_after_the_source_step_and_before_the_targets():
+    target, source = learners("baseline3")
+    target_before, source_before = parameters_of(target), parameters_of(source)
+    record = take(MODES["baseline3"], Options(LAM, GAMMA), target, source, {}, *material(0))
+
+    def proximity(a, b):
+        return LAM * sum(float(((x - y).detach() ** 2).sum()) for x, y in zip(a, b))
+
+    seen = float(record.losses["proximity"])
+    assert seen == pytest.approx(proximity(target_before, source.parameters), rel=1e-12)
+    assert seen != pytest.approx(proximity(target_before, source_before), rel=1e-6)
+    assert seen != pytest.approx(proximity(target.parameters, source.parameters), rel=1e-6)
+
+
+@pytest.mark.parametrize("meta_loop", [1, 2])
+@pytest.mark.parametrize("name", MODES)
+def test_running_statistics_follow_one_batch_each(name, meta_loop):
+    """The first BatchNorm layer's, by hand: 0.9 old + 0.1 of the batch, whose variance is unbiased."""
+    target, source = learners(name, warm=0)
+    before = [copy.deepcopy(made.model) for made in (target, source) if made]
+    batches, index, flipped = material(0)
+    variables, _ = made_variables(name, "online")
+    take(MODES[name], Options(LAM, GAMMA, meta_loop), target, source, variables, batches, index, flipped)
+    for model, old, batch in zip((m.model for m in (target, source) if m), before, ("target", "source")):
+        # As seen by the weights before the step
+        values = old.conv1(batches[batch][0]).detach().transpose(0, 1).flatten(1)
+        layer = model.bn1
+        assert_same(layer.running_mean, 0.1 * values.mean(1), batch)
+        assert_same(layer.running_var, 0.9 + 0.1 * values.var(1, correction=1), batch)
+        assert all(layer.num_batches_tracked == 1 for layer in (model.bn1, model.bn2, model.bn3))
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_leaves_nothing_behind(name):
+    """No gradients, no graphs, no random numbers drawn, and what it was given unchanged."""
+    target, source = learners(name)
+    variables, _ = made_variables(name, "persistent")
+    batches, index, flipped = material(0)
+    kept, rng = copy.deepcopy((batches, index, flipped)), torch.get_rng_state()
+    record = take(MODES[name], Options(LAM, GAMMA), target, source, variables, batches, index, flipped)
+    torch.testing.assert_close((batches, index, flipped), kept, rtol=0, atol=0)
+    assert torch.equal(rng, torch.get_rng_state())
+    for made in (target, source):
+        assert made is None or all(p.grad is None and p.requires_grad for p in made.parameters)
+    for found in (record.losses, record.gradients, record.weights):
+        assert not any(tensor.requires_grad for tensor in found.values())
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_keypoints_without_label_weigh_nothing_and_learn_nothing(name):
+    target, source = learners(name)
+    variables, _ = made_variables(name, "persistent")
+    batches, index, flipped = material(0)
+    without = batches["source"][2] == 0
+    assert without.any()
+    record = take(MODES[name], Options(LAM, GAMMA), target, source, variables, batches, index, flipped)
+    for place, made in variables.items():
+        assert (record.gradients[place][without] == 0).all()
+        assert (record.gradients[place][~without] != 0).all()
+        assert made.seen.sum() == (~without).sum()
+        assert ((made.logits != 0) == (made.seen > 0)).all()
+
+
+def test_without_the_optimizers_derivatives_the_direction_is_the_plain_validation_gradient():
+    """ours5: G of A and B from one gradient for each keypoint, at the step that torch really takes."""
+    target, source = learners("ours5")
+    batches, index, flipped = material(0)
+
+    def plain_losses(made, name):
+        return as_batch(*batches[name]).losses(made.model(batches[name][0]))
+
+    # Both look-aheads with all weights zero
+    ahead, source_ahead = copied(target), copied(source)
+    source_ahead.step([torch.zeros_like(p) for p in source.parameters])
+    losses = plain_losses(ahead, "target")
+    pull = LAM * sum(((p - q.detach()) ** 2).sum() for p, q in zip(ahead.parameters, source_ahead.parameters))
+    ahead.step(ahead.gradient(losses.sum() / (2 * losses.numel()) + pull))
+    steepest = ahead.gradient(plain_losses(ahead, "validation").mean())
+
+    def products(made, factor):
+        made = copied(made)  # whose running statistics may move
+        losses = plain_losses(made, "source")
+
+        def product(loss):
+            gradient = torch.autograd.grad(loss, made.parameters, retain_graph=True)
+            return -factor * sum(float((u * g).sum()) for u, g in zip(steepest, gradient))
+
+        return losses.new_tensor([[product(loss) for loss in row] for row in losses])
+
+    expected = {
+        "A": products(source, 2 * LAM / losses.numel()),
+        "B": products(target, GAMMA / (2 * losses.numel())),
+    }
+    variables, _ = made_variables("ours5", "online")
+    options = Options(LAM, GAMMA, through_optimizer=False)
+    record = take(MODES["ours5"], options, target, source, variables, batches, index, flipped)
+    for place, gradient in expected.items():
+        torch.testing.assert_close(record.gradients[place], gradient, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("name", MODES)
+def test_the_original_way_with_second_order_graphs_finds_the_same_weights(name, optimizer):
+    """Two steps, so that the models' agree as well."""
+    target, source = learners(name, optimizer)
+    pairs = [made and (made.model, made.optimizer) for made in (copied(target), source and copied(source))]
+    variables, _ = made_variables(name, "online")
+    for step in range(2):
+        batches, index, flipped = material(step)
+        record = take(MODES[name], Options(LAM, GAMMA), target, source, variables, batches, index, flipped)
+        take_step = unrolled.online_step if name in OURS else partial(unrolled.real_steps, weights={})
+        expected = take_step(name, LAM, GAMMA, *pairs, batches) or {}
+        assert record.weights.keys() == expected.keys()
+        assert_same(record.weights, expected, "weights")
+    for made, pair in zip((target, source), pairs):
+        if made:
+            assert_same(parameters_of(made), [p.detach() for p in pair[0].parameters()], "model")
+
+
+def test_single_precision_finds_the_hypergradients_of_double():
+    batches, index, flipped = material(0)
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        target, source = (learner("adam", 1e-3, 3, seed) for seed in (0, 1))
+        if dtype == torch.float32:
+            target, source = (in_single_precision(made) for made in (target, source))
+        given = {name: tuple(part.to(dtype) for part in batch) for name, batch in batches.items()}
+        variables = {place: OnlineWeights(COUNT, PARTNER).to(dtype) for place in "AB"}
+        record = take(MODES["ours5"], Options(LAM, GAMMA), target, source, variables, given, index, flipped)
+        found[dtype] = {place: g.double() for place, g in record.gradients.items()}
+    for place, exact in found[torch.float64].items():
+        assert (found[torch.float32][place] - exact).norm() / exact.norm() < 1e-3
+
+
+def in_single_precision(made):
+    model = copy.deepcopy(made.model).float()
+    parameters = list(model.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, weight_decay=1e-3)
+    optimizer.load_state_dict(made.optimizer.state_dict())
+    return Learner(model, optimizer, parameters)

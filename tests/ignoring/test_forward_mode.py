@@ -1,0 +1,206 @@
+"""The tangent beside a forward pass against torch's forward mode, backward passes and finite differences."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from lib.ignoring.forward_mode import tangent_pass
+from lib.ignoring.hypergradient import losses_and_tangent, tangent_by_torch
+from lib.ignoring.learner import Learner, frozen_batchnorm
+from lib.models.pose_resnet import PoseResNet
+from tests.factories.setups import SmallPoseNet, as_batch
+
+
+def small_resnet(layers=10, **options):
+    torch.manual_seed(0)
+    settings = {"num_joints": 3, "width": 4, "deconv_filters": (6, 5), "deconv_kernels": (4, 3)} | options
+    model = PoseResNet(layers, **settings).double().train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):  # none of 1, 0 and the fresh running statistics
+            nn.init.normal_(module.weight, 1, 0.2)
+            nn.init.normal_(module.bias, 0, 0.2)
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+    return model
+
+
+def learner_of(model):
+    parameters = list(model.parameters())
+    return Learner(model, torch.optim.SGD(parameters, lr=1.0), parameters)
+
+
+def drawn(model, size=(32, 32), count=4, seed=0, dtype=torch.float64):
+    """A batch for ``model`` and a direction of its parameters."""
+    rng = torch.Generator().manual_seed(seed)
+    images = torch.randn(count, 3, *size, generator=rng, dtype=dtype)
+    with torch.no_grad(), frozen_batchnorm(model):
+        shape = model(images).shape
+    heatmaps = torch.rand(shape, generator=rng, dtype=dtype)
+    weight = (torch.rand(shape[:2], generator=rng) < 0.8).to(dtype)
+    direction = [torch.randn(p.shape, generator=rng, dtype=dtype) * 0.1 for p in model.parameters()]
+    return as_batch(images, heatmaps, weight), direction
+
+
+def by_backward(made, batch, direction):
+    """< direction, grad l_ij > with one backward pass for each keypoint."""
+    with frozen_batchnorm(made.model):
+        losses = made.losses(batch)
+    products = []
+    for loss in losses.flatten():
+        gradient = torch.autograd.grad(loss, made.parameters, retain_graph=True)
+        products.append(sum((g * d).sum() for g, d in zip(gradient, direction)))
+    return torch.stack(products).view_as(losses)
+
+
+def assert_same(found, expected, tolerance=1e-10):
+    assert expected.norm() > 0
+    assert (found - expected).norm() / expected.norm() < tolerance
+
+
+NETWORKS = {
+    "10": lambda: small_resnet(10),
+    "18": lambda: small_resnet(18),
+    "50": lambda: small_resnet(50),
+    "50 caffe": lambda: small_resnet(50, style="caffe"),
+    "biases and final 3x3": lambda: small_resnet(10, deconv_bias=True, final_kernel=3, deconv_kernels=(2, 3)),
+    "no head": lambda: small_resnet(10, deconv_filters=(), deconv_kernels=()),
+}
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_equals_torchs_forward_mode_and_backward_passes(network, training, channels_last):
+    model = network().train(training)
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    made = learner_of(model)
+    assert made.tangent_pass is not None
+    batch, direction = drawn(model)
+    before = copy.deepcopy(batch.images), copy.deepcopy(direction)
+    with frozen_batchnorm(model):
+        losses, tangent = losses_and_tangent(made, batch, direction)
+        assert torch.equal(losses, made.losses(batch))
+    assert losses.requires_grad and not tangent.requires_grad
+    assert_same(tangent, tangent_by_torch(made, batch, direction))
+    assert_same(tangent, by_backward(made, batch, direction))
+    torch.testing.assert_close((batch.images, direction), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("network", [NETWORKS["10"], NETWORKS["50"], SmallPoseNet], ids=["10", "50", "small"])
+def test_equals_finite_differences(network):
+    torch.manual_seed(0)
+    model = network().double()
+    made = learner_of(model)
+    batch, direction = drawn(model)
+    _, tangent = losses_and_tangent(made, batch, direction)
+
+    def moved(step):
+        with torch.no_grad(), made.moved_to([p + step * d for p, d in zip(made.parameters, direction)]):
+            return made.losses(batch)
+
+    step = 1e-8  # small, so that no ReLU changes sign on the way
+    assert_same(tangent, (moved(step) - moved(-step)) / (2 * step), 1e-4)
+
+
+@pytest.mark.parametrize("network", [NETWORKS["10"], NETWORKS["50"], SmallPoseNet], ids=["10", "50", "small"])
+def test_the_forward_pass_is_the_models_own(network):
+    """The same losses, gradients and running statistics, to the last bit."""
+    model = network().double()
+    made, other = learner_of(model), learner_of(copy.deepcopy(model))
+    batch, direction = drawn(model)
+    for _ in range(2):
+        losses, _ = losses_and_tangent(made, batch, direction)
+        expected = other.losses(batch)
+        torch.testing.assert_close(losses, expected, rtol=0, atol=0)
+        found, wanted = made.gradient(losses.sum()), other.gradient(expected.sum())
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    torch.testing.assert_close(made.model.state_dict(), other.model.state_dict(), rtol=0, atol=0)
+
+
+LAYERS = {
+    "conv": nn.Conv2d(3, 4, 3, 2, padding=1, dilation=2),
+    "grouped": nn.Conv2d(3, 6, 3, groups=3, padding_mode="circular", padding=1),
+    "deconv": nn.ConvTranspose2d(3, 4, 3, 2, padding=1, output_padding=1),
+    "batch norm without weights": nn.BatchNorm2d(3, affine=False),
+    "batch norm without statistics": nn.BatchNorm2d(3, track_running_stats=False),
+    "batch norm with the mean of all statistics": nn.BatchNorm2d(3, momentum=None),
+    "relu": nn.ReLU(),
+    "relu in place": nn.ReLU(inplace=True),
+    "max pool": nn.MaxPool2d(3, 2, padding=1, ceil_mode=True),
+    "overlapping max pool": nn.MaxPool2d(3, 1),
+}
+
+
+class Around(nn.Module):
+    """A layer between two convolutions; ``again``: its input is read once more, behind it."""
+
+    def __init__(self, layer, again):
+        super().__init__()
+        self.first, self.layer, self.again = nn.Conv2d(3, 3, 1), layer, again
+        channels = layer.out_channels if hasattr(layer, "out_channels") else 3
+        self.last = nn.Conv2d(channels, 2, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        y = self.layer(x)
+        return self.last(y + x + x if self.again else y)
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize(
+    "name, again",
+    [(name, False) for name in LAYERS]
+    + [(name, True) for name in LAYERS if name.startswith("batch") or name == "relu"],
+)
+def test_every_kind_of_layer(name, again, training):
+    torch.manual_seed(0)
+    model = Around(copy.deepcopy(LAYERS[name]), again).double().train(training)
+    made = learner_of(model)
+    assert made.tangent_pass is not None
+    batch, direction = drawn(model, size=(7, 9))
+    other = copy.deepcopy(model)
+    _, tangent = losses_and_tangent(made, batch, direction)
+    other(batch.images)
+    torch.testing.assert_close(model.state_dict(), other.state_dict(), rtol=0, atol=0)
+    assert_same(tangent, by_backward(made, batch, direction))
+
+
+class Foreign(nn.Module):
+    """A network with a layer, or a course, that has no rule."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.first, self.norm, self.last = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1)
+        self.act = nn.GELU() if kind == "layer" else nn.ReLU()
+        if kind == "parametrised":
+            nn.utils.parametrize.register_parametrization(self.first, "weight", nn.Tanh())
+        if kind == "hook":
+            self.act.register_forward_hook(lambda layer, given, made: 2 * made)
+
+    def forward(self, x):
+        x = self.act(self.norm(self.first(x)))
+        if self.kind == "operation":
+            x = x * 2.0
+        if self.kind == "course" and x.sum() > 1e9:
+            x = -x
+        return self.last(x)
+
+
+@pytest.mark.parametrize("kind", ["layer", "operation", "course", "parametrised", "hook"])
+def test_any_other_network_falls_back_on_torchs_forward_mode(kind):
+    torch.manual_seed(0)
+    model = Foreign(kind).double()
+    assert tangent_pass(model) is None and tangent_pass(Foreign("none")) is not None
+    made, other = learner_of(model), copy.deepcopy(model)
+    batch, direction = drawn(model, size=(9, 9))
+    losses, tangent = losses_and_tangent(made, batch, direction)
+    assert_same(tangent, by_backward(made, batch, direction))
+    assert losses.requires_grad and not tangent.requires_grad
+    assert torch.equal(losses, batch.losses(other(batch.images)))
+    torch.testing.assert_close(model.state_dict(), other.state_dict(), rtol=0, atol=0)

@@ -1,0 +1,130 @@
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lib.dataset.annotations import Annotations
+from lib.dataset.keypoints import joint_mapping
+from lib.ignoring.weight_table import auroc, read_ledger, read_whole_ledger, write_ledger
+from lib.utils.errors import InputError
+
+PEOPLE = Annotations(
+    mapping=joint_mapping("coco", ("left_knee", "head")),
+    ids=np.array([40, 7, 12]),
+    pictures=("images/a.jpg", "images/b.jpg"),
+    picture=np.array([0, 1, 0]),
+    joints=np.zeros((3, 2, 2)),
+    visible=np.array([[1, 1], [0, 1], [1, 0]]),
+    centers=np.zeros((3, 2)),
+    sizes=np.ones((3, 2)),
+)
+WEIGHTS = np.array([[0.5, 0.25], [0.0, 0.75], [0.25, 0.125]])
+SEEN = np.array([[3, 1], [0, 2], [5, 0]])
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_ledger(tmp_path / "weights.csv", PEOPLE, WEIGHTS, SEEN)
+    return tmp_path / "weights.csv"
+
+
+def test_labelled_keypoints_are_ranked_and_the_others_follow(path):
+    assert path.read_text().splitlines() == [
+        "rank,annotation_id,image,joint,weight,times_seen,target_weight",
+        "1,40,a.jpg,head,0.250000,1,1",
+        "2,12,a.jpg,left_knee,0.250000,5,1",
+        "3,40,a.jpg,left_knee,0.500000,3,1",
+        "4,7,b.jpg,head,0.750000,2,1",
+        ",7,b.jpg,left_knee,0.000000,0,0",
+        ",12,a.jpg,head,0.125000,0,0",
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_what_was_written_is_read(path, suffix):
+    ledger = read_whole_ledger(path.with_suffix(suffix), PEOPLE)
+    assert (ledger.weights == WEIGHTS).all() and (ledger.seen == SEEN).all()
+    assert (read_ledger(path.with_suffix(suffix), PEOPLE) == WEIGHTS).all()
+
+
+def test_the_order_of_rows_does_not_matter(path):
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *reversed(rows)]))
+    assert (read_ledger(path, PEOPLE) == WEIGHTS).all()
+
+
+def test_a_table_without_ranks_is_read_as_well(path):
+    rows = list(csv.DictReader(path.open()))
+    with path.open("w") as file:
+        table = csv.DictWriter(file, [name for name in rows[0] if name != "rank"], extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+    assert (read_ledger(path, PEOPLE) == WEIGHTS).all()
+
+
+def refused(path, people=PEOPLE):
+    with pytest.raises(InputError) as error:
+        read_ledger(path, people)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_a_ledger_of_other_people_is_refused(path, suffix):
+    file = path.with_suffix(suffix)
+    assert "not the weights of these 3 people with 2 joints" in refused(
+        file, replace(PEOPLE, ids=np.array([40, 7, 13]))
+    )
+    refused(file, replace(PEOPLE, mapping=joint_mapping("coco", ("left_knee", "left_hip"))))
+    refused(file, PEOPLE.subset(np.array([0, 1])))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_a_file_that_is_no_ledger_is_refused(path, suffix, tmp_path):
+    file = path.with_suffix(suffix)
+    assert "cannot read" in refused(tmp_path / f"none{suffix}")
+    for content in (b"", b"\0\xff\xfe", file.read_bytes()[:60], b"annotation_id,weight\n40,0.5\n"):
+        file.write_bytes(content)
+        refused(file)
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("2,12,a.jpg,left_knee,0.250000", "2,12,a.jpg,left_knee,nan"),
+        ("2,12,a.jpg,left_knee,0.250000", "2,12,a.jpg,left_knee,1.5"),
+        ("2,12,a.jpg,left_knee,0.250000", "2,12,a.jpg,left_knee,"),
+        ("2,12,a.jpg,left_knee", "2,40,a.jpg,left_knee"),
+        ("2,12,a.jpg,left_knee,0.250000,5,1\n", ""),
+    ],
+)
+def test_a_damaged_table_is_refused(path, old, new):
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    refused(path)
+
+
+def test_an_array_of_objects_is_refused(path):
+    file = path.with_suffix(".npz")
+    np.savez(file, weights=np.array([{}], object))
+    refused(file)
+
+
+def by_pairs(weights, wrong):
+    right, bad = weights[~wrong], weights[wrong]
+    return np.mean([(r > b) + 0.5 * (r == b) for r in right for b in bad])
+
+
+def test_auroc_equals_counting_pairs():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        weights, wrong = rng.integers(0, 6, 40) / 5, rng.random(40) < 0.3
+        assert auroc(weights, wrong) == pytest.approx(by_pairs(weights, wrong))
+
+
+def test_auroc_of_perfect_reversed_and_one_sided_weights():
+    wrong = np.array([True, False, False])
+    assert auroc(np.array([0.1, 0.5, 0.9]), wrong) == 1
+    assert auroc(np.array([0.9, 0.5, 0.1]), wrong) == 0
+    assert np.isnan(auroc(np.array([0.9, 0.5]), np.array([False, False])))

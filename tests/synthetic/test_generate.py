@@ -1,0 +1,340 @@
+"""The drawn data sets, read back with the tools that read the real ones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+from pycocotools.coco import COCO
+
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
+from lib.label_noise import truth as truth_module
+from lib.synthetic import generate as people
+from lib.synthetic.appearance import FLAT, ROUGH
+from lib.synthetic.canvas import Canvas
+from lib.synthetic.drawing import FIGURE_JOINTS, draw_picture
+from lib.utils.errors import InputError
+
+REPOSITORY = Path(__file__).parents[2]
+SAMPLE = REPOSITORY.parent / "shared" / "data" / "mpii" / "annot" / "gt_valid.mat"
+SMALL = {"source_people": 24, "source_val_people": 5, "target_train_people": 7, "test_people": 16}
+ANNOTATED = [i for i, name in enumerate(COCO_KEYPOINTS) if not name.endswith(("eye", "ear"))]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "people"
+    assert people.make_people(folder, seed=3, noise="mixed:0.6", **SMALL)
+    return folder
+
+
+def read_coco(root, split):
+    """Keypoints [N, 17, 3] by annotation id."""
+    content = json.loads((root / f"coco/annotations/person_keypoints_{split}.json").read_text())
+    return {a["id"]: np.array(a["keypoints"]).reshape(17, 3) for a in content["annotations"]}
+
+
+def read_truth(root):
+    return truth_module.read_truth(root / "coco/annotations/person_keypoints_train2017_truth.json")
+
+
+def all_bytes(root):
+    return {str(f.relative_to(root)): f.read_bytes() for f in sorted(root.rglob("*")) if f.is_file()}
+
+
+@pytest.mark.parametrize(("split", "count"), [("train2017", 24), ("val2017", 5)])
+def test_pycocotools_reads_the_source(root, split, count):
+    coco = COCO(root / f"coco/annotations/person_keypoints_{split}.json")
+    category = coco.loadCats(coco.getCatIds("person"))[0]
+    assert tuple(category["keypoints"]) == COCO_KEYPOINTS
+    real = {(14, 16), (12, 14), (6, 8), (8, 10), (5, 6), (11, 12), (0, 1)}  # joined in the real file, too
+    assert real <= {tuple(sorted((a - 1, b - 1))) for a, b in category["skeleton"]}
+    annotations = coco.loadAnns(coco.getAnnIds(catIds=[category["id"]], iscrowd=False))
+    assert len(annotations) == count
+    for annotation in annotations:
+        picture = coco.loadImgs(annotation["image_id"])[0]
+        width, height = picture["width"], picture["height"]
+        assert (height, width, 3) == cv2.imread(
+            str(root / "coco/images" / split / picture["file_name"])
+        ).shape
+        keypoints = np.array(annotation["keypoints"]).reshape(17, 3)
+        labelled = keypoints[:, 2] > 0
+        assert annotation["num_keypoints"] == labelled.sum() > 0
+        assert not keypoints[~labelled].any() and not labelled[1:5].any()
+        assert (keypoints[:, :2] >= 0).all() and (keypoints[:, :2] <= (width - 1, height - 1)).all()
+        left, top, w, h = annotation["bbox"]
+        assert left >= 0 and top >= 0 and left + w <= width and top + h <= height
+        assert 0 < annotation["area"] < w * h
+
+
+def test_right_labels_lie_in_the_box(root):
+    content = json.loads((root / "coco/annotations/person_keypoints_train2017.json").read_text())
+    truth = read_truth(root)["annotations"]
+    for annotation in content["annotations"]:
+        left, top, width, height = annotation["bbox"]
+        keypoints = truth[annotation["id"]]["keypoints"]
+        x, y, _ = keypoints[keypoints[:, 2] > 0].T
+        assert (x >= left - 0.1).all() and (x <= left + width + 0.1).all()
+        assert (y >= top - 0.1).all() and (y <= top + height + 0.1).all()
+
+
+def test_truth_differs_exactly_where_it_says_so(root):
+    noisy, truth = read_coco(root, "train2017"), read_truth(root)
+    assert truth["noise"] == "mixed:0.6" and truth["seed"] == 3
+    assert truth["annotations"].keys() == noisy.keys()
+    wrong = np.array([truth["annotations"][i]["wrong"] for i in noisy])
+    different = np.array([(noisy[i] != truth["annotations"][i]["keypoints"]).any(1) for i in noisy])
+    np.testing.assert_array_equal(wrong, different)
+    assert 0.2 < wrong[:, ANNOTATED].mean() < 0.8
+    assert json.loads((root / "people.json").read_text())["made"]["wrong"] == wrong.sum()
+
+
+def test_swapped_people_have_left_and_right_names_exchanged(tmp_path):
+    people.make_people(tmp_path / "p", noise="person_swap:1", **SMALL)
+    noisy, truth = read_coco(tmp_path / "p", "train2017"), read_truth(tmp_path / "p")["annotations"]
+    for i, keypoints in noisy.items():
+        right = dict(zip(COCO_KEYPOINTS, truth[i]["keypoints"]))
+        for name, label in zip(COCO_KEYPOINTS, keypoints):
+            partner = {"l": name.replace("left", "right"), "r": name.replace("right", "left"), "n": name}[
+                name[0]
+            ]
+            assert label[:2].tolist() == right[partner][:2].tolist()
+
+
+def test_the_head_is_marked_at_its_top_or_by_convention_at_the_nose(tmp_path):
+    people.make_people(tmp_path / "right", noise="none", **SMALL)
+    people.make_people(tmp_path / "shifted", noise="convention:1", **SMALL)
+    right, shifted = (read_coco(tmp_path / name, "train2017") for name in ("right", "shifted"))
+    truth = read_truth(tmp_path / "shifted")["annotations"]
+    for i in right:
+        np.testing.assert_array_equal(right[i], truth[i]["keypoints"])
+        np.testing.assert_array_equal(right[i][5:], shifted[i][5:])
+        assert truth[i]["wrong"].tolist() == [right[i][0, 2] > 0] + [False] * 16
+    head_to_shoulders = [
+        [k[5:7, 1].mean() - k[0, 1] for k in labels.values() if k[[0, 5, 6], 2].all()]
+        for labels in (right, shifted)
+    ]
+    assert np.mean(head_to_shoulders[0]) > 1.5 * np.mean(head_to_shoulders[1]) > 0
+
+
+def test_noise_changes_labels_and_no_picture(root, tmp_path):
+    people.make_people(tmp_path / "p", seed=3, noise="none", **SMALL)
+    first, second = all_bytes(root), all_bytes(tmp_path / "p")
+    assert first.keys() == second.keys()
+    assert {name.rsplit("/", 1)[-1] for name in first if first[name] != second[name]} == {
+        "people.json", "person_keypoints_train2017.json", "person_keypoints_train2017_truth.json",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 7), ("valid", 16)])
+def test_mpii_annotations(root, split, count):
+    annotations = json.loads((root / f"mpii/annot/{split}.json").read_text())
+    assert len(annotations) == count
+    for annotation in annotations:
+        assert set(annotation) == {"image", "center", "scale", "joints", "joints_vis"}
+        height, width, _ = cv2.imread(str(root / "mpii/images" / annotation["image"])).shape
+        joints, visible = np.array(annotation["joints"]), np.array(annotation["joints_vis"])
+        assert joints.shape == (16, 2) and set(visible) <= {0, 1}
+        assert (joints[visible == 0] == -1).all()
+        assert (joints[visible == 1] >= 1).all() and (joints[visible == 1] <= (width, height)).all()
+        size = annotation["scale"] * 200
+        middle = np.array(annotation["center"]) + [0, 15 * annotation["scale"]]
+        assert 50 < size < 115
+        assert (abs(joints[visible == 1] - middle) <= size / 2 + 0.1).all()
+
+
+def test_mpii_middle_is_the_middle_of_the_drawn_box():
+    rng = np.random.default_rng(0)
+    pixels, drawn = draw_picture(rng, ROUGH, 2)
+    picture = people.Picture(1, "1.jpg", pixels.shape[1], pixels.shape[0], drawn)
+    for annotation, person in zip(people._mpii_people([picture]), drawn):
+        left, top, width, height = person.box
+        x, y = annotation["center"]
+        assert abs(x - 1 - (left + width / 2)) < 0.01
+        assert abs(y + 15 * annotation["scale"] - 1 - (top + height / 2)) < 0.01
+        assert abs(annotation["scale"] * 200 - max(width, height)) < 0.01
+
+
+def test_gt_valid_agrees_with_the_annotations(root):
+    matrix = scipy.io.loadmat(root / "mpii/annot/gt_valid.mat")
+    annotations = json.loads((root / "mpii/annot/valid.json").read_text())
+    visible = np.array([a["joints_vis"] for a in annotations]).T
+    joints = np.array([a["joints"] for a in annotations]).transpose(1, 2, 0)
+    np.testing.assert_array_equal(matrix["jnt_missing"], 1 - visible)
+    np.testing.assert_allclose(matrix["pos_gt_src"], np.where(visible[:, None] == 1, joints, 0))
+
+    neck, top = MPII_KEYPOINTS.index("upper_neck"), MPII_KEYPOINTS.index("head_top")
+    seen = (visible[neck] & visible[top]) == 1
+    length = np.linalg.norm(joints[top] - joints[neck], axis=0)
+    unit = 0.6 * np.linalg.norm(matrix["headboxes_src"][1] - matrix["headboxes_src"][0], axis=0)
+    np.testing.assert_allclose(unit, [25 * a["scale"] for a in annotations], rtol=1e-4)
+    assert 0.6 < np.median((unit / length)[seen]) < 0.9  # 0.75 in MPII itself
+
+
+@pytest.mark.skipif(not SAMPLE.exists(), reason="the sample of the real MPII annotations is not here")
+def test_gt_valid_looks_like_the_real_one(root):
+    ours, real = scipy.io.loadmat(root / "mpii/annot/gt_valid.mat"), scipy.io.loadmat(SAMPLE)
+    assert ours.keys() == real.keys()
+    for key in ("jnt_missing", "pos_gt_src", "headboxes_src"):
+        assert ours[key].dtype == real[key].dtype and ours[key].shape[:-1] == real[key].shape[:-1]
+    assert [str(n[0]) for n in ours["dataset_joints"][0]] == [str(n[0]) for n in real["dataset_joints"][0]]
+
+
+def test_left_and_right_are_the_figures_own():
+    """Seen from the front a person's right is on the viewer's left, from behind on the right."""
+    left, right = (FIGURE_JOINTS.index(f"{side}_shoulder") for side in ("left", "right"))
+    seen = set()
+    for i in range(60):
+        _, (person,) = draw_picture(np.random.default_rng(i), FLAT, 1)
+        across = person.joints[right, 0] - person.joints[left, 0]
+        assert (across > 0) == person.from_behind
+        seen.add(person.from_behind)
+    assert seen == {True, False}
+
+
+def test_a_joint_is_hidden_where_something_in_front_is_drawn_over_it(monkeypatch):
+    """Compared with the same picture without what is in front of the rear figure."""
+
+    def draw_all():
+        return [draw_picture(np.random.default_rng([1, i]), FLAT, 2) for i in range(100)]
+
+    everything, draw = draw_all(), Canvas.draw
+    monkeypatch.setattr(
+        Canvas,
+        "draw",
+        lambda canvas, blobs, owner, *rest: draw(canvas, blobs, owner, *rest) if owner < 2 else None,
+    )
+    hidden, covered = [], []
+    for (pixels, (rear, _)), (without, _) in zip(everything, draw_all()):
+        column, row = rear.joints.round().astype(int).T
+        inside = (column >= 0) & (row >= 0) & (column < pixels.shape[1]) & (row < pixels.shape[0])
+        hidden += rear.hidden[inside].tolist()
+        covered += (pixels != without).any(2)[row[inside], column[inside]].tolist()
+    hidden, covered = np.array(hidden), np.array(covered)
+    assert hidden.sum() > 40 and not (hidden & ~covered).any()
+    assert (covered & ~hidden).sum() < 0.2 * hidden.sum()  # pixels on an edge are covered in part
+
+
+def test_the_two_looks_differ():
+    def brightness_and_grain(look):
+        pictures = [draw_picture(np.random.default_rng(i), look, 1)[0].astype(float) for i in range(20)]
+        grain = [np.median(abs(np.diff(picture, axis=1))) for picture in pictures]
+        return np.median([picture.mean() for picture in pictures]), np.median(grain)
+
+    (flat, smooth), (rough, grainy) = brightness_and_grain(FLAT), brightness_and_grain(ROUGH)
+    assert flat > 1.5 * rough and grainy > smooth + 2
+
+
+@pytest.mark.parametrize(("mix", "dark"), [(0.0, False), (1.0, True)])
+def test_mix_draws_the_source_in_the_look_of_the_target(tmp_path, mix, dark):
+    people.make_people(tmp_path / "p", mix=mix, **SMALL)
+    pictures = [cv2.imread(str(f)) for f in (tmp_path / "p/coco/images/train2017").iterdir()]
+    assert (np.median([picture.mean() for picture in pictures]) < 130) == dark
+
+
+def test_the_same_seed_gives_the_same_bytes(root, tmp_path):
+    people.make_people(tmp_path / "again", seed=3, noise="mixed:0.6", **SMALL)
+    people.make_people(tmp_path / "other", seed=4, noise="mixed:0.6", **SMALL)
+    first, other = all_bytes(root), all_bytes(tmp_path / "other")
+    assert first == all_bytes(tmp_path / "again")
+    assert not any(first[n] == other[n] for n in first.keys() & other.keys() if n.endswith(".jpg"))
+
+
+def test_a_second_call_does_nothing_and_other_parameters_begin_anew(tmp_path):
+    folder = tmp_path / "p"
+    assert people.make_people(folder, **SMALL)
+    before = {f: f.stat().st_mtime_ns for f in folder.rglob("*")}
+    assert not people.make_people(folder, **SMALL)
+    assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*")}
+    assert people.make_people(folder, **SMALL | {"source_people": 3})
+    assert len(read_coco(folder, "train2017")) == 3
+    assert [f.name for f in tmp_path.iterdir()] == ["p"]
+
+
+def test_an_interrupted_making_leaves_what_was_there(tmp_path, monkeypatch):
+    folder = tmp_path / "p"
+    people.make_people(folder, **SMALL)
+    before = all_bytes(folder)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(people, "_write_gt_valid", interrupt)
+    for target in (folder, tmp_path / "new"):
+        with pytest.raises(KeyboardInterrupt):
+            people.make_people(target, seed=1, **SMALL)
+    assert [f.name for f in tmp_path.iterdir()] == ["p"] and all_bytes(folder) == before
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match="is not drawn people"):
+        people.make_people(tmp_path, **SMALL)
+    with pytest.raises(InputError, match=r"thesis\.tex"):
+        people.make_people(tmp_path / "thesis.tex", **SMALL)
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"mix": 1.5}, "mix is 1.5"),
+        ({"mix": float("nan")}, "mix is nan"),
+        ({"test_people": 0}, "test_people is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"noise": "jitter:2"}, "jitter:2"),
+    ],
+)
+def test_parameters_out_of_range(tmp_path, parameters, says):
+    with pytest.raises(InputError, match=says):
+        people.make_people(tmp_path / "p", **SMALL | parameters)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "JSON"),
+        ("[]", "JSON"),
+        ('{"noise": "none", "seed": 0}', "'annotations'"),
+        ('{"annotations": {}}', "'noise'"),
+        (
+            '{"noise": "", "seed": 0, "annotations": {"7": {"keypoints": [1, 2], "wrong": []}}}',
+            "annotation 7",
+        ),
+        ('{"noise": "", "seed": 0, "annotations": {"7": {"wrong": []}}}', "annotation 7"),
+    ],
+)
+def test_a_bad_truth_file_is_named(tmp_path, content, says):
+    (tmp_path / "truth.json").write_text(content)
+    with pytest.raises(InputError, match=says) as error:
+        truth_module.read_truth(tmp_path / "truth.json")
+    assert "truth.json" in str(error.value)
+
+
+def test_a_truth_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        truth_module.read_truth(tmp_path / "none.json")
+
+
+def command(*arguments):
+    script = REPOSITORY / "pose_estimation" / "make_people.py"
+    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_command_says_what_it_made(tmp_path):
+    counts = [f"--{name.replace('_', '-')}={count}" for name, count in SMALL.items()]
+    for word in ("made", "there already"):
+        done = command("--output", tmp_path / "p", "--noise", "missing:0.5", *counts)
+        assert done.returncode == 0 and done.stdout.startswith(word) and done.stdout.count("\n") == 1
+        assert "24 people" in done.stdout and str(tmp_path / "p") in done.stdout
+
+
+def test_the_command_names_what_it_cannot_use(tmp_path):
+    done = command("--output", tmp_path / "p", "--noise", "jiter:0.5")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and "'jitter'" in done.stderr and done.stderr.count("\n") == 1

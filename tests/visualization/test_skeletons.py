@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+
+from lib.dataset.keypoints import SHARED_KEYPOINTS
+from lib.visualization.skeletons import (
+    SIDE_COLOURS,
+    contact_sheet,
+    draw_heatmaps,
+    draw_skeleton,
+    sample_sheet,
+)
+
+
+def test_joints_have_the_colour_of_their_side_and_hidden_ones_are_left_out():
+    picture = np.zeros((128, 128, 3), np.uint8)
+    joints = np.full((13, 2), np.nan)
+    shown = np.zeros(13, bool)
+    for name, place in (("left_wrist", (30, 40)), ("right_knee", (90, 100)), ("head", (60, 10))):
+        joints[SHARED_KEYPOINTS.index(name)], shown[SHARED_KEYPOINTS.index(name)] = place, True
+    joints[SHARED_KEYPOINTS.index("left_ankle")] = (10, 120)
+    drawn = draw_skeleton(picture, joints, shown, SHARED_KEYPOINTS)
+    assert tuple(drawn[40, 30]) == SIDE_COLOURS["left"]
+    assert tuple(drawn[100, 90]) == SIDE_COLOURS["right"]
+    assert tuple(drawn[10, 60]) == SIDE_COLOURS["middle"]
+    assert not drawn[120, 10].any() and not picture.any()
+
+
+def test_heatmaps_glow_where_they_peak():
+    heatmaps = np.zeros((2, 8, 8))
+    heatmaps[1, 6, 2] = 1
+    drawn = draw_heatmaps(np.full((32, 32, 3), 100, np.uint8), heatmaps)
+    assert drawn[25, 9].sum() > drawn[3, 28].sum() + 100
+    assert drawn[3, 28].tolist() == [60, 60, 60]
+
+
+@pytest.mark.parametrize("columns, rows", [(3, 1), (2, 2), (1, 3)])
+def test_sheet_has_a_place_for_each_sample(columns, rows):
+    sheet = sample_sheet(torch.zeros(3, 3, 64, 48), np.zeros((3, 13, 2)), np.ones((3, 13)), np.zeros((3, 13, 16, 12)), SHARED_KEYPOINTS, columns)  # fmt: skip
+    assert sheet.shape == (rows * 2 * (256 + 2), columns * (192 + 2), 3) and sheet.dtype == np.uint8
+
+
+def test_shorter_rows_of_a_sheet_end_in_black():
+    cell = np.full((4, 5, 3), 255, np.uint8)
+    sheet = contact_sheet([[cell, cell], [cell]])
+    assert sheet.shape == (12, 14, 3)
+    assert sheet[1:5, 8:13].min() == 255 and sheet[7:11, 1:6].min() == 255 and sheet[6:, 7:].max() == 0
