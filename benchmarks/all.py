@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.tables import rows, tables
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
-from lib.utils.log import duration
+from lib.utils.log import format_duration
 
 # In the order of the table; each writes its numbers with --json.
 BENCHMARKS = ("step", "precision", "communication", "data", "evaluation", "nms", "growth")
@@ -116,7 +116,7 @@ def main(words: list[str] | None = None, here: Path = HERE) -> int:
             failed += 1
             print(f"  failed:\n{error}", file=sys.stderr)
             continue
-        print(f"  {duration(numbers['run']['seconds'])}", flush=True)
+        print(f"  {format_duration(numbers['run']['seconds'])}", flush=True)
         known[name] = numbers
         known = {name: known[name] for name in BENCHMARKS if name in known}
         write(known, arguments.out)  # after each, so that an interruption loses no hours

@@ -1,9 +1,9 @@
-"""A keypoint annotation file as large as COCO's train2017, of random people, and its empty pictures.
+"""A keypoint annotation file as large as COCO's train2017, of random people, and its empty images.
 
     python benchmarks/big_coco.py FOLDER [--images 118287] [--people 262465] [--labelled 149813] [--seed 0]
 
 The file has COCO's fields, polygons too, so that reading it costs what reading COCO's costs (240 MB).
-The pictures are files without content: readers look for their names.
+The images are files without content: readers look for their names.
 """
 
 import argparse
@@ -85,9 +85,9 @@ def _category() -> dict:
 def _people(rng, start: int, image_ids, sizes, of_image, has_keypoints) -> list[dict]:
     """The annotations from number ``start`` on."""
     count = len(of_image)
-    picture = sizes[of_image]
-    side = picture * rng.uniform(0.05, 0.9, (count, 2))
-    corner = np.round((picture - side) * rng.random((count, 2)), 2)
+    image = sizes[of_image]
+    side = image * rng.uniform(0.05, 0.9, (count, 2))
+    corner = np.round((image - side) * rng.random((count, 2)), 2)
     side = np.round(side, 2)
     inside = corner[:, None] + side[:, None] * rng.random((count, len(COCO_KEYPOINTS), 2))
     visibility = rng.choice(3, (count, len(COCO_KEYPOINTS)), p=(0.35, 0.1, 0.55))
@@ -100,7 +100,7 @@ def _people(rng, start: int, image_ids, sizes, of_image, has_keypoints) -> list[
     made = []
     for i in range(count):
         if crowd[i]:
-            outline = {"counts": rng.integers(1, 300, 200).tolist(), "size": picture[i, ::-1].tolist()}
+            outline = {"counts": rng.integers(1, 300, 200).tolist(), "size": image[i, ::-1].tolist()}
         else:
             points = corner[i] + side[i] * rng.random((corners[i], 2))
             outline = [[round(value, 2) for value in points.ravel().tolist()]]

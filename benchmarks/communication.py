@@ -28,7 +28,7 @@ from lib.ignoring.modes import MODES
 from lib.training.cost import forwards_of_hypergradient, forwards_of_step
 from lib.training.phases import phases
 from lib.utils.device import wait_for_device
-from lib.utils.distributed import Group, join, leave
+from lib.utils.distributed import Group, init_distributed, shutdown
 
 MEASURED = ("baseline1", "baseline2", "ours1", "ours2", "ours5")
 PEOPLE = 32  # of each batch in every process, of the calculation
@@ -56,8 +56,8 @@ class TimedGroup(Group):
         self.seconds += time.perf_counter() - begun
         return found
 
-    def sum_(self, tensors, kind="sum"):
-        return self._timed(lambda: super(TimedGroup, self).sum_(tensors, kind))
+    def all_reduce_(self, tensors, kind="sum"):
+        return self._timed(lambda: super(TimedGroup, self).all_reduce_(tensors, kind))
 
     def gather(self, counts, *tensors):
         return self._timed(lambda: super(TimedGroup, self).gather(counts, *tensors))
@@ -83,7 +83,7 @@ def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
     forward, table = BASELINE2 / forwards_of_step(config, *phases(config, MODES["baseline2"])), {}
     for name, mode in MODES.items():
         (phase,) = phases(config, mode)
-        traffic = traffic_of_step(config, phase, Weighting.LEARNED, parameters, processes)
+        traffic = traffic_of_step(config, phase, Weighting.UPDATE, parameters, processes)
         computing = forward * (forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase))
         messages = ring_seconds(traffic, processes, bandwidth, latency)
         table[name] = {
@@ -107,13 +107,13 @@ def main() -> None:
         starter = ["-m", "torch.distributed.run", "--nproc_per_node", str(arguments.processes)]
         sys.exit(subprocess.run([sys.executable, *starter, __file__, *sys.argv[1:]]).returncode)
     torch.set_num_threads(arguments.threads)
-    joined = join()
+    joined = init_distributed()
     if torch.cuda.is_available():
         torch.cuda.set_device(joined.place[0])
     group = TimedGroup(joined.rank, joined.size, joined.place, joined.store)
     names = arguments.only.split(",") if arguments.only else MEASURED
     found = {mode: measured(mode, group, arguments.repeat) for mode in names}
-    leave(joined)
+    shutdown(joined)
     if joined.first:
         tell(found, joined.size, arguments.json)
     end_process(0)

@@ -8,7 +8,7 @@ Memory is that of a DataLoader's two workers, forked or started afresh, after ea
 at everybody. private: what only that process has (USS); proportional: shared pages divided by those
 who share (PSS); _of_people: less that of workers without any people. Start-ups are in seconds of the
 processor, the file in the system's cache.
-Samples are made from --coco, COCO's layout with real pictures, or from noisy pictures made here.
+Samples are made from --coco, COCO's layout with real images, or from noisy images made here.
 """
 
 import argparse
@@ -44,7 +44,7 @@ HERE = Path(__file__).resolve()
 CONFIG = HERE.parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
 WORKERS = 2
 USUAL = Augmentation(flip=True, rotation=40.0, scale=0.3)
-LEVELS = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # of a normalised picture's unit
+LEVELS = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # of a normalised image's unit
 
 
 def configuration(root: Path, output: Path, cached: bool = True, reduced: bool = False):
@@ -126,7 +126,7 @@ class Looking(Dataset):
         else:
             arrays = people.annotations
             for i in range(len(arrays)):
-                seen += len(arrays.pictures[arrays.picture[i]]) + arrays.joints[i].sum()
+                seen += len(arrays.image_paths[arrays.image_index[i]]) + arrays.joints[i].sum()
                 seen += arrays.visible[i].sum() + arrays.centers[i].sum() + arrays.sizes[i].sum()
         time.sleep(3)  # until the other has looked too
         return memory()
@@ -173,16 +173,16 @@ def measure_memory(root: Path, output: Path) -> dict[str, dict[str, float]]:
 
 
 def write_noisy_coco(root: Path, people: int = 40) -> None:
-    """COCO's layout with pictures of 640 x 480 that compress about as real ones do."""
+    """COCO's layout with images of 640 x 480 that compress about as real ones do."""
     big_coco.write_big_coco(root, images=people, people=people, labelled=people)
     rng = np.random.default_rng(0)
     tree = json.loads(annotation_file(root, big_coco.SET).read_text())
     for image in tree["images"]:
         height, width = image["height"], image["width"]
         coarse = rng.uniform(0, 255, (height // 8, width // 8, 3)).astype(np.float32)
-        picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        picture = np.clip(picture + rng.normal(0, 12, picture.shape), 0, 255).astype(np.uint8)
-        cv2.imwrite(str(root / "images" / big_coco.SET / image["file_name"]), picture)
+        pixels = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        pixels = np.clip(pixels + rng.normal(0, 12, pixels.shape), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(root / "images" / big_coco.SET / image["file_name"]), pixels)
 
 
 def plain_of(people: Annotations, index: int) -> dict:
@@ -190,7 +190,7 @@ def plain_of(people: Annotations, index: int) -> dict:
     joints, visible = np.zeros((17, 3)), np.zeros((17, 3))
     joints[:, :2], visible[:, :2] = people.joints[index], people.visible[index][:, None]
     return {
-        "image": people.pictures[people.picture[index]], "center": people.centers[index].copy(),
+        "image": people.image_paths[people.image_index[index]], "center": people.centers[index].copy(),
         "scale": people.sizes[index] / 200, "joints_3d": joints, "joints_3d_vis": visible,
         "filename": "", "imgnum": 0,
     }  # fmt: skip
@@ -245,9 +245,9 @@ class Samples:
                     reduced.append((LEVELS * (smaller.image - here.image)).abs())
         found = {"largest_heatmap_difference": heatmaps}
         found["share_decoded_smaller"] = len(reduced) / (visits * len(self.usual))
-        for name, pictures in (("upright", upright), ("mirrored", mirrored), ("reduced", reduced)):
-            if pictures:
-                levels = torch.stack(pictures)
+        for name, images in (("upright", upright), ("mirrored", mirrored), ("reduced", reduced)):
+            if images:
+                levels = torch.stack(images)
                 found[f"{name}_largest_level"] = float(levels.max())
                 found[f"{name}_mean_level"] = float(levels.mean())
                 found[f"{name}_share_within_one_level"] = float((levels < 1.01).float().mean())
@@ -290,7 +290,7 @@ def main() -> None:
         return
     parser = benchmark_parser(__doc__, repeat=3)
     parser.add_argument(
-        "--coco", type=Path, help="COCO's layout with real pictures; default: noisy ones made here"
+        "--coco", type=Path, help="COCO's layout with real images; default: noisy ones made here"
     )
     parser.add_argument("--people", type=int, default=big_coco.PEOPLE, help="annotations of the large file")
     options: argparse.Namespace = parser.parse_args()
@@ -317,7 +317,7 @@ def main() -> None:
     numbers = {
         "ratios": ratios(start, memory_of, samples),
         "annotations_mb": size,
-        "pictures": "real" if options.coco else "noisy",
+        "images": "real" if options.coco else "noisy",
         "start_up_seconds": start,
         "worker_memory_mib": memory_of,
         "seconds of a sample": {name: measured["seconds"] for name, measured in samples.items()},

@@ -31,7 +31,7 @@ IN_IMAGE = 20  # predictions of one COCO image, as many as its evaluation looks 
 
 
 class People:
-    """MPII-like people in pictures, and heatmaps [N, 16, 64, 48] that show their joints roughly."""
+    """MPII-like people in images, and heatmaps [N, 16, 64, 48] that show their joints roughly."""
 
     def __init__(self, count: int):
         rng = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def joint_by_joint(people: People) -> list[float]:
     for part in people.batches():
         coords, _ = plain_evaluation.decode(people.heatmaps[part])
         found.append(
-            plain_evaluation.to_picture(coords, people.centers[part], people.sizes[part], CODEC.heatmap_size)
+            plain_evaluation.to_image(coords, people.centers[part], people.sizes[part], CODEC.heatmap_size)
         )
     return plain_evaluation.correct_share(
         np.concatenate(found), people.joints, people.visible, people.head_sizes

@@ -25,7 +25,7 @@ from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.dataset.keypoint_dataset import Sample
 from lib.ignoring.bilevel_step import Options, training_step
-from lib.ignoring.learner import Learner
+from lib.ignoring.learner import TrainableModel
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import OnlineWeights
 from lib.models.pose_resnet import RESNETS, PoseResNet
@@ -58,10 +58,10 @@ class Steps:
         self.case = case
         self.target, self.source = self._learner(), self._learner()
 
-    def _learner(self) -> Learner:
+    def _learner(self) -> TrainableModel:
         model = PoseResNet(self.case.layers, self.case.joints).to(DEVICE).train()
         parameters = list(model.parameters())
-        return Learner(model, torch.optim.Adam(parameters, lr=1e-4), parameters)
+        return TrainableModel(model, torch.optim.Adam(parameters, lr=1e-4), parameters)
 
     def sample(self, batch: int) -> Sample:
         (width, height), joints = self.case.image, self.case.joints

@@ -1,6 +1,6 @@
 """Data as the usual toolbox keeps and makes it (SimpleBaseline, arXiv 1804.06208), to measure against.
 
-A dictionary of small arrays for each person; a sample from the whole picture, step by step.
+A dictionary of small arrays for each person; a sample from the whole image, step by step.
 """
 
 import copy
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from torchvision import transforms
 
-from lib.dataset.coco import annotation_file, picture_folder
+from lib.dataset.coco import annotation_file, image_folder
 from lib.dataset.keypoints import COCO_KEYPOINTS
 
 JOINTS = len(COCO_KEYPOINTS)
@@ -28,7 +28,7 @@ def plain_people(root: Path, image_set: str, aspect: float) -> list[dict]:
     with open(annotation_file(root, image_set), encoding="utf-8") as file:
         tree = json.load(file)
     images = {image["id"]: image for image in tree["images"]}
-    folder = str(picture_folder(root, image_set))
+    folder = str(image_folder(root, image_set))
     people = []
     for annotation in tree["annotations"]:
         image = images[annotation["image_id"]]
@@ -66,19 +66,19 @@ def plain_sample(person: dict, image_size, heatmap_size, sigma, factor=1.0, rota
     """Image [3, H, W], heatmaps [17, h, w], weights [17, 1] and what the toolbox hands on besides."""
     person = copy.deepcopy(person)
     joints, visible = person["joints_3d"], person["joints_3d_vis"]
-    picture = cv2.imread(person["image"], cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    pixels = cv2.imread(person["image"], cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     center, scale = person["center"], person["scale"] * factor
     if flip:
-        width = picture.shape[1]
-        picture = picture[:, ::-1, :]
+        width = pixels.shape[1]
+        pixels = pixels[:, ::-1, :]
         joints[:, 0] = width - joints[:, 0] - 1
         for left, right in LEFT_RIGHT:
             joints[[left, right]] = joints[[right, left]]
             visible[[left, right]] = visible[[right, left]]
         center[0] = width - center[0] - 1
     matrix = _affine(center, scale, rotation, image_size)
-    crop = cv2.warpAffine(picture, matrix, tuple(image_size), flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(pixels, matrix, tuple(image_size), flags=cv2.INTER_LINEAR)
     image = TO_TENSOR(crop)
     for j in range(JOINTS):
         if visible[j, 0] > 0:

@@ -39,7 +39,7 @@ def device() -> torch.device:
 
 
 def drawn(seed: int, config: EasyDict) -> Sample:
-    """Pictures of noise, a Gaussian somewhere in each heatmap, and a fifth of the joints without label."""
+    """Images of noise, a Gaussian somewhere in each heatmap, and a fifth of the joints without label."""
     rng = torch.Generator().manual_seed(seed)
     (width, height), (columns, rows) = config.MODEL.IMAGE_SIZE, config.MODEL.EXTRA.HEATMAP_SIZE
     joints = config.MODEL.NUM_JOINTS
@@ -63,8 +63,8 @@ class PoseCase:
 
     def __init__(self, mode: str, config: EasyDict, group: Group = ALONE):
         self.mode, self.config = MODES[mode], config
-        partner = flip_permutation(network_joints(config.MODEL.NUM_JOINTS))
-        self.state: State = build_state(config, self.mode, device(), PEOPLE, partner, print, group=group)
+        flip_indices = flip_permutation(network_joints(config.MODEL.NUM_JOINTS))
+        self.state: State = build_state(config, self.mode, device(), PEOPLE, flip_indices, print, group=group)
         (self.counts,) = group.counts(len(range(PEOPLE)[group.part(PEOPLE)]))
         own = torch.zeros(PEOPLE, dtype=torch.bool, device=device())
         own[group.part(PEOPLE)] = True
@@ -85,7 +85,7 @@ class PoseCase:
             as_batch(self.target, True, counts=self.counts),
             as_source_batch(self.source, True, self.counts),
             as_batch(self.validation, True, counts=self.counts) if learns else None,
-            Weighting.LEARNED if learns else otherwise or Weighting.KEPT,
+            Weighting.UPDATE if learns else otherwise or Weighting.CURRENT,
         )
         self.state.step += 1
         return record

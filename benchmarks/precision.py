@@ -6,7 +6,7 @@ Times are ratios to float32's of the same mode. The errors are of ours2's hyperg
 one step from the same state, reached in float32 by --warm steps on the same batch: the norm of the difference
 over float32's norm, and Spearman's rank correlation over the labelled keypoints. Both of LBI.LOOKAHEAD's
 directions: through Adam's derivative, in which nearly equal numbers are subtracted, small errors grow.
-Pictures are of noise, so a network trained on people has other numbers.
+Images are of noise, so a network trained on people has other numbers.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def warmed(mode: str, steps: int) -> dict:
     """The state after ``steps`` in float32, the weights left at one."""
     first = PoseCase(mode, config_of())
     for _ in range(steps):
-        first.step(Weighting.ONE)
+        first.step(Weighting.UNIFORM)
     return first.state.state_dict()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from easydict import EasyDict
 
 from lib.ignoring.bilevel_step import Weighting
-from lib.ignoring.modes import Source
+from lib.ignoring.modes import SourceUse
 from lib.training.phases import Phase
 
 FLOAT, INDEX, FLAG = 4, 8, 1  # bytes
@@ -34,20 +34,22 @@ class Traffic:
 def traffic_of_step(
     config: EasyDict, phase: Phase, weighting: Weighting, parameters: int, processes: int
 ) -> Traffic:
-    """Of a step of ``phase`` with so many numbers in a model, no picture left out (see lib/ignoring/bilevel_step.py)."""
+    """Of a step of ``phase`` with so many numbers in a model, no image left out (see lib/ignoring/bilevel_step.py)."""
     mode, lbi, joints = phase.mode, config.LBI, config.MODEL.NUM_JOINTS
-    weighted = [mode.in_loss, mode.near].count(Source.WEIGHTED)
-    steps_source_model = mode.near in (Source.PLAIN, Source.WEIGHTED)
+    weighted = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
+    steps_source_model = mode.anchor in (SourceUse.UNIFORM, SourceUse.WEIGHTED)
     gradients = phase.uses_target + steps_source_model
-    losses = gradients + (mode.in_loss is not Source.NO)
+    losses = gradients + (mode.joint_loss is not SourceUse.NONE)
     # Index, mirrored or not, whether labelled, and the loss: for every source sample that variables hear of.
     row = INDEX + FLAG + 2 * joints * FLOAT
     gathers = weighted
-    if weighted and weighting is Weighting.LEARNED:
+    if weighted and weighting is Weighting.UPDATE:
         # In every loop one gradient of validation at each model asked, one of each weighted source; the
         # source model's real step takes the last of those.
         asked = 2 if weighted == 2 and lbi.VALIDATE_AT == "source" else 1
-        gradients = phase.uses_target + (mode.near is Source.PLAIN) + lbi.META_LOOP * (asked + weighted)
+        gradients = (
+            phase.uses_target + (mode.anchor is SourceUse.UNIFORM) + lbi.META_LOOP * (asked + weighted)
+        )
         row += joints * FLOAT  # the hypergradient
         gathers = lbi.META_LOOP * weighted
     most = -(-(config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE) // processes)

@@ -46,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
     for run in runs:
         print(f"{run['mode']}: {run['output']}/results.json, curves in {run['log']}")
     boards = Path(runs[0]["log"]).parents[2] if len(Path(runs[0]["log"]).parts) > 3 else Path(runs[0]["log"])
-    print(f"curves and pictures: tensorboard --logdir {boards}")
+    print(f"curves and images: tensorboard --logdir {boards}")
     return 0
 
 

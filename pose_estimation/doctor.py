@@ -1,4 +1,4 @@
-"""Look at all that a run will need, before it takes hours: data, labels, joints, pictures, weights, machine.
+"""Look at all that a run will need, before it takes hours: data, labels, joints, images, weights, machine.
 
     python pose_estimation/doctor.py --cfg C.yaml [--ours2] [--output DIR] [KEY VALUE ...]
 
@@ -14,7 +14,7 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli import arguments as shared
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
 from lib.doctor.findings import Examination
 from lib.utils.errors import InputError
@@ -35,7 +35,7 @@ def command(words: list[str] | None) -> Examination:
     mode = shared.chosen_mode(arguments, DEFAULT_MODE)
     config, notes = shared.configuration(arguments)
     names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
-    folders = Folders.of(config, arguments.cfg, names, mode.name)
+    folders = RunPaths.of(config, arguments.cfg, names, mode.name)
     output = arguments.output or Path(config.OUTPUT_DIR) / "doctor"
     return examine(config, mode, folders, notes, output, arguments.steps)
 

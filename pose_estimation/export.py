@@ -3,7 +3,7 @@
     python pose_estimation/export.py --model-file best.pth --output pose.onnx
 
 How to make its input and how to read its heatmaps is kept in the file, as ONNX metadata or as description.json.
-The exported network is run on crops of pictures and must give the same heatmaps, to 1e-4 of the highest.
+The exported network is run on crops of images and must give the same heatmaps, to 1e-4 of the highest.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from lib.cli.model_arguments import add_model_arguments, trained_of
 from lib.dataset.annotations import padded_crops
 from lib.models.export import TOLERANCE, can_run, describe, expect_ending, export, largest_difference
 from lib.models.trained import TrainedPose
-from lib.predict.people import whole_pictures
+from lib.predict.people import whole_images
 from lib.predict.poses import person_crop
 from lib.predict.sources import Frame, Source, find_sources, read_frames
 from lib.synthetic.appearance import ROUGH
-from lib.synthetic.drawing import draw_picture
+from lib.synthetic.drawing import draw_image
 from lib.utils.errors import InputError
 from lib.utils.files import path_atomically
 
@@ -50,11 +50,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def pictures_to_check(paths: list[str] | None) -> list[Frame]:
+def images_to_check(paths: list[str] | None) -> list[Frame]:
     """Raises InputError where the first of ``paths`` can't be read."""
     if paths is None:
         rng = np.random.default_rng(0)
-        return [Frame(Source(Path(f"drawn {i}")), draw_picture(rng, ROUGH, 1)[0]) for i in range(CROPS)]
+        return [Frame(Source(Path(f"drawn {i}")), draw_image(rng, ROUGH, 1)[0]) for i in range(CROPS)]
 
     def stop(problem: str) -> None:
         raise InputError(problem)
@@ -64,9 +64,9 @@ def pictures_to_check(paths: list[str] | None) -> list[Frame]:
 
 def crops_of(trained: TrainedPose, frames: list[Frame]) -> Tensor:
     width, height = trained.codec.image_size
-    boxes = np.concatenate([people.boxes for people in whole_pictures(frames)])
+    boxes = np.concatenate([people.boxes for people in whole_images(frames)])
     centers, sizes = padded_crops(boxes, width / height)
-    return torch.stack([person_crop(trained, f.picture, c, s) for f, c, s in zip(frames, centers, sizes)])
+    return torch.stack([person_crop(trained, f.image, c, s) for f, c, s in zip(frames, centers, sizes)])
 
 
 def command(words: list[str] | None) -> str:
@@ -74,7 +74,7 @@ def command(words: list[str] | None) -> str:
     path = arguments.output
     trained = trained_of(arguments)
     expect_ending(path)
-    frames = pictures_to_check(arguments.pictures)
+    frames = images_to_check(arguments.pictures)
     print(*trained.notes, sep="\n", flush=True)
     if arguments.describe:
         print(json.dumps(describe(trained), indent=2))

@@ -21,7 +21,7 @@ from lib.cli import arguments as shared
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import annotation_files, in_coco_layout
 from lib.ignoring.cleaned_annotations import cleaned, ignored
-from lib.ignoring.weight_table import read_ledger
+from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
@@ -64,7 +64,7 @@ def command(words: list[str] | None) -> Path:
     if arguments.output.resolve() == path.resolve():
         raise InputError(f"--output {arguments.output} is the source's own annotation file; name another")
     dropped = ignored(
-        read_ledger(arguments.run / arguments.weights, people), people.visible, arguments.threshold
+        read_weight_table(arguments.run / arguments.weights, people), people.visible, arguments.threshold
     )
     write_text(arguments.output, json.dumps(cleaned(read_json(path), people, dropped)))
     if config.LBI.INJECT_NOISE:

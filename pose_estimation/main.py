@@ -18,7 +18,7 @@ if not __package__:  # run as a file of a checkout
 
 from lib.cli import arguments as shared
 from lib.cli.launch import run_together, start_on_gpus
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.tracking.boards import import_wandb
 from lib.training.data import build_data
 from lib.training.profiling import profile
@@ -44,13 +44,13 @@ def command(words: list[str] | None, group: Group) -> Path:
     start_on_gpus(config, group, __file__, words)
     if config.WANDB:
         import_wandb()  # now, and not after the data are read
-    with group.first_before_others():  # so that the others find the annotations that it keeps
+    with group.main_process_first():  # so that the others find the annotations that it keeps
         data = build_data(config, mode.uses_source, notes.append)
     names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
     if arguments.profile is not None:
-        folders = Folders.of(config, arguments.cfg, names, f"{mode.name}_profile")
+        folders = RunPaths.of(config, arguments.cfg, names, f"{mode.name}_profile")
         return profile(config, mode, data, folders, notes, arguments.profile, group)
-    return train(config, mode, data, Folders.of(config, arguments.cfg, names, mode.name), notes, group=group)
+    return train(config, mode, data, RunPaths.of(config, arguments.cfg, names, mode.name), notes, group=group)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -25,7 +25,7 @@ def parse_arguments(arguments=None) -> argparse.Namespace:
     for name, what in (
         ("seed", "the same seed gives the same bytes"),
         ("noise", "wrong source labels: KIND:SHARE, or several joined by +"),
-        ("mix", "share of source pictures in the target's look"),
+        ("mix", "share of source images in the target's look"),
         ("source_people", "source people with noisy labels"),
         ("source_val_people", "source people with right labels"),
         ("target_train_people", "target people to train on"),

@@ -1,11 +1,11 @@
-"""Find the poses of people in pictures and videos with a trained network.
+"""Find the poses of people in images and videos with a trained network.
 
     python pose_estimation/predict.py photo.jpg --model-file best.pth --output found
-    python pose_estimation/predict.py 'clips/*.mp4' pictures/ --model-file best.pth --output found --detect
+    python pose_estimation/predict.py 'clips/*.mp4' images/ --model-file best.pth --output found --detect
 
-PATH is a picture, a folder of them, a glob (in quotes) or a video. The people are those of --boxes, --box or
---detect; else one person fills each picture. Written to --output: drawn/ (the pictures with their skeletons,
-videos as mp4), predictions.jsonl (an object for each picture) and keypoints_results.json (COCO's results).
+PATH is an image, a folder of them, a glob (in quotes) or a video. The people are those of --boxes, --box or
+--detect; else one person fills each image. Written to --output: drawn/ (the images with their skeletons,
+videos as mp4), predictions.jsonl (an object for each image) and keypoints_results.json (COCO's results).
 Files that can't be read are listed at the end; the exit code is 1 then.
 """
 
@@ -22,7 +22,7 @@ from lib.cli.arguments import add_terminal_flags, run_command, show_on_terminal
 from lib.cli.model_arguments import add_model_arguments, trained_of
 from lib.config.loader import settings
 from lib.predict.detector import DETECTORS, Detector
-from lib.predict.people import BoxesFile, FindPeople, GivenBoxes, People, parse_box, whole_pictures
+from lib.predict.people import BoxesFile, FindPeople, GivenBoxes, People, parse_box, whole_images
 from lib.predict.poses import PoseEstimator, estimate_poses
 from lib.predict.progress import Progress
 from lib.predict.sources import Source, count_frames, find_sources, read_frames
@@ -36,23 +36,23 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="picture, folder, glob or video")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="image, folder, glob or video")
     add_model_arguments(parser)
     add_terminal_flags(parser)
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write to")
     parser.add_argument("--no-drawing", action="store_true", help="write the JSON files alone")
     parser.add_argument("--flip-test", action="store_true",
-                        help="average with the mirrored picture: better, and half as fast")  # fmt: skip
+                        help="average with the mirrored image: better, and half as fast")  # fmt: skip
 
     people = parser.add_argument_group("where the people are, at most one of")
     people = people.add_mutually_exclusive_group()
     people.add_argument("--boxes", metavar="FILE",
-                        help="JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}; NAME#12 is picture 12 of a video")  # fmt: skip
+                        help="JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}; NAME#12 is image 12 of a video")  # fmt: skip
     people.add_argument(
         "--box",
         action="append",
         metavar="X,Y,W,H",
-        help="this one, in every picture; may repeat (--box=-5,... for a negative X)",
+        help="this one, in every image; may repeat (--box=-5,... for a negative X)",
     )
     people.add_argument("--detect", action="store_true", help="those that a detector of torchvision finds")
     parser.add_argument("--detector", choices=DETECTORS, default=DETECTORS[0], help="default: %(default)s")
@@ -62,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
                         help="of detections that overlap more, keep the best (1: keep all; default: %(default)s)")  # fmt: skip
 
     parser.add_argument("--batch-size", type=int, default=32, metavar="N",
-                        help="people at once in the network, of several pictures (default: %(default)s)")  # fmt: skip
+                        help="people at once in the network, of several images (default: %(default)s)")  # fmt: skip
     for flag, key in (("--device", "DEVICE"), ("--gpus", "GPUS"), ("--threads", "THREADS")):
         setting = settings()[key]
         parser.add_argument(flag, type=type(setting.default), default=setting.default, choices=setting.choices or None,
@@ -77,7 +77,7 @@ def find_people_of(arguments: argparse.Namespace, sources: list[Source], device:
         return GivenBoxes(People.of([parse_box(text) for text in arguments.box]))
     if arguments.detect:
         return Detector(arguments.detector, device, arguments.min_score, arguments.max_overlap)
-    return whole_pictures
+    return whole_images
 
 
 def command(words: list[str] | None) -> str:

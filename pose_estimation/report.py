@@ -20,7 +20,7 @@ def command(words: list[str] | None) -> Path:
     )
     parser.add_argument("folders", nargs="+", metavar="OUTPUT_DIR", help="output folder of a run")
     parser.add_argument("--output", metavar="FILE", help="by default report.html in the first folder")
-    parser.add_argument("--rows", type=int, default=2, help="of pictures in each gallery (default 2)")
+    parser.add_argument("--rows", type=int, default=2, help="of images in each gallery (default 2)")
     arguments = parser.parse_args(words)
     return write_report(arguments.folders, arguments.output, arguments.rows)
 

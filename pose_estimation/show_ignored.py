@@ -1,4 +1,4 @@
-"""Draw the most ignored source keypoints of a run on their pictures.
+"""Draw the most ignored source keypoints of a run on their images.
 
     python pose_estimation/show_ignored.py output/coco_to_mpii/pose_resnet_10/people/ours1 --output ignored.png
 
@@ -17,7 +17,7 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli.arguments import run_command
-from lib.ignoring.weight_table import read_ledger
+from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.report.gallery import lowest
 from lib.utils.errors import InputError
@@ -36,17 +36,17 @@ def command(words: list[str] | None) -> Path:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="output folder of a run that learned weights")
-    parser.add_argument("--output", type=Path, default=Path("ignored.png"), help="picture to write")
+    parser.add_argument("--output", type=Path, default=Path("ignored.png"), help="image to write")
     parser.add_argument("--rows", type=int, default=2)
     parser.add_argument("--columns", type=int, default=6)
     arguments = parser.parse_args(words)
     _, people, truth = source_of_run(arguments.run)
-    weights = read_ledger(arguments.run / "ignoring_weights.csv", people)
+    weights = read_weight_table(arguments.run / "ignoring_weights.csv", people)
     cells = [np.zeros((CELL, CELL, 3), np.uint8)] * (arguments.rows * arguments.columns)
     for place, (i, j) in enumerate(lowest(weights, people.visible > 0, len(cells))):
         drawing = draw_keypoint(people, i, j, None if truth is None else truth.right[i, j])
         if drawing is None:
-            raise InputError(f"{people.pictures[people.picture[i]]}: cannot be read as a picture")
+            raise InputError(f"{people.image_paths[people.image_index[i]]}: cannot be read as an image")
         write_below(drawing, f"{people.mapping.names[j].replace('_', ' ')}: {weights[i, j]:.2f}")
         cells[place] = drawing
     rows = [cells[i : i + arguments.columns] for i in range(0, len(cells), arguments.columns)]

@@ -13,14 +13,14 @@ if not __package__:  # run as a file of a checkout
 
 from lib.cli.arguments import add_terminal_flags, configuration, settings_parser, show_on_terminal
 from lib.cli.launch import run_together, start_on_gpus
-from lib.config.run_paths import Folders
-from lib.ignoring.modes import Mode, Source
+from lib.config.run_paths import RunPaths
+from lib.ignoring.modes import Mode, SourceUse
 from lib.tracking.boards import import_wandb
 from lib.training.data import build_single_data
 from lib.training.trainer import train
 from lib.utils.distributed import Group
 
-ALONE = Mode("train", "one data set", Source.NO, Source.NO)
+ALONE = Mode("train", "one data set", SourceUse.NONE, SourceUse.NONE)
 
 
 def command(words: list[str] | None, group: Group) -> Path:
@@ -32,9 +32,9 @@ def command(words: list[str] | None, group: Group) -> Path:
     start_on_gpus(config, group, __file__, words)
     if config.WANDB:
         import_wandb()  # now, and not after the data are read
-    with group.first_before_others():  # so that the others find the annotations that it keeps
+    with group.main_process_first():  # so that the others find the annotations that it keeps
         data = build_single_data(config, notes.append)
-    folders = Folders.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
+    folders = RunPaths.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
     return train(config, ALONE, data, folders, notes, group=group)
 
 

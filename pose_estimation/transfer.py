@@ -22,7 +22,7 @@ if not __package__:  # run as a file of a checkout
 
 from lib.cli import arguments as shared
 from lib.config.loader import load_config
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS, read_results
 from lib.training.cost import forwards_of_step, training_cost
@@ -55,7 +55,7 @@ def results_path(mode: str, seed: int, output: Path) -> Path:
     words = settings_of(mode, seed, output)
     config, _ = load_config(recipe(mode), shared.parse_overrides(words))
     data = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
-    return Folders.of(config, recipe(mode), data, mode).output / "results.json"
+    return RunPaths.of(config, recipe(mode), data, mode).output / "results.json"
 
 
 def command_of(mode: str, seed: int, output: Path, gpus: str) -> list[str]:

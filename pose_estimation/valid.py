@@ -17,7 +17,7 @@ from easydict import EasyDict
 
 from lib.cli.arguments import add_terminal_flags, configuration, settings_parser, show_on_terminal
 from lib.cli.launch import run_together, start_on_gpus
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.dataset.layouts import FORMAT, joints_of_network
 from lib.evaluation.build import evaluation_set
 from lib.evaluation.coco import format_table
@@ -48,14 +48,14 @@ def command(words: list[str] | None, group: Group) -> Path:
     if bool(arguments.predictions) == bool(config.TEST.MODEL_FILE):
         raise InputError("give either weights (--model-file, TEST.MODEL_FILE) or --predictions")
 
-    folder = Folders.of(config, arguments.cfg, config.DATASET.DATASET, "valid").output
+    folder = RunPaths.of(config, arguments.cfg, config.DATASET.DATASET, "valid").output
     if arguments.predictions:
         results = _score_file(config, arguments.predictions)
     else:
         start_on_gpus(config, group, __file__, words)
         results = _evaluate_network(config, folder, notes, group)
     path = folder / "results.json"
-    if not group.first:
+    if not group.is_main:
         return path
     log = open_log(folder / "valid.log")
     ((measure, numbers),) = ((k, v) for k, v in results["test"].items() if isinstance(v, dict))
@@ -80,15 +80,15 @@ def _score_file(config: EasyDict, path: str) -> dict:
 
 def _evaluate_network(config: EasyDict, folder: Path, notes: list[str], group: Group) -> dict:
     set_up_backends(config.THREADS, config.CUDNN)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.place)
-    with group.first_before_others():  # so that the others find the annotations that it keeps
+    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
+    with group.main_process_first():  # so that the others find the annotations that it keeps
         to_evaluate = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", notes.append)
     model = build_pose_resnet(config.MODEL)
     report = load_weights(model, read_state_dict(config.TEST.MODEL_FILE))
     notes += [where, *(f"{config.TEST.MODEL_FILE}: {line}" for line in report.summary().splitlines())]
     options = inference_options(config, group)
     summary, found = evaluate(model.to(device), to_evaluate, device, options, notes.append)
-    if not group.first:
+    if not group.is_main:
         return {}
     saved = to_evaluate.save(found, folder)
     notes.append(f"predictions: {saved}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.evidence import recipes
 from lib.config.schema import SCHEMA
-from lib.ignoring.modes import MODES, Mode, Source
+from lib.ignoring.modes import MODES, Mode, SourceUse
 from lib.utils.errors import InputError
 
 VARIABLES = SCHEMA["LBI"]["VARIABLES"].choices
@@ -30,14 +30,14 @@ class Method:
     learns: bool = False
 
     @property
-    def in_loss(self) -> bool:
-        return self.mode.in_loss is not Source.NO
+    def joint_loss(self) -> bool:
+        return self.mode.joint_loss is not SourceUse.NONE
 
     @property
     def oracle(self) -> str | None:
         """The oracle of the same structure, None where there is none."""
         return {(True, False): "oracle1", (False, True): "oracle2"}.get(
-            (self.in_loss, self.mode.has_source_model)
+            (self.joint_loss, self.mode.has_source_model)
         )
 
 

@@ -1,4 +1,4 @@
-"""The table's PCKh as a picture: a point with its interval for each method, noises below each other."""
+"""The table's PCKh as an image: a point with its interval for each method, noises below each other."""
 
 import math
 

@@ -91,4 +91,4 @@ def _trained(config: EasyDict, best: Path) -> tuple[nn.Module, torch.device]:
 
 
 def _unreadable(problem: str) -> None:
-    raise ValueError(problem)  # the drawn pictures are all there
+    raise ValueError(problem)  # the drawn images are all there

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
-from lib.utils.log import duration
+from lib.utils.log import format_duration
 
 
 def run_side_by_side(
@@ -32,7 +32,7 @@ def run_side_by_side(
         else:
             failed += 1
             line = f"failed: {type(error).__name__}: {error}"
-        report(f"[{done}/{len(tasks)}] {task}: {line}; {duration(left)} left")
+        report(f"[{done}/{len(tasks)}] {task}: {line}; {format_duration(left)} left")
     return failed
 
 

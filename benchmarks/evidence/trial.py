@@ -11,7 +11,7 @@ import numpy as np
 from easydict import EasyDict
 
 from lib.config.loader import load_config
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import MODES
 from lib.training.data import Data, build_data
 from lib.training.trainer import train
@@ -62,7 +62,7 @@ class Trial:
         if keep is not None:
             weights = keep(data).astype(np.float32)
             fixed = {"A": weights, "B": weights}
-        folders = Folders.of(config, self.cfg, "people", mode)
+        folders = RunPaths.of(config, self.cfg, "people", mode)
         with contextlib.redirect_stdout(io.StringIO()):
             path = train(config, MODES[mode], data, folders, [], fixed)
         return Trained(json.loads(path.read_text()), config, data)

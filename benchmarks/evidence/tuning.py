@@ -26,11 +26,11 @@ def grid(method: Method, given: dict, on_both: bool = False) -> list[dict]:
     ``on_both``: source models have the target's people in their loss, too, so that gamma matters to them.
     """
     values = {}
-    if method.in_loss:
+    if method.joint_loss:
         values["LBI.GAMMA"] = GAMMAS
     if method.mode.has_source_model:
         values["LBI.LAM"] = LAMBDAS
-        if on_both and not method.in_loss:
+        if on_both and not method.joint_loss:
             values["LBI.GAMMA"] = GAMMAS[:2]  # with lambda it is a grid of six; 0.1 never was the best alone
     values = {key: tried for key, tried in values.items() if key not in given | method.settings}
     return [dict(zip(values, point)) for point in itertools.product(*values.values())]

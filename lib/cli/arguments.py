@@ -9,7 +9,7 @@ from easydict import EasyDict
 
 from lib.config.loader import describe_settings, load_config, parse_overrides, settings
 from lib.ignoring.modes import MODES, Mode
-from lib.utils.bar import coloured
+from lib.utils.bar import colourise
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
 from lib.utils.log import close_terminal, open_terminal
@@ -65,7 +65,7 @@ def show_on_terminal(arguments: argparse.Namespace, group: Group = ALONE) -> Non
 
     Of several processes the first one has the terminal.
     """
-    if group.first:
+    if group.is_main:
         open_terminal(arguments.shown)
 
 
@@ -108,7 +108,7 @@ def run_command(
     try:
         result = command(words)
         close_terminal()
-        if group.first:
+        if group.is_main:
             print(result)
         return getattr(result, "exit_code", 0)
     except (InputError, OSError) as error:  # OSError: a full disk, or a place where nothing can be written
@@ -121,10 +121,10 @@ def run_command(
         code, message = 128 + error.signal, one_line(error)  # as shells say it of what a signal ended
     finally:
         close_terminal()
-    if group.is_first_to_say(message):
+    if group.is_first_to_report(message):
         print(message, file=sys.stderr, flush=True)
     return code
 
 
 def _as_error(error: Exception | str) -> str:
-    return f"{coloured('error:', 'red', sys.stderr)} {one_line(error)}"
+    return f"{colourise('error:', 'red', sys.stderr)} {one_line(error)}"

@@ -12,7 +12,7 @@ from easydict import EasyDict
 
 from lib.cli.arguments import run_command
 from lib.utils.device import cuda_numbers
-from lib.utils.distributed import Group, join, leave
+from lib.utils.distributed import Group, init_distributed, shutdown
 from lib.utils.errors import ProcessLostError, one_line
 
 PATIENCE = 30  # seconds in which whoever started the processes ends those that are left
@@ -23,13 +23,13 @@ def run_together(command: Callable[[list[str] | None, Group], Any], words: list[
 
     Returns where there is no other process, and ends this one otherwise.
     """
-    group = join()
+    group = init_distributed()
     if group.size == 1:
         return run_command(lambda words: command(words, group), words)
     try:
         code = run_command(lambda words: command(words, group), words, group)
         if code == 0:
-            leave(group)
+            shutdown(group)
     except ProcessLostError as error:
         # The one that ended has said why. Ending now, this one could be taken for the first to fail.
         time.sleep(PATIENCE)

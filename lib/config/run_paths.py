@@ -7,18 +7,18 @@ from easydict import EasyDict
 
 
 @dataclass(frozen=True)
-class Folders:
+class RunPaths:
     """Where a run writes: logs, checkpoints and results; and tensorboard's files."""
 
     output: Path
     board: Path
 
     @classmethod
-    def of(cls, config: EasyDict, config_path: str | Path, data: str, run: str) -> "Folders":
+    def of(cls, config: EasyDict, config_path: str | Path, data: str, run: str) -> "RunPaths":
         """``data``: name of the data set(s); ``run``: of what is done with them, such as the mode."""
         model = f"{config.MODEL.NAME}_{config.MODEL.EXTRA.NUM_LAYERS}"
         inside = Path(data, model, Path(config_path).stem, run)
         return cls(Path(config.OUTPUT_DIR) / inside, Path(config.LOG_DIR) / inside)
 
-    def inside(self, name: str) -> "Folders":
-        return Folders(self.output / name, self.board / name)
+    def inside(self, name: str) -> "RunPaths":
+        return RunPaths(self.output / name, self.board / name)

@@ -22,25 +22,27 @@ from pathlib import Path
 import numpy as np
 
 from lib.dataset.annotations import Annotations
-from lib.dataset.images import PictureFolder
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import JointMapping
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 from lib.utils.log import LOG
 
-VERSION = 1  # of this format, and of what the readers make of a file: count on when either changes
+VERSION = 2  # of this format, and of what the readers make of a file: count on when either changes
 WORTH = 2**22  # bytes of JSON: less is read in no time
-SETTLED = 2 * 10**9  # nanoseconds after which a change would show in a file's times, on any file system
+MTIME_GRANULARITY_NS = (
+    2 * 10**9
+)  # nanoseconds after which a change would show in a file's times, on any file system
 BLOCK = 64  # bytes; the heads of .npy are a multiple of it
 
 
 @dataclass(frozen=True)
-class Reading:
+class CacheKey:
     """What reading annotations depends on.
 
     name: of the file that keeps them, for people.   mapping: see Annotations.
     settings: all else that is asked for, as JSON has it.   files: whose content is read.
-    pictures: folder whose names are looked up, data_format: how they are kept there, and nested: also those
+    images: folder whose names are looked up, data_format: how they are kept there, and nested: also those
     of folders in it.
     """
 
@@ -48,20 +50,20 @@ class Reading:
     mapping: JointMapping
     settings: dict
     files: tuple[Path, ...]
-    pictures: Path
+    images: Path
     data_format: str
     nested: bool = False
 
     def asked(self) -> dict:
         """Everything but the content of files, in the form that it has when read back from JSON."""
-        files = [str(path) for path in (*self.files, self.pictures)]
+        files = [str(path) for path in (*self.files, self.images)]
         asked = [VERSION, asdict(self.mapping), self.settings, files, self.data_format]
         return json.loads(json.dumps(asked))
 
 
-def read_once(
+def load_or_build(
     folder: Path | None,
-    reading: Reading,
+    reading: CacheKey,
     read: Callable[[], Annotations],
     report: Callable[[str], None],
 ) -> Annotations:
@@ -81,11 +83,11 @@ def read_once(
     except Exception as error:  # a damaged file has no one kind of error
         report(f"{path}: cannot be used, the annotations are read anew ({error or type(error).__name__})")
 
-    stamps = _stamps(reading)
+    file_stats = _stamps(reading)
     people = read()
     try:
-        state = {"stamps": stamps, "hashes": [_hash(file) for file in reading.files]}
-        if None not in stamps and stamps == _stamps(reading):  # nothing was changed while it was read
+        state = {"file_stats": file_stats, "hashes": [_hash(file) for file in reading.files]}
+        if None not in file_stats and file_stats == _stamps(reading):  # nothing was changed while it was read
             _store(path, reading, state, people)
     except OSError as error:
         report(f"{path}: annotations can't be kept here for the next start ({error.strerror or error})")
@@ -96,13 +98,13 @@ class _OutOfDate(Exception):
     """The file is of other settings or of an earlier state of what was read."""
 
 
-def _store(path: Path, reading: Reading, state: dict, people: Annotations) -> None:
+def _store(path: Path, reading: CacheKey, state: dict, people: Annotations) -> None:
     arrays = people.arrays()
     names = sorted(arrays, key=lambda name: -arrays[name].itemsize)
     body = io.BytesIO()
     for name in names:
         np.save(body, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-    state["stamps"] = [stamp if _settled(stamp) else None for stamp in state["stamps"]]
+    state["file_stats"] = [stamp if _settled(stamp) else None for stamp in state["file_stats"]]
     content = body.getbuffer()
     head = {"asked": reading.asked(), **state, "arrays": names, "crc32": zlib.crc32(content)}
     text = json.dumps(head).encode()
@@ -115,7 +117,7 @@ def _store(path: Path, reading: Reading, state: dict, people: Annotations) -> No
     write_atomically(path, write)
 
 
-def _load(path: Path, reading: Reading) -> Annotations:
+def _load(path: Path, reading: CacheKey) -> Annotations:
     """Raises FileNotFoundError, _OutOfDate, or anything else where the file is damaged."""
     with open(path, "rb") as file:
         head = json.loads(np.load(file, allow_pickle=False).tobytes())
@@ -130,7 +132,7 @@ def _load(path: Path, reading: Reading) -> Annotations:
     now = _stamps(reading)
     if None in now:  # a missing file is the reader's to tell
         raise _OutOfDate
-    unchanged = [stamp == then for stamp, then in zip(now, head["stamps"], strict=True)]
+    unchanged = [stamp == then for stamp, then in zip(now, head["file_stats"], strict=True)]
     for file, same, content in zip(reading.files, unchanged[:-1], head["hashes"], strict=True):
         if not same and _hash(file) != content:
             raise _OutOfDate
@@ -148,9 +150,9 @@ def _mapped(file) -> np.ndarray:
     return np.asarray(array)
 
 
-def _stamps(reading: Reading) -> list[list[int] | None]:
-    """Size, times and inode of each file and of the pictures' folder or archive; None where it is missing."""
-    folder = reading.pictures
+def _stamps(reading: CacheKey) -> list[list[int] | None]:
+    """Size, times and inode of each file and of the images' folder or archive; None where it is missing."""
+    folder = reading.images
     archive = folder.with_name(f"{folder.name}.zip")
     return [_stamp(path) for path in (*reading.files, archive if reading.data_format == "zip" else folder)]
 
@@ -163,12 +165,12 @@ def _stamp(path: Path) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
-def _is_large(reading: Reading) -> bool:
+def _is_large(reading: CacheKey) -> bool:
     return sum(stamp[0] for stamp in map(_stamp, reading.files) if stamp) >= WORTH
 
 
 def _settled(stamp: list[int]) -> bool:
-    return max(stamp[1:3]) < time.time_ns() - SETTLED
+    return max(stamp[1:3]) < time.time_ns() - MTIME_GRANULARITY_NS
 
 
 def _hash(path: Path) -> str:
@@ -179,10 +181,10 @@ def _hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _all_there(people: Annotations, reading: Reading) -> bool:
-    """Whether the readers would still find all pictures, at the same paths."""
+def _all_there(people: Annotations, reading: CacheKey) -> bool:
+    """Whether the readers would still find all images, at the same paths."""
     try:
-        paths = PictureFolder(reading.pictures, reading.data_format, reading.nested).paths
+        paths = ImageFolder(reading.images, reading.data_format, reading.nested).paths
     except InputError:
         return False
-    return set(paths.values()).issuperset(people.pictures)
+    return set(paths.values()).issuperset(people.image_paths)

@@ -19,26 +19,26 @@ from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
 PADDING = 1.25  # a crop is this much larger than the person's box (SimpleBaseline)
-LARGEST = 1e9  # no picture is as wide; keeps all that is computed from a number finite in float32
+MAX_COORDINATE = 1e9  # no image is as wide; keeps all that is computed from a number finite in float32
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """N people with J joints, in pixels of their pictures, counted from 0.
+    """N people with J joints, in pixels of their images, counted from 0.
 
-    ids: [N] the annotation's own number.   pictures: paths, and picture: [N] index into them.
+    ids: [N] the annotation's own number.   image_paths: paths, and image_index: [N] index into them.
     joints: [N, J, 2] x and y.   visible: [N, J] 1 where the joint is annotated.
     centers: [N, 2] and sizes: [N, 2], middle, width and height of the part to crop.
     head_sizes: [N] length that PCKh divides by, or None where PCKh has no meaning.
-    image_ids: [N] the data set's own number of the picture, or None where it has none.
-    bounds: [N, 2] width and height of the picture, or None where the annotations don't say.
+    image_ids: [N] the data set's own number of the image, or None where it has none.
+    bounds: [N, 2] width and height of the image, or None where the annotations don't say.
     box_sizes: [N] longer side of the box, which PCK divides by, or None where another length is used.
     """
 
     mapping: JointMapping
     ids: np.ndarray
-    pictures: Sequence[str]
-    picture: np.ndarray
+    image_paths: Sequence[str]
+    image_index: np.ndarray
     joints: np.ndarray
     visible: np.ndarray
     centers: np.ndarray
@@ -67,23 +67,23 @@ class Annotations:
             for field in fields(self)
             if isinstance(getattr(self, field.name), np.ndarray)
         }
-        arrays["picture"] = np.concatenate([self.picture, other.picture + len(self.pictures)])
-        return replace(self, pictures=PackedStrings.of([*self.pictures, *other.pictures]), **arrays)
+        arrays["image_index"] = np.concatenate([self.image_index, other.image_index + len(self.image_paths)])
+        return replace(self, image_paths=PackedStrings.of([*self.image_paths, *other.image_paths]), **arrays)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All but ``mapping`` as named arrays, for files and other processes; see ``of_arrays``."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        pictures = columns["pictures"]
-        packed = pictures if isinstance(pictures, PackedStrings) else PackedStrings.of(pictures)
+        images = columns["image_paths"]
+        packed = images if isinstance(images, PackedStrings) else PackedStrings.of(images)
         named = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
-        return named | {"pictures_text": packed.text, "pictures_ends": packed.ends}
+        return named | {"images_text": packed.text, "images_ends": packed.ends}
 
     @classmethod
     def of_arrays(cls, mapping: JointMapping, arrays: dict[str, np.ndarray]) -> "Annotations":
         """The inverse of ``arrays``, without copies. Raises KeyError or TypeError where one is missing or unknown."""
         columns = dict(arrays)
-        pictures = PackedStrings(columns.pop("pictures_text"), columns.pop("pictures_ends"))
-        return cls(mapping=mapping, pictures=pictures, **columns)
+        images = PackedStrings(columns.pop("images_text"), columns.pop("images_ends"))
+        return cls(mapping=mapping, image_paths=images, **columns)
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.nda
     if array.shape != shape:
         raise InputError(f"{where}: {what} should have shape {shape}, found {array.shape}")
     array = array.astype(np.float64)
-    if not (np.abs(array) < LARGEST).all():
+    if not (np.abs(array) < MAX_COORDINATE).all():
         raise InputError(f"{where}: {what} holds a number that is not finite or far too large: {value!r:.80}")
     return array
 
@@ -152,7 +152,7 @@ def _all_at_once(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
         array = np.array(flat, np.float64)
     except OverflowError:
         return None
-    return array if (np.abs(array) < LARGEST).all() else None
+    return array if (np.abs(array) < MAX_COORDINATE).all() else None
 
 
 def whole_number(value: Any, where: str, what: str) -> int:
@@ -190,7 +190,7 @@ def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarr
     return (boxes[:, :2] + boxes[:, 2:] / 2).astype(np.float32), sizes.astype(np.float32)
 
 
-def by_image(image_ids: np.ndarray) -> list[np.ndarray]:
+def group_by_image(image_ids: np.ndarray) -> list[np.ndarray]:
     """The positions of each image's people, for ``image_ids`` [N]."""
     order = np.argsort(image_ids, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1)

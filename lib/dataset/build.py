@@ -7,18 +7,18 @@ import numpy as np
 from easydict import EasyDict
 
 from lib.dataset import mpii
-from lib.dataset.annotation_cache import Reading, read_once
+from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import read_objects
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import PictureFolder
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.layouts import (
     annotation_files,
     called,
     category_of,
+    image_folder,
     mapping_of,
-    picture_folder,
 )
 from lib.utils.errors import InputError
 
@@ -52,7 +52,7 @@ def report_annotations(
     people: Annotations, group: EasyDict, image_set: str, role: str, report: Report
 ) -> None:
     report(
-        f"{role}: {len(people)} {called(group)} in {len(np.unique(people.picture))} pictures"
+        f"{role}: {len(people)} {called(group)} in {len(np.unique(people.image_index))} images"
         f" ({group.DATASET} {image_set}, {group.ROOT})"
     )
 
@@ -73,7 +73,7 @@ def read_people(
     mapping = mapping_of(config, group, image_set)
     aspect = codec.image_size[0] / codec.image_size[1]
     category, split = category_of(group, image_set), config.DATASET_TARGET.SPLIT
-    folder = picture_folder(group, image_set)
+    folder = image_folder(group, image_set)
     asked = {"set": image_set, "aspect": aspect}
     if group.DATASET == "mpii":
         asked["split"] = split
@@ -86,12 +86,12 @@ def read_people(
                 group.ROOT, image_set, mapping.names, aspect, split, group.DATA_FORMAT, mapping
             )
 
-        def open_pictures() -> PictureFolder:
-            return PictureFolder(folder, group.DATA_FORMAT, reading.nested)
+        def open_images() -> ImageFolder:
+            return ImageFolder(folder, group.DATA_FORMAT, reading.nested)
 
-        return read_objects(reading.files[0], open_pictures, mapping, aspect, category and category.number)
+        return read_objects(reading.files[0], open_images, mapping, aspect, category and category.number)
 
-    reading = Reading(
+    reading = CacheKey(
         f"{group.DATASET}_{Path(image_set).stem}",
         mapping,
         asked,
@@ -101,14 +101,12 @@ def read_people(
         nested=category is not None,
     )
     kept_in = Path(config.OUTPUT_DIR) / "annotations" if config.DATASET.ANNOTATION_CACHE else None
-    people = read_once(kept_in, reading, read, report)
+    people = load_or_build(kept_in, reading, read, report)
     if validation is None:
         return people
     part = people.subset(mpii.validation_part(people, split) == validation)
     if not len(part):
-        raise InputError(
-            f"{reading.files[0]}: too few pictures to be cut into T and V (DATASET_TARGET.SPLIT)"
-        )
+        raise InputError(f"{reading.files[0]}: too few images to be cut into T and V (DATASET_TARGET.SPLIT)")
     return part
 
 

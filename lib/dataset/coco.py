@@ -17,7 +17,7 @@ from lib.dataset.annotations import (
     whole_column,
     without_garbage_collection,
 )
-from lib.dataset.images import PictureFolder
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import COCO_KEYPOINTS, JointMapping, joint_mapping
 from lib.dataset.packed_strings import PackedStrings
 from lib.utils.errors import InputError
@@ -30,7 +30,7 @@ def annotation_file(root: str | Path, image_set: str) -> Path:
     return Path(root) / "annotations" / f"person_keypoints_{image_set}.json"
 
 
-def picture_folder(root: str | Path, image_set: str) -> Path:
+def image_folder(root: str | Path, image_set: str) -> Path:
     return Path(root) / "images" / image_set
 
 
@@ -100,18 +100,18 @@ def read_coco(
 ) -> Annotations:
     """Every person of COCO's ``image_set``: `read_objects` of its file, with the network's joints ``names``.
 
-    ``data_format`` zip reads the pictures from ``images/<set>.zip``.
+    ``data_format`` zip reads the images from ``images/<set>.zip``.
     """
     path = annotation_file(root, image_set)
     mapping = joint_mapping("coco", names)
-    folder = picture_folder(root, image_set)
-    return read_objects(path, lambda: PictureFolder(folder, data_format), mapping, aspect)
+    folder = image_folder(root, image_set)
+    return read_objects(path, lambda: ImageFolder(folder, data_format), mapping, aspect)
 
 
 @without_garbage_collection()
 def read_objects(
     path: str | Path,
-    open_pictures: Callable[[], PictureFolder],
+    open_images: Callable[[], ImageFolder],
     mapping: JointMapping,
     aspect: float,
     category: int | None = None,
@@ -124,7 +124,7 @@ def read_objects(
     Raises InputError naming the file and the annotation for whatever cannot be used.
     """
     coco = read_coco_file(path)
-    folder = open_pictures()
+    folder = open_images()
     needs = "needs id, image_id, bbox and keypoints"
     people = []
     for annotation in coco.annotations:
@@ -150,7 +150,7 @@ def read_objects(
     areas = column([person.get("area", 1) for person in people], (), where, "area")
     images = coco.images_of(image_ids, where)
     bounds = np.array([(image.width, image.height) for image in images]).reshape(-1, 2)
-    # The first pixel of the box within the picture, and the last.
+    # The first pixel of the box within the image, and the last.
     first = np.maximum(0, boxes[:, :2])
     last = np.minimum(bounds - 1, first + np.maximum(0, boxes[:, 2:] - 1))
     keep = (areas > 0) & (last >= first).all(axis=1) & points[..., 2].any(axis=1)
@@ -158,12 +158,12 @@ def read_objects(
         what = "person" if category is None else f"object of category {category}"
         raise InputError(f"{path}: no {what} with labelled keypoints, nothing to train on")
 
-    pictures: dict[str, int] = {}
+    index_of_path: dict[str, int] = {}
     of_image: dict[int, int] = {}
     for k in np.flatnonzero(keep).tolist():
         if image_ids[k] not in of_image:
             file = folder.path(images[k].file_name, where(k))
-            of_image[image_ids[k]] = pictures.setdefault(file, len(pictures))
+            of_image[image_ids[k]] = index_of_path.setdefault(file, len(index_of_path))
     image_ids = np.array(image_ids, np.int64)[keep]
     points = points[keep]
     if mapping.missing:  # an empty keypoint at the end, which index -1 reads
@@ -173,8 +173,8 @@ def read_objects(
     return Annotations(
         mapping=mapping,
         ids=ids[keep],
-        pictures=PackedStrings.of(pictures),
-        picture=np.array([of_image[i] for i in image_ids.tolist()], np.int32),
+        image_paths=PackedStrings.of(index_of_path),
+        image_index=np.array([of_image[i] for i in image_ids.tolist()], np.int32),
         joints=points[..., :2].astype(np.float32),
         visible=(points[..., 2] > 0).astype(np.float32),
         centers=centers,

@@ -27,7 +27,7 @@ def annotation_file(root: str | Path, image_set: str) -> Path:
     return Path(root) / image_set
 
 
-def picture_folder(root: str | Path, images: str, image_set: str) -> Path:
+def image_folder(root: str | Path, images: str, image_set: str) -> Path:
     """``images`` in ``root``, where {set} stands for the annotation file's name without its ending."""
     return Path(root) / images.replace("{set}", Path(image_set).stem)
 

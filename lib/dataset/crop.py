@@ -1,4 +1,4 @@
-"""The part of a picture that the network sees: boxes to crops, crops to affine maps."""
+"""The part of an image that the network sees: boxes to crops, crops to affine maps."""
 
 import math
 
@@ -13,11 +13,11 @@ def fit_aspect(sizes: np.ndarray, aspect: float) -> np.ndarray:
 
 
 def crop_matrix(center, size, output_size, rotation: float = 0.0, mirror: bool = False) -> np.ndarray:
-    """The affine map [2, 3] from picture pixels to pixels of the crop.
+    """The affine map [2, 3] from image pixels to pixels of the crop.
 
-    ``center`` and ``size`` (width, height) are the crop in the picture, ``output_size`` the
+    ``center`` and ``size`` (width, height) are the crop in the image, ``output_size`` the
     network's input (width, height), ``rotation`` in degrees about the centre. With ``mirror``,
-    picture and crop are mirrored first; that moves the centre too, so it still maps to the middle.
+    image and crop are mirrored first; that moves the centre too, so it still maps to the middle.
     The crop's middle goes to output_size / 2 and its width to the output's width (SimpleBaseline).
     """
     scale = output_size[0] / size[0]
@@ -36,7 +36,7 @@ def apply_matrix(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def rows_within(matrix: np.ndarray, output_size) -> int:
-    """How many rows of the picture, from the top, the crop that ``matrix`` [2, 3] makes depends on."""
+    """How many rows of the image, from the top, the crop that ``matrix`` [2, 3] makes depends on."""
     width, height = output_size
     inverse = cv2.invertAffineTransform(matrix)
     lowest = inverse[1, 2] + max(0, inverse[1, 0] * width) + max(0, inverse[1, 1] * height)
@@ -44,9 +44,9 @@ def rows_within(matrix: np.ndarray, output_size) -> int:
 
 
 def of_reduced(matrix: np.ndarray, reduce: int) -> np.ndarray:
-    """The same map [2, 3], from a picture whose pixels are means of ``reduce`` x ``reduce`` of the first one's.
+    """The same map [2, 3], from an image whose pixels are means of ``reduce`` x ``reduce`` of the first one's.
 
-    Positions are those of pixels' middles: pixel 0 of the small picture lies at (reduce - 1) / 2.
+    Positions are those of pixels' middles: pixel 0 of the small image lies at (reduce - 1) / 2.
     """
     linear, shift = matrix[:, :2], matrix[:, 2]
     middle = np.full(2, (reduce - 1) / 2)

@@ -9,14 +9,14 @@ import numpy as np
 
 from lib.dataset.annotations import (
     Annotations,
-    by_image,
+    group_by_image,
     numbers,
     padded_crops,
     read_json,
     without_garbage_collection,
 )
-from lib.dataset.coco import PERSON, annotation_file, picture_folder, read_coco_file
-from lib.dataset.images import PictureFolder
+from lib.dataset.coco import PERSON, annotation_file, image_folder, read_coco_file
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import joint_mapping
 from lib.dataset.packed_strings import PackedStrings
 from lib.nms.nms import box_nms
@@ -50,9 +50,9 @@ def read_detections(
     used, and where nobody is left.
     """
     coco = read_coco_file(annotation_file(root, image_set))
-    folder = PictureFolder(picture_folder(root, image_set), data_format)
-    pictures: dict[str, int] = {}
-    ids, image_ids, picture, boxes, scores = [], [], [], [], []
+    folder = ImageFolder(image_folder(root, image_set), data_format)
+    images: dict[str, int] = {}
+    ids, image_ids, image_index, boxes, scores = [], [], [], [], []
     for found in each_detected_person(read_json(path), path):
         where = f"{path}: detection {found.number}"
         image = coco.image(found.image_id, where)
@@ -61,7 +61,7 @@ def read_detections(
         file = folder.path(image.file_name, where)
         ids.append(found.number)
         image_ids.append(found.image_id)
-        picture.append(pictures.setdefault(file, len(pictures)))
+        image_index.append(images.setdefault(file, len(images)))
         boxes.append(found.box)
         scores.append(found.score)
 
@@ -73,15 +73,17 @@ def read_detections(
     everyone = Annotations(
         mapping=mapping,
         ids=np.array(ids, np.int64),
-        pictures=PackedStrings.of(pictures),
-        picture=np.array(picture, np.int32),
+        image_paths=PackedStrings.of(images),
+        image_index=np.array(image_index, np.int32),
         joints=np.zeros((len(ids), len(names), 2), np.float32),
         visible=np.zeros((len(ids), len(names)), np.float32),
         centers=centers,
         sizes=sizes,
         image_ids=image_ids,
     )
-    best = [people[best_boxes(boxes[people], scores[people], bbox_thre)] for people in by_image(image_ids)]
+    best = [
+        people[best_boxes(boxes[people], scores[people], bbox_thre)] for people in group_by_image(image_ids)
+    ]
     keep = np.sort(np.concatenate(best))
     return DetectedPeople(everyone.subset(keep), scores[keep])
 

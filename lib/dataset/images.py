@@ -1,4 +1,4 @@
-"""Pictures of a data set: files of a folder, or members of a zip archive that is never unpacked."""
+"""Images of a data set: files of a folder, or members of a zip archive that is never unpacked."""
 
 import functools
 import os
@@ -14,11 +14,11 @@ from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
 IN_ARCHIVE = ".zip@/"  # images/train2017.zip@/train2017/000000000009.jpg: archive, then member
-LARGEST_MEMBER = 2**28  # bytes, unpacked: far above any picture, far below a machine's memory
+LARGEST_MEMBER = 2**28  # bytes, unpacked: far above any image, far below a machine's memory
 
 
-class PictureFolder:
-    """The pictures of one folder, listed once, so that asking for each of 100,000 costs nothing.
+class ImageFolder:
+    """The images of one folder, listed once, so that asking for each of 100,000 costs nothing.
 
     With ``data_format`` zip they are in ``folder``.zip, under ``folder``'s name or at the top.
     ``nested``: also those of folders in it, whose names are then like a/b.jpg.
@@ -32,10 +32,10 @@ class PictureFolder:
         else:
             self.place = folder
             self.paths = _list_tree(folder) if nested else _list_folder(folder)
-        LOG.debug("pictures: %s, %d files", self.place, len(self.paths))
+        LOG.debug("images: %s, %d files", self.place, len(self.paths))
 
     def path(self, name: Any, where: str) -> str:
-        """What ``read_picture`` takes for the picture ``name`` that the annotation ``where`` asks for."""
+        """What ``read_image`` takes for the image ``name`` that the annotation ``where`` asks for."""
         if not isinstance(name, str) or not (self.nested or name == os.path.basename(name)):
             raise InputError(f"{where}: image name {name!r} is not the name of a file in {self.place}")
         if name not in self.paths:
@@ -87,14 +87,14 @@ def _is_file_name(name: str) -> bool:
 REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}  # fmt: skip
 
 
-def read_picture(
+def read_image(
     path: str, color_rgb: bool = True, reduce: int = 1, rows: int | None = None, upright: bool = False
 ) -> np.ndarray | None:
     """[H, W, 3] uint8 as stored, or ``upright`` as the camera was held; None where it cannot be read.
 
     Annotations are made on the stored pixels, so EXIF rotation must be ignored for them.
     ``reduce`` 2, 4 or 8 decodes a JPEG at that part of its width and height, rounded up.
-    ``rows`` allows to leave out what lies below so many rows of the stored picture.
+    ``rows`` allows to leave out what lies below so many rows of the stored image.
     """
     archive, in_archive, member = path.partition(IN_ARCHIVE)
     if not in_archive and not os.path.isfile(path):  # a pipe would wait for somebody to write into it
@@ -103,14 +103,14 @@ def read_picture(
         content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
         if content is None:
             return None
-        picture = None if rows is None else _decode(upper_part(content, rows), reduce, upright)
-        if picture is None:
-            picture = _decode(content, reduce, upright)
+        image = None if rows is None else _decode(upper_part(content, rows), reduce, upright)
+        if image is None:
+            image = _decode(content, reduce, upright)
     except (OSError, cv2.error):
         return None
-    if picture is None or not color_rgb:
-        return picture
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    if image is None or not color_rgb:
+        return image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _decode(content: bytes, reduce: int, upright: bool) -> np.ndarray | None:

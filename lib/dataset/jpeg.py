@@ -1,4 +1,4 @@
-"""The upper part of a JPEG picture, for decoders that know only whole pictures."""
+"""The upper part of a JPEG image, for decoders that know only whole images."""
 
 import numpy as np
 

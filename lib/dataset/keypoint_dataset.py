@@ -1,4 +1,4 @@
-"""Annotated people as training samples: picture -> crop -> tensor and heatmaps."""
+"""Annotated people as training samples: image -> crop -> tensor and heatmaps."""
 
 import copy
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import apply_matrix, crop_matrix, of_reduced, rows_within
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import REDUCED, read_picture
+from lib.dataset.images import REDUCED, read_image
 from lib.dataset.keypoints import flip_permutation
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -35,9 +35,9 @@ class Sample(NamedTuple):
     """One person, or with a leading dimension N a batch of them.
 
     image: [3, H, W] normalised.   heatmaps: [J, h, w].   target_weight: [J] 0 or 1.
-    index: position among the annotations.   flipped: the picture was mirrored, so joint j of
+    index: position among the annotations.   flipped: the image was mirrored, so joint j of
     the sample is annotated as joint ``flip_permutation(names)[j]``.
-    problem: empty, or why the picture could not be read.
+    problem: empty, or why the image could not be read.
     """
 
     image: Tensor
@@ -61,7 +61,7 @@ class KeypointDataset(Dataset):
 
     Items are asked for as (index, visit): the randomness of a sample depends on the seed, the
     index and the visit alone, so neither workers nor an interruption change what is drawn.
-    ``cache`` keeps the pictures that were read. ``reduced`` decodes JPEG pictures smaller where the crop
+    ``cache`` keeps the images that were read. ``reduced`` decodes JPEG images smaller where the crop
     has at least twice the pixels across that the network sees.
     """
 
@@ -83,7 +83,7 @@ class KeypointDataset(Dataset):
         self.augmentation = augmentation
         self.color_rgb = color_rgb
         self.seed = seed
-        self.partner = list(flip_permutation(annotations.mapping.names))
+        self.flip_indices = list(flip_permutation(annotations.mapping.names))
 
     def of(self, annotations: Annotations) -> "KeypointDataset":
         """Other people in the same way."""
@@ -104,23 +104,23 @@ class KeypointDataset(Dataset):
             factor, rotation, flipped = self._draw(rng)
             size = size * factor
 
-        path = people.pictures[people.picture[index]]
+        path = people.image_paths[people.image_index[index]]
         matrix = crop_matrix(people.centers[index], size, self.codec.image_size, rotation, flipped)
         reduce = self._reduction(path, size)
-        picture = self._read(path, reduce, rows_within(matrix, self.codec.image_size))
+        image = self._read(path, reduce, rows_within(matrix, self.codec.image_size))
         problem = ""
-        if picture is None:
-            problem = f"{path}: cannot be read as a picture (annotation {people.ids[index]})"
-            picture = np.zeros((2, 2, 3), np.uint8)
+        if image is None:
+            problem = f"{path}: cannot be read as an image (annotation {people.ids[index]})"
+            image = np.zeros((2, 2, 3), np.uint8)
 
         crop = cv2.warpAffine(
-            picture, of_reduced(matrix, reduce), tuple(self.codec.image_size), flags=cv2.INTER_LINEAR
+            image, of_reduced(matrix, reduce), tuple(self.codec.image_size), flags=cv2.INTER_LINEAR
         )
-        if self.color_rgb:  # the crop has fewer pixels than the picture
+        if self.color_rgb:  # the crop has fewer pixels than the image
             crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
         joints = apply_matrix(matrix, joints)
         if flipped:
-            joints, visible = joints[self.partner], visible[self.partner]
+            joints, visible = joints[self.flip_indices], visible[self.flip_indices]
         heatmaps, weight = self.codec.encode(joints, visible)
         return Sample(
             image=normalise(crop),
@@ -132,19 +132,19 @@ class KeypointDataset(Dataset):
         )
 
     def _reduction(self, path: str, size: np.ndarray) -> int:
-        """How much smaller the picture at ``path`` may be decoded for a crop of ``size``: 1, 2, 4 or 8."""
-        # Other formats have no cheaper way to a smaller picture.
+        """How much smaller the image at ``path`` may be decoded for a crop of ``size``: 1, 2, 4 or 8."""
+        # Other formats have no cheaper way to a smaller image.
         if not self.reduced or not path.lower().endswith((".jpg", ".jpeg")):
             return 1
         pixels = size[0] / self.codec.image_size[0]
         return max(reduce for reduce in REDUCED if reduce <= max(1, pixels))
 
     def _read(self, path: str, reduce: int, rows: int) -> np.ndarray | None:
-        """The picture as BGR, its first ``rows`` rows at least."""
+        """The image as BGR, its first ``rows`` rows at least."""
         if self.kept is None:
-            return read_picture(path, False, reduce, rows)
+            return read_image(path, False, reduce, rows)
         if (path, reduce) not in self.kept:
-            self.kept[path, reduce] = read_picture(path, False, reduce)
+            self.kept[path, reduce] = read_image(path, False, reduce)
         return self.kept[path, reduce]
 
     def _draw(self, rng: np.random.Generator) -> tuple[float, float, bool]:
@@ -167,6 +167,6 @@ def normalise(crop: np.ndarray) -> Tensor:
 
 
 def denormalise(image: Tensor) -> np.ndarray:
-    """The inverse of ``normalise``, for pictures in logs: [3, H, W] -> [H, W, 3] uint8."""
+    """The inverse of ``normalise``, for images in logs: [3, H, W] -> [H, W, 3] uint8."""
     scaled = image.detach().float().cpu().numpy().transpose(1, 2, 0) * IMAGENET_STD + IMAGENET_MEAN
     return np.clip(scaled * 255 + 0.5, 0, 255).astype(np.uint8)

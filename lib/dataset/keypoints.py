@@ -30,7 +30,7 @@ NATIVE_KEYPOINTS = {"coco": COCO_KEYPOINTS, "mpii": MPII_KEYPOINTS}
 # Joints that a data set does not annotate under the shared name, and the label that stands in.
 STAND_INS = {"coco": {"head": "nose"}, "mpii": {"head": "head_top"}}
 
-# Limbs drawn in pictures; those whose ends are not among the joints at hand are left out.
+# Limbs drawn in images; those whose ends are not among the joints at hand are left out.
 LIMBS = (
     ("right_ankle", "right_knee"), ("right_knee", "right_hip"), ("right_hip", "left_hip"),
     ("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_wrist", "right_elbow"),
@@ -141,12 +141,12 @@ def _expect_known(found, known: tuple[str, ...], what: str) -> None:
 
 
 def flip_permutation(names: tuple[str, ...]) -> tuple[int, ...]:
-    """Where each joint's label comes from in a mirrored picture: left and right change places.
+    """Where each joint's label comes from in a mirrored image: left and right change places.
 
     A joint without a side, and one whose other side is not among ``names``, keeps its own label.
     """
-    partner = [_mirrored(name, names) for name in names]
-    return tuple(p if partner[p] == j else j for j, p in enumerate(partner))
+    flip_indices = [_mirrored(name, names) for name in names]
+    return tuple(p if flip_indices[p] == j else j for j, p in enumerate(flip_indices))
 
 
 def _mirrored(name: str, names: tuple[str, ...]) -> int:
@@ -176,8 +176,8 @@ def side_of(name: str) -> str:
 
 def one_sided(names: tuple[str, ...]) -> tuple[str, ...]:
     """Joints of the left or right whose other side is not among ``names``: mirroring leaves their label as it is."""
-    partner = flip_permutation(names)
-    return tuple(name for j, name in enumerate(names) if side_of(name) != "middle" and partner[j] == j)
+    flip_indices = flip_permutation(names)
+    return tuple(name for j, name in enumerate(names) if side_of(name) != "middle" and flip_indices[j] == j)
 
 
 def limbs(names: tuple[str, ...]) -> list[tuple[int, int]]:

@@ -42,13 +42,11 @@ def annotation_files(group: EasyDict, image_set: str) -> tuple[Path, ...]:
     return (layout.annotation_file(group.ROOT, image_set),)
 
 
-def picture_folder(group: EasyDict, image_set: str) -> Path:
+def image_folder(group: EasyDict, image_set: str) -> Path:
     if group.DATASET == FORMAT:
-        return coco_format.picture_folder(group.ROOT, group.IMAGES, image_set)
+        return coco_format.image_folder(group.ROOT, group.IMAGES, image_set)
     return (
-        mpii.picture_folder(group.ROOT)
-        if group.DATASET == "mpii"
-        else coco.picture_folder(group.ROOT, image_set)
+        mpii.image_folder(group.ROOT) if group.DATASET == "mpii" else coco.image_folder(group.ROOT, image_set)
     )
 
 
@@ -150,7 +148,7 @@ def notes_on_sides(names: tuple[str, ...]) -> list[str]:
     alone = one_sided(names)
     if not alone:
         return []
-    return [f"joints of one side alone, which keep their label in a mirrored picture: {', '.join(alone)}"]
+    return [f"joints of one side alone, which keep their label in a mirrored image: {', '.join(alone)}"]
 
 
 def _own_keypoints(group: EasyDict, image_set: str) -> tuple[str, ...]:

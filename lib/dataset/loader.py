@@ -1,4 +1,4 @@
-"""Batches: endless shuffled ones for training, one pass in order for evaluation."""
+"""TrainingBatches: endless shuffled ones for training, one pass in order for evaluation."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -15,8 +15,8 @@ from lib.utils.errors import InputError
 from lib.utils.stopping import leave_stopping_to_parent
 
 
-class EndlessBatches(Sampler):
-    """Batches of (index, visit) without end, a function of seed and position alone.
+class InfiniteBatchSampler(Sampler):
+    """TrainingBatches of (index, visit) without end, a function of seed and position alone.
 
     Every pass is a new permutation (or the same order, with ``shuffle`` false). The remainder
     that does not fill a batch is left out of its pass; a set smaller than a batch is one batch.
@@ -100,7 +100,7 @@ def _start_worker(_worker: int) -> None:
 
 
 def training_batches(
-    dataset: KeypointDataset, batches: EndlessBatches, workers: int, pin: bool
+    dataset: KeypointDataset, batches: InfiniteBatchSampler, workers: int, pin: bool
 ) -> Iterator[Sample]:
     """Iterate ``dataset`` in the order of ``batches``, read ahead by ``workers`` processes."""
     return iter(_loader(dataset, {"batch_sampler": batches}, workers, pin))
@@ -133,7 +133,7 @@ def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> D
 def readable(
     batch: Sample, on_bad_image: str, report: Callable[[str], None], or_nobody: bool = False
 ) -> Sample:
-    """The samples whose picture could be read; others raise InputError or go to ``report``.
+    """The samples whose image could be read; others raise InputError or go to ``report``.
 
     Raises InputError too where nothing of the batch is left, unless it may be nobody.
     """
@@ -141,9 +141,9 @@ def readable(
     if not problems:
         return batch
     if on_bad_image == "raise":
-        raise InputError(f"{problems[0]}; DATASET.ON_BAD_IMAGE skip leaves such pictures out")
+        raise InputError(f"{problems[0]}; DATASET.ON_BAD_IMAGE skip leaves such images out")
     for problem in problems:
         report(problem)
     if len(problems) == len(batch.problem) and not or_nobody:
-        raise InputError(f"no picture of a whole batch can be read, among them {problems[0]}")
+        raise InputError(f"no image of a whole batch can be read, among them {problems[0]}")
     return batch.select(torch.tensor([not problem for problem in batch.problem]))

@@ -12,7 +12,7 @@ from lib.dataset.annotations import (
     read_json,
     without_garbage_collection,
 )
-from lib.dataset.images import PictureFolder
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import MPII_KEYPOINTS, JointMapping, joint_mapping
 from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_truth
 from lib.dataset.packed_strings import PackedStrings
@@ -31,7 +31,7 @@ def annotation_files(root: str | Path, image_set: str) -> tuple[Path, ...]:
     return (json_file, folder / "gt_valid.mat") if file_set == "valid" else (json_file,)
 
 
-def picture_folder(root: str | Path) -> Path:
+def image_folder(root: str | Path) -> Path:
     return Path(root) / "images"
 
 
@@ -48,8 +48,8 @@ def read_mpii(
     """The people of ``image_set``: train, valid, or train_finetune / train_validate.
 
     The last two are train cut in two thirds and one third; ``split`` says by what: ``image``
-    keeps the people of one picture on one side, ``annotation`` is the original's cut.
-    ``data_format`` zip reads the pictures from ``images.zip``.
+    keeps the people of one image on one side, ``annotation`` is the original's cut.
+    ``data_format`` zip reads the images from ``images.zip``.
     A crop's height is the box's side, whatever the input's aspect, so that people appear at the
     same scale as in crops of COCO. ``mapping``: how ``names`` are read (None: by name).
     The people's ids are their positions in the file.
@@ -60,7 +60,7 @@ def read_mpii(
     people = read_json(path)
     if not isinstance(people, list):
         raise InputError(f"{path}: expected a list of people")
-    folder = PictureFolder(picture_folder(root), data_format)
+    folder = ImageFolder(image_folder(root), data_format)
     count = len(people)
 
     def where(k: int) -> str:
@@ -77,10 +77,8 @@ def read_mpii(
     scales = column(scales, (), where, "scale")
     for k in np.flatnonzero(scales <= 0):
         raise InputError(f"{where(k)}: scale should be positive, found {scales[k]}")
-    pictures: dict[str, int] = {}
-    picture = [
-        pictures.setdefault(folder.path(name, where(k)), len(pictures)) for k, name in enumerate(files)
-    ]
+    images: dict[str, int] = {}
+    image = [images.setdefault(folder.path(name, where(k)), len(images)) for k, name in enumerate(files)]
 
     mapping = mapping or joint_mapping("mpii", names)
     index = list(mapping.index)
@@ -98,8 +96,8 @@ def read_mpii(
     everyone = Annotations(
         mapping=mapping,
         ids=np.arange(count, dtype=np.int64),
-        pictures=PackedStrings.of(pictures),
-        picture=np.array(picture, np.int32),
+        image_paths=PackedStrings.of(images),
+        image_index=np.array(image, np.int32),
         joints=(joints[:, index] - 1).astype(np.float32),  # MATLAB counts pixels from 1
         visible=(visible[:, index] & (np.array(index) >= 0)).astype(np.float32),
         centers=(middle - 1).astype(np.float32),
@@ -117,5 +115,5 @@ def validation_part(annotations: Annotations, split: str) -> np.ndarray:
     """[N] true where a person belongs to the validation third, the same on every machine."""
     if split == "annotation":
         return np.arange(len(annotations)) % VALIDATION_SHARE == 0
-    by_name = np.argsort(np.argsort(list(annotations.pictures)))
-    return by_name[annotations.picture] % VALIDATION_SHARE == 0
+    by_name = np.argsort(np.argsort(list(annotations.image_paths)))
+    return by_name[annotations.image_index] % VALIDATION_SHARE == 0

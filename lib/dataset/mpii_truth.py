@@ -5,7 +5,7 @@ from os import PathLike
 
 import numpy as np
 
-from lib.dataset.annotations import LARGEST
+from lib.dataset.annotations import MAX_COORDINATE
 from lib.dataset.keypoints import MPII_KEYPOINTS
 from lib.utils.errors import InputError
 from lib.utils.matlab import read_mat
@@ -50,7 +50,7 @@ def read_mpii_truth(path: str | PathLike) -> MPIITruth:
             f"{head_sizes[bad[0]] / HEAD_PER_BOX_DIAGONAL:g}; expected a positive number"
         )
     joints, visible = joints.transpose(2, 0, 1), missing.T == 0
-    if not (np.abs(joints[visible]) < LARGEST).all():
+    if not (np.abs(joints[visible]) < MAX_COORDINATE).all():
         raise InputError(f"{path}: 'pos_gt_src' holds a joint that is not finite or far too large")
     return MPIITruth(joints, visible, head_sizes)
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import torch
 from easydict import EasyDict
 
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.dataset.build import build_codec
 from lib.dataset.keypoints import flip_permutation
 from lib.doctor.findings import Examination, Finding, Section, error, ok
-from lib.doctor.images import check_pictures, check_scale
+from lib.doctor.images import check_images, check_scale
 from lib.doctor.joint_mapping import check_joints
 from lib.doctor.labels import check_boxes, check_labels
 from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_weights
-from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_pictures
+from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
 from lib.doctor.sheet import NAME, write_sheet
 from lib.doctor.trial_steps import try_steps
 from lib.ignoring.modes import Mode
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 def examine(
-    config: EasyDict, mode: Mode, folders: Folders, notes: list[str], output: Path, steps: int
+    config: EasyDict, mode: Mode, folders: RunPaths, notes: list[str], output: Path, steps: int
 ) -> Examination:
     """Look at all that ``mode`` will need; write the contact sheet into ``output``.
 
@@ -40,15 +40,15 @@ def examine(
         machine = _machine(config, mode, sets, folders, 0.0, steps)
         return Examination(subject, [settings, joints, data, machine])
 
-    data.findings.extend(shared_pictures(sets.people, config.LBI.VAL_IN_TRAIN))
+    data.findings.extend(shared_images(sets.people, config.LBI.VAL_IN_TRAIN))
     sections = [settings, joints, data, Section("labels of each joint", *labels_by_joint(sets.people))]
-    labels, pictures, cached = Section("labels", []), Section("pictures", []), 0.0
+    labels, images, cached = Section("labels", []), Section("images", []), 0.0
     for role, people in sets.people.items():
         labels.findings.extend([*_boxes(config, role), *check_labels(role, people)])
-        findings, read = check_pictures(role, people, config.DATASET.ON_BAD_IMAGE)
-        pictures.findings.extend(findings)
+        findings, read = check_images(role, people, config.DATASET.ON_BAD_IMAGE)
+        images.findings.extend(findings)
         cached += read.bytes_decoded if config.DATASET.CACHE else 0
-    sections += [labels, pictures]
+    sections += [labels, images]
     sections.append(Section("scale", *check_scale(sets.people, tuple(config.MODEL.IMAGE_SIZE))))
     if sets.data is not None:
         sections.append(Section("samples", [write_sheet(output / NAME, sets.datasets)]))
@@ -79,9 +79,9 @@ def _boxes(config: EasyDict, role: str) -> list[Finding]:
 
 
 def _machine(
-    config: EasyDict, mode: Mode, sets: Sets, folders: Folders, cached: float, steps: int
+    config: EasyDict, mode: Mode, sets: Sets, folders: RunPaths, cached: float, steps: int
 ) -> Section:
-    """``cached``: bytes of pictures that DATASET.CACHE will keep. Steps are tried where all data are there."""
+    """``cached``: bytes of images that DATASET.CACHE will keep. Steps are tried where all data are there."""
     where, device = check_device(config)
     section, data = Section("machine", [where, check_extension()]), sets.data
     joints = range(config.MODEL.NUM_JOINTS) if data is None else flip_permutation(data.joints)

@@ -1,48 +1,48 @@
-"""The pictures behind the annotations, of which some are read; and how large people are in source and target."""
+"""The images behind the annotations, of which some are read; and how large people are in source and target."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from lib.dataset.annotations import PADDING, Annotations
-from lib.dataset.images import read_picture
+from lib.dataset.images import read_image
 from lib.doctor.findings import Finding, error, ok, warning
 
-READ = 64  # pictures of each set, evenly over it
+READ = 64  # images of each set, evenly over it
 ENLARGED = 2.0  # crops of fewer pixels than this part of the network's input are blurred
 RATIO = 4 / 3  # of people's sizes in crops of source and target, in either direction
 
 
 @dataclass(frozen=True)
 class ReadPictures:
-    """sizes: [K, 2] widths and heights of those that could be read, of ``total`` pictures."""
+    """sizes: [K, 2] widths and heights of those that could be read, of ``total`` images."""
 
     sizes: np.ndarray
     total: int
 
     @property
     def bytes_decoded(self) -> float:
-        """All pictures of the set in memory, as DATASET.CACHE keeps them: an estimate."""
+        """All images of the set in memory, as DATASET.CACHE keeps them: an estimate."""
         return 0.0 if not len(self.sizes) else 3 * float(self.sizes.prod(axis=1).mean()) * self.total
 
 
-def check_pictures(role: str, people: Annotations, on_bad: str) -> tuple[list[Finding], ReadPictures]:
-    used = np.unique(people.picture)
+def check_images(role: str, people: Annotations, on_bad: str) -> tuple[list[Finding], ReadPictures]:
+    used = np.unique(people.image_index)
     chosen = used[np.unique(np.linspace(0, len(used) - 1, READ).round().astype(int))]
     sizes, unreadable, other = [], [], []
     for number in chosen.tolist():
-        path = people.pictures[number]
-        picture = read_picture(path)
-        if picture is None:
+        path = people.image_paths[number]
+        image = read_image(path)
+        if image is None:
             unreadable.append(path)
             continue
-        size = picture.shape[1::-1]
+        size = image.shape[1::-1]
         sizes.append(size)
         if people.bounds is not None:
-            told = people.bounds[np.flatnonzero(people.picture == number)[0]].astype(int)
+            told = people.bounds[np.flatnonzero(people.image_index == number)[0]].astype(int)
             if tuple(told) != size:
                 other.append(f"{path} is {size[0]} x {size[1]}, the annotations say {told[0]} x {told[1]}")
-    what = f"{role}, pictures"
+    what = f"{role}, images"
     findings = []
     if unreadable:
         made = error if on_bad == "raise" else warning
@@ -51,9 +51,7 @@ def check_pictures(role: str, people: Annotations, on_bad: str) -> tuple[list[Fi
     if other:
         found = f"{len(other)} of {len(chosen)} have another size: {other[0]}"
         findings.append(
-            warning(
-                what, found, "labels would be at the wrong place if pictures were resized after labelling"
-            )
+            warning(what, found, "labels would be at the wrong place if images were resized after labelling")
         )
     read = ReadPictures(np.array(sizes, int).reshape(-1, 2), len(used))
     if sizes and not findings:
@@ -68,7 +66,7 @@ def check_pictures(role: str, people: Annotations, on_bad: str) -> tuple[list[Fi
 def check_scale(
     people: dict[str, Annotations], image_size: tuple[int, int]
 ) -> tuple[list[Finding], tuple[str, ...]]:
-    """Size of people in pictures and in crops, source against target, and the table of it."""
+    """Size of people in images and in crops, source against target, and the table of it."""
     rows = [
         f"{'quantiles 5 %, 50 %, 95 %':26}{'box, pixels':>18}{'crop / network input':>23}{'labelled joints / box':>23}"
     ]

@@ -51,8 +51,8 @@ def _of_source(source: JointMapping, target: JointMapping, given: dict[str, str]
 
 
 def _sides(names: tuple[str, ...], flips: bool) -> list[Finding]:
-    partner, alone = flip_permutation(names), one_sided(names)
-    pairs = [f"{names[j]} / {names[p]}" for j, p in enumerate(partner) if j < p]
+    flip_indices, alone = flip_permutation(names), one_sided(names)
+    pairs = [f"{names[j]} / {names[p]}" for j, p in enumerate(flip_indices) if j < p]
     findings = [ok("left and right", ", ".join(pairs) or "no joint has a side")]
     if alone and flips:
         advice = "give the other side a name that differs in left and right alone, or set FLIP false"

@@ -1,4 +1,4 @@
-"""Labels that look wrong in the annotations themselves: boxes and joints outside pictures, and copies."""
+"""Labels that look wrong in the annotations themselves: boxes and joints outside images, and copies."""
 
 import numpy as np
 from easydict import EasyDict
@@ -8,13 +8,13 @@ from lib.dataset.coco import COCOFile, read_coco_file
 from lib.dataset.layouts import annotation_files, category_of, in_coco_layout
 from lib.doctor.findings import Finding, ok, warning
 
-TOLERANCE = 1.0  # pixels that a box or joint may lie beyond its picture: half the world counts from 1
+TOLERANCE = 1.0  # pixels that a box or joint may lie beyond its image: half the world counts from 1
 OUTSIDE_CROP = 0.05  # share of labels outside the crops that is worth a word
 
 
 def check_labels(role: str, people: Annotations) -> list[Finding]:
-    """Copies, and labels outside the crop or outside the picture, of those that are trained or evaluated on."""
-    return [_copies(role, people), _outside_crop(role, people), *_outside_picture(role, people)]
+    """Copies, and labels outside the crop or outside the image, of those that are trained or evaluated on."""
+    return [_copies(role, people), _outside_crop(role, people), *_outside_image(role, people)]
 
 
 def _copies(role: str, people: Annotations) -> Finding:
@@ -24,10 +24,10 @@ def _copies(role: str, people: Annotations) -> Finding:
         found = f"{(counts > 1).sum():,} ids are given twice or more, such as {numbers[counts > 1][0]}"
         return warning(what, found, "number the annotations anew: weights and cleaned files go by id")
     labels = np.where(people.visible[..., None] > 0, people.joints, -1).reshape(len(people), -1)
-    places = np.column_stack([people.picture, people.centers, people.sizes, labels])
+    places = np.column_stack([people.image_index, people.centers, people.sizes, labels])
     _, first, counts = np.unique(places, axis=0, return_index=True, return_counts=True)
     if (counts > 1).any():
-        found = f"{(counts - 1).sum():,} are the same as another of their picture, such as annotation {people.ids[first[counts > 1][0]]}"  # fmt: skip
+        found = f"{(counts - 1).sum():,} are the same as another of their image, such as annotation {people.ids[first[counts > 1][0]]}"  # fmt: skip
         return warning(what, found, "remove the copies: they count twice")
     return ok(what, "no annotation is there twice")
 
@@ -46,7 +46,7 @@ def _outside_crop(role: str, people: Annotations) -> Finding:
     )
 
 
-def _outside_picture(role: str, people: Annotations) -> list[Finding]:
+def _outside_image(role: str, people: Annotations) -> list[Finding]:
     if people.bounds is None:
         return []
     what, bounds = f"{role}, joints", people.bounds[:, None]
@@ -54,8 +54,8 @@ def _outside_picture(role: str, people: Annotations) -> list[Finding]:
         people.visible > 0
     )
     if not outside.any():
-        return [ok(what, "all labels are inside their pictures")]
-    found = f"{outside.sum():,} labels are outside their pictures ({_example(people, outside)})"
+        return [ok(what, "all labels are inside their images")]
+    found = f"{outside.sum():,} labels are outside their images ({_example(people, outside)})"
     return [
         warning(what, found, "are the sizes of images right, and x before y? Take the labels out otherwise")
     ]
@@ -94,15 +94,15 @@ def _boxes(role: str, coco: COCOFile, annotations: list[dict]) -> Finding:
     empty = (boxes[:, 2:] <= 0).any(axis=1)
     ids = [annotation["id"] for annotation in annotations]
     for bad, found, advice in (
-        (away, "are wholly outside their picture", "is the bbox x, y, width, height, in pixels? Such objects are left out"),
+        (away, "are wholly outside their image", "is the bbox x, y, width, height, in pixels? Such objects are left out"),
         (empty, "have no width or height", "is the bbox x, y, width, height (not two corners)? Such objects are taken as a pixel wide"),
-        (reach > TOLERANCE, f"reach outside their picture, by up to {reach.max(initial=0):.0f} pixels",
+        (reach > TOLERANCE, f"reach outside their image, by up to {reach.max(initial=0):.0f} pixels",
          "they are cut off there; mend them if the labels are inside, for the crop is smaller than it should be"),
     ):  # fmt: skip
         if bad.any():
             example = ids[int(np.flatnonzero(bad)[0])]
             return warning(what, f"{bad.sum():,} of {len(boxes):,} {found} (annotation {example})", advice)
-    return ok(what, f"{len(boxes):,}, all inside their pictures")
+    return ok(what, f"{len(boxes):,}, all inside their images")
 
 
 def _left_out(role: str, annotations: list[dict]) -> Finding:

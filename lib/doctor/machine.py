@@ -42,13 +42,13 @@ def check_extension() -> Finding:
 
 
 def check_weights(
-    config: EasyDict, mode: Mode, device: torch.device, people: int, partner: tuple[int, ...]
+    config: EasyDict, mode: Mode, device: torch.device, people: int, flip_indices: tuple[int, ...]
 ) -> tuple[list[Finding], State | None]:
     """Build the models as the run will, and load into them what it starts from; None where that fails."""
     model, notes, findings = config.MODEL, [], []
     path = imagenet_weights_path(model.PRETRAINED) if model.INIT_WEIGHTS and model.PRETRAINED else None
     try:
-        state = build_state(config, mode, device, people, partner, notes.append)
+        state = build_state(config, mode, device, people, flip_indices, notes.append)
     except InputError as problem:
         what = "weights" if path is not None else "network"
         return [error(what, str(problem), _advice_on_weights(path))], None
@@ -121,7 +121,7 @@ def checkpoint_bytes(config: EasyDict, state: State) -> int:
 def check_memory(device: torch.device, peak: int, cached: float, workers: int) -> list[Finding]:
     """Memory at its peak in the steps that were taken, and what DATASET.CACHE will add, against what there is.
 
-    ``cached``: bytes of all decoded pictures, 0 without the cache; every worker keeps its own.
+    ``cached``: bytes of all decoded images, 0 without the cache; every worker keeps its own.
     """
     main = machine_memory()
     findings = []

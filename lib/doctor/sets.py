@@ -99,7 +99,7 @@ def _advice(config: EasyDict, role: str) -> str:
 def _count(config: EasyDict, role: str, people: Annotations) -> Finding:
     group = config.DATASET_SRC if role == "source" else config.DATASET_TARGET
     labels = int((people.visible > 0).sum())
-    found = f"{len(people):,} {called(group)} in {len(np.unique(people.picture)):,} pictures, {labels:,} labelled joints"
+    found = f"{len(people):,} {called(group)} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
     sizes = {
         "source": config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE,
         "target T": config.TRAIN.BATCH_SIZE,
@@ -117,10 +117,10 @@ def _count(config: EasyDict, role: str, people: Annotations) -> Finding:
     return ok(role, found)
 
 
-def shared_pictures(people: dict[str, Annotations], val_in_train: bool) -> list[Finding]:
-    """Pictures that are trained on and evaluated on: the numbers would flatter."""
+def shared_images(people: dict[str, Annotations], val_in_train: bool) -> list[Finding]:
+    """Images that are trained on and evaluated on: the numbers would flatter."""
     findings = []
-    used = {role: {of.pictures[k] for k in np.unique(of.picture)} for role, of in people.items()}
+    used = {role: {of.image_paths[k] for k in np.unique(of.image_index)} for role, of in people.items()}
     for role in ("validation V", "test"):
         for trained in ("source", "target T", "validation V"):
             if trained == role or not {role, trained} <= used.keys():
@@ -128,15 +128,11 @@ def shared_pictures(people: dict[str, Annotations], val_in_train: bool) -> list[
             both = used[role] & used[trained]
             if not both or (val_in_train and {role, trained} == {"validation V", "target T"}):
                 continue
-            found = (
-                f"{len(both):,} of {len(used[role]):,} pictures are those of {trained}, such as {min(both)}"
-            )
+            found = f"{len(both):,} of {len(used[role]):,} images are those of {trained}, such as {min(both)}"
             findings.append(
-                warning(
-                    f"{role} and {trained}", found, "take them out of one: scores on seen pictures flatter"
-                )
+                warning(f"{role} and {trained}", found, "take them out of one: scores on seen images flatter")
             )
-    return findings or [ok("pictures of different sets", "none is both trained on and evaluated on")]
+    return findings or [ok("images of different sets", "none is both trained on and evaluated on")]
 
 
 def labels_by_joint(people: dict[str, Annotations]) -> tuple[list[Finding], tuple[str, ...]]:

@@ -22,7 +22,7 @@ def write_sheet(path: Path, datasets: dict[str, KeypointDataset]) -> Finding:
     what = "contact sheet"
     sheets = {role: made for role, dataset in datasets.items() if (made := _sheet(dataset)) is not None}
     if not sheets:
-        return error(what, "no sample could be made", "see the findings on pictures")
+        return error(what, "no sample could be made", "see the findings on images")
     width = max(NARROWEST, *(made.shape[1] for made in sheets.values()))
     parts = []
     for role, made in sheets.items():

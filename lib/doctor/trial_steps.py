@@ -10,7 +10,7 @@ from easydict import EasyDict
 
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.ignoring.modes import Mode
-from lib.training.batches import Batches
+from lib.training.batches import TrainingBatches
 from lib.training.cost import FORWARD_BACKWARD, forwards_of_hypergradient, forwards_of_step
 from lib.training.data import Data
 from lib.training.phases import Phase, phases
@@ -18,7 +18,7 @@ from lib.training.state import State
 from lib.training.timed_steps import Steps
 from lib.training.trainer import steps_in_epoch
 from lib.utils.errors import InputError, NonFiniteError
-from lib.utils.log import duration
+from lib.utils.log import format_duration
 
 WARM_UP = 2  # steps that are not timed
 WAITING = 0.3  # share of a step's time that may be spent on waiting for data
@@ -74,7 +74,7 @@ def _time(
 ) -> Timed:
     # Whole rounds from one hypergradient to the next.
     count = -(-count // config.LBI.EVERY) * config.LBI.EVERY
-    with Batches(config, phase, data, state, device, log) as batches:
+    with TrainingBatches(config, phase, data, state, device, log) as batches:
         steps = Steps(config, phase, state, batches)
         steps(WARM_UP)
         batches.take_waited()
@@ -84,11 +84,11 @@ def _time(
 def _advice_on_data(config: EasyDict) -> str:
     advice = [f"more WORKERS than {config.WORKERS}"]
     if config.DATASET.CACHE:
-        advice.append("or nothing: DATASET.CACHE reads every picture once, and these were the first steps")
+        advice.append("or nothing: DATASET.CACHE reads every image once, and these were the first steps")
     else:
-        advice.append("DATASET.CACHE where the pictures fit into memory")
+        advice.append("DATASET.CACHE where the images fit into memory")
     if not config.DATASET.REDUCED_DECODE:
-        advice.append("DATASET.REDUCED_DECODE for large JPEG pictures")
+        advice.append("DATASET.REDUCED_DECODE for large JPEG images")
     return "; ".join(advice)
 
 
@@ -107,7 +107,7 @@ def _whole_run(config: EasyDict, data: Data, timed: list[Timed]) -> Finding:
     people = validations * len(data.validation.dataset) + 2 * len(data.test.dataset)
     seconds += forward * (2 if config.TEST.FLIP_TEST else 1) * people / config.TRAIN.BATCH_SIZE
     seconds *= 2 if config.LBI.RETRAIN else 1
-    found = f"{steps:,.0f} steps and {validations:.0f} validations, about {duration(seconds)}"
+    found = f"{steps:,.0f} steps and {validations:.0f} validations, about {format_duration(seconds)}"
     if seconds > LONG:
         return warning("the whole run", found, "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.EVERY 4, TRAIN.AMP bf16, or a faster device")  # fmt: skip
     return ok("the whole run", found)

@@ -57,7 +57,7 @@ class MPIISet(EvaluationSet):
         return pckh(errors, people.visible, people.mapping.names, self.legacy_01)
 
     def save(self, found: Predictions, folder: Path) -> Path:
-        """``preds`` [N, 16, 2], 1-based; NaN for joints that the network lacks and unreadable pictures."""
+        """``preds`` [N, 16, 2], 1-based; NaN for joints that the network lacks and unreadable images."""
         people = self.dataset.annotations
         joints = np.full((len(people), len(MPII_KEYPOINTS), 2), np.nan)
         joints[np.ix_(found.index, list(people.mapping.index))] = found.joints + 1
@@ -147,7 +147,7 @@ class ObjectSet(SavedAsCOCO):
 def score_predictions(
     dataset: str, root: str, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
 ) -> tuple[str, dict[str, float]]:
-    """(measure, numbers) of a prediction file against the annotations alone: no pictures, no network.
+    """(measure, numbers) of a prediction file against the annotations alone: no images, no network.
 
     For 'mpii' a .mat file with ``preds`` [N, 16, 2], 1-based; PCKh of the joints ``names``.
     For 'coco' a results JSON; AP. Raises InputError.
@@ -179,7 +179,7 @@ def evaluate(
     """
     found = predict(model, to_evaluate.dataset, device, options, report)
     summary = {
-        to_evaluate.measure: options.group.of_first(lambda: to_evaluate.score(found)),
+        to_evaluate.measure: options.group.broadcast_object(lambda: to_evaluate.score(found)),
         "loss": found.loss,
         "accuracy": 100 * found.accuracy,
         "people": len(found.index),

@@ -1,4 +1,4 @@
-"""A network over a data set: predicted joints in the pictures' own pixels, and how good they are."""
+"""A network over a data set: predicted joints in the images' own pixels, and how good they are."""
 
 import itertools
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from lib.dataset.loader import evaluation_batches, readable
 from lib.evaluation.pck import heatmap_accuracy
 from lib.models.loss import keypoint_losses
 from lib.utils.distributed import ALONE, Group
-from lib.utils.log import counted
+from lib.utils.log import with_progress
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of the N people whose picture could be read.
+    """Of the N people whose image could be read.
 
-    index: [N] positions among the annotations.   joints: [N, J, 2] pixels of the picture, from 0.
+    index: [N] positions among the annotations.   joints: [N, J, 2] pixels of the image, from 0.
     scores: [N, J] heights of the heatmaps' peaks.   loss: mean per heatmap pixel (SimpleBaseline's
     scale).   accuracy: share of heatmaps that peak at the right place (SimpleBaseline's PCK).
     """
@@ -58,34 +58,38 @@ def inference_options(config: EasyDict, group: Group = ALONE) -> InferenceOption
     )
 
 
-def mirrored(heatmaps: Tensor, partner: list[int], shift: bool) -> Tensor:
-    """Heatmaps [N, J, h, w] of mirrored pictures, as they would be of the pictures themselves.
+def mirrored(heatmaps: Tensor, flip_indices: list[int], shift: bool) -> Tensor:
+    """Heatmaps [N, J, h, w] of mirrored images, as they would be of the images themselves.
 
     Mirroring x -> W - 1 - x is off by three quarters of a heatmap pixel; ``shift`` mends most of it.
     """
-    back = heatmaps.flip(-1)[:, partner]
+    back = heatmaps.flip(-1)[:, flip_indices]
     if shift:
         back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
     return back
 
 
-def both_ways(model: nn.Module, images: Tensor, partner: list[int], shift: bool, at_once: bool) -> Tensor:
+def both_ways(
+    model: nn.Module, images: Tensor, flip_indices: list[int], shift: bool, at_once: bool
+) -> Tensor:
     """Mean of the heatmaps of ``images`` [N, 3, H, W] and of their mirror images (see ``mirrored``).
 
-    at_once: one pass of 2 N pictures, which fills a GPU better. On a CPU two passes of N are faster.
+    at_once: one pass of 2 N images, which fills a GPU better. On a CPU two passes of N are faster.
     """
     if at_once:
         straight, back = model(torch.cat([images, images.flip(-1)])).chunk(2)
     else:
         straight, back = model(images), model(images.flip(-1))
-    return (straight + mirrored(back, partner, shift)) / 2
+    return (straight + mirrored(back, flip_indices, shift)) / 2
 
 
-def estimate_heatmaps(model: nn.Module, images: Tensor, partner: list[int] | None, shift: bool) -> Tensor:
-    """Heatmaps float32 [N, J, h, w] of ``images`` [N, 3, H, W]; with ``partner`` [J], the flip test's."""
-    if partner is None:
+def estimate_heatmaps(
+    model: nn.Module, images: Tensor, flip_indices: list[int] | None, shift: bool
+) -> Tensor:
+    """Heatmaps float32 [N, J, h, w] of ``images`` [N, 3, H, W]; with ``flip_indices`` [J], the flip test's."""
+    if flip_indices is None:
         return model(images).float()
-    return both_ways(model, images, partner, shift, at_once=images.is_cuda).float()
+    return both_ways(model, images, flip_indices, shift, at_once=images.is_cuda).float()
 
 
 @torch.no_grad()
@@ -96,7 +100,7 @@ def predict(
     options: InferenceOptions,
     report: Callable[[str], None],
 ) -> Predictions:
-    """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable pictures.
+    """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable images.
 
     Every process of the options' group gets everybody's predictions, the same as of one process alone.
     """
@@ -107,10 +111,10 @@ def predict(
     tell = report if options.group.size == 1 else problems.append
     pin = device.type == "cuda"
     batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, options.group)
-    for batch in counted(batches, "evaluating"):
+    for batch in with_progress(batches, "evaluating"):
         batch = readable(batch, options.on_bad_image, tell)
-        partner = dataset.partner if options.flip_test else None
-        outputs = estimate_heatmaps(model, batch.image.to(device), partner, options.shift_heatmap).cpu()
+        flip_indices = dataset.flip_indices if options.flip_test else None
+        outputs = estimate_heatmaps(model, batch.image.to(device), flip_indices, options.shift_heatmap).cpu()
         loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
         numbers = batch.index.numpy()
         heatmaps = outputs.numpy()
@@ -119,9 +123,9 @@ def predict(
         per_joint, _ = heatmap_accuracy(heatmaps, batch.heatmaps.numpy(), batch.target_weight.numpy())
         found.append((numbers, joints, peaks, per_joint, loss))
     model.train(was_training)
-    for problem in itertools.chain(*options.group.all_of(problems)):
+    for problem in itertools.chain(*options.group.all_gather_object(problems)):
         report(problem)
-    index, joints, scores, hits, losses = zip(*itertools.chain(*options.group.all_of(found)))
+    index, joints, scores, hits, losses = zip(*itertools.chain(*options.group.all_gather_object(found)))
     scores = np.concatenate(scores)
     hits = np.array(hits)
     known = ~np.isnan(hits)

@@ -8,11 +8,11 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from lib.ignoring.hypergradient import Direction, losses_and_tangent, through, unit, validation_gradient
-from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
+from lib.ignoring.hypergradient import Direction, losses_and_jvp, through, unit, validation_gradient
+from lib.ignoring.learner import Batch, TrainableModel, frozen_batchnorm
 from lib.ignoring.lookahead import LookAhead, norm, zeros_like
-from lib.ignoring.modes import Mode, Source
-from lib.ignoring.variables import IgnoringVariables, Visit
+from lib.ignoring.modes import Mode, SourceUse
+from lib.ignoring.variables import IgnoringVariables, SourceSamples
 from lib.utils.distributed import Group
 from lib.utils.profile import profiled
 
@@ -34,9 +34,9 @@ class Options:
 class Weighting(Enum):
     """Where the weights of a step come from."""
 
-    ONE = "all are one"
-    KEPT = "as the ignoring variables have them"
-    LEARNED = "the ignoring variables learn from a hypergradient first"
+    UNIFORM = "all are one"
+    CURRENT = "as the ignoring variables have them"
+    UPDATE = "the ignoring variables learn from a hypergradient first"
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class SourceBatch(Batch):
     def visit(self, group: Group, losses: Tensor, *others: Tensor) -> tuple:
         """The visit of the whole batch, and its ``others`` [N, J], given those of this process's samples."""
         mine = (self.index, self.flipped, self.labelled, losses.detach(), *others)
-        index, flipped, labelled, losses, *others = group.gather(self.counts, *mine)
-        return Visit(index, flipped, labelled, losses), *others
+        index, flipped, labelled, losses, *others = group.all_gather(self.counts, *mine)
+        return SourceSamples(index, flipped, labelled, losses), *others
 
 
 @dataclass
@@ -79,13 +79,13 @@ def all_one(losses: Tensor) -> Tensor:
 def training_step(
     mode: Mode,
     options: Options,
-    target: Learner,
-    source: Learner | None,
+    target: TrainableModel,
+    source: TrainableModel | None,
     variables: dict[str, IgnoringVariables],
     target_batch: Batch,
     source_batch: SourceBatch | None,
     validation_batch: Batch | None,
-    weighting: Weighting = Weighting.LEARNED,
+    weighting: Weighting = Weighting.UPDATE,
 ) -> Record:
     """Update the source model, unless it is fixed, then the target model, as ``mode`` says.
 
@@ -102,7 +102,7 @@ def training_step(
     target_losses = target.losses(target_batch)
     record.losses["target"] = target_batch.part_of_mean(target_losses.detach())
     elements = target_batch.elements(target_losses)
-    if mode.in_loss is not Source.NO:
+    if mode.joint_loss is not SourceUse.NONE:
         elements += source_batch.elements(source_batch.labelled)
     gradient = target.gradient(target_losses.sum() / elements)
     del target_losses
@@ -113,27 +113,27 @@ def training_step(
         torch._foreach_add_(gradient, added)
 
     # What has no weights to be found comes first: the look-ahead starts from there.
-    if mode.in_loss is Source.PLAIN:
+    if mode.joint_loss is SourceUse.UNIFORM:
         add_source(all_one)
-    if mode.near is Source.PLAIN:
+    if mode.anchor is SourceUse.UNIFORM:
         _step_source_model(source, source_batch, all_one, record)
-    found, learns = {}, mode.ignores and weighting is Weighting.LEARNED
+    found, learns = {}, mode.ignores and weighting is Weighting.UPDATE
     if learns:
-        group.sum_(gradient)
+        group.all_reduce_(gradient)
         found = find_weights(
             mode, options, target, source, variables, gradient, elements, source_batch, validation_batch, record
         )  # fmt: skip
     if "A" in found:
         source.step(found.pop("A"))
-    elif mode.near is Source.WEIGHTED:
+    elif mode.anchor is SourceUse.WEIGHTED:
         weigh = _weigh("A", weighting, variables, source_batch, group, record)
         _step_source_model(source, source_batch, weigh, record)
     if "B" in found:
         torch._foreach_add_(gradient, found.pop("B"))
-    elif mode.in_loss is Source.WEIGHTED:
+    elif mode.joint_loss is SourceUse.WEIGHTED:
         add_source(_weigh("B", weighting, variables, source_batch, group, record))
     if not learns:
-        group.sum_(gradient)
+        group.all_reduce_(gradient)
     _sum_losses(group, record)
 
     if mode.has_source_model:
@@ -149,17 +149,17 @@ def training_step(
 def source_first_step(
     mode: Mode,
     options: Options,
-    source: Learner,
+    source: TrainableModel,
     variables: dict[str, IgnoringVariables],
     source_batch: SourceBatch,
     validation_batch: Batch | None,
-    weighting: Weighting = Weighting.LEARNED,
+    weighting: Weighting = Weighting.UPDATE,
 ) -> Record:
     """Update the source model alone; its weights A, where ``mode`` has them, serve its own validation loss."""
     record, group = _record_of(source.group, source_batch), source.group
-    if mode.near is not Source.WEIGHTED:
+    if mode.anchor is not SourceUse.WEIGHTED:
         _step_source_model(source, source_batch, all_one, record)
-    elif weighting is not Weighting.LEARNED:
+    elif weighting is not Weighting.UPDATE:
         weigh = _weigh("A", weighting, variables, source_batch, group, record)
         _step_source_model(source, source_batch, weigh, record)
     else:
@@ -180,8 +180,8 @@ def source_first_step(
 def find_weights(
     mode: Mode,
     options: Options,
-    target: Learner,
-    source: Learner | None,
+    target: TrainableModel,
+    source: TrainableModel | None,
     variables: dict[str, IgnoringVariables],
     gradient: list[Tensor],
     elements: int,
@@ -213,8 +213,8 @@ def find_weights(
 def _directions(
     mode: Mode,
     options: Options,
-    target: Learner,
-    source: Learner | None,
+    target: TrainableModel,
+    source: TrainableModel | None,
     gradient: list[Tensor],
     weighted: dict[str, list[Tensor]],
     validation_batch: Batch,
@@ -225,7 +225,7 @@ def _directions(
     """
     found, slopes = {}, {}
     pull, anchor = gradient, source.parameters if mode.has_source_model else None
-    if mode.near is Source.WEIGHTED:
+    if mode.anchor is SourceUse.WEIGHTED:
         ahead = source.look_ahead(weighted.pop("A", None) or zeros_like(source.parameters))
         if options.validate_at_source:
             found["A"] = _at_source(options, source, ahead, validation_batch)
@@ -233,7 +233,7 @@ def _directions(
             slopes["A"] = ahead.derivative
         anchor = ahead.parameters
         del ahead
-    learns_b = mode.in_loss is Source.WEIGHTED
+    learns_b = mode.joint_loss is SourceUse.WEIGHTED
     if not learns_b and not slopes:
         return found
 
@@ -261,7 +261,9 @@ def _directions(
     return found
 
 
-def _at_source(options: Options, source: Learner, ahead: LookAhead, validation_batch: Batch) -> Direction:
+def _at_source(
+    options: Options, source: TrainableModel, ahead: LookAhead, validation_batch: Batch
+) -> Direction:
     """The direction of the source model's own validation loss after its next step."""
     steepest = unit(validation_gradient(source, ahead.parameters, validation_batch))
     return through(steepest, ahead.derivative) if options.through_optimizer else steepest
@@ -271,7 +273,7 @@ def _at_source(options: Options, source: Learner, ahead: LookAhead, validation_b
 def _weighted_gradient(
     place: str,
     last: bool,
-    learner: Learner,
+    learner: TrainableModel,
     batch: SourceBatch,
     scale: float,
     directions: dict[str, Direction],
@@ -286,14 +288,14 @@ def _weighted_gradient(
     group = learner.group
     with nullcontext() if place == "A" and last else frozen_batchnorm(learner.model):
         direction = directions.pop(place)
-        losses, tangent = losses_and_tangent(learner, batch, direction.tensors)
+        losses, tangent = losses_and_jvp(learner, batch, direction.tensors)
     visit, record.gradients[place] = batch.visit(group, losses, tangent * (-scale * direction.length))
     del direction, tangent
-    ask = variables[place].commit if last else variables[place].propose
+    ask = variables[place].update if last else variables[place].preview
     record.weights[place] = ask(record.gradients[place], visit)
     losses = record.weights[place][record.own] * losses
     record.losses["source_model" if place == "A" else "source"] = batch.part_of_mean(losses.detach())
-    return learner.whole_gradient(scale * losses.sum())
+    return learner.reduced_gradient(scale * losses.sum())
 
 
 def _weigh(
@@ -308,24 +310,24 @@ def _weigh(
 
     def weigh(losses: Tensor) -> Tensor:
         visit, whole = batch.visit(group, losses)[0], record.weights
-        one = weighting is Weighting.ONE
-        whole[place] = all_one(visit.losses) if one else variables[place].recall(visit)
+        one = weighting is Weighting.UNIFORM
+        whole[place] = all_one(visit.losses) if one else variables[place].current(visit)
         return whole[place][record.own]
 
     return weigh
 
 
 @profiled("source")
-def _step_source_model(source: Learner, batch: SourceBatch, weigh: Weigh, record: Record) -> None:
+def _step_source_model(source: TrainableModel, batch: SourceBatch, weigh: Weigh, record: Record) -> None:
     losses = source.losses(batch)
     losses = batch.part_of_mean(weigh(losses.detach()) * losses)
     record.losses["source_model"] = losses.detach()
-    source.step(source.whole_gradient(losses))
+    source.step(source.reduced_gradient(losses))
 
 
 @profiled("source")
 def _source_gradient(
-    learner: Learner, batch: SourceBatch, scale: float, weigh: Weigh
+    learner: TrainableModel, batch: SourceBatch, scale: float, weigh: Weigh
 ) -> tuple[Tensor, list[Tensor]]:
     """Weighted losses [N, J] of this process's samples and the gradient of ``scale`` times their sum.
 
@@ -343,7 +345,7 @@ def _record_of(group: Group, source_batch: SourceBatch | None) -> Record:
 
 def _sum_losses(group: Group, record: Record) -> None:
     """Every process's parts of the mean losses, in one message."""
-    group.sum_(list(record.losses.values()))
+    group.all_reduce_(list(record.losses.values()))
 
 
 def _difference(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:

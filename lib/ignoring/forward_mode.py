@@ -1,7 +1,7 @@
 """A forward pass with its tangent beside it: the values keep their graph, the tangents have none.
 
 The tangent of a network's outputs along a direction of its parameters is pushed through layer by layer
-(forward-mode differentiation). ``tangent_pass`` does so for a network whose layers all have a rule here,
+(forward-mode differentiation). ``jvp_pass`` does so for a network whose layers all have a rule here,
 and says None of any other.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lib.ignoring.sync_batchnorm import SharedBatchNorm2d
+from lib.ignoring.sync_batchnorm import SyncBatchNorm2d
 
 
 class Dual(NamedTuple):
@@ -30,10 +30,10 @@ class Dual(NamedTuple):
 
 
 # Tangents of a network's parameters, by the parameters' id.
-Along = dict[int, Tensor]
+ParameterTangents = dict[int, Tensor]
 
 
-class TangentPass:
+class JVPPass:
     """The forward pass of ``model`` at its parameters, as ``graph`` tells it, with the tangent beside it."""
 
     def __init__(self, model: nn.Module, graph: fx.Graph):
@@ -60,10 +60,10 @@ class TangentPass:
         return self.last_reader[read] is not node or read is self.output
 
 
-def tangent_pass(model: nn.Module) -> TangentPass | None:
+def jvp_pass(model: nn.Module) -> JVPPass | None:
     """None for a network with a layer or an operation that has no rule here."""
     try:
-        return TangentPass(model, _Tracer().trace(model))
+        return JVPPass(model, _Tracer().trace(model))
     except Exception:  # _NoRule, or whatever a network's own code raises when it is given fx's proxies
         return None
 
@@ -96,7 +96,7 @@ def _is_special(layer: nn.Module) -> bool:
     return any(hooks) or any(True for _ in layer.children())
 
 
-def _linear(layer: nn.Module, x: Dual, along: Along) -> Dual:
+def _linear(layer: nn.Module, x: Dual, along: ParameterTangents) -> Dual:
     """Of layers linear in the input and in the weight: f(x, dw) + db + f(dx, w)."""
     value = layer(x.value)
     with torch.no_grad():
@@ -108,7 +108,7 @@ def _linear(layer: nn.Module, x: Dual, along: Along) -> Dual:
     return Dual(value, tangent)
 
 
-def _batch_norm(layer: _BatchNorm, x: Dual, along: Along) -> Dual:
+def _batch_norm(layer: _BatchNorm, x: Dual, along: ParameterTangents) -> Dual:
     """With n = (x - mean) / sd:  dy = dgamma n + dbeta + gamma / sd * (dx - mean(dx) - n mean(n dx)).
 
     The two means are over the batch, and left out where running statistics normalise.
@@ -146,7 +146,7 @@ def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tens
     """What ``layer`` does, with the mean and 1 / sd that it does it by; sums where these are the batch's."""
     if not layer.training and layer.running_mean is not None:
         return layer(values), layer.running_mean, (layer.running_var + layer.eps).rsqrt(), None
-    if isinstance(layer, SharedBatchNorm2d):
+    if isinstance(layer, SyncBatchNorm2d):
         found = layer.normalised(values)
         return *found[:3], lambda tangent: (*layer.sums(tangent, values.detach(), found), found.count)
     momentum = 0.0
@@ -170,7 +170,7 @@ def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tens
     return *found, sums
 
 
-def _relu(layer: nn.ReLU | None, x: Dual, along: Along) -> Dual:
+def _relu(layer: nn.ReLU | None, x: Dual, along: ParameterTangents) -> Dual:
     value = F.relu(x.value) if layer is None else layer(x.value)
     if x.tangent is None:
         return Dual(value, None)
@@ -179,7 +179,7 @@ def _relu(layer: nn.ReLU | None, x: Dual, along: Along) -> Dual:
     return Dual(value, tangent)
 
 
-def _max_pool(layer: nn.MaxPool2d, x: Dual, along: Along) -> Dual:
+def _max_pool(layer: nn.MaxPool2d, x: Dual, along: ParameterTangents) -> Dual:
     value, chosen = F.max_pool2d(
         x.value, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode, True
     )
@@ -188,7 +188,7 @@ def _max_pool(layer: nn.MaxPool2d, x: Dual, along: Along) -> Dual:
     return Dual(value, x.tangent.flatten(-2).gather(-1, chosen.flatten(-2)).view(value.shape))
 
 
-def _add(_: None, x: Dual, y: Dual, along: Along) -> Dual:
+def _add(_: None, x: Dual, y: Dual, along: ParameterTangents) -> Dual:
     value = x.value + y.value
     if x.tangent is None or y.tangent is None:
         known = x if y.tangent is None else y
@@ -205,7 +205,7 @@ LAYERS = {
     nn.Linear: _linear,
     nn.BatchNorm1d: _batch_norm,
     nn.BatchNorm2d: _batch_norm,
-    SharedBatchNorm2d: _batch_norm,
+    SyncBatchNorm2d: _batch_norm,
     nn.ReLU: _relu,
     nn.MaxPool2d: _max_pool,
 }

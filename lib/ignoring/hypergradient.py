@@ -18,7 +18,7 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 from torch.func import functional_call
 
-from lib.ignoring.learner import Batch, Learner, frozen_batchnorm
+from lib.ignoring.learner import Batch, TrainableModel, frozen_batchnorm
 from lib.ignoring.lookahead import norm
 from lib.utils.profile import profiled
 
@@ -27,34 +27,34 @@ warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 
 
 @profiled("validation")
-def validation_gradient(learner: Learner, values: list[Tensor], batch: Batch) -> list[Tensor]:
+def validation_gradient(learner: TrainableModel, values: list[Tensor], batch: Batch) -> list[Tensor]:
     """u = gradient of the mean loss on ``batch`` with ``values`` in place of the model's parameters."""
-    with frozen_batchnorm(learner.model), learner.moved_to(values):
-        return learner.whole_gradient(batch.part_of_mean(learner.losses(batch)))
+    with frozen_batchnorm(learner.model), learner.swapped_parameters(values):
+        return learner.reduced_gradient(batch.part_of_mean(learner.losses(batch)))
 
 
 @profiled("tangent")
-def losses_and_tangent(learner: Learner, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
+def losses_and_jvp(learner: TrainableModel, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The losses l [N, J], with their graph, and < direction, grad l_ij > [N, J] without one, of own samples.
 
     BatchNorm's running statistics follow the batch as in any forward pass. A network that
     lib.ignoring.forward_mode does not know costs another forward pass, beside torch's own forward mode.
     """
-    if learner.has_nobody_of(batch):
+    if learner.is_empty(batch):
         losses = learner.losses(batch)
         return losses, torch.zeros_like(losses)
-    if learner.tangent_pass is None:
+    if learner.jvp_pass is None:
         return learner.losses(batch), tangent_by_torch(learner, batch, direction)
     with learner.precision(batch):
-        outputs, tangent, _ = learner.tangent_pass(batch.images, direction)
-    outputs, tangent = learner.in_full(outputs), learner.in_full(tangent)
+        outputs, tangent, _ = learner.jvp_pass(batch.images, direction)
+    outputs, tangent = learner.to_float32(outputs), learner.to_float32(tangent)
     losses = batch.losses(outputs)
     with torch.no_grad(), forward_ad.dual_level():
         dual = batch.losses(forward_ad.make_dual(outputs.detach(), tangent))
         return losses, forward_ad.unpack_dual(dual).tangent
 
 
-def tangent_by_torch(learner: Learner, batch: Batch, direction: list[Tensor]) -> Tensor:
+def tangent_by_torch(learner: TrainableModel, batch: Batch, direction: list[Tensor]) -> Tensor:
     """< direction, grad l_ij > [N, J] by torch's forward mode, for any network; always in full precision.
 
     No statistics change.

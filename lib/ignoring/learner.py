@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-from lib.ignoring.forward_mode import TangentPass, tangent_pass
+from lib.ignoring.forward_mode import JVPPass, jvp_pass
 from lib.ignoring.lookahead import LookAhead, clipped, look_ahead
-from lib.ignoring.sync_batchnorm import SharedBatchNorm2d
+from lib.ignoring.sync_batchnorm import SyncBatchNorm2d
 from lib.utils.distributed import ALONE, Group
 from lib.utils.profile import profiled
 
@@ -42,7 +42,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Learner:
+class TrainableModel:
     """A model and the optimiser that trains it (one group, the model's parameters in order).
 
     ``autocast``: the type of number that layers compute in where torch thinks it safe; losses and
@@ -60,29 +60,29 @@ class Learner:
     group: Group = ALONE
 
     @cached_property
-    def tangent_pass(self) -> TangentPass | None:
+    def jvp_pass(self) -> JVPPass | None:
         """None for a network that lib.ignoring.forward_mode has no rules for."""
-        return tangent_pass(self.model)
+        return jvp_pass(self.model)
 
     @profiled("forward")
     def losses(self, batch: Batch) -> Tensor:
-        if self.has_nobody_of(batch):
-            return self.losses_of_nobody(batch)
+        if self.is_empty(batch):
+            return self.empty_losses(batch)
         with self.precision(batch):
             outputs = (self.compiled or self.model)(batch.images)
-        return batch.losses(self.in_full(outputs))
+        return batch.losses(self.to_float32(outputs))
 
-    def has_nobody_of(self, batch: Batch) -> bool:
+    def is_empty(self, batch: Batch) -> bool:
         """This process has none of the samples, and no part in normalising the others'."""
         if len(batch.images):
             return False
-        return not any(isinstance(module, SharedBatchNorm2d) for module in self.model.modules())
+        return not any(isinstance(module, SyncBatchNorm2d) for module in self.model.modules())
 
     @torch.no_grad()
-    def losses_of_nobody(self, batch: Batch) -> Tensor:
+    def empty_losses(self, batch: Batch) -> Tensor:
         """[0, J], of a process that holds none of the batch's samples.
 
-        BatchNorm can't normalise by nobody, so the shape is found with two blank pictures.
+        BatchNorm can't normalise by nobody, so the shape is found with two blank images.
         """
         with frozen_batchnorm(self.model):
             outputs = self.model(batch.images.new_zeros(2, *batch.images.shape[1:]))
@@ -93,7 +93,7 @@ class Learner:
             return nullcontext()
         return torch.autocast(batch.images.device.type, self.autocast)
 
-    def in_full(self, outputs: Tensor) -> Tensor:
+    def to_float32(self, outputs: Tensor) -> Tensor:
         """Outputs, or their tangent, as the losses want them."""
         return outputs if self.autocast is None else outputs.float()
 
@@ -104,9 +104,9 @@ class Learner:
             return [torch.zeros_like(parameter) for parameter in self.parameters]
         return list(torch.autograd.grad(loss, self.parameters))
 
-    def whole_gradient(self, loss: Tensor) -> list[Tensor]:
+    def reduced_gradient(self, loss: Tensor) -> list[Tensor]:
         """Of the sum of all processes' parts of the loss."""
-        return self.group.sum_(self.gradient(loss))
+        return self.group.all_reduce_(self.gradient(loss))
 
     def look_ahead(self, gradient: list[Tensor]) -> LookAhead:
         """Where ``step`` would go. The derivative takes the factor that shortens ``gradient`` as constant."""
@@ -125,7 +125,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
 
     @contextmanager
-    def moved_to(self, values: list[Tensor]) -> Iterator[None]:
+    def swapped_parameters(self, values: list[Tensor]) -> Iterator[None]:
         """With ``values`` in place of the model's parameters."""
         kept = [parameter.data for parameter in self.parameters]
         try:

@@ -20,7 +20,7 @@ class Normalised(NamedTuple):
     count: Tensor
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
+class SyncBatchNorm2d(nn.BatchNorm2d):
     """As nn.BatchNorm2d; in training by the mean and variance over the samples of all of ``group``.
 
     Each forward pass in training takes two messages of C numbers, its backward pass and its tangent one each.
@@ -29,7 +29,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     group: Group
 
     @classmethod
-    def of(cls, layer: nn.BatchNorm2d, group: Group) -> "SharedBatchNorm2d":
+    def of(cls, layer: nn.BatchNorm2d, group: Group) -> "SyncBatchNorm2d":
         """``layer``, with its parameters and statistics, shared."""
         made = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
         made.weight, made.bias = layer.weight, layer.bias
@@ -63,10 +63,10 @@ class _Normalise(torch.autograd.Function):
         numbers = values.to(weight.dtype)
         count = weight.new_tensor(values.numel() / values.shape[1])
         mean = numbers.sum(_over(values))
-        group.sum_([mean, count], "statistics")
+        group.all_reduce_([mean, count], "statistics")
         mean /= count
         centred = _centred(numbers, mean)
-        (variance,) = group.sum_([centred.square().sum(_over(values))], "statistics")
+        (variance,) = group.all_reduce_([centred.square().sum(_over(values))], "statistics")
         scale = (variance / count + eps).rsqrt()
         ctx.save_for_backward(values, weight, mean, scale, count)
         ctx.group = group
@@ -81,23 +81,23 @@ class _Normalise(torch.autograd.Function):
         centred = _centred(values.to(weight.dtype), mean)
         # Of the parameters each process gives its own part; through the statistics goes what all ask for.
         own = _sums(gradient, centred, scale)
-        products, total = ctx.group.sum_([part.clone() for part in own], "statistics")
+        products, total = ctx.group.all_reduce_([part.clone() for part in own], "statistics")
         through = centred * _wide(scale * products / count, values) + _wide(total / count, values)
         of_values = (gradient - through) * _wide(weight * scale, values)
         return of_values.to(values.dtype), *own, None, None
 
 
-def share_batchnorm(model: nn.Module, group: Group) -> None:
+def convert_sync_batchnorm(model: nn.Module, group: Group) -> None:
     """Let ``model``'s BatchNorm2d layers normalise by the batch of all of ``group``."""
     for parent in model.modules():
         for name, layer in parent.named_children():
             if type(layer) is nn.BatchNorm2d:
-                setattr(parent, name, SharedBatchNorm2d.of(layer, group))
+                setattr(parent, name, SyncBatchNorm2d.of(layer, group))
 
 
 def _sums(changes: Tensor, centred: Tensor, scale: Tensor, group: Group | None = None) -> list[Tensor]:
     found = [(changes * centred).sum(_over(changes)) * scale, changes.sum(_over(changes))]
-    return group.sum_(found, "statistics") if group else found
+    return group.all_reduce_(found, "statistics") if group else found
 
 
 def _over(values: Tensor) -> list[int]:

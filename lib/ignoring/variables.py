@@ -15,7 +15,7 @@ LIMIT = 6.0  # logits stay within, so that no weight is beyond return
 
 
 @dataclass(frozen=True)
-class Visit:
+class SourceSamples:
     """Which keypoints a batch of N source samples holds.
 
     index: [N] position of each sample's annotation.   flipped: [N] sample is mirrored.
@@ -32,59 +32,59 @@ class Visit:
 class IgnoringVariables(nn.Module, ABC):
     """What is remembered of every keypoint: its weight, and how often it was seen.
 
-    ``partner`` is the flip permutation of the joints. Being buffers, the tables [count, J] are
+    ``flip_indices`` is the flip permutation of the joints. Being buffers, the tables [count, J] are
     moved and checkpointed with everything else. ``learned``: hypergradients change them.
     """
 
     learned = True
 
-    def __init__(self, count: int, partner: tuple[int, ...]):
+    def __init__(self, count: int, flip_indices: tuple[int, ...]):
         super().__init__()
-        self.partner = list(partner)
-        self.register_buffer("seen", torch.zeros(count, len(partner), dtype=torch.int32))
+        self.flip_indices = list(flip_indices)
+        self.register_buffer("seen", torch.zeros(count, len(flip_indices), dtype=torch.int32))
 
-    def commit(self, gradient: Tensor, visit: Visit) -> Tensor:
+    def update(self, gradient: Tensor, visit: SourceSamples) -> Tensor:
         """Learn from the hypergradient [N, J], once for each visit of a batch; the weights [N, J] after it."""
         labelled = self._note(visit)
         weights = self._learn(self.as_annotated(gradient, visit), labelled, visit)
         return self.as_sampled(weights, visit)
 
-    def propose(self, gradient: Tensor, visit: Visit) -> Tensor:
+    def preview(self, gradient: Tensor, visit: SourceSamples) -> Tensor:
         """The weights that ``commit`` would give; remembers nothing."""
         before = {name: buffer.clone() for name, buffer in self.named_buffers()}
-        weights = self.commit(gradient, visit)
+        weights = self.update(gradient, visit)
         for name, buffer in self.named_buffers():
             buffer.copy_(before[name])
         return weights
 
-    def recall(self, visit: Visit) -> Tensor:
+    def current(self, visit: SourceSamples) -> Tensor:
         """The weights [N, J] of a visit without a hypergradient."""
         labelled = self._note(visit)
         return self.as_sampled(self._recall(labelled, visit), visit).to(visit.losses.dtype)
 
     @abstractmethod
-    def table(self) -> Tensor:
+    def all_weights(self) -> Tensor:
         """The weight of every keypoint of the source, [count, J] in annotation order."""
 
-    def as_annotated(self, values: Tensor, visit: Visit) -> Tensor:
+    def as_annotated(self, values: Tensor, visit: SourceSamples) -> Tensor:
         """[N, J] in the samples' joint order -> in the annotations' order."""
-        return torch.where(visit.flipped[:, None], values[:, self.partner], values)
+        return torch.where(visit.flipped[:, None], values[:, self.flip_indices], values)
 
     # Mirroring twice changes nothing, so the way back is the same.
     as_sampled = as_annotated
 
-    def _note(self, visit: Visit) -> Tensor:
+    def _note(self, visit: SourceSamples) -> Tensor:
         """Count the visit; which keypoints [N, J] it has labels for, in annotation order."""
         labelled = self.as_annotated(visit.labelled, visit) > 0
         self.seen[visit.index] += labelled.to(self.seen.dtype)
         return labelled
 
     @abstractmethod
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
         """Weights [N, J] after learning from the gradient [N, J]; in annotation order, as ``labelled``."""
 
     @abstractmethod
-    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
         """Weights [N, J] as they are, in annotation order."""
 
 
@@ -94,20 +94,20 @@ class OnlineWeights(IgnoringVariables):
     Nothing found is used again; the mean over visits is kept as a record only.
     """
 
-    def __init__(self, count: int, partner: tuple[int, ...]):
-        super().__init__(count, partner)
-        self.register_buffer("total", torch.zeros(count, len(partner)))
+    def __init__(self, count: int, flip_indices: tuple[int, ...]):
+        super().__init__(count, flip_indices)
+        self.register_buffer("total", torch.zeros(count, len(flip_indices)))
 
-    def table(self) -> Tensor:
+    def all_weights(self) -> Tensor:
         """Mean weight over visits; one where a keypoint was never seen."""
         return torch.where(self.seen > 0, self.total / self.seen.clamp(min=1), 1.0)
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
         weights = minmax((-gradient).clamp(min=0))
         self.total[visit.index] += weights.to(self.total.dtype) * labelled
         return weights
 
-    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
         return torch.ones_like(visit.losses)
 
 
@@ -119,22 +119,22 @@ class PersistentWeights(IgnoringVariables):
     square over the batch's labelled keypoints.
     """
 
-    def __init__(self, count: int, partner: tuple[int, ...], lr: float):
-        super().__init__(count, partner)
+    def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float):
+        super().__init__(count, flip_indices)
         self.lr = lr
-        self.register_buffer("logits", torch.zeros(count, len(partner)))
+        self.register_buffer("logits", torch.zeros(count, len(flip_indices)))
 
-    def table(self) -> Tensor:
+    def all_weights(self) -> Tensor:
         return self.logits.sigmoid()
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
         logits = self.logits[visit.index]
         step = self.lr * relative(gradient, labelled).to(logits.dtype) * slope(logits)
         logits = (logits - step).clamp(-LIMIT, LIMIT)
         self.logits[visit.index] = logits
         return logits.sigmoid().to(gradient.dtype)
 
-    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
         return self.logits[visit.index].sigmoid()
 
 
@@ -158,9 +158,9 @@ class LossAwareWeights(IgnoringVariables):
     PERSON_LR, LINEAR_LR = 0.43, 0.043  # of u and of (w1, w2, b), as shares of v's
     BETAS, EPS = (0.9, 0.99), 1e-8  # Adam's of (w1, w2, b)
 
-    def __init__(self, count: int, partner: tuple[int, ...], lr: float, floor: float):
-        super().__init__(count, partner)
-        joints = len(partner)
+    def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float, floor: float):
+        super().__init__(count, flip_indices)
+        joints = len(flip_indices)
         self.lr = lr
         self.floor = floor
         self.register_buffer("logits", torch.zeros(count, joints))  # v
@@ -174,11 +174,11 @@ class LossAwareWeights(IgnoringVariables):
         self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))  # that had the joint
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def table(self) -> Tensor:
+    def all_weights(self) -> Tensor:
         everyone = torch.arange(len(self.logits), device=self.logits.device)
         return self._theta(everyone, self._features(everyone)).sigmoid()
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
         losses = self._look(labelled, visit)
         rows, features = visit.index, self._features(visit.index)
         gained = relative(-gradient / (losses + self.floor).sqrt(), labelled).to(self.logits.dtype)
@@ -191,11 +191,11 @@ class LossAwareWeights(IgnoringVariables):
         self._adam(-torch.cat([on_losses, gained.sum(0) / gained.numel()]))
         return self._theta(rows, features).sigmoid().to(gradient.dtype)
 
-    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
         self._look(labelled, visit)
         return self._theta(visit.index, self._features(visit.index)).sigmoid()
 
-    def _look(self, labelled: Tensor, visit: Visit) -> Tensor:
+    def _look(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
         """Remember the losses of a visit, and return them [N, J] in annotation order."""
         losses = self.as_annotated(visit.losses, visit)
         logs = (losses + self.floor).log().to(self.mean.dtype)
@@ -244,20 +244,22 @@ class FixedWeights(IgnoringVariables):
 
     learned = False
 
-    def __init__(self, weights: Tensor, partner: tuple[int, ...], ranking: IgnoringVariables | None = None):
-        super().__init__(len(weights), partner)
+    def __init__(
+        self, weights: Tensor, flip_indices: tuple[int, ...], ranking: IgnoringVariables | None = None
+    ):
+        super().__init__(len(weights), flip_indices)
         self.register_buffer("weights", weights.to(torch.float32))
         self.ranking = ranking
 
-    def table(self) -> Tensor:
-        return self.weights if self.ranking is None else self.ranking.table()
+    def all_weights(self) -> Tensor:
+        return self.weights if self.ranking is None else self.ranking.all_weights()
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: Visit) -> Tensor:
+    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
         raise TypeError("fixed weights do not learn")
 
-    def _recall(self, labelled: Tensor, visit: Visit) -> Tensor:
+    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
         if self.ranking is not None:
-            self.ranking.recall(visit)
+            self.ranking.current(visit)
         return self.weights[visit.index]
 
 

@@ -14,14 +14,14 @@ from lib.utils.files import write_atomically, write_text
 COLUMNS = ("rank", "annotation_id", "image", "joint", "weight", "times_seen", "target_weight")
 
 
-class Ledger(NamedTuple):
+class WeightTable(NamedTuple):
     """weights: [N, J] in [0, 1].   seen: [N, J] how often the keypoint was in a batch."""
 
     weights: np.ndarray
     seen: np.ndarray
 
 
-def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, seen: np.ndarray) -> None:
+def write_weight_table(path: str | Path, people: Annotations, weights: np.ndarray, seen: np.ndarray) -> None:
     """Write the table ``path`` (.csv) and beside it the same as arrays (.npz).
 
     weights, seen: [N, J], the weight and how often the keypoint was in a batch. In the table a row
@@ -34,14 +34,14 @@ def write_ledger(path: str | Path, people: Annotations, weights: np.ndarray, see
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     names = people.mapping.names
-    images = [_as_text(Path(picture).name) for picture in people.pictures]
+    images = [_as_text(Path(image).name) for image in people.image_paths]
     labelled = int((people.visible > 0).sum())
     order = np.argsort(np.where(people.visible > 0, weights, np.inf), axis=None, kind="stable")
     for place, keypoint in enumerate(order.tolist(), start=1):
         i, j = divmod(keypoint, len(names))
         rows.writerow(
             (
-                place if place <= labelled else "", people.ids[i], images[people.picture[i]], names[j],
+                place if place <= labelled else "", people.ids[i], images[people.image_index[i]], names[j],
                 f"{weights[i, j]:.6f}", seen[i, j], int(people.visible[i, j] > 0),
             )
         )  # fmt: skip
@@ -61,13 +61,13 @@ def _as_text(name: str) -> str:
     return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
-def read_ledger(path: str | Path, people: Annotations) -> np.ndarray:
-    """The weights [N, J] that ``write_ledger`` wrote for ``people``; errors as ``read_whole_ledger``."""
+def read_weight_table(path: str | Path, people: Annotations) -> np.ndarray:
+    """The weights [N, J] that ``write_weight_table`` wrote for ``people``; errors as ``read_whole_ledger``."""
     return read_whole_ledger(path, people).weights
 
 
-def read_whole_ledger(path: str | Path, people: Annotations) -> Ledger:
-    """What ``write_ledger`` wrote for ``people``, from its .csv or its .npz.
+def read_whole_ledger(path: str | Path, people: Annotations) -> WeightTable:
+    """What ``write_weight_table`` wrote for ``people``, from its .csv or its .npz.
 
     Raises InputError where the file is missing or belongs to other people.
     """
@@ -95,7 +95,7 @@ def positions_by_id(people: Annotations) -> dict[int, int]:
     return position
 
 
-def _read_table(path: Path, people: Annotations) -> Ledger:
+def _read_table(path: Path, people: Annotations) -> WeightTable:
     """Rows in any order; KeyError or ValueError where they are not one for each keypoint."""
     shape = people.visible.shape
     persons = positions_by_id(people)
@@ -108,10 +108,10 @@ def _read_table(path: Path, people: Annotations) -> Ledger:
             rows[place] += 1
     if (rows != 1).any():
         raise ValueError("keypoints that are missing or given twice")
-    return Ledger(weights, seen)
+    return WeightTable(weights, seen)
 
 
-def _read_arrays(path: Path, people: Annotations) -> Ledger:
+def _read_arrays(path: Path, people: Annotations) -> WeightTable:
     with np.load(path, allow_pickle=False) as arrays:
         weights, seen = arrays["weights"], arrays["seen"]
         ids, joints = arrays["annotation_ids"].tolist(), arrays["joints"].tolist()
@@ -119,7 +119,7 @@ def _read_arrays(path: Path, people: Annotations) -> Ledger:
         raise ValueError("other people or joints")
     if not weights.shape == seen.shape == people.visible.shape:
         raise ValueError("other shapes")
-    return Ledger(weights.astype(np.float64), seen.astype(np.int64))
+    return WeightTable(weights.astype(np.float64), seen.astype(np.int64))
 
 
 def auroc(weights: np.ndarray, wrong: np.ndarray) -> float:

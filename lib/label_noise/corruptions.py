@@ -245,8 +245,8 @@ def corrupt(
     """Make a share of the labels wrong, in the way of one of the NOISE_KINDS.
 
     joints: [N, J, 2] pixels. visible: [N, J], whether a joint is annotated. names: the J joints.
-    rng: numpy Generator. size: [N], the people's size in pixels. image_of: [N], the picture each is in.
-    bounds: [N, 2], width and height of that picture; labels that are moved stay within it.
+    rng: numpy Generator. size: [N], the people's size in pixels. image_of: [N], the image each is in.
+    bounds: [N, 2], width and height of that image; labels that are moved stay within it.
     elsewhere: for ``convention``, {joint: [N, 2], where the other data set marks it}.
 
     Left or right without a label change names, too: then the label counts as removed here and made there.

@@ -14,7 +14,7 @@ STREAM = 7_919  # keeps these random numbers apart from others of the same seed
 def inject(
     people: Annotations, noise: str, seed: int, truth: Truth | None = None
 ) -> tuple[Annotations, Truth]:
-    """Make labels of ``people`` (N, with J joints, their pictures' bounds known) wrong, a copy.
+    """Make labels of ``people`` (N, with J joints, their images' bounds known) wrong, a copy.
 
     noise: "KIND:SHARE", or several joined by "+" (see noise.py). seed: the same gives the same labels.
     truth: what is known of the labels as they are; None takes all of them for right.
@@ -37,7 +37,7 @@ def inject(
         parse_noises(noise),
         np.random.default_rng([seed, STREAM]),
         size=people.sizes.max(axis=1) / PADDING,  # the longer side of the box, widened to the input's shape
-        image_of=people.picture,
+        image_of=people.image_index,
         bounds=people.bounds,
         keep_labelled=True,
     )

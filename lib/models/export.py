@@ -29,10 +29,10 @@ ENDINGS = (".onnx", ".ts", ".pt2")
 def describe(trained: TrainedPose) -> dict[str, Any]:
     """What the tensors mean, as plain values: how to make the input, and how to read the heatmaps."""
     (width, height), (map_width, map_height) = trained.codec.image_size, trained.codec.heatmap_size
-    partner = flip_permutation(trained.joints)
+    flip_indices = flip_permutation(trained.joints)
     return {
         "input": f"{INPUT}: float32 [N, 3, {height}, {width}], one person's crop each",
-        "output": f"{OUTPUT}: float32 [N, {len(partner)}, {map_height}, {map_width}]",
+        "output": f"{OUTPUT}: float32 [N, {len(flip_indices)}, {map_height}, {map_width}]",
         "image_size": [width, height],
         "heatmap_size": [map_width, map_height],
         "color": "RGB" if trained.color_rgb else "BGR",
@@ -42,18 +42,18 @@ def describe(trained: TrainedPose) -> dict[str, Any]:
         "padding": PADDING,
         "crop": (
             f"box x, y, w, h: middle (x + w / 2, y + h / 2); the shorter side is enlarged until w / h = {width / height:g}, "
-            f"then both are times {PADDING}; that part of the picture is scaled (bilinear, black outside) to image_size, "
+            f"then both are times {PADDING}; that part of the image is scaled (bilinear, black outside) to image_size, "
             "its middle to image_size / 2"
         ),
         "decode": (
             "the highest pixel of a heatmap, (0, 0) where none is positive; where it is more than 1 from the left and upper "
-            "border and not on the right or lower one, 0.25 pixels towards its higher neighbour along x and along y; in the picture: "
+            "border and not on the right or lower one, 0.25 pixels towards its higher neighbour along x and along y; in the image: "
             "crop middle + (pixel - heatmap_size / 2) * crop size / heatmap_size; the score is the height"
         ),
         "joints": list(trained.joints),
-        "flip_pairs": [[a, b] for a, b in enumerate(partner) if a < b],
+        "flip_pairs": [[a, b] for a, b in enumerate(flip_indices) if a < b],
         "flip_test": (
-            "mean of the heatmaps and of those of the mirrored picture, mirrored back, flip_pairs exchanged"
+            "mean of the heatmaps and of those of the mirrored image, mirrored back, flip_pairs exchanged"
             + (", moved one pixel to the right" if trained.shift_heatmap else "")
         ),
     }  # fmt: skip

@@ -90,7 +90,7 @@ DECONV_PADDING = {4: (1, 0), 3: (1, 1), 2: (0, 0)}
 
 
 class PoseResNet(nn.Module):
-    """Pictures [N, 3, H, W] to heatmaps [N, num_joints, h, w].
+    """Images [N, 3, H, W] to heatmaps [N, num_joints, h, w].
 
     H and W are multiples of 32; the backbone divides them by 32 and each transposed convolution doubles them,
     so that h = H / 4 with the usual three.

@@ -42,7 +42,7 @@ def load_trained(
 
     Depth, widths and joints follow from the tensors. ``image_size`` (width, height) and ``color_rgb`` go
     before what the checkpoint says of itself; one without settings is taken as published: its file's name
-    ends in HEIGHTxWIDTH, 16 and 17 joints were trained on BGR pictures.
+    ends in HEIGHTxWIDTH, 16 and 17 joints were trained on BGR images.
     Raises InputError for what is no pose network, and where the size of its input is not known.
     """
     content = read_weights_file(path)

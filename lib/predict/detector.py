@@ -17,11 +17,11 @@ DETECTORS = (
     "fasterrcnn_mobilenet_v3_large_fpn",
     "fasterrcnn_mobilenet_v3_large_320_fpn",
 )
-AT_ONCE = 4  # pictures in a batch of the detector
+AT_ONCE = 4  # images in a batch of the detector
 
 
 class Detector:
-    """Finds people in pictures. Raises InputError where the weights are neither here nor can be fetched."""
+    """Finds people in images. Raises InputError where the weights are neither here nor can be fetched."""
 
     def __init__(self, name: str, device: torch.device, min_score: float, max_overlap: float):
         weights = torchvision.models.get_model_weights(name).DEFAULT
@@ -43,8 +43,8 @@ class Detector:
     def __call__(self, frames: list[Frame]) -> list[People]:
         people = []
         for start in range(0, len(frames), AT_ONCE):
-            pictures = [torch.from_numpy(f.picture).to(self.device) for f in frames[start : start + AT_ONCE]]
-            found = self.model([picture.permute(2, 0, 1).float() / 255 for picture in pictures])
+            images = [torch.from_numpy(f.image).to(self.device) for f in frames[start : start + AT_ONCE]]
+            found = self.model([image.permute(2, 0, 1).float() / 255 for image in images])
             people += [self._people(detections) for detections in found]
         return people
 

@@ -1,4 +1,4 @@
-"""People drawn on their pictures: colour tells the side, opacity the network's confidence."""
+"""People drawn on their images: colour tells the side, opacity the network's confidence."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from lib.predict.poses import Poses
 from lib.visualization.skeletons import SIDE_COLOURS, joint_colour, limb_colour
 
 SURE = 0.7  # a heatmap's peak from which a joint is drawn fully opaque
-FAINT = 0.1  # opacity below which nothing is drawn: such joints are mostly not in the picture
+FAINT = 0.1  # opacity below which nothing is drawn: such joints are mostly not in the image
 WIDTH = 1 / 45  # of a limb, as a share of the person's length
 THINNEST, THICKEST = 1.0, 14.0  # pixels
 EDGE_COLOUR, EDGE_OPACITY = (0, 0, 0), 0.6  # around limbs and joints, for bright and busy backgrounds
@@ -20,9 +20,9 @@ FINE = 4  # thin lines are drawn this much larger, then averaged
 FRACTION_BITS = 6  # of OpenCV's fixed-point coordinates
 
 
-def draw_people(picture: np.ndarray, poses: Poses, names: tuple[str, ...]) -> np.ndarray:
-    """A copy of ``picture`` [H, W, 3] with the skeleton of each person whose joints are ``names``."""
-    canvas = np.ascontiguousarray(picture).copy()
+def draw_people(image: np.ndarray, poses: Poses, names: tuple[str, ...]) -> np.ndarray:
+    """A copy of ``image`` [H, W, 3] with the skeleton of each person whose joints are ``names``."""
+    canvas = np.ascontiguousarray(image).copy()
     for person in np.argsort(poses.scores.mean(axis=1), kind="stable"):  # the surest on top
         _draw_person(canvas, poses.joints[person], poses.scores[person], names)
     return canvas
@@ -96,7 +96,7 @@ def _stroke(
         )
     if fine > 1:
         mask = cv2.resize(mask, tuple(map(int, high - low)), interpolation=cv2.INTER_AREA)
-    rows, columns = np.nonzero(mask)  # few, for a thin line in a large picture
+    rows, columns = np.nonzero(mask)  # few, for a thin line in a large image
     part = canvas[low[1] : high[1], low[0] : high[0]]
     below = part[rows, columns].astype(np.float32)
     covered = mask[rows, columns, None] * np.float32(share / 255)

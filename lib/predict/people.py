@@ -1,4 +1,4 @@
-"""Where the people are: the whole picture, boxes that were given, boxes of a file."""
+"""Where the people are: the whole image, boxes that were given, boxes of a file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lib.utils.errors import InputError
 
 @dataclass(frozen=True)
 class People:
-    """boxes: float64 [N, 4], x, y, width, height in pixels of one picture.   scores: [N], the detector's."""
+    """boxes: float64 [N, 4], x, y, width, height in pixels of one image.   scores: [N], the detector's."""
 
     boxes: np.ndarray
     scores: np.ndarray
@@ -34,13 +34,13 @@ class People:
         return People(boxes[keep], scores[keep])
 
 
-# Each of the following gives the people of each of some pictures.
+# Each of the following gives the people of each of some images.
 FindPeople = Callable[[list[Frame]], list[People]]
 
 
-def whole_pictures(frames: list[Frame]) -> list[People]:
-    """One person, who fills the picture."""
-    return [People.of((0, 0, frame.picture.shape[1], frame.picture.shape[0])) for frame in frames]
+def whole_images(frames: list[Frame]) -> list[People]:
+    """One person, who fills the image."""
+    return [People.of((0, 0, frame.image.shape[1], frame.image.shape[0])) for frame in frames]
 
 
 def parse_box(text: str) -> tuple[float, ...]:
@@ -56,7 +56,7 @@ def parse_box(text: str) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class GivenBoxes:
-    """The same people in every picture."""
+    """The same people in every image."""
 
     people: People
 
@@ -65,10 +65,10 @@ class GivenBoxes:
 
 
 class BoxesFile:
-    """People by picture, from JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}.
+    """People by image, from JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}.
 
-    COCO's image ids are the numbers that files are named by. Boxes by name are for the picture NAME, for
-    picture number N of the video NAME where they are named NAME#N, or for all of a video's pictures.
+    COCO's image ids are the numbers that files are named by. Boxes by name are for the image NAME, for
+    image number N of the video NAME where they are named NAME#N, or for all of a video's images.
     Detections are chosen by score and overlap; boxes by name are all used.
     Raises InputError for a file that can't be used, or has boxes for none of ``sources``.
     """
@@ -84,7 +84,7 @@ class BoxesFile:
             }
         wanted = {key for source in sources for key in (source.number, source.path.name)}
         if not wanted & {str(key).partition("#")[0] if isinstance(key, str) else key for key in self.people}:
-            expected = "numbered pictures" if isinstance(content, list) else "pictures"
+            expected = "numbered images" if isinstance(content, list) else "images"
             found = ", ".join(map(str, list(self.people)[:3])) or "no boxes"
             raise InputError(
                 f"{path}: no boxes for any of the {expected} ({sources[0].path.name}, ...); it has {found}"

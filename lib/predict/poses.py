@@ -1,4 +1,4 @@
-"""From pictures and people to poses, with the people of several pictures together in a batch."""
+"""From images and people to poses, with the people of several images together in a batch."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from lib.predict.people import FindPeople, People
 from lib.predict.sources import Frame
 from lib.utils.errors import InputError
 
-READ_AT_ONCE = 8  # pictures
-# What a window of pictures may hold, so that people are rare or pictures huge without filling the memory.
+READ_AT_ONCE = 8  # images
+# What a window of images may hold, so that people are rare or images huge without filling the memory.
 MOST_PICTURES, MOST_BYTES = 64, 2**28
 
 
 @dataclass(frozen=True)
 class Poses:
-    """Of the N people of one picture.
+    """Of the N people of one image.
 
-    joints: [N, J, 2] pixels of the picture, from 0.   scores: [N, J] heights of the heatmaps' peaks.
-    crops: [N, 2] width and height of what the network saw, in pixels of the picture.
+    joints: [N, J, 2] pixels of the image, from 0.   scores: [N, J] heights of the heatmaps' peaks.
+    crops: [N, 2] width and height of what the network saw, in pixels of the image.
     """
 
     people: People
@@ -45,24 +45,24 @@ class PoseEstimator:
         self.trained = trained
         self.network = trained.network.to(device)
         self.device = device
-        self.partner = list(flip_permutation(trained.joints)) if flip_test else None
+        self.flip_indices = list(flip_permutation(trained.joints)) if flip_test else None
         self.batch_size = batch_size
 
-    def __call__(self, pictures: list[np.ndarray], people: list[People]) -> list[Poses]:
-        """The poses of the ``people`` of each of ``pictures`` ([H, W, 3] RGB)."""
+    def __call__(self, images: list[np.ndarray], people: list[People]) -> list[Poses]:
+        """The poses of the ``people`` of each of ``images`` ([H, W, 3] RGB)."""
         codec, joints = self.trained.codec, len(self.trained.joints)
-        counts = [len(of_picture.boxes) for of_picture in people]
+        counts = [len(of_image.boxes) for of_image in people]
         total = sum(counts)
         places = np.zeros((total, joints, 2))
         scores = np.zeros((total, joints))
-        boxes = np.concatenate([of_picture.boxes for of_picture in people]) if people else np.zeros((0, 4))
+        boxes = np.concatenate([of_image.boxes for of_image in people]) if people else np.zeros((0, 4))
         centers, sizes = padded_crops(boxes, codec.image_size[0] / codec.image_size[1])
-        picture = np.repeat(np.arange(len(people)), counts)
+        image = np.repeat(np.arange(len(people)), counts)
         # Even batches: 33 people are 17 and 16, not 32 and 1.
         for batch in np.array_split(np.arange(total), max(1, -(-total // self.batch_size))):
             if not len(batch):
                 continue
-            crops = [person_crop(self.trained, pictures[picture[i]], centers[i], sizes[i]) for i in batch]
+            crops = [person_crop(self.trained, images[image[i]], centers[i], sizes[i]) for i in batch]
             heatmaps = self._heatmaps(torch.stack(crops))
             coords, peaks = codec.decode(heatmaps)
             if not np.isfinite(peaks).all():
@@ -75,14 +75,14 @@ class PoseEstimator:
     @torch.inference_mode()
     def _heatmaps(self, images: Tensor) -> np.ndarray:
         shift = self.trained.shift_heatmap
-        return estimate_heatmaps(self.network, images.to(self.device), self.partner, shift).cpu().numpy()
+        return estimate_heatmaps(self.network, images.to(self.device), self.flip_indices, shift).cpu().numpy()
 
 
-def person_crop(trained: TrainedPose, picture: np.ndarray, center: np.ndarray, size: np.ndarray) -> Tensor:
-    """The network's input [3, H, W] of the part of ``picture`` ([H, W, 3] RGB) that ``center`` and ``size`` name."""
+def person_crop(trained: TrainedPose, image: np.ndarray, center: np.ndarray, size: np.ndarray) -> Tensor:
+    """The network's input [3, H, W] of the part of ``image`` ([H, W, 3] RGB) that ``center`` and ``size`` name."""
     size_of_input = trained.codec.image_size
     matrix = crop_matrix(center, size, size_of_input)
-    crop = cv2.warpAffine(picture, matrix, size_of_input, flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(image, matrix, size_of_input, flags=cv2.INTER_LINEAR)
     return normalise(crop if trained.color_rgb else crop[..., ::-1])
 
 
@@ -91,7 +91,7 @@ def estimate_poses(
 ) -> Iterator[tuple[Frame, Poses]]:
     """Every frame with its poses, in order. Few frames are in memory at a time, however many there are."""
     for window, people in _windows(frames, find_people, estimator.batch_size):
-        yield from zip(window, estimator([frame.picture for frame in window], people))
+        yield from zip(window, estimator([frame.image for frame in window], people))
 
 
 def _windows(
@@ -104,7 +104,7 @@ def _windows(
         window += some
         people += find_people(some)
         found = sum(len(of_frame.boxes) for of_frame in people)
-        held = sum(frame.picture.nbytes for frame in window)
+        held = sum(frame.image.nbytes for frame in window)
         if found >= enough or len(window) >= MOST_PICTURES or held >= MOST_BYTES:
             yield window, people
             window, people = [], []
@@ -116,7 +116,7 @@ def _groups(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
     group: list[Frame] = []
     for frame in frames:
         group.append(frame)
-        if len(group) == READ_AT_ONCE or sum(f.picture.nbytes for f in group) >= MOST_BYTES:
+        if len(group) == READ_AT_ONCE or sum(f.image.nbytes for f in group) >= MOST_BYTES:
             yield group
             group = []
     if group:

@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, globs and videos, read one picture at a time."""
+"""Where images come from: files, folders, globs and videos, read one image at a time."""
 
 import glob
 import math
@@ -10,19 +10,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.dataset.images import read_picture
+from lib.dataset.images import read_image
 from lib.utils.errors import InputError
 
 PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
-USUAL_RATE = 25.0  # pictures a second of a video that does not say
-# A video whose header promises more pictures than can be read was cut off; headers may be wrong by a few.
+USUAL_RATE = 25.0  # images a second of a video that does not say
+# A video whose header promises more images than can be read was cut off; headers may be wrong by a few.
 MAY_LACK = 0.05
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture or video file."""
+    """An image or video file."""
 
     path: Path
 
@@ -39,26 +39,26 @@ class Source:
 
 @dataclass(frozen=True)
 class Frame:
-    """picture: [H, W, 3] uint8 RGB.   number: its place in a video, from 0; None for a picture.
+    """image: [H, W, 3] uint8 RGB.   number: its place in a video, from 0; None for an image.
 
-    rate: pictures a second of the video.
+    rate: images a second of the video.
     """
 
     source: Source
-    picture: np.ndarray
+    image: np.ndarray
     number: int | None = None
     rate: float = 0.0
 
     @property
     def name(self) -> str:
-        """The file's name, with #NUMBER for a picture of a video."""
+        """The file's name, with #NUMBER for an image of a video."""
         return self.source.path.name if self.number is None else f"{self.source.path.name}#{self.number}"
 
 
 def find_sources(paths: list[str]) -> list[Source]:
-    """The picture and video files that ``paths`` (files, folders, globs) name, each once, in order.
+    """The image and video files that ``paths`` (files, folders, globs) name, each once, in order.
 
-    Of a folder: what is right inside and ends as pictures and videos do, by name.
+    Of a folder: what is right inside and ends as images and videos do, by name.
     Raises InputError for a path where nothing is.
     """
     found: dict[Path, Source] = {}
@@ -73,7 +73,7 @@ def _files(path: str) -> list[Path]:
         files = [Path(path, name) for name in sorted(os.listdir(path))]
         files = [file for file in files if file.suffix.lower() in PICTURES | VIDEOS and file.is_file()]
         if not files:
-            raise InputError(f"{path}: no picture or video in this folder")
+            raise InputError(f"{path}: no image or video in this folder")
         return files
     if os.path.exists(path):
         return [Path(path)]
@@ -86,18 +86,18 @@ def _files(path: str) -> list[Path]:
 
 
 def read_frames(sources: Iterable[Source], report: Callable[[str], None]) -> Iterator[Frame]:
-    """Every picture of ``sources``, upright; ``report`` hears of files that can't be read, or not wholly."""
+    """Every image of ``sources``, upright; ``report`` hears of files that can't be read, or not wholly."""
     for source in sources:
         if source.is_video:
             yield from _read_video(source, report)
-        elif (picture := read_picture(str(source.path), upright=True)) is not None:
-            yield Frame(source, picture)
+        elif (image := read_image(str(source.path), upright=True)) is not None:
+            yield Frame(source, image)
         else:
-            report(f"{source.path}: cannot be read as a picture")
+            report(f"{source.path}: cannot be read as an image")
 
 
 def count_frames(sources: Iterable[Source]) -> int:
-    """How many pictures ``sources`` hold, as far as videos say."""
+    """How many images ``sources`` hold, as far as videos say."""
     total = 0
     for source in sources:
         if source.is_video:
@@ -117,14 +117,14 @@ def _read_video(source: Source, report: Callable[[str], None]) -> Iterator[Frame
             rate = USUAL_RATE
         number = 0
         while True:
-            there, picture = video.read()
+            there, image = video.read()
             if not there:
                 break
-            yield Frame(source, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), number, rate)
+            yield Frame(source, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), number, rate)
             number += 1
     finally:
         video.release()
     if number == 0:
         report(f"{source.path}: cannot be read as a video")
     elif number < (1 - MAY_LACK) * promised:
-        report(f"{source.path}: only {number} of {promised:.0f} pictures can be read")
+        report(f"{source.path}: only {number} of {promised:.0f} images can be read")

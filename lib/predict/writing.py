@@ -1,4 +1,4 @@
-"""What predictions are written to: COCO's results, one object for each picture, drawings and videos."""
+"""What predictions are written to: COCO's results, one object for each image, drawings and videos."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -48,13 +48,13 @@ def open_predictions(
     """A writer below ``folder``; the JSON files are there once the ``with`` block has ended without an error.
 
     keypoints_results.json: COCO's results format; keypoints are the network's ``joints``, in that order.
-    predictions.jsonl: a line for each picture, an object with file, image_id, width, height and people.
-    drawn/: the pictures under their own names, videos as mp4; not with ``draws`` false.
+    predictions.jsonl: a line for each image, an object with file, image_id, width, height and people.
+    drawn/: the images under their own names, videos as mp4; not with ``draws`` false.
     """
     drawn = drawn_names(sources) if draws else {}
     for source, name in drawn.items():
         if source.path.resolve() == (folder / DRAWN / name).resolve():
-            raise InputError(f"{source.path}: the drawing would replace the picture; give another --output")
+            raise InputError(f"{source.path}: the drawing would replace the image; give another --output")
     with (
         open_atomically(folder / RESULTS) as results,
         open_atomically(folder / PREDICTIONS) as lines,
@@ -67,7 +67,7 @@ def open_predictions(
 
 
 def are_numbered(sources: list[Source]) -> bool:
-    """All are pictures, each named by a number of its own, which is its image id then."""
+    """All are images, each named by a number of its own, which is its image id then."""
     numbers = [source.number for source in sources if not source.is_video]
     return len(numbers) == len(sources) == len(set(numbers)) and None not in numbers
 
@@ -86,19 +86,19 @@ class PredictionWriter:
     results: BinaryIO
     lines: BinaryIO
     video: ExitStack
-    pictures: int = 0
+    images: int = 0
     people: int = 0
     _video_source: Source | None = None
     _add_to_video: Callable[[np.ndarray], None] | None = None
 
     def add(self, frame: Frame, poses: Poses) -> None:
-        """Pictures of a video come one after the other."""
-        self.pictures += 1
-        image_id = frame.source.number if self.numbered else self.pictures
+        """Images of a video come one after the other."""
+        self.images += 1
+        image_id = frame.source.number if self.numbered else self.images
         self._add_results(image_id, poses)
         self.lines.write(_line(self._describe(frame, image_id, poses)))
         if self.drawn:
-            drawing = draw_people(frame.picture, poses, self.joints)
+            drawing = draw_people(frame.image, poses, self.joints)
             self._add_drawing(frame, cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
 
     def _add_results(self, image_id: int, poses: Poses) -> None:
@@ -119,7 +119,7 @@ class PredictionWriter:
             self.people += 1
 
     def _describe(self, frame: Frame, image_id: int, poses: Poses) -> dict:
-        height, width = frame.picture.shape[:2]
+        height, width = frame.image.shape[:2]
         described = {"file": frame.source.path.name, "image_id": image_id, "width": width, "height": height}
         if frame.number is not None:
             described["frame"] = frame.number
@@ -137,7 +137,7 @@ class PredictionWriter:
     def _add_drawing(self, frame: Frame, drawing: np.ndarray) -> None:
         path = self.folder / self.drawn[frame.source]
         if frame.number is None:
-            write_picture(path, drawing)
+            write_image(path, drawing)
             return
         if frame.source != self._video_source:
             self.video.close()
@@ -147,9 +147,9 @@ class PredictionWriter:
         self._add_to_video(drawing)
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
+def write_image(path: Path, image: np.ndarray) -> None:
     """[H, W, 3] BGR, in the format that ``path`` ends in, atomically."""
-    _, content = cv2.imencode(path.suffix, picture, QUALITY.get(path.suffix.lower(), []))
+    _, content = cv2.imencode(path.suffix, image, QUALITY.get(path.suffix.lower(), []))
     write_atomically(path, lambda file: file.write(content.tobytes()))
 
 
@@ -157,17 +157,17 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
 def open_video(path: Path, rate: float, size: tuple[int, int]) -> Iterator[Callable[[np.ndarray], None]]:
     """An mp4 that is at ``path`` once the ``with`` block has ended without an error.
 
-    What it gives takes the next picture, [H, W, 3] BGR; ``size``: width and height.
+    What it gives takes the next image, [H, W, 3] BGR; ``size``: width and height.
     """
     with path_atomically(path) as temporary:
         video = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*CODEC), rate, size)
         if not video.isOpened():
             raise InputError(f"{path}: OpenCV can't write a video of {size[0]} x {size[1]} pixels")
 
-        def add(picture: np.ndarray) -> None:
-            # OpenCV silently leaves out pictures of another size.
-            same = picture.shape[1::-1] == size
-            video.write(picture if same else cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+        def add(image: np.ndarray) -> None:
+            # OpenCV silently leaves out images of another size.
+            same = image.shape[1::-1] == size
+            video.write(image if same else cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
         try:
             yield add

@@ -14,7 +14,7 @@ from lib.visualization.labels import LABEL, PREDICTED, RIGHT, draw_keypoint
 
 LARGEST_JPEG = 24_000  # bytes; a photograph of this size in the first quality has some 12,000
 QUALITIES = (80, 60, 40, 20)
-Predictions = dict[int, np.ndarray]  # {person: [J, 2] pixels of the picture}
+Predictions = dict[int, np.ndarray]  # {person: [J, 2] pixels of the image}
 
 
 def gallery_section(run: Run, learned: Learned, count: int, title: str, anchor: str) -> Markup:
@@ -48,11 +48,11 @@ def lowest(weights: np.ndarray, among: np.ndarray, count: int) -> list[tuple[int
     return list(chosen.items())
 
 
-def picture_uri(drawing: np.ndarray) -> str:
+def image_uri(drawing: np.ndarray) -> str:
     """[H, W, 3] RGB as a JPEG inside a URI, in the best of ``QUALITIES`` that is small enough."""
-    picture = np.ascontiguousarray(drawing[..., ::-1])
+    image = np.ascontiguousarray(drawing[..., ::-1])
     for quality in QUALITIES:
-        _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if jpeg.size <= LARGEST_JPEG:
             break
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
@@ -69,10 +69,12 @@ def _cell(learned: Learned, i: int, j: int, predicted: np.ndarray | None) -> Mar
     right = None if learned.truth is None else learned.truth.right[i, j]
     drawing = draw_keypoint(people, i, j, right, None if predicted is None else predicted[j])
     if drawing is None:
-        picture = element("div", {"class": "none"}, f"{people.pictures[people.picture[i]]} cannot be read")
+        image = element(
+            "div", {"class": "none"}, f"{people.image_paths[people.image_index[i]]} cannot be read"
+        )
     else:
         text = f"{joint} of annotation {people.ids[i]}, weight {weight:.2f}"
-        picture = element("img", {"src": picture_uri(drawing), "alt": text})
+        image = element("img", {"src": image_uri(drawing), "alt": text})
     lines = [element("b", {}, f"{joint}: {weight:.2f}")]
     if learned.wrong is not None:
         wrong = learned.wrong[i, j]
@@ -81,7 +83,7 @@ def _cell(learned: Learned, i: int, j: int, predicted: np.ndarray | None) -> Mar
     seen = int(learned.seen[i, j])
     lines.append(f"id {people.ids[i]}, seen {counted(seen, 'time')}")
     caption = [join([line, element("br")]) for line in lines]
-    return element("figure", {}, picture, element("figcaption", {}, caption))
+    return element("figure", {}, image, element("figcaption", {}, caption))
 
 
 def _legend(learned: Learned, predicted: bool) -> Markup:

@@ -69,7 +69,7 @@ class Named(NamedTuple):
 
 
 def name_all(runs: list[Run], learned: list[list[Learned]]) -> list[Named]:
-    """The weights of all runs: coloured as their run where it is one of several, A after B."""
+    """The weights of all runs: colourise as their run where it is one of several, A after B."""
     named = []
     for number, (run, ones) in enumerate(zip(runs, learned)):
         for nth, one in enumerate(ones):

@@ -17,7 +17,7 @@ MOST_GALLERY_ROWS = 6  # with LARGEST_JPEG keeps a page of four galleries (two s
 def write_report(folders: list[str | Path], output: str | Path | None = None, rows: int = 2) -> Path:
     """Write the report of the runs in ``folders`` to ``output``; returns its path.
 
-    By default that is report.html in the first folder. ``rows`` of six pictures are in each gallery,
+    By default that is report.html in the first folder. ``rows`` of six images are in each gallery,
     which the report of a single run has. Raises InputError for a folder that is no finished run's.
     """
     if not 1 <= rows <= MOST_GALLERY_ROWS:

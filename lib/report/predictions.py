@@ -5,7 +5,7 @@ import torch
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import build_codec
-from lib.dataset.images import read_picture
+from lib.dataset.images import read_image
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.evaluation.inference import InferenceOptions, predict
 from lib.models.pose_resnet import build_pose_resnet
@@ -18,13 +18,13 @@ AT_ONCE = 32  # people in a batch
 
 
 def predict_people(run: Run, model: str, people: Annotations, persons: list[int]) -> dict[int, np.ndarray]:
-    """What the run's best ``model`` ('target' or 'source') predicts: {person: [J, 2] pixels of the picture}.
+    """What the run's best ``model`` ('target' or 'source') predicts: {person: [J, 2] pixels of the image}.
 
-    Computed on the CPU. People whose picture cannot be read are left out, and everyone where the
+    Computed on the CPU. People whose image cannot be read are left out, and everyone where the
     run keeps no best.pth. Raises InputError where that file is damaged or of another network.
     """
     checkpoint = run.folder / BEST
-    persons = [i for i in persons if read_picture(people.pictures[people.picture[i]]) is not None]
+    persons = [i for i in persons if read_image(people.image_paths[people.image_index[i]]) is not None]
     if not persons or not checkpoint.exists():
         return {}
     config = run.config

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lib.dataset.annotations import LARGEST, read_json
+from lib.dataset.annotations import MAX_COORDINATE, read_json
 from lib.utils.errors import InputError
 
 # What a number of each measure says; the first that a run has is the one that it is judged by.
@@ -53,7 +53,7 @@ def _check(results: dict) -> None:
     results["test"][measure]["Mean"]
     if (
         not all(isinstance(results[name], str) for name in ("mode", "output", "log"))
-        or not all(n is None or isinstance(n, int | float) and abs(n) < LARGEST for n in numbers)
+        or not all(n is None or isinstance(n, int | float) and abs(n) < MAX_COORDINATE for n in numbers)
         or not all(n is None or isinstance(n, int) for n in counts)
     ):
         raise TypeError

@@ -19,7 +19,7 @@ COLUMNS_SHOWN = 6  # of a gallery in a wide window
 
 
 def single_report(run: Run, learned: list[Learned], rows: int) -> tuple[str, list]:
-    """(title, content of the page); ``rows`` of pictures in each gallery."""
+    """(title, content of the page); ``rows`` of images in each gallery."""
     title = f"{run.results['mode']}: {run.meaning}" if run.meaning else run.results["mode"]
     sections = [
         section("Training", "training", figures(curve_figures([run]))),
@@ -32,7 +32,7 @@ def single_report(run: Run, learned: list[Learned], rows: int) -> tuple[str, lis
     for one in learned:
         suffix, anchor = _which(one, learned)
         sections.append(gallery_section(run, one, rows * COLUMNS_SHOWN, f"The labels themselves{suffix}", f"gallery{anchor}"))  # fmt: skip
-        sections.append(tables_section(one, f"Pictures and annotators{suffix}", f"tables{anchor}"))
+        sections.append(tables_section(one, f"Images and annotators{suffix}", f"tables{anchor}"))
     if not learned:
         sections.append(section("What it ignores", "weights", paragraph("This mode learns no ignoring weights, so there is no ledger to show.")))  # fmt: skip
     header = element("header", {}, paragraph("Learning By Ignoring · report of a run", kind="kind"), element("h1", {}, title),

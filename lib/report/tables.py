@@ -1,11 +1,11 @@
-"""Mean weights of groups of labels: joints, pictures, annotators; and the tables of the last two."""
+"""Mean weights of groups of labels: joints, images, annotators; and the tables of the last two."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lib.dataset.annotations import by_image
+from lib.dataset.annotations import group_by_image
 from lib.report.learned import Learned
 from lib.report.markup import Markup, element
 from lib.report.parts import counted, paragraph, percent, section, spoken, table
@@ -36,16 +36,16 @@ def by_joint(learned: Learned) -> list[Group]:
     return _sorted(_group(learned, name, learned.labelled & mask) for name, mask in masks)
 
 
-def by_picture(learned: Learned, count: int) -> list[Group]:
-    """The ``count`` pictures with the lowest mean weight, of the labels that were ever in a batch."""
+def by_image(learned: Learned, count: int) -> list[Group]:
+    """The ``count`` images with the lowest mean weight, of the labels that were ever in a batch."""
     people = learned.people
     weights, counted = np.where(learned.learned, learned.weights, 0), learned.learned
-    total = np.bincount(people.picture, weights.sum(axis=1), len(people.pictures))
-    labels = np.bincount(people.picture, counted.sum(axis=1), len(people.pictures))
+    total = np.bincount(people.image_index, weights.sum(axis=1), len(people.image_paths))
+    labels = np.bincount(people.image_index, counted.sum(axis=1), len(people.image_paths))
     means = np.divide(total, labels, out=np.full(len(labels), np.inf), where=labels > 0)
-    persons = {int(people.picture[rows[0]]): rows for rows in by_image(people.picture)}
+    persons = {int(people.image_index[rows[0]]): rows for rows in group_by_image(people.image_index)}
     chosen = [p for p in np.argsort(means, kind="stable")[:count].tolist() if labels[p]]
-    return [_group_of_people(learned, Path(people.pictures[p]).name, persons[p]) for p in chosen]
+    return [_group_of_people(learned, Path(people.image_paths[p]).name, persons[p]) for p in chosen]
 
 
 def by_annotator(learned: Learned) -> list[Group]:
@@ -83,12 +83,12 @@ def _group(learned: Learned, name: str, mask: np.ndarray) -> Group:
 
 
 def tables_section(learned: Learned, title: str, anchor: str) -> Markup:
-    """Pictures and annotators by mean weight."""
-    pictures = by_picture(learned, MOST_ROWS)
+    """Images and annotators by mean weight."""
+    images = by_image(learned, MOST_ROWS)
     parts = [
-        element("h3", {}, "Most ignored pictures"),
-        paragraph(f"The {counted(len(pictures), 'picture')} with the lowest mean weight, over labels that were in a batch: where to look first for bad annotation."),
-        _groups("picture", pictures, learned),
+        element("h3", {}, "Most ignored images"),
+        paragraph(f"The {counted(len(images), 'image')} with the lowest mean weight, over labels that were in a batch: where to look first for bad annotation."),
+        _groups("image", images, learned),
         element("h3", {}, "Annotators"),
     ]  # fmt: skip
     if learned.annotators is None:

@@ -1,4 +1,4 @@
-"""The two looks of drawn pictures, and colours in their ranges."""
+"""The two looks of drawn images, and colours in their ranges."""
 
 import colorsys
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Look:
-    """How a picture is drawn; every pair is a range to draw from. Colours are HSV shares."""
+    """How an image is drawn; every pair is a range to draw from. Colours are HSV shares."""
 
     outline: float  # width of the dark line around each part, in pixels
     girth: tuple[float, float]  # thickness of the limbs

@@ -36,7 +36,7 @@ def blob_of(centres, radii, colour, fabric) -> Blob:
 
 
 class Canvas:
-    """A picture in the making, with a map of whose fabric was drawn where."""
+    """An image in the making, with a map of whose fabric was drawn where."""
 
     def __init__(self, width: int, height: int):
         shape = (height * SUPERSAMPLING, width * SUPERSAMPLING)
@@ -66,6 +66,6 @@ class Canvas:
 
     @staticmethod
     def _fixed_point(corners) -> np.ndarray:
-        """Corners in pixels of the picture -> of the canvas, as OpenCV wants them."""
+        """Corners in pixels of the image -> of the canvas, as OpenCV wants them."""
         corners = corners * SUPERSAMPLING + (SUPERSAMPLING - 1) / 2
         return np.round(corners * 2**_FIXED_POINT_BITS).astype(np.int32)

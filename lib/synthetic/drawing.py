@@ -1,4 +1,4 @@
-"""Draws articulated people whose joints are known exactly: a picture and its true labels.
+"""Draws articulated people whose joints are known exactly: an image and its true labels.
 
 There are two looks, cartoon-flat and rough (textured, dark, noisy), so that two data sets of people can
 differ as real ones do.
@@ -20,11 +20,11 @@ FIGURE_JOINTS = MPII_KEYPOINTS + ("nose",)
 
 @dataclass(frozen=True)
 class Person:
-    """One person in a picture; pixels, 0-based, pixel centres at whole numbers.
+    """One person in an image; pixels, 0-based, pixel centres at whole numbers.
 
-    joints: [17, 2], in the order of FIGURE_JOINTS; they may lie outside the picture.
+    joints: [17, 2], in the order of FIGURE_JOINTS; they may lie outside the image.
     hidden: [17] bool, covered by somebody else or by a thing in front.
-    box: left, top, width, height of the whole figure, cut at the picture's border.
+    box: left, top, width, height of the whole figure, cut at the image's border.
     area: pixels of the figure that can be seen.
     from_behind: the figure shows its back.
     """
@@ -59,7 +59,7 @@ def _scenery(rng, look: Look, width: int, height: int) -> Canvas:
     """An empty scene: wall, floor, and things that stand around."""
     canvas = Canvas(width, height)
     horizon = height * rng.uniform(0.5, 0.85)
-    for top in [-50.0] + [horizon] * (rng.random() < 0.7):  # the wall fills the picture
+    for top in [-50.0] + [horizon] * (rng.random() < 0.7):  # the wall fills the image
         corners = [(-9, top), (width + 9, top + rng.normal(0, 4)), (width + 9, 999), (-9, 999)]
         canvas.draw([blob_of(corners, 0, draw_colour(rng, (0, 1), *look.scenery), 0)], 0)
     for _ in range(rng.integers(*look.things)):
@@ -97,10 +97,10 @@ def _roughen(rng, pixels, fabric) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def draw_picture(rng, look: Look, people: int) -> tuple[np.ndarray, list[Person]]:
-    """Draw one picture of 128 to 160 pixels a side with one or two people of 70 to 110 pixels.
+def draw_image(rng, look: Look, people: int) -> tuple[np.ndarray, list[Person]]:
+    """Draw one image of 128 to 160 pixels a side with one or two people of 70 to 110 pixels.
 
-    Returns the picture [H, W, 3] (uint8, RGB) and its people, the rearmost first.
+    Returns the image [H, W, 3] (uint8, RGB) and its people, the rearmost first.
     """
     width, height = (int(side) for side in rng.integers(128, 161, 2))
     canvas = _scenery(rng, look, width, height)

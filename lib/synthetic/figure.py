@@ -1,4 +1,4 @@
-"""A figure of a drawn picture: posed in 3-D, dressed, and placed.
+"""A figure of a drawn image: posed in 3-D, dressed, and placed.
 
 It is posed in 3-D (x to its own left, y down, z ahead of it; the unit is its stature), turned, seen by a
 parallel camera, and its parts are told from back to front. Every part is the convex hull of a few circles.

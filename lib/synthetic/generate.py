@@ -7,7 +7,7 @@
     mpii/annot/{train,valid}.json, gt_valid.mat               the target, all labels right
     mpii/images/200000001.jpg ...
 
-The source looks cartoon-flat, but for a share of its pictures which look as rough as the target's.
+The source looks cartoon-flat, but for a share of its images which look as rough as the target's.
 Eyes and ears are not annotated. COCO's ``nose`` is marked at the head top, where MPII marks the head,
 so that right labels are right for a network trained on both; with the noise ``convention`` it is
 marked at the true nose for a share of the people, and counted as wrong.
@@ -30,16 +30,16 @@ from lib.dataset.mpii_truth import HEAD_PER_BOX_DIAGONAL, HEAD_PER_SCALE
 from lib.label_noise.corruptions import corrupt_in_turn, parse_noises
 from lib.label_noise.truth import truth_file, write_truth
 from lib.synthetic.appearance import FLAT, ROUGH
-from lib.synthetic.drawing import FIGURE_JOINTS, Person, draw_picture
+from lib.synthetic.drawing import FIGURE_JOINTS, Person, draw_image
 from lib.utils.errors import InputError
 
 FORMAT = 2  # raise it whenever the same parameters would give other data
-SECOND_PERSON = 0.1  # share of the pictures with two people
+SECOND_PERSON = 0.1  # share of the images with two people
 JPEG_QUALITY = 92
 # Every kind of mistake, and mostly names of joints mixed up, as annotators do who name them from memory.
 DEFAULT_NOISE = "exchange:0.6+limb_swap:0.05+person_swap:0.05+offset:0.05+jitter:0.05"
 
-# The number of a split seeds its pictures and starts their names.
+# The number of a split seeds its images and starts their names.
 SPLITS = {"train2017": 0, "val2017": 1, "train": 2, "valid": 3}
 SOURCE_SPLITS, TARGET_SPLITS = ("train2017", "val2017"), ("train", "valid")
 NOISE_STREAM = len(SPLITS)
@@ -56,8 +56,8 @@ GT_VALID_JOINTS = (
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One drawn picture on disk."""
+class Image:
+    """One drawn image on disk."""
 
     number: int
     file_name: str
@@ -66,7 +66,7 @@ class Picture:
     people: list[Person]
 
     def contains(self, points) -> np.ndarray:
-        """Which of the points [K, 2] lie in the picture."""
+        """Which of the points [K, 2] lie in the image."""
         return ((points >= 0) & (points <= (self.width - 1, self.height - 1))).all(axis=-1)
 
 
@@ -85,7 +85,7 @@ def make_people(
 
     noise: "KIND:SHARE" for the labels of the source's train2017 (see lib/label_noise/corruptions.py), or several
     joined by "+", one after another.
-    mix: share of the source's pictures that are drawn in the target's look.
+    mix: share of the source's images that are drawn in the target's look.
     The same parameters give the same bytes. Returns whether anything was made.
     Raises InputError for parameters out of range, and where ``root`` holds other files.
     """
@@ -128,8 +128,8 @@ def describe(root) -> str:
     content = json.loads((Path(root) / "people.json").read_text())
     asked, made = content["parameters"], content["made"]
     return (
-        f"{root}: source (COCO layout) {asked['source_people']} people in {made['pictures']['train2017']} "
-        f"pictures, {made['wrong']} of {made['labels']} labels wrong ({asked['noise']}), "
+        f"{root}: source (COCO layout) {asked['source_people']} people in {made['images']['train2017']} "
+        f"images, {made['wrong']} of {made['labels']} labels wrong ({asked['noise']}), "
         f"and {asked['source_val_people']} people with right labels; target (MPII layout) "
         f"{asked['target_train_people']} people to train on and {asked['test_people']} to test on"
     )
@@ -152,72 +152,70 @@ def _parameters_of(root: Path) -> dict | None:
 def _make(
     root: Path, seed: int, counts: dict[str, int], mix: float, name: str, noise: list[tuple[str, float]]
 ) -> dict:
-    """Write everything but people.json below root; returns how many pictures and labels there are."""
+    """Write everything but people.json below root; returns how many images and labels there are."""
     coco, mpii = root / "coco", root / "mpii"
-    pictures = {}
+    images = {}
     for split, people in counts.items():
         folder = coco / "images" / split if split in SOURCE_SPLITS else mpii / "images"
-        pictures[split] = _draw(folder, seed, split, people, mix if split in SOURCE_SPLITS else 1.0)
+        images[split] = _draw(folder, seed, split, people, mix if split in SOURCE_SPLITS else 1.0)
 
-    right = _coco_keypoints(pictures["train2017"])
-    noisy, wrong = _with_noise(
-        right, pictures["train2017"], noise, np.random.default_rng([seed, NOISE_STREAM])
-    )
+    right = _coco_keypoints(images["train2017"])
+    noisy, wrong = _with_noise(right, images["train2017"], noise, np.random.default_rng([seed, NOISE_STREAM]))
     annotations = coco / "annotations"
-    ids = _write_coco(annotations / "person_keypoints_train2017.json", pictures["train2017"], noisy)
+    ids = _write_coco(annotations / "person_keypoints_train2017.json", images["train2017"], noisy)
     write_truth(truth_file(coco, "train2017"), name, seed, ids, right, wrong)
-    val = pictures["val2017"]
+    val = images["val2017"]
     _write_coco(annotations / "person_keypoints_val2017.json", val, _coco_keypoints(val))
 
     for split in TARGET_SPLITS:
-        _write_json(mpii / "annot" / f"{split}.json", _mpii_people(pictures[split]))
-    _write_gt_valid(mpii / "annot" / "gt_valid.mat", pictures["valid"])
+        _write_json(mpii / "annot" / f"{split}.json", _mpii_people(images[split]))
+    _write_gt_valid(mpii / "annot" / "gt_valid.mat", images["valid"])
     totals = {"labels": int((noisy[..., 2] > 0).sum()), "wrong": int(wrong.sum())}
-    return totals | {"pictures": {split: len(drawn) for split, drawn in pictures.items()}}
+    return totals | {"images": {split: len(drawn) for split, drawn in images.items()}}
 
 
-def _draw(folder: Path, seed: int, split: str, people: int, rough: float) -> list[Picture]:
-    """Draw pictures until they show so many people; a share ``rough`` of them in the target's look."""
+def _draw(folder: Path, seed: int, split: str, people: int, rough: float) -> list[Image]:
+    """Draw images until they show so many people; a share ``rough`` of them in the target's look."""
     folder.mkdir(parents=True, exist_ok=True)
     digits = 12 if split in SOURCE_SPLITS else 9
-    pictures = []
+    images = []
     while people:
-        rng = np.random.default_rng([seed, SPLITS[split], len(pictures)])
+        rng = np.random.default_rng([seed, SPLITS[split], len(images)])
         look = ROUGH if rng.random() < rough else FLAT
         pair = rng.random() < SECOND_PERSON
-        pixels, shown = draw_picture(rng, look, 2 if pair and people > 1 else 1)
-        number = SPLITS[split] * 10**8 + len(pictures) + 1
+        pixels, shown = draw_image(rng, look, 2 if pair and people > 1 else 1)
+        number = SPLITS[split] * 10**8 + len(images) + 1
         name = f"{number:0{digits}d}.jpg"
         _, jpeg = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         (folder / name).write_bytes(jpeg.tobytes())
-        pictures.append(Picture(number, name, pixels.shape[1], pixels.shape[0], shown))
+        images.append(Image(number, name, pixels.shape[1], pixels.shape[0], shown))
         people -= len(shown)
-    return pictures
+    return images
 
 
-def _everyone(pictures: list[Picture]) -> list[tuple[Picture, Person]]:
-    return [(picture, person) for picture in pictures for person in picture.people]
+def _everyone(images: list[Image]) -> list[tuple[Image, Person]]:
+    return [(image, person) for image in images for person in image.people]
 
 
-def _coco_keypoints(pictures: list[Picture]) -> np.ndarray:
+def _coco_keypoints(images: list[Image]) -> np.ndarray:
     """Right labels of everyone, [N, 17, 3]: x, y, and 0 not annotated, 1 hidden, 2 visible."""
     rows = [COCO_KEYPOINTS.index(name) for name in COCO_POINTS]
     points = [FIGURE_JOINTS.index(point) for point in COCO_POINTS.values()]
-    everyone = _everyone(pictures)
+    everyone = _everyone(images)
     keypoints = np.zeros((len(everyone), len(COCO_KEYPOINTS), 3))
-    for labels, (picture, person) in zip(keypoints, everyone):
+    for labels, (image, person) in zip(keypoints, everyone):
         joints = person.joints[points].round(2)
         state = np.where(person.hidden[points], 1, 2)
-        labels[rows] = np.where(picture.contains(joints)[:, None], np.column_stack([joints, state]), 0)
+        labels[rows] = np.where(image.contains(joints)[:, None], np.column_stack([joints, state]), 0)
     return keypoints
 
 
 def _with_noise(
-    right, pictures: list[Picture], noise: list[tuple[str, float]], rng
+    right, images: list[Image], noise: list[tuple[str, float]], rng
 ) -> tuple[np.ndarray, np.ndarray]:
     """Noisy labels [N, 17, 3] and which of them are wrong [N, 17]."""
     rows = [COCO_KEYPOINTS.index(name) for name in COCO_POINTS]
-    everyone = _everyone(pictures)
+    everyone = _everyone(images)
     nose = [person.joints[FIGURE_JOINTS.index("nose")] for _, person in everyone]
     joints, visible, changed = corrupt_in_turn(
         right[:, rows, :2],
@@ -226,8 +224,8 @@ def _with_noise(
         noise,
         rng,
         size=[max(person.box[2:]) for _, person in everyone],
-        image_of=[picture.number for picture, _ in everyone],
-        bounds=[(picture.width, picture.height) for picture, _ in everyone],
+        image_of=[image.number for image, _ in everyone],
+        bounds=[(image.width, image.height) for image, _ in everyone],
         elsewhere={"nose": np.array(nose)},
     )
     state = np.where(right[:, rows, 2] > 0, right[:, rows, 2], 2)  # a label made by the noise: 2
@@ -237,19 +235,15 @@ def _with_noise(
     return noisy, wrong
 
 
-def _write_coco(path: Path, pictures: list[Picture], keypoints: np.ndarray) -> list[int]:
+def _write_coco(path: Path, drawn: list[Image], keypoints: np.ndarray) -> list[int]:
     """Write a COCO annotation file; returns the ids of its annotations."""
-    images = [
-        {"id": p.number, "file_name": p.file_name, "width": p.width, "height": p.height} for p in pictures
-    ]
+    images = [{"id": p.number, "file_name": p.file_name, "width": p.width, "height": p.height} for p in drawn]
     annotations = []
-    for number, ((picture, person), labels) in enumerate(
-        zip(_everyone(pictures), keypoints), pictures[0].number
-    ):
+    for number, ((image, person), labels) in enumerate(zip(_everyone(drawn), keypoints), drawn[0].number):
         annotations.append(
             {
                 "id": number,
-                "image_id": picture.number,
+                "image_id": image.number,
                 "category_id": 1,
                 "iscrowd": 0,
                 "bbox": [round(side, 2) for side in person.box],
@@ -267,21 +261,21 @@ def _write_coco(path: Path, pictures: list[Picture], keypoints: np.ndarray) -> l
     return [annotation["id"] for annotation in annotations]
 
 
-def _mpii_joints(picture: Picture, person: Person) -> tuple[np.ndarray, np.ndarray]:
-    """Joints [16, 2], 1-based as in MATLAB, and which of them lie in the picture [16]."""
+def _mpii_joints(image: Image, person: Person) -> tuple[np.ndarray, np.ndarray]:
+    """Joints [16, 2], 1-based as in MATLAB, and which of them lie in the image [16]."""
     joints = person.joints[[FIGURE_JOINTS.index(name) for name in MPII_KEYPOINTS]].round(2)
-    return joints + 1, picture.contains(joints)
+    return joints + 1, image.contains(joints)
 
 
-def _mpii_people(pictures: list[Picture]) -> list[dict]:
+def _mpii_people(images: list[Image]) -> list[dict]:
     """The content of an MPII annotation file.
 
     Readers of MPII move the centre down by
     15 * scale, so it is written as much too high: they arrive at the middle of the box.
     """
     content = []
-    for picture, person in _everyone(pictures):
-        joints, inside = _mpii_joints(picture, person)
+    for image, person in _everyone(images):
+        joints, inside = _mpii_joints(image, person)
         left, top, width, height = person.box
         scale = _scale(person)
         centre = [left + width / 2 + 1, top + height / 2 + 1 - 15 * scale]
@@ -289,7 +283,7 @@ def _mpii_people(pictures: list[Picture]) -> list[dict]:
             {
                 "joints_vis": inside.astype(int).tolist(),
                 "joints": np.where(inside[:, None], joints, -1.0).tolist(),
-                "image": picture.file_name,
+                "image": image.file_name,
                 "scale": round(scale, 6),
                 "center": [round(number, 3) for number in centre],
             }
@@ -312,9 +306,9 @@ def _head_box(person: Person) -> np.ndarray:
     return (neck + top) / 2 + 1 + np.array([[-half], [half]])
 
 
-def _write_gt_valid(path: Path, pictures: list[Picture]):
+def _write_gt_valid(path: Path, images: list[Image]):
     """Write what MPII's evaluation reads; people are the last axis, missing joints are 0."""
-    everyone = _everyone(pictures)
+    everyone = _everyone(images)
     joints, inside = (np.stack(arrays, axis=-1) for arrays in zip(*(_mpii_joints(*one) for one in everyone)))
     names = np.empty((1, len(GT_VALID_JOINTS)), dtype=object)
     names[0] = GT_VALID_JOINTS

@@ -1,6 +1,6 @@
 """Where the metrics sink shows a run: tensorboard's event files, and Weights & Biases where that is asked for.
 
-A board takes scalars, histograms, pictures and texts of a step, the settings of the run and, once, a layout.
+A board takes scalars, histograms, images and texts of a step, the settings of the run and, once, a layout.
 """
 
 import uuid
@@ -68,8 +68,8 @@ class TensorBoard:
     def histogram(self, step: int, tag: str, values: np.ndarray) -> None:
         self._writer.add_histogram(tag, values, step)
 
-    def picture(self, step: int, tag: str, picture: np.ndarray) -> None:
-        self._writer.add_image(tag, picture, step, dataformats="HWC")
+    def image(self, step: int, tag: str, image: np.ndarray) -> None:
+        self._writer.add_image(tag, image, step, dataformats="HWC")
 
     def text(self, tag: str, text: str) -> None:
         self._writer.add_text(tag, text)
@@ -148,8 +148,8 @@ class WandB:
     def histogram(self, step: int, tag: str, values: np.ndarray) -> None:
         self._run.log({tag: self._wandb.Histogram(values)}, step=step)
 
-    def picture(self, step: int, tag: str, picture: np.ndarray) -> None:
-        self._run.log({tag: self._wandb.Image(picture)}, step=step)
+    def image(self, step: int, tag: str, image: np.ndarray) -> None:
+        self._run.log({tag: self._wandb.Image(image)}, step=step)
 
     def text(self, tag: str, text: str) -> None:
         """W&B keeps the command, and shows the settings, by itself."""

@@ -1,4 +1,4 @@
-"""Numbers and pictures of a run go into one sink; metrics.jsonl and boards such as tensorboard stand behind it."""
+"""Numbers and images of a run go into one sink; metrics.jsonl and boards such as tensorboard stand behind it."""
 
 import math
 import os
@@ -13,10 +13,10 @@ from lib.tracking.boards import Layout, Settings, TensorBoard, WandB
 BINS = 20  # of a histogram of weights in metrics.jsonl: equal ones from 0 to 1
 
 
-class MetricsSink:
+class MetricsWriter:
     """Writes scalars to ``metrics.jsonl`` in ``output``, to tensorboard in ``log`` and, with ``wandb``, to that project.
 
-    Pictures, texts and the histograms of batches go to the boards alone. ``step`` counts training steps.
+    Images, texts and the histograms of batches go to the boards alone. ``step`` counts training steps.
     Raises OSError where something can't be written. One that doesn't write, of a process whose part another
     one tells, drops everything. Where a run goes on after ``step`` steps, what was written of later ones is
     taken back: in the file all beyond its first ``written`` bytes, in tensorboard what is of later steps.
@@ -35,7 +35,7 @@ class MetricsSink:
         if writes and wandb:
             self._boards.append(WandB(wandb, "/".join(output.parts[-4:]), output, step))
 
-    def __enter__(self) -> "MetricsSink":
+    def __enter__(self) -> "MetricsWriter":
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_) -> None:
@@ -61,10 +61,10 @@ class MetricsSink:
         counts, _ = np.histogram(weights, bins=BINS, range=(0, 1))
         self._write({"step": step, "histogram": {"tag": tag, "counts": counts.tolist()}})
 
-    def picture(self, step: int, tag: str, picture: np.ndarray) -> None:
+    def image(self, step: int, tag: str, image: np.ndarray) -> None:
         """[H, W, 3] uint8 RGB."""
         for board in self._boards:
-            board.picture(step, tag, picture)
+            board.image(step, tag, image)
 
     def text(self, tag: str, text: str) -> None:
         """Markdown."""

@@ -9,7 +9,7 @@ import torch
 from easydict import EasyDict
 
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
-from lib.dataset.loader import EndlessBatches, readable, training_batches
+from lib.dataset.loader import InfiniteBatchSampler, readable, training_batches
 from lib.ignoring.bilevel_step import SourceBatch, Weighting
 from lib.ignoring.learner import Batch
 from lib.models.loss import keypoint_losses
@@ -20,8 +20,8 @@ from lib.utils.errors import InputError
 from lib.utils.profile import profiled
 
 
-class Batches:
-    """The batches of one training run after another, on the device, unreadable pictures left out.
+class TrainingBatches:
+    """The batches of one training run after another, on the device, unreadable images left out.
 
     Of several processes, this one's part of each. ``counts``: how many samples each process holds of the
     batches (target, source, validation) that ``next`` gave last. Raises InputError where a batch is too
@@ -46,7 +46,7 @@ class Batches:
             of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
             self.source = self._read(data.source, of_source)
 
-    def __enter__(self) -> "Batches":
+    def __enter__(self) -> "TrainingBatches":
         return self
 
     def __exit__(self, *_) -> None:
@@ -57,8 +57,8 @@ class Batches:
 
     @profiled("data")
     def next(self, step: int, weighting: Weighting) -> tuple[Sample | None, Sample | None, Sample | None]:
-        """Batches of target and source, where the phase uses them, and of validation, where the step learns."""
-        validates = self.people is not None and weighting is Weighting.LEARNED
+        """TrainingBatches of target and source, where the phase uses them, and of validation, where the step learns."""
+        validates = self.people is not None and weighting is Weighting.UPDATE
         begun = time.perf_counter()
         if validates and self.validation is None:
             self.validation = self._validation(step)
@@ -73,13 +73,13 @@ class Batches:
         """Find ``counts``, and report what anybody could not read."""
         held = (len(batch.index) if batch else 0 for batch in batches)
         *self.counts, untold = self.group.counts(*held, len(self.problems))
-        problems = list(itertools.chain(*self.group.all_of(self.problems))) if any(untold) else []
+        problems = list(itertools.chain(*self.group.all_gather_object(self.problems))) if any(untold) else []
         self.problems.clear()
         for problem in problems:
             self._report(problem)
         for batch, counts in zip(batches, self.counts):
             if batch and not any(counts):
-                raise InputError(f"no picture of a whole batch can be read, among them {problems[0]}")
+                raise InputError(f"no image of a whole batch can be read, among them {problems[0]}")
 
     def take_waited(self) -> float:
         """Seconds that ``next`` took since this was last asked."""
@@ -93,15 +93,17 @@ class Batches:
             order = self._order(self.people, size, 3, step // self.config.LBI.EVERY)
             return self._read(self.people, order)
         # The whole of V every time, without augmentation: read it once.
-        whole = EndlessBatches(len(self.people), size, self.config.SEED, shuffle=False, group=self.group)
+        whole = InfiniteBatchSampler(
+            len(self.people), size, self.config.SEED, shuffle=False, group=self.group
+        )
         return itertools.repeat(next(self._read(self.people, whole)))
 
-    def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> EndlessBatches:
+    def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> InfiniteBatchSampler:
         # Every role has its own stream of random numbers, whatever the others draw.
         seed = self.config.SEED + role * 1_000_003
-        return EndlessBatches(len(dataset), size, seed, self.config.TRAIN.SHUFFLE, start, self.group)
+        return InfiniteBatchSampler(len(dataset), size, seed, self.config.TRAIN.SHUFFLE, start, self.group)
 
-    def _read(self, dataset: KeypointDataset, order: EndlessBatches) -> Iterator[Sample]:
+    def _read(self, dataset: KeypointDataset, order: InfiniteBatchSampler) -> Iterator[Sample]:
         loader = training_batches(dataset, order, self.config.WORKERS, self.device.type == "cuda")
         several = self.group.size > 1
         if order.batch_size < self.group.size:

@@ -12,17 +12,25 @@ from lib.training.phases import trains_source_first
 from lib.training.state import State
 from lib.utils.checkpoint import load_newest, save_checkpoint
 from lib.utils.errors import InputError, shown
-from lib.utils.files import remove_unfinished
+from lib.utils.files import remove_temporary_files
 
 LAST, PREVIOUS, BEST, DAMAGED = "last.pth", "previous.pth", "best.pth", "damaged.pth"
 
 # Settings that say what is trained when: a run can't go on with others than it began with.
-COURSE = ("LBI.SCHEDULE", "LBI.SOURCE_MODEL_ON", "LBI.RETRAIN", "LBI.VARIABLES", "LBI.VAL_IN_TRAIN")
-OF_PHASES = ("TRAIN.END_EPOCH",)  # would move the end of the source model's phase; otherwise more are welcome
-WITHIN_EPOCH = ("TRAIN.STEPS_PER_EPOCH", "TRAIN.BATCH_SIZE")  # say where in its epoch a step is
+MUST_MATCH_ON_RESUME = (
+    "LBI.SCHEDULE",
+    "LBI.SOURCE_MODEL_ON",
+    "LBI.RETRAIN",
+    "LBI.VARIABLES",
+    "LBI.VAL_IN_TRAIN",
+)
+MUST_MATCH_WITH_PHASES = (
+    "TRAIN.END_EPOCH",
+)  # would move the end of the source model's phase; otherwise more are welcome
+MUST_MATCH_WITHIN_EPOCH = ("TRAIN.STEPS_PER_EPOCH", "TRAIN.BATCH_SIZE")  # say where in its epoch a step is
 
 
-class Keeper:
+class Checkpointer:
     """Writes the checkpoints of one run into ``folder``; each has all of ``state`` and the settings.
 
     Of several processes the first one writes.
@@ -51,19 +59,19 @@ class Keeper:
         return 0 < self.minutes * 60 <= time.monotonic() - self.saved
 
     def save_last(self) -> None:
-        if self.state.group.first:
+        if self.state.group.is_main:
             save_checkpoint(self.folder / LAST, self._contents(), self.folder / PREVIOUS)
         self.saved = time.monotonic()
 
     def save_best(self) -> None:
-        if self.state.group.first:
+        if self.state.group.is_main:
             save_checkpoint(self.folder / BEST, self._contents())
 
     def _contents(self) -> dict:
         return {**self.state.state_dict(), **self.settings, "metrics_bytes": self.written()}
 
 
-def can_go_on(folder: Path) -> bool:
+def has_checkpoint(folder: Path) -> bool:
     return (folder / LAST).exists() or (folder / PREVIOUS).exists()
 
 
@@ -72,17 +80,17 @@ def go_on(folder: Path, config: EasyDict, mode: Mode, state: State, report: Call
 
     Raises InputError where none can be used, or where it is of another course of training.
     """
-    remove_unfinished(folder)
+    remove_temporary_files(folder)
     last, previous = folder / LAST, folder / PREVIOUS
     checkpoint, path = load_newest(last, previous, lambda line: report(f"warning: {line}"))
     if path == previous and last.exists():
         last.rename(folder / DAMAGED)  # or the next checkpoint would put it in the good one's place
-    _expect_same(COURSE, checkpoint, config, path)
+    _expect_same(MUST_MATCH_ON_RESUME, checkpoint, config, path)
     state.load_state_dict(checkpoint, str(path))
     if trains_source_first(config, mode):
-        _expect_same(OF_PHASES, checkpoint, config, path)
+        _expect_same(MUST_MATCH_WITH_PHASES, checkpoint, config, path)
     if state.step_of_epoch:
-        _expect_same(WITHIN_EPOCH, checkpoint, config, path)
+        _expect_same(MUST_MATCH_WITHIN_EPOCH, checkpoint, config, path)
     within = f" and {state.step_of_epoch} steps of the next" if state.step_of_epoch else ""
     report(f"going on from {path}, after {state.epoch} epochs{within}")
     written = checkpoint.get("metrics_bytes")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from easydict import EasyDict
 
 from lib.dataset.mpii import VALIDATION_SHARE
-from lib.ignoring.modes import Mode, Source
+from lib.ignoring.modes import Mode, SourceUse
 from lib.training.phases import Phase, phases
 
 FORWARD_BACKWARD = 3
@@ -38,14 +38,14 @@ def forwards_of_step(config: EasyDict, phase: Phase) -> float:
     """F of one step of ``phase`` without a hypergradient (see lib/ignoring/bilevel_step.py)."""
     source = FORWARD_BACKWARD * _source_share(config)
     step = FORWARD_BACKWARD * phase.uses_target
-    step += source * (phase.mode.in_loss is not Source.NO)
+    step += source * (phase.mode.joint_loss is not SourceUse.NONE)
     return step + source * ("source" in phase.roles and phase.mode.has_source_model)
 
 
 def forwards_of_hypergradient(config: EasyDict, phase: Phase) -> float:
     """F that the hypergradient adds to a step; 0 where nothing is learned."""
     mode, lbi = phase.mode, config.LBI
-    learned = [mode.in_loss, mode.near].count(Source.WEIGHTED)
+    learned = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
     if not learned:
         return 0.0
     # A validation gradient at each model that one is asked of, and a tangent for each set of weights;

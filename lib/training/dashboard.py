@@ -9,7 +9,7 @@ from easydict import EasyDict
 from lib.config.loader import dump_config, flat_config, settings
 from lib.evaluation.evaluators import EvaluationSet
 from lib.ignoring.modes import Mode
-from lib.tracking.metrics import MetricsSink
+from lib.tracking.metrics import MetricsWriter
 from lib.training.state import State
 
 # What runs are told apart by; the same for all, for tensorboard makes one table of them.
@@ -28,8 +28,13 @@ COMPARED = (
 )
 
 
-def lay_out(
-    sink: MetricsSink, config: EasyDict, mode: Mode, state: State, validation: EvaluationSet, notes: list[str]
+def log_run_info(
+    sink: MetricsWriter,
+    config: EasyDict,
+    mode: Mode,
+    state: State,
+    validation: EvaluationSet,
+    notes: list[str],
 ) -> None:
     """Tell the boards of ``sink`` all that they want to know of a run beforehand."""
     measure, headline = validation.measure, validation.headline

@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from easydict import EasyDict
 
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.evaluation.evaluators import evaluate
-from lib.ignoring.weight_table import auroc, write_ledger
+from lib.ignoring.weight_table import auroc, write_weight_table
 from lib.training.checkpoints import BEST
 from lib.training.data import Data
-from lib.training.recorder import Recorder, describe
+from lib.training.recorder import MetricLogger, describe
 from lib.training.state import State
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.json_files import write_results
@@ -22,16 +22,16 @@ def finish(
     data: Data,
     state: State,
     device: torch.device,
-    folders: Folders,
-    recorder: Recorder,
+    folders: RunPaths,
+    recorder: MetricLogger,
     log: logging.Logger,
 ) -> Path:
     """Test the models of the best epoch, write the ledgers and results.json."""
     seconds_per_step = state.seconds / state.step if state.step else float("nan")
     # The weights that a run ends with are its last ones, whichever epoch's models are best.
-    first = state.group.first
+    first = state.group.is_main
     ledgers = _write_ledgers(config, data, state, folders.output, log) if first else {}
-    state.group.wait()  # for the checkpoint that the first process may be writing
+    state.group.barrier()  # for the checkpoint that the first process may be writing
     best = folders.output / BEST
     best_epoch = state.best_epoch
     if best_epoch >= 0:
@@ -85,8 +85,8 @@ def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log
     for place, variables in sorted(state.variables.items(), reverse=True):
         name = "ignoring_weights.csv" if not summary else "ignoring_weights_source_model.csv"
         people = data.source.annotations
-        weights, seen = variables.table().cpu().numpy(), variables.seen.cpu().numpy()
-        write_ledger(output / name, people, weights, seen)
+        weights, seen = variables.all_weights().cpu().numpy(), variables.seen.cpu().numpy()
+        write_weight_table(output / name, people, weights, seen)
         labelled = people.visible > 0
         summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
         if data.source_truth is not None:

@@ -27,12 +27,12 @@ class Seen(NamedTuple):
 EVERY_LOSS = ": so is every loss of the"
 
 
-def most_telling(told: list[str]) -> str:
-    """Of what ``offender`` knows in each process, that which names a keypoint, where one does."""
+def most_specific(told: list[str]) -> str:
+    """Of what ``locate_nonfinite`` knows in each process, that which names a keypoint, where one does."""
     return min(told, key=lambda text: (not text, text.startswith(EVERY_LOSS)))
 
 
-def offender(batches: list[Seen], hypergradients: Iterable[Tensor]) -> str:
+def locate_nonfinite(batches: list[Seen], hypergradients: Iterable[Tensor]) -> str:
     """What is known, to be put behind a message; empty where nothing is.
 
     ``hypergradients`` [N, J] are of the source batch. A keypoint is named only where others of its batch
@@ -63,6 +63,6 @@ def _first(batch: Seen, values: Tensor, bad: Tensor) -> str:
     joint = names[flip_permutation(names)[j] if batch.sample.flipped[i] else j]
     more = int(bad.sum()) - 1
     return (
-        f"{joint} of annotation {people.ids[person]} in {people.pictures[people.picture[person]]}"
+        f"{joint} of annotation {people.ids[person]} in {people.image_paths[people.image_index[person]]}"
         f" ({batch.role} batch) is {float(values[i, j])}" + (f", and {more} more" if more else "")
     )

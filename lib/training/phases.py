@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from easydict import EasyDict
 
-from lib.ignoring.modes import Mode, Source
+from lib.ignoring.modes import Mode, SourceUse
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Phase:
     @property
     def uses_target(self) -> bool:
         """The target's people are trained on: by the target model, or by a source model that has both in its loss."""
-        return self.trains_target or self.mode.in_loss is not Source.NO
+        return self.trains_target or self.mode.joint_loss is not SourceUse.NONE
 
     @property
     def uses_source(self) -> bool:
-        return "source" in self.roles or self.mode.in_loss is not Source.NO
+        return "source" in self.roles or self.mode.joint_loss is not SourceUse.NONE
 
     @property
     def ignores(self) -> bool:
@@ -55,12 +55,12 @@ def phases(config: EasyDict, mode: Mode) -> list[Phase]:
         roles = ("source", "target") if mode.has_source_model else ("target",)
         return [Phase(roles, mode, 0, end, lr)]
     if config.LBI.SOURCE_MODEL_ON == "both":  # the source, weighted or not, beside the target's people
-        first = replace(mode, in_loss=mode.near, near=Source.NO)
+        first = replace(mode, joint_loss=mode.anchor, anchor=SourceUse.NONE)
     else:
-        first = replace(mode, in_loss=Source.NO)
+        first = replace(mode, joint_loss=SourceUse.NONE)
     return [
         Phase(("source",), first, 0, end, lr),
-        Phase(("target",), replace(mode, near=Source.FIXED), end, 2 * end, lr * config.LBI.TARGET_LR),
+        Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * config.LBI.TARGET_LR),
     ]
 
 

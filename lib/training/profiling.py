@@ -6,10 +6,10 @@ from easydict import EasyDict
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as torch_profile
 
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Mode
-from lib.training.batches import Batches
+from lib.training.batches import TrainingBatches
 from lib.training.data import Data
 from lib.training.phases import phases
 from lib.training.state import build_state
@@ -27,7 +27,7 @@ def profile(
     config: EasyDict,
     mode: Mode,
     data: Data,
-    folders: Folders,
+    folders: RunPaths,
     notes: list[str],
     steps: int,
     group: Group = ALONE,
@@ -41,21 +41,21 @@ def profile(
     if steps < 1:
         raise InputError(f"--profile is {steps}, expected at least 1 step")
     set_up_backends(config.THREADS, config.CUDNN)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.place)
+    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
     people = data.source.annotations if data.source else data.target.annotations
-    partner = flip_permutation(data.joints)
-    state = build_state(config, mode, device, len(people), partner, notes.append, group=group)
-    log = open_log(folders.output / "profile.log", group.first)
+    flip_indices = flip_permutation(data.joints)
+    state = build_state(config, mode, device, len(people), flip_indices, notes.append, group=group)
+    log = open_log(folders.output / "profile.log", group.is_main)
     try:
         for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
             log.info(line)
         for phase in phases(config, mode):
-            with Batches(config, phase, data, state, device, log) as batches:
+            with TrainingBatches(config, phase, data, state, device, log) as batches:
                 take = Steps(config, phase, state, batches)
                 take(WARM_UP)
                 with torch_profile(activities=_activities(device.type)) as profiler:
                     seconds = take(steps)
-            if not group.first:
+            if not group.is_main:
                 continue
             roles = "_and_".join(phase.roles)
             trace = folders.output / f"{roles}.pt.trace.json"

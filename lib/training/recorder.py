@@ -1,4 +1,4 @@
-"""What is written down while training: losses, weights, validation, pictures."""
+"""What is written down while training: losses, weights, validation, images."""
 
 import logging
 from pathlib import Path
@@ -15,20 +15,20 @@ from lib.evaluation.evaluators import EvaluationSet, evaluate
 from lib.evaluation.inference import InferenceOptions
 from lib.evaluation.pck import heatmap_accuracy
 from lib.ignoring.bilevel_step import Record
-from lib.ignoring.variables import Visit
+from lib.ignoring.variables import SourceSamples
 from lib.ignoring.weight_table import auroc
-from lib.tracking.metrics import MetricsSink
+from lib.tracking.metrics import MetricsWriter
 from lib.training.data import Data
 from lib.training.progress import Progress
 from lib.training.state import State
-from lib.utils.log import STEP, current_bar, duration
+from lib.utils.log import STEP, current_bar, format_duration
 from lib.visualization.labels import draw_weights
 from lib.visualization.skeletons import contact_sheet, sample_sheet
 
-SHOWN, IN_A_ROW = 8, 4  # people in a picture of the boards
+SHOWN, IN_A_ROW = 8, 4  # people in an image of the boards
 
 
-class Recorder:
+class MetricLogger:
     """Turns what training steps and validations say into tags of the sink and lines of the log.
 
     All losses, the proximity too, are divided by the heatmap's pixels: SimpleBaseline's scale, on
@@ -41,7 +41,7 @@ class Recorder:
         data: Data,
         state: State,
         options: InferenceOptions,
-        sink: MetricsSink,
+        sink: MetricsWriter,
         log: logging.Logger,
         output: Path,
         progress: Progress,
@@ -68,7 +68,7 @@ class Recorder:
         bar = current_bar()
         if bar.due():
             loss, *_ = self._losses(record).values()
-            parts = [f"{duration(self.progress.seconds_left())} left", self.score, f"loss {loss:#.3g}"]
+            parts = [f"{format_duration(self.progress.seconds_left())} left", self.score, f"loss {loss:#.3g}"]
             parts += [f"weights {w:.2f}" for w in self._mean_weights(record, source).values()]
             parts += [f"{self._people_per_second():.0f} people/s", f"epoch {epoch}"]
             bar.draw(self.progress.share(), [part for part in parts if part])
@@ -87,7 +87,7 @@ class Recorder:
     ) -> None:
         """Write down one training step of ``roles``; ``outputs``: the target model's heatmaps of ``target``.
 
-        Of several processes, accuracy, weights and pictures are of the samples that this one has.
+        Of several processes, accuracy, weights and images are of the samples that this one has.
 
         ``waited``: for data, of the seconds since the last step written down.
         """
@@ -117,10 +117,10 @@ class Recorder:
         parts += [f"acc {values['train/accuracy']:.0f} %"] if target is not None else []
         parts += [f"{1000 * state.seconds / step:.0f} ms/step", f"{self._people_per_second():.0f} people/s"]
         parts += [f"waited for data {values['train/waited_for_data']:.0f} %"]
-        parts += [f"{duration(self.progress.seconds_left())} left"]
+        parts += [f"{format_duration(self.progress.seconds_left())} left"]
         self.log.log(STEP, "  ".join(parts))
         if self.debug.DEBUG and target is not None:
-            self._debug_pictures(step, target, outputs[0])
+            self._debug_images(step, target, outputs[0])
 
     def _losses(self, record: Record) -> dict[str, float]:
         return {name: float(value) / self.pixels for name, value in record.losses.items()}
@@ -156,8 +156,8 @@ class Recorder:
                 f"epoch {epoch} validation of the {role} model: "
                 f"{to_evaluate.measure} {describe(numbers)}  loss {found['loss']:.3g}"
             )
-        if self.state.group.first:
-            self._validation_pictures(roles, device)
+        if self.state.group.is_main:
+            self._validation_images(roles, device)
         return score
 
     def write_evaluation(self, part: str, role: str, evaluated: EvaluationSet, found: dict) -> None:
@@ -171,7 +171,7 @@ class Recorder:
     def _weights(self, step: int, place: str, weights: Tensor, source: Sample) -> dict[str, float]:
         """Mean, share of zeros, mean and histogram for each joint, of a batch's labelled keypoints."""
         variables = self.state.variables[place]
-        visit = Visit(source.index, source.flipped, source.target_weight, weights)
+        visit = SourceSamples(source.index, source.flipped, source.target_weight, weights)
         annotated = variables.as_annotated(weights, visit).float().cpu().numpy()
         labelled = variables.as_annotated(source.target_weight, visit).cpu().numpy() > 0
         if not labelled.any():
@@ -192,11 +192,11 @@ class Recorder:
     def tables(self) -> None:
         """Write down the weights of all labelled source keypoints, where there are such variables."""
         step = self.state.step
-        if not self.state.group.first:
+        if not self.state.group.is_main:
             return
         for place, variables in self.state.variables.items():
             people, tag = self.data.source.annotations, f"weights_{place}_table"
-            weights, labelled = variables.table().float().cpu().numpy(), people.visible > 0
+            weights, labelled = variables.all_weights().float().cpu().numpy(), people.visible > 0
             values = {f"{tag}/mean": weights[labelled].mean()}
             for j, name in enumerate(people.mapping.names):
                 if labelled[:, j].any():
@@ -205,10 +205,10 @@ class Recorder:
                 values[f"{tag}/auroc"] = auroc(weights[labelled], truth.wrong[labelled])
             self.sink.scalars(step, values)
             self.sink.weights_histogram(step, f"{tag}/all", weights[labelled])
-            self._source_pictures(place, people, weights)
+            self._source_images(place, people, weights)
 
     @torch.no_grad()
-    def _validation_pictures(self, roles: tuple[str, ...], device: torch.device) -> None:
+    def _validation_images(self, roles: tuple[str, ...], device: torch.device) -> None:
         """The first people of V: above the predicted skeletons, below the predicted heatmaps."""
         dataset = self.data.validation.dataset
         samples = [dataset[i, 0] for i in range(min(SHOWN, len(dataset)))]
@@ -222,9 +222,9 @@ class Recorder:
             heatmaps = made.model(images.to(device)).float().cpu().numpy()
             made.model.train()
             sheet = self._sheet(images, heatmaps, np.ones(heatmaps.shape[:2]), IN_A_ROW)
-            self.sink.picture(self.state.step, f"pictures/validation_{role}_model", sheet)
+            self.sink.image(self.state.step, f"pictures/validation_{role}_model", sheet)
 
-    def _source_pictures(self, place: str, people: Annotations, weights: np.ndarray) -> None:
+    def _source_images(self, place: str, people: Annotations, weights: np.ndarray) -> None:
         """Always the same people, from all over the source, with the weights [N, J] of their labels."""
         labels = (people.visible > 0).sum(axis=1)
         well_labelled = np.flatnonzero(labels >= np.median(labels))
@@ -234,22 +234,22 @@ class Recorder:
         cells = [draw_weights(people, i, weights[i], wrong[i]) for i in chosen]
         if cells := [cell for cell in cells if cell is not None]:
             rows = [cells[i : i + IN_A_ROW] for i in range(0, len(cells), IN_A_ROW)]
-            self.sink.picture(self.state.step, f"pictures/source_weights_{place}", contact_sheet(rows))
+            self.sink.image(self.state.step, f"pictures/source_weights_{place}", contact_sheet(rows))
 
     def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray, columns: int) -> np.ndarray:
         codec = self.data.validation.dataset.codec
         joints, _ = codec.decode(heatmaps)
         return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints, columns)
 
-    def _debug_pictures(self, step: int, batch: Sample, outputs: Tensor) -> None:
-        """The kinds of pictures that DEBUG asks for, of the current target batch, as files."""
+    def _debug_images(self, step: int, batch: Sample, outputs: Tensor) -> None:
+        """The kinds of images that DEBUG asks for, of the current target batch, as files."""
         images = batch.image[:SHOWN].cpu()
         labelled = batch.target_weight[:SHOWN].cpu().numpy() > 0
         sheets = {
             "gt": self._sheet(images, batch.heatmaps[:SHOWN].cpu().numpy(), labelled, SHOWN),
             "pred": self._sheet(images, outputs[:SHOWN].float().cpu().numpy(), np.ones_like(labelled), SHOWN),
         }
-        folder = self.output / "pictures"
+        folder = self.output / "images"
         folder.mkdir(parents=True, exist_ok=True)
         for kind, sheet in sheets.items():
             half = len(sheet) // 2

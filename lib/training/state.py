@@ -8,9 +8,9 @@ from easydict import EasyDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lib.ignoring.learner import Compiled, Learner
-from lib.ignoring.modes import Mode, Source
-from lib.ignoring.sync_batchnorm import share_batchnorm
+from lib.ignoring.learner import Compiled, TrainableModel
+from lib.ignoring.modes import Mode, SourceUse
+from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.variables import (
     IgnoringVariables,
     LossAwareWeights,
@@ -37,8 +37,8 @@ class State:
     """
 
     mode: str
-    target: Learner
-    source: Learner | None
+    target: TrainableModel
+    source: TrainableModel | None
     variables: dict[str, IgnoringVariables]
     step: int = 0
     epoch: int = 0
@@ -48,7 +48,7 @@ class State:
     seconds: float = 0.0
     _roles: tuple[str, ...] = field(default=("target", "source"), repr=False)
 
-    def learners(self) -> dict[str, Learner]:
+    def learners(self) -> dict[str, TrainableModel]:
         return {role: made for role in self._roles if (made := getattr(self, role)) is not None}
 
     @property
@@ -74,13 +74,13 @@ class State:
         for made in self.learners().values():
             statistics = [buffer for buffer in made.model.buffers() if buffer.is_floating_point()]
             if statistics:
-                torch._foreach_div_(self.group.sum_(statistics), self.group.size)
+                torch._foreach_div_(self.group.all_reduce_(statistics), self.group.size)
         for name, module in held.items():
             tensors = [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]
             lengths = [float(tensor.double().norm()) for tensor in tensors if tensor.is_floating_point()]
-            if any(other != lengths for other in self.group.all_of(lengths)):
+            if any(other != lengths for other in self.group.all_gather_object(lengths)):
                 report(f"{name}: not the same in all processes, the first one's is taken from here on")
-                self.group.copy_from_first(tensors)
+                self.group.broadcast_(tensors)
 
     def state_dict(self) -> dict:
         state = {
@@ -111,7 +111,7 @@ class State:
                 _load_optimizer(made.optimizer, state[f"{role}_optimizer"])
             for place, variables in self.variables.items():
                 variables.load_state_dict(state["variables"][place])
-                if not torch.isfinite(variables.table()).all():
+                if not torch.isfinite(variables.all_weights()).all():
                     raise ValueError(f"weights {place} that are not finite")
             for name in ("step", "epoch", "step_of_epoch", "best_epoch", "best_score", "seconds"):
                 if type(state[name]) is not type(getattr(self, name)):
@@ -142,7 +142,7 @@ def build_state(
     mode: Mode,
     device: torch.device,
     people: int,
-    partner: tuple[int, ...],
+    flip_indices: tuple[int, ...],
     report,
     fixed: dict[str, IgnoringVariables] | None = None,
     group: Group = ALONE,
@@ -158,16 +158,16 @@ def build_state(
         source = _learner(config, device, report, group)
         # Both models start alike, so that being near the source model means something from the start.
         source.model.load_state_dict(target.model.state_dict())
-    places = {"A": mode.near, "B": mode.in_loss}
+    places = {"A": mode.anchor, "B": mode.joint_loss}
     variables = {
-        place: (fixed[place] if fixed else _variables(config, people, partner)).to(device)
+        place: (fixed[place] if fixed else _variables(config, people, flip_indices)).to(device)
         for place, use in places.items()
-        if use is Source.WEIGHTED
+        if use is SourceUse.WEIGHTED
     }
     return State(mode.name, target, source, variables)
 
 
-def _learner(config: EasyDict, device: torch.device, report, group: Group) -> Learner:
+def _learner(config: EasyDict, device: torch.device, report, group: Group) -> TrainableModel:
     model = build_pose_resnet(config.MODEL)
     if config.MODEL.INIT_WEIGHTS and config.MODEL.PRETRAINED:
         path = imagenet_weights_path(config.MODEL.PRETRAINED)
@@ -178,7 +178,7 @@ def _learner(config: EasyDict, device: torch.device, report, group: Group) -> Le
         model = model.to(memory_format=torch.channels_last)
     model = model.to(device).train()
     if train.SYNC_BN and group.size > 1:
-        share_batchnorm(model, group)
+        convert_sync_batchnorm(model, group)
     parameters = list(model.parameters())
     if train.OPTIMIZER == "adam":
         optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD, fused=_can_fuse(device))
@@ -188,7 +188,7 @@ def _learner(config: EasyDict, device: torch.device, report, group: Group) -> Le
         )
     autocast = torch.bfloat16 if train.AMP == "bf16" else None
     compiled = Compiled(model) if train.COMPILE else None
-    return Learner(model, optimizer, parameters, autocast, compiled, train.CLIP_GRAD, group)
+    return TrainableModel(model, optimizer, parameters, autocast, compiled, train.CLIP_GRAD, group)
 
 
 def _can_fuse(device: torch.device) -> bool:
@@ -196,13 +196,13 @@ def _can_fuse(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
 
 
-def _variables(config: EasyDict, people: int, partner: tuple[int, ...]) -> IgnoringVariables:
+def _variables(config: EasyDict, people: int, flip_indices: tuple[int, ...]) -> IgnoringVariables:
     if config.LBI.VARIABLES == "persistent":
-        return PersistentWeights(people, partner, config.LBI.LR)
+        return PersistentWeights(people, flip_indices, config.LBI.LR)
     if config.LBI.VARIABLES == "loss_aware":
         floor = EMPTY_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2  # of an empty heatmap's loss
-        return LossAwareWeights(people, partner, config.LBI.LR, floor)
-    return OnlineWeights(people, partner)
+        return LossAwareWeights(people, flip_indices, config.LBI.LR, floor)
+    return OnlineWeights(people, flip_indices)
 
 
 def _load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -24,7 +24,7 @@ def take_step(
     counts: list[tuple[int, ...]],
 ) -> Record:
     """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``,
-    and the losses [N, J] of every pass of a batch into ``passes``. ``counts``: see Batches."""
+    and the losses [N, J] of every pass of a batch into ``passes``. ``counts``: see TrainingBatches."""
     lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
     options = Options(
         lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
@@ -61,14 +61,14 @@ def _renamed(places: dict, old: str, new: str) -> dict:
 def weighting_of(lbi: EasyDict, state: State, epoch: int, step: int) -> Weighting:
     """Where the weights come from in a step of an epoch, both counted from the phase's beginning."""
     if not state.learns:
-        return Weighting.KEPT
+        return Weighting.CURRENT
     if step < lbi.WARMUP:
-        return Weighting.ONE
+        return Weighting.UNIFORM
     rests = lbi.REST_EPOCH and epoch >= lbi.REST_EPOCH
-    return Weighting.KEPT if rests or state.step % lbi.EVERY else Weighting.LEARNED
+    return Weighting.CURRENT if rests or state.step % lbi.EVERY else Weighting.UPDATE
 
 
-def stop_unless_finite(record: Record, step: int) -> None:
+def raise_if_nonfinite_loss(record: Record, step: int) -> None:
     """Raise NonFiniteError naming the first loss or hypergradient of ``record`` that is not finite."""
     # Hypergradients first: weights made from a bad one spoil the loss that they weight.
     for kind, values in (("hypergradient", record.gradients), ("loss", record.losses)):

@@ -4,17 +4,17 @@ import time
 
 from easydict import EasyDict
 
-from lib.training.batches import Batches
+from lib.training.batches import TrainingBatches
 from lib.training.phases import Phase
 from lib.training.state import State
-from lib.training.step import stop_unless_finite, take_step, weighting_of
+from lib.training.step import raise_if_nonfinite_loss, take_step, weighting_of
 from lib.utils.device import wait_for_device
 
 
 class Steps:
     """Steps of a phase as in training, past LBI.WARMUP."""
 
-    def __init__(self, config: EasyDict, phase: Phase, state: State, batches: Batches):
+    def __init__(self, config: EasyDict, phase: Phase, state: State, batches: TrainingBatches):
         self.config = config
         self.phase = phase
         self.state = state
@@ -32,6 +32,6 @@ class Steps:
                 self.config, self.phase, weighting, self.state, *samples, [], passes, self.batches.counts
             )
             self.state.step += 1
-            stop_unless_finite(record, self.state.step)
+            raise_if_nonfinite_loss(record, self.state.step)
         wait_for_device()
         return time.perf_counter() - begun

@@ -1,7 +1,7 @@
 """The training loop: the nine modes, from data sets to results.json.
 
 What repeats: on one machine, with the same versions, settings, SEED and THREADS, a run on the CPU gives the
-same numbers to the last bit, however many WORKERS read pictures, and whether or not it was interrupted.
+same numbers to the last bit, however many WORKERS read images, and whether or not it was interrupted.
 A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
 What need not repeat: other machines, versions of torch, OpenCV or NumPy, or numbers of threads (sums are
 taken in another order); CUDA, unless CUDNN.DETERMINISTIC is true and CUDNN.BENCHMARK false, and even then
@@ -20,41 +20,41 @@ import torch
 from easydict import EasyDict
 
 from lib.config.loader import dump_config
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import flip_permutation
-from lib.dataset.loader import EndlessBatches
+from lib.dataset.loader import InfiniteBatchSampler
 from lib.evaluation.inference import inference_options
-from lib.ignoring.modes import Mode, Source
+from lib.ignoring.modes import Mode, SourceUse
 from lib.ignoring.variables import FixedWeights, IgnoringVariables
 from lib.label_noise.source import write_injected_truth
-from lib.tracking.metrics import MetricsSink
-from lib.training.batches import Batches, validation_people
-from lib.training.checkpoints import Keeper, can_go_on, go_on
-from lib.training.dashboard import lay_out
+from lib.tracking.metrics import MetricsWriter
+from lib.training.batches import TrainingBatches, validation_people
+from lib.training.checkpoints import Checkpointer, go_on, has_checkpoint
+from lib.training.dashboard import log_run_info
 from lib.training.data import Data
 from lib.training.final_test import finish
-from lib.training.nonfinite import Seen, most_telling, offender
+from lib.training.nonfinite import Seen, locate_nonfinite, most_specific
 from lib.training.phases import Phase, phases
 from lib.training.progress import Progress
-from lib.training.recorder import Recorder
+from lib.training.recorder import MetricLogger
 from lib.training.state import State, build_state
-from lib.training.step import stop_unless_finite, take_step, weighting_of
+from lib.training.step import raise_if_nonfinite_loss, take_step, weighting_of
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import NonFiniteError, StoppedError
-from lib.utils.files import set_aside, write_text
+from lib.utils.files import rotate_directory, write_text
 from lib.utils.json_files import write_results
-from lib.utils.log import close_log, duration, open_log
-from lib.utils.stopping import StopRequest
+from lib.utils.log import close_log, format_duration, open_log
+from lib.utils.stopping import GracefulShutdown
 
 
 def train(
     config: EasyDict,
     mode: Mode,
     data: Data,
-    folders: Folders,
+    folders: RunPaths,
     notes: list[str],
     fixed: dict[str, np.ndarray] | None = None,
     group: Group = ALONE,
@@ -69,11 +69,14 @@ def train(
     the last good checkpoint stays.
     """
     set_up_backends(config.THREADS, config.CUDNN)
-    partner = flip_permutation(data.joints)
-    known = fixed and {place: FixedWeights(torch.from_numpy(w), partner) for place, w in fixed.items()}
+    flip_indices = flip_permutation(data.joints)
+    known = fixed and {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
     path, variables = _run(config, mode, data, folders, notes, known, group)
     if config.LBI.RETRAIN and mode.ignores and fixed is None:
-        kept = {p: FixedWeights(v.table() >= config.LBI.RETRAIN, partner, v) for p, v in variables.items()}
+        kept = {
+            p: FixedWeights(v.all_weights() >= config.LBI.RETRAIN, flip_indices, v)
+            for p, v in variables.items()
+        }
         labelled = data.source.annotations.visible > 0
         dropped = ", ".join(
             f"{int((k.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
@@ -81,7 +84,7 @@ def train(
         )
         note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {dropped}"
         again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept, group)
-        if not group.first:
+        if not group.is_main:
             return path
         results = json.loads(path.read_text(encoding="utf-8"))
         results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
@@ -93,55 +96,55 @@ def _run(
     config: EasyDict,
     mode: Mode,
     data: Data,
-    folders: Folders,
+    folders: RunPaths,
     notes: list[str],
     fixed: dict[str, IgnoringVariables] | None,
     group: Group,
 ) -> tuple[Path, dict[str, IgnoringVariables]]:
     """One training; the path of its results.json, and the ignoring variables that it ended with."""
     notes = list(notes)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.place)
+    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
     if group.size > 1:
         notes.append(f"{group.size} processes train together, each on its part of every batch")
     source_people = data.source.annotations if data.source else data.target.annotations
-    partner = flip_permutation(data.joints)
-    state = build_state(config, mode, device, len(source_people), partner, notes.append, fixed, group)
+    flip_indices = flip_permutation(data.joints)
+    state = build_state(config, mode, device, len(source_people), flip_indices, notes.append, fixed, group)
     written = 0
     if config.TRAIN.LOAD_CKPT:
         state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
         notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
-    if config.TRAIN.RESUME and group.of_first(lambda: can_go_on(folders.output)):
-        with group.first_before_others():  # it puts damaged files out of the way
+    if config.TRAIN.RESUME and group.broadcast_object(lambda: has_checkpoint(folders.output)):
+        with group.main_process_first():  # it puts damaged files out of the way
             written = go_on(folders.output, config, mode, state, notes.append)
     else:
         if config.TRAIN.RESUME:
             notes.append(f"nothing to go on from in {folders.output}: starting from the beginning")
-        group.wait()  # what is set aside may hold the checkpoint that somebody still reads
-        for folder in (folders.output, folders.board) if group.first else ():
-            if kept := set_aside(folder):
+        group.barrier()  # what is set aside may hold the checkpoint that somebody still reads
+        for folder in (folders.output, folders.board) if group.is_main else ():
+            if kept := rotate_directory(folder):
                 notes.append(f"an earlier run was there: kept as {kept}")
         state.epoch = config.TRAIN.BEGIN_EPOCH
 
-    log = open_log(folders.output / "train.log", group.first)
-    if group.first:
+    log = open_log(folders.output / "train.log", group.is_main)
+    if group.is_main:
         write_text(folders.output / "config.yaml", dump_config(config))
         if data.source and config.LBI.INJECT_NOISE:
             write_injected_truth(config.LBI, data.source.annotations, data.source_truth, folders.output)
     for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
         log.log(logging.WARNING if line.startswith("warning: ") else logging.INFO, line)
     try:
-        with MetricsSink(
-            folders.output, folders.board, written, state.step, config.WANDB, group.first
+        with MetricsWriter(
+            folders.output, folders.board, written, state.step, config.WANDB, group.is_main
         ) as sink:
-            lay_out(sink, config, mode, state, data.validation, notes)
+            log_run_info(sink, config, mode, state, data.validation, notes)
             progress = Progress(config, mode, data, state, steps_in_epoch(config, data))
             options = inference_options(config, group)
-            recorder = Recorder(config, data, state, options, sink, log, folders.output, progress)
-            keeper = Keeper(folders.output, config, state, data.joints, sink.written)
-            with StopRequest() as stop:
+            recorder = MetricLogger(config, data, state, options, sink, log, folders.output, progress)
+            keeper = Checkpointer(folders.output, config, state, data.joints, sink.written)
+            with GracefulShutdown() as stop:
                 for phase in phases(config, mode):
                     if state.epoch < phase.end:
-                        with Batches(config, phase, data, state, device, log) as batches:
+                        with TrainingBatches(config, phase, data, state, device, log) as batches:
                             _run_epochs(
                                 config, phase, data, state, device, batches, keeper, stop, recorder, log
                             )
@@ -156,13 +159,13 @@ def _run_epochs(
     data: Data,
     state: State,
     device: torch.device,
-    batches: Batches,
-    keeper: Keeper,
-    stop: StopRequest,
-    recorder: Recorder,
+    batches: TrainingBatches,
+    keeper: Checkpointer,
+    stop: GracefulShutdown,
+    recorder: MetricLogger,
     log: logging.Logger,
 ) -> None:
-    if phase.mode.near is Source.FIXED and (state.epoch, state.step_of_epoch) == (phase.begin, 0):
+    if phase.mode.anchor is SourceUse.FROZEN and (state.epoch, state.step_of_epoch) == (phase.begin, 0):
         state.target.model.load_state_dict(state.source.model.state_dict())
         log.info("the target model starts from the source model, which rests from now on")
     steps_per_epoch = steps_in_epoch(config, data)
@@ -193,14 +196,14 @@ def _run_epochs(
             state.step_of_epoch += 1
             steps_left -= 1
             try:
-                stop_unless_finite(record, state.step)
+                raise_if_nonfinite_loss(record, state.step)
             except NonFiniteError as error:
                 samples = {"target": target, "source": source, "validation": validation}
                 gradients = [gradient[record.own] for gradient in record.gradients.values()]
-                told = offender(_seen(config, data, samples, passes), gradients)
-                raise NonFiniteError(f"{error}{most_telling(state.group.all_of(told))}") from None
+                told = locate_nonfinite(_seen(config, data, samples, passes), gradients)
+                raise NonFiniteError(f"{error}{most_specific(state.group.all_gather_object(told))}") from None
             state.seconds += time.perf_counter() - begun
-            if state.group.first:
+            if state.group.is_main:
                 written = state.step % config.PRINT_FREQ == 0 or steps_left == 0
                 recorder.every_step(epoch, record, target, source, written)
                 if written:
@@ -208,7 +211,7 @@ def _run_epochs(
             _save_within_epoch(state, keeper, stop, log)
 
         state.agree(log.warning)
-        stop_unless_sound(state)
+        raise_if_nonfinite_model(state)
         recorder.tables()
         if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
             score = recorder.validate(epoch, phase.roles, device)
@@ -223,16 +226,18 @@ def _run_epochs(
             state.best_score, state.best_epoch = score, epoch
             keeper.save_best()
         keeper.save_last()
-    log.info(f"trained for {duration(time.monotonic() - started)}")
+    log.info(f"trained for {format_duration(time.monotonic() - started)}")
 
 
-def _save_within_epoch(state: State, keeper: Keeper, stop: StopRequest, log: logging.Logger) -> None:
+def _save_within_epoch(
+    state: State, keeper: Checkpointer, stop: GracefulShutdown, log: logging.Logger
+) -> None:
     """Save where it is time to; raise StoppedError where a signal has asked one of the processes to stop."""
     signals, due = state.group.counts(stop.signal or 0, int(keeper.due()))
     if not any(signals) and not any(due):
         return
     state.agree(log.warning)
-    stop_unless_sound(state)
+    raise_if_nonfinite_model(state)
     keeper.save_last()
     if number := max(signals):
         raise StoppedError(
@@ -256,11 +261,11 @@ def _seen(
 
 def steps_in_epoch(config: EasyDict, data: Data) -> int:
     """TRAIN.STEPS_PER_EPOCH, or one pass over the target's people."""
-    whole_pass = EndlessBatches(len(data.target), config.TRAIN.BATCH_SIZE, config.SEED).batches_per_pass
+    whole_pass = InfiniteBatchSampler(len(data.target), config.TRAIN.BATCH_SIZE, config.SEED).batches_per_pass
     return config.TRAIN.STEPS_PER_EPOCH or whole_pass
 
 
-def stop_unless_sound(state: State) -> None:
+def raise_if_nonfinite_model(state: State) -> None:
     """Raise NonFiniteError for a model that a step from a finite loss has spoiled all the same.
 
     Asked before every checkpoint, so that the one kept is good.

@@ -16,7 +16,7 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def coloured(text: str, colour: str, stream: TextIO) -> str:
+def colourise(text: str, colour: str, stream: TextIO) -> str:
     """``text`` in one of COLOURS where ``stream`` is a terminal, unless NO_COLOR is set (no-color.org)."""
     if os.environ.get("NO_COLOR") or not is_terminal(stream):
         return text
@@ -49,7 +49,7 @@ class Bar:
         length = max(0, min(LONGEST, width - len(f"{percent} {words}")))
         full, empty = self._characters()
         done = round(share * length)
-        bar = coloured(full * done, "green", self.stream) + empty * (length - done)
+        bar = colourise(full * done, "green", self.stream) + empty * (length - done)
         self._write(f"{percent} {bar}{words}" if length else percent[:width])
         self._drawn_at, self._visible = time.monotonic(), True
 

@@ -26,7 +26,7 @@ PATIENCE = timedelta(minutes=10)  # for another process, say one that reads anno
 
 @dataclass(eq=False)
 class Group:
-    """Process ``rank`` of ``size``; number ``place[0]`` of the ``place[1]`` on its machine.
+    """Process ``rank`` of ``size``; number ``local_rank_and_size[0]`` of the ``local_rank_and_size[1]`` on its machine.
 
     Alone, every method gives back what it was given, at no cost. ``messages`` and ``sent`` count what
     goes to the others, by kind: messages, and bytes of their content (see benchmarks/traffic.py).
@@ -35,13 +35,13 @@ class Group:
 
     rank: int = 0
     size: int = 1
-    place: tuple[int, int] = (0, 1)
+    local_rank_and_size: tuple[int, int] = (0, 1)
     store: "dist.Store | None" = None  # some builds of torch have none
     messages: Counter = field(default_factory=Counter)
     sent: Counter = field(default_factory=Counter)
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the one process that writes."""
         return self.rank == 0
 
@@ -54,7 +54,7 @@ class Group:
         return slice(sum(counts[: self.rank]), sum(counts[: self.rank + 1])) if counts else slice(None)
 
     @profiled("communication")
-    def sum_(self, tensors: list[Tensor], kind: str = "sum") -> list[Tensor]:
+    def all_reduce_(self, tensors: list[Tensor], kind: str = "sum") -> list[Tensor]:
         """``tensors``, of one type, summed over the processes in place, in one message."""
         if self.size == 1:
             return tensors
@@ -66,7 +66,7 @@ class Group:
         return tensors
 
     @profiled("communication")
-    def gather(self, counts: tuple[int, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
+    def all_gather(self, counts: tuple[int, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
         """The rows of all processes, [sum of counts, ...], of ``tensors`` [counts[rank], ...]; in one message."""
         if self.size == 1:
             return tensors
@@ -95,7 +95,7 @@ class Group:
             dist.all_gather(everyone, mine)
         return list(zip(*(other.tolist() for other in everyone)))
 
-    def all_of(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """What ``value``, plain and small, is in every process."""
         if self.size == 1:
             return [value]
@@ -104,11 +104,11 @@ class Group:
             dist.all_gather_object(found, value)
         return found
 
-    def of_first(self, make: Callable[[], Any]) -> Any:
+    def broadcast_object(self, make: Callable[[], Any]) -> Any:
         """What ``make()``, plain and small, is in the first process; the others don't call it."""
-        return self.all_of(make() if self.first else None)[0]
+        return self.all_gather_object(make() if self.is_main else None)[0]
 
-    def copy_from_first(self, tensors: list[Tensor]) -> None:
+    def broadcast_(self, tensors: list[Tensor]) -> None:
         """Give ``tensors`` the first process's numbers."""
         for tensor in tensors if self.size > 1 else []:
             # A copy, since what lies in memory otherwise than row by row cannot be sent.
@@ -117,20 +117,20 @@ class Group:
                 dist.broadcast(sent, 0)
             tensor.copy_(sent)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until everybody is here."""
         self.counts(0)
 
     @contextmanager
-    def first_before_others(self) -> Iterator[None]:
+    def main_process_first(self) -> Iterator[None]:
         """A ``with`` block that the first process leaves before the others enter it."""
-        if not self.first:
-            self.wait()
+        if not self.is_main:
+            self.barrier()
         yield
-        if self.first:
-            self.wait()
+        if self.is_main:
+            self.barrier()
 
-    def is_first_to_say(self, message: str) -> bool:
+    def is_first_to_report(self, message: str) -> bool:
         """True in one process alone, whichever asks first."""
         if self.store is None:
             return True
@@ -157,7 +157,7 @@ class Group:
 ALONE = Group()
 
 
-def join() -> Group:
+def init_distributed() -> Group:
     """The group that the environment names, as torchrun sets it; this process alone where there is none.
 
     Raises InputError where the others can't be reached.
@@ -178,10 +178,10 @@ def join() -> Group:
     return Group(rank, size, place, dist.PrefixStore("said", store))
 
 
-def leave(group: Group) -> None:
+def shutdown(group: Group) -> None:
     """Wait for the others and part; the group is of no use afterwards."""
     if group.size > 1:
-        group.wait()
+        group.barrier()
         dist.destroy_process_group()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class InputError(Exception):
-    """Something the user gave (flag, config, file, annotation, picture) cannot be used.
+    """Something the user gave (flag, config, file, annotation, image) cannot be used.
 
     The message alone must say what was looked at, what was found and what was expected:
     commands print it on one line, without a stack trace.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-UNFINISHED = ".unfinished."  # what the names of temporary files begin with
+TEMPORARY = ".unfinished."  # what the names of temporary files begin with
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
@@ -37,7 +37,7 @@ def path_atomically(path: str | Path, previous: Path | None = None) -> Iterator[
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f"{UNFINISHED}{path.stem}.", suffix=path.suffix
+        dir=path.parent, prefix=f"{TEMPORARY}{path.stem}.", suffix=path.suffix
     )
     os.close(handle)
     try:
@@ -53,9 +53,9 @@ def path_atomically(path: str | Path, previous: Path | None = None) -> Iterator[
         raise
 
 
-def remove_unfinished(folder: Path) -> None:
+def remove_temporary_files(folder: Path) -> None:
     """Remove the temporary files that interrupted writers left in ``folder``."""
-    for file in folder.glob(f"{UNFINISHED}*"):
+    for file in folder.glob(f"{TEMPORARY}*"):
         file.unlink(missing_ok=True)
 
 
@@ -73,7 +73,7 @@ def write_text(path: str | Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def set_aside(folder: Path) -> Path | None:
+def rotate_directory(folder: Path) -> Path | None:
     """Rename a folder that holds something to the first free ``<name>.1``, ``<name>.2``, ...
 
     Returns the new name, None where there was nothing to keep.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sized
 from pathlib import Path
 
-from lib.utils.bar import Bar, coloured, is_terminal
+from lib.utils.bar import Bar, colourise, is_terminal
 
 LOG = logging.getLogger("lib")
 STEP = (logging.DEBUG + logging.INFO) // 2  # level of lines that a bar makes superfluous
@@ -31,7 +31,7 @@ class Terminal(logging.Handler):
             self.bar.clear()
             line = self.format(record)
             if record.levelno >= logging.WARNING:
-                line = coloured(line, "yellow", sys.stdout)
+                line = colourise(line, "yellow", sys.stdout)
             print(line, flush=True)
         except Exception:  # as other handlers do: the work goes on without the log
             self.handleError(record)
@@ -91,13 +91,13 @@ def _terminals() -> list[Terminal]:
     return [handler for handler in LOG.handlers if isinstance(handler, Terminal)]
 
 
-def counted(batches: Sized, doing: str) -> Iterator:
+def with_progress(batches: Sized, doing: str) -> Iterator:
     """The items of ``batches``; meanwhile a bar on the terminal, and a line now and then where it takes long."""
     bar = current_bar()
     started = said = time.monotonic()
     for done, batch in enumerate(batches):
         now, share = time.monotonic(), done / len(batches)
-        left = f"{duration((now - started) / share * (1 - share))} left" if done else ""
+        left = f"{format_duration((now - started) / share * (1 - share))} left" if done else ""
         if done and bar.due():
             bar.draw(share, [left, doing])
         if done and now - said >= LONG:
@@ -107,7 +107,7 @@ def counted(batches: Sized, doing: str) -> Iterator:
     bar.clear()
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """12.3 s, 4 min 05 s, 3 h 20 min, 2 d 04 h."""
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -8,7 +8,7 @@ from types import FrameType
 ASKING = (signal.SIGINT, signal.SIGTERM)
 
 
-class StopRequest:
+class GracefulShutdown:
     """Within its ``with`` block, which of SIGINT (Ctrl-C) and SIGTERM asked the program to stop.
 
     ``signal`` is the first one's number, None so far. The next one ends the program as it would have
@@ -19,7 +19,7 @@ class StopRequest:
         self.signal: int | None = None
         self._before: dict[int, object] = {}
 
-    def __enter__(self) -> "StopRequest":
+    def __enter__(self) -> "GracefulShutdown":
         if threading.current_thread() is threading.main_thread():
             for number in ASKING:
                 # What was to be ignored from the start, as Ctrl-C in a shell's background, still is.
@@ -49,6 +49,6 @@ def leave_stopping_to_parent() -> None:
     if hasattr(os, "setsid"):
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # In place of a StopRequest's, which a fork inherits.
+    # In place of a GracefulShutdown's, which a fork inherits.
     later = hasattr(signal, "alarm")
     signal.signal(signal.SIGTERM, (lambda *_: signal.alarm(GRACE)) if later else signal.SIG_DFL)

@@ -5,7 +5,7 @@ import numpy as np
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import apply_matrix, crop_matrix
-from lib.dataset.images import read_picture
+from lib.dataset.images import read_image
 from lib.visualization.skeletons import draw_skeleton
 
 CELL = 240  # pixels of a crop's side
@@ -27,15 +27,15 @@ def draw_keypoint(
 ) -> np.ndarray | None:
     """[CELL, CELL, 3] RGB: the person's labels as a thin skeleton, and a ring around label ``joint``.
 
-    right, predicted: [2] pixels of the picture, where the joint really is (a cross) and where a
-    model sees it (a square); NaN where there is no such place. None where the picture cannot be read.
+    right, predicted: [2] pixels of the image, where the joint really is (a cross) and where a
+    model sees it (a square); NaN where there is no such place. None where the image cannot be read.
     """
     cropped = _crop(people, person)
     if cropped is None:
         return None
-    picture, matrix = cropped
+    image, matrix = cropped
     joints = apply_matrix(matrix, people.joints[person])
-    crop = draw_skeleton(picture, joints, people.visible[person] > 0, people.mapping.names)
+    crop = draw_skeleton(image, joints, people.visible[person] > 0, people.mapping.names)
     for colour, wider in ((EDGE, 2), (LABEL, 0)):
         cv2.circle(crop, _pixel(joints[joint]), 11, colour, 2 + wider, cv2.LINE_AA)
     if right is not None and np.isfinite(right).all():
@@ -54,7 +54,7 @@ def draw_weights(
 ) -> np.ndarray | None:
     """[CELL, CELL, 3] RGB: every label as a disc, from red (weight 0) over white to blue (1).
 
-    weights, wrong: [J]; a cross over labels that are known to be wrong. None where the picture cannot be read.
+    weights, wrong: [J]; a cross over labels that are known to be wrong. None where the image cannot be read.
     """
     cropped = _crop(people, person)
     if cropped is None:
@@ -73,13 +73,13 @@ def draw_weights(
 
 
 def _crop(people: Annotations, person: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """The person's part of the picture [CELL, CELL, 3] RGB, and the matrix from the picture's pixels to its own."""
-    picture = read_picture(people.pictures[people.picture[person]])
-    if picture is None:
+    """The person's part of the image [CELL, CELL, 3] RGB, and the matrix from the image's pixels to its own."""
+    image = read_image(people.image_paths[people.image_index[person]])
+    if image is None:
         return None
     side = people.sizes[person].max() * 1.1
     matrix = crop_matrix(people.centers[person], (side, side), (CELL, CELL))
-    return cv2.warpAffine(picture, matrix, (CELL, CELL), flags=cv2.INTER_LINEAR), matrix
+    return cv2.warpAffine(image, matrix, (CELL, CELL), flags=cv2.INTER_LINEAR), matrix
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:

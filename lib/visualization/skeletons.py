@@ -1,4 +1,4 @@
-"""Pictures for people: skeletons and heatmaps drawn on the network's input."""
+"""Images for people: skeletons and heatmaps drawn on the network's input."""
 
 import cv2
 import numpy as np
@@ -21,10 +21,10 @@ def limb_colour(a: str, b: str) -> tuple[int, int, int]:
 
 
 def draw_skeleton(
-    picture: np.ndarray, joints: np.ndarray, shown: np.ndarray, names: tuple[str, ...]
+    image: np.ndarray, joints: np.ndarray, shown: np.ndarray, names: tuple[str, ...]
 ) -> np.ndarray:
-    """A copy of ``picture`` [H, W, 3] with ``joints`` [J, 2] (pixels) where ``shown`` [J], and limbs."""
-    canvas = np.ascontiguousarray(picture).copy()
+    """A copy of ``image`` [H, W, 3] with ``joints`` [J, 2] (pixels) where ``shown`` [J], and limbs."""
+    canvas = np.ascontiguousarray(image).copy()
     radius = max(1, round(min(canvas.shape[:2]) / 64))
     points = [tuple(int(round(float(v))) for v in joint) for joint in np.nan_to_num(joints)]
     for a, b in limbs(names):
@@ -38,17 +38,17 @@ def draw_skeleton(
     return canvas
 
 
-def draw_heatmaps(picture: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """``picture`` [H, W, 3] under the brightest of ``heatmaps`` [J, h, w] at every pixel."""
+def draw_heatmaps(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
+    """``image`` [H, W, 3] under the brightest of ``heatmaps`` [J, h, w] at every pixel."""
     strongest = np.clip(np.nan_to_num(heatmaps).max(axis=0), 0, 1)
-    strongest = cv2.resize(strongest, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_LINEAR)
+    strongest = cv2.resize(strongest, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap((strongest * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     share = 0.75 * strongest[..., None]
-    return ((1 - share) * 0.6 * picture + share * colours).astype(np.uint8)
+    return ((1 - share) * 0.6 * image + share * colours).astype(np.uint8)
 
 
 def contact_sheet(rows: list[list[np.ndarray]]) -> np.ndarray:
-    """Pictures of one size in a grid, with thin gaps; shorter rows end in black."""
+    """Images of one size in a grid, with thin gaps; shorter rows end in black."""
     longest, black = max(map(len, rows)), np.zeros_like(rows[0][0])
     rows = [row + [black] * (longest - len(row)) for row in rows]
     return np.vstack([np.hstack([np.pad(cell, ((1, 1), (1, 1), (0, 0))) for cell in row]) for row in rows])
@@ -63,16 +63,16 @@ def sample_sheet(
     columns: int,
 ) -> np.ndarray:
     """Each of ``images`` [N, 3, H, W] with its skeleton [N, J, 2], and below with its heatmaps, ``columns`` to a row."""
-    pictures = [enlarged(denormalise(image)) for image in images]
-    factor = pictures[0].shape[0] / images.shape[2]
-    top = [draw_skeleton(p, j * factor, s, names) for p, j, s in zip(pictures, joints, shown)]
-    bottom = [draw_heatmaps(p, h) for p, h in zip(pictures, heatmaps)]
-    starts = range(0, len(pictures), columns)
+    cells = [enlarged(denormalise(image)) for image in images]
+    factor = cells[0].shape[0] / images.shape[2]
+    top = [draw_skeleton(p, j * factor, s, names) for p, j, s in zip(cells, joints, shown)]
+    bottom = [draw_heatmaps(p, h) for p, h in zip(cells, heatmaps)]
+    starts = range(0, len(cells), columns)
     return contact_sheet([row[i : i + columns] for i in starts for row in (top, bottom)])
 
 
-def enlarged(picture: np.ndarray, smallest: int = 192) -> np.ndarray:
+def enlarged(image: np.ndarray, smallest: int = 192) -> np.ndarray:
     """Whole-number enlargement to at least ``smallest`` wide, so that a skeleton stays thin."""
-    factor = max(1, -(-smallest // picture.shape[1]))
-    size = (picture.shape[1] * factor, picture.shape[0] * factor)
-    return cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
+    factor = max(1, -(-smallest // image.shape[1]))
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)

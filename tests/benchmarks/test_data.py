@@ -42,7 +42,7 @@ def test_people_are_those_that_the_usual_toolbox_reads(root):
     people = read_coco(root, SET, COCO_KEYPOINTS, 0.75)
     assert len(people) == len(expected) == 200
     for i, person in enumerate(expected):
-        assert Path(people.pictures[people.picture[i]]) == Path(person["image"])
+        assert Path(people.image_paths[people.image_index[i]]) == Path(person["image"])
         np.testing.assert_array_equal(people.joints[i], person["joints_3d"][:, :2])
         np.testing.assert_array_equal(people.visible[i], person["joints_3d_vis"][:, 0])
         np.testing.assert_allclose(people.centers[i], person["center"], rtol=1e-6)

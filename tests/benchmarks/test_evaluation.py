@@ -16,7 +16,7 @@ def test_the_evaluation_finds_what_the_plain_loop_finds():
     np.testing.assert_array_equal(scores, plain_scores)
     of_crops = (people.centers, people.sizes, CODEC.heatmap_size)
     np.testing.assert_allclose(
-        to_image(coords, *of_crops), plain_evaluation.to_picture(coords, *of_crops), rtol=0, atol=1e-9
+        to_image(coords, *of_crops), plain_evaluation.to_image(coords, *of_crops), rtol=0, atol=1e-9
     )
 
 

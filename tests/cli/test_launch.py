@@ -87,14 +87,14 @@ def test_one_process_more_is_not_started_by_one_that_was(two_gpus):
 
 @pytest.mark.slow
 def test_an_error_of_one_process_is_said_once_and_ends_all(tmp_path, two_gpus, capfd):
-    """A picture that only one of them reads."""
+    """An image that only one of them reads."""
     data = make_data(tmp_path)
     config = write_config(tmp_path, data)
-    picture = min((data / "coco" / "images" / "train2017").iterdir())
-    picture.write_bytes(b"no picture")
+    image = min((data / "coco" / "images" / "train2017").iterdir())
+    image.write_bytes(b"no image")
     assert exit_code(main_py, config, "--ours2", "TRAIN.SRC_BATCH_SIZE", "20") == 2
     told = capfd.readouterr()
-    assert told.err.startswith("error: ") and told.err.count("\n") == 1 and picture.name in told.err
+    assert told.err.startswith("error: ") and told.err.count("\n") == 1 and image.name in told.err
     assert "Traceback" not in told.out
 
 
@@ -104,10 +104,10 @@ sys.path.insert(0, {root!r})
 from lib.cli.launch import run_together
 
 def command(words, group):
-    group.wait()
+    group.barrier()
     if group.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    group.wait()
+    group.barrier()
 
 sys.exit(run_together(command, None))
 """

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import lib.dataset.annotation_cache as cache_module
-from lib.dataset.annotation_cache import Reading, read_once
+from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco import annotation_file, picture_folder, read_coco
+from lib.dataset.coco import annotation_file, image_folder, read_coco
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
 from lib.utils.errors import InputError
-from tests.factories.data_sets import coco_image, coco_person, write_coco, write_picture
+from tests.factories.data_sets import coco_image, coco_person, write_coco, write_image
 
 SET = "train2017"
 
@@ -30,8 +30,8 @@ class Place:
 
     def reading(self, names=COCO_KEYPOINTS, aspect=0.75, **changed):
         mapping = joint_mapping("coco", names)
-        files, pictures = (annotation_file(self.root, SET),), picture_folder(self.root, SET)
-        return replace(Reading("coco", mapping, {"aspect": aspect}, files, pictures, "jpg"), **changed)
+        files, images = (annotation_file(self.root, SET),), image_folder(self.root, SET)
+        return replace(CacheKey("coco", mapping, {"aspect": aspect}, files, images, "jpg"), **changed)
 
     def read(self, folder="cache", names=COCO_KEYPOINTS, aspect=0.75, **changed):
         def really():
@@ -39,7 +39,7 @@ class Place:
             return read_coco(self.root, SET, names, aspect)
 
         where = self.cache if folder == "cache" else folder
-        return read_once(where, self.reading(names, aspect, **changed), really, self.reports.append)
+        return load_or_build(where, self.reading(names, aspect, **changed), really, self.reports.append)
 
     def change(self, **changed):
         """One value of the file, which keeps its length."""
@@ -58,7 +58,9 @@ class Place:
 @pytest.fixture(params=["settled", "just written"])
 def place(tmp_path, monkeypatch, request):
     """With files that seem old enough for their times to be trusted, and as new as they are."""
-    monkeypatch.setattr(cache_module, "SETTLED", -(10**10) if request.param == "settled" else 10**12)
+    monkeypatch.setattr(
+        cache_module, "MTIME_GRANULARITY_NS", -(10**10) if request.param == "settled" else 10**12
+    )
     monkeypatch.setattr(cache_module, "WORTH", 1)
     made = Place(tmp_path)
     plain_hash = cache_module._hash
@@ -73,7 +75,7 @@ def place(tmp_path, monkeypatch, request):
 
 
 def assert_same_people(one, other):
-    assert one.mapping == other.mapping and list(one.pictures) == list(other.pictures)
+    assert one.mapping == other.mapping and list(one.image_paths) == list(other.image_paths)
     first, second = one.arrays(), other.arrays()
     assert first.keys() == second.keys()
     for name, array in first.items():
@@ -165,9 +167,9 @@ def test_a_file_of_other_settings_under_the_name_is_not_taken(place, monkeypatch
     assert place.reads == 2 and len(list(place.cache.iterdir())) == 1
 
 
-def test_pictures_that_come_and_go(place):
+def test_images_that_come_and_go(place):
     place.read()
-    write_picture(place.root / "images" / SET / "another.jpg")
+    write_image(place.root / "images" / SET / "another.jpg")
     place.read()
     assert place.reads == 1
     (place.root / "images" / SET / "000000000002.jpg").unlink()
@@ -196,7 +198,7 @@ def test_what_changes_while_it_is_read_is_not_kept(place):
         place.change(id=4)
         return people
 
-    read_once(place.cache, place.reading(), changing, place.reports.append)
+    load_or_build(place.cache, place.reading(), changing, place.reports.append)
     assert not place.cache.exists() and place.reports == []
     assert place.read().ids.tolist() == [0, 1, 2, 4, 4]
 

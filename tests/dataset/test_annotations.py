@@ -22,13 +22,13 @@ from lib.utils.errors import InputError
 from tests.factories.data_sets import NASTY_VALUES
 
 
-def people(count, pictures, seed, bounds=True):
+def people(count, images, seed, bounds=True):
     rng = np.random.default_rng(seed)
     return Annotations(
         mapping=joint_mapping("mpii", ("left_knee", "head")),
         ids=rng.integers(0, 100, count),
-        pictures=pictures,
-        picture=rng.integers(0, len(pictures), count),
+        image_paths=images,
+        image_index=rng.integers(0, len(images), count),
         joints=rng.random((count, 2, 2)),
         visible=rng.integers(0, 2, (count, 2)),
         centers=rng.random((count, 2)),
@@ -39,7 +39,7 @@ def people(count, pictures, seed, bounds=True):
 
 
 @pytest.mark.parametrize("bounds", [True, False])
-def test_joined_people_keep_their_pictures_and_all_else(bounds):
+def test_joined_people_keep_their_images_and_all_else(bounds):
     first, second = (
         people(5, ("a.jpg", "b.jpg", "c.jpg"), 0, bounds),
         people(4, ("b.jpg", "d.jpg"), 1, bounds),
@@ -48,7 +48,7 @@ def test_joined_people_keep_their_pictures_and_all_else(bounds):
     assert len(both) == 9 and both.mapping == first.mapping
     for i in range(9):
         one, k = (first, i) if i < 5 else (second, i - 5)
-        assert both.pictures[both.picture[i]] == one.pictures[one.picture[k]]
+        assert both.image_paths[both.image_index[i]] == one.image_paths[one.image_index[k]]
         for name in ("ids", "joints", "visible", "centers", "sizes", "head_sizes"):
             np.testing.assert_array_equal(getattr(both, name)[i], getattr(one, name)[k])
         if bounds:
@@ -58,10 +58,10 @@ def test_joined_people_keep_their_pictures_and_all_else(bounds):
 
 def test_joined_leaves_both_sets_as_they_are():
     first, second = people(3, ("a.jpg",), 0), people(2, ("b.jpg",), 1)
-    kept = replace(second, picture=second.picture.copy())
+    kept = replace(second, image_index=second.image_index.copy())
     first.joined(second)
-    np.testing.assert_array_equal(second.picture, kept.picture)
-    assert first.pictures == ("a.jpg",) and len(first) == 3
+    np.testing.assert_array_equal(second.image_index, kept.image_index)
+    assert first.image_paths == ("a.jpg",) and len(first) == 3
 
 
 @pytest.mark.parametrize("bounds", [True, False])
@@ -69,14 +69,14 @@ def test_people_are_the_same_from_their_arrays(bounds):
     first = people(5, ("a.jpg", "b.jpg", "ö.jpg"), 0, bounds)
     arrays = first.arrays()
     again = Annotations.of_arrays(first.mapping, arrays)
-    assert list(again.pictures) == list(first.pictures)
-    for name in ("ids", "picture", "joints", "visible", "centers", "sizes", "head_sizes"):
+    assert list(again.image_paths) == list(first.image_paths)
+    for name in ("ids", "image_index", "joints", "visible", "centers", "sizes", "head_sizes"):
         assert getattr(again, name) is getattr(first, name)
     assert (again.bounds is None) == (not bounds) and again.image_ids is None
     assert again.arrays().keys() == arrays.keys()
     with pytest.raises(TypeError):
         Annotations.of_arrays(first.mapping, arrays | {"unknown": arrays["ids"]})
-    del arrays["pictures_ends"]
+    del arrays["images_ends"]
     with pytest.raises(KeyError):
         Annotations.of_arrays(first.mapping, arrays)
 

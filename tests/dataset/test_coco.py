@@ -49,10 +49,10 @@ def test_real_sample_is_what_pycocotools_reads(image_set, count, names):
         points = np.reshape(annotation["keypoints"], (17, 3))[index]
         np.testing.assert_array_equal(people.joints[i], points[:, :2])
         np.testing.assert_array_equal(people.visible[i], points[:, 2] > 0)
-        picture = Path(people.pictures[people.picture[i]])
-        assert picture.is_file()
+        path = Path(people.image_paths[people.image_index[i]])
+        assert path.is_file()
         (image,) = api.loadImgs(annotation["image_id"])
-        assert picture.name == image["file_name"]
+        assert path.name == image["file_name"]
         assert people.image_ids[i] == annotation["image_id"]
         # The crop holds the box, but for the pixel that the clean-up takes off.
         x, y, width, height = annotation["bbox"]
@@ -68,7 +68,7 @@ def test_a_person_by_hand(tmp_path):
     people = read(tmp_path, SHARED_KEYPOINTS)
     assert people.mapping.names == SHARED_KEYPOINTS
     assert people.ids.tolist() == [7]
-    assert people.pictures == (str(tmp_path / "images" / "train2017" / "000000000001.jpg"),)
+    assert people.image_paths == (str(tmp_path / "images" / "train2017" / "000000000001.jpg"),)
     # The clean box is 20 x 30 from (8, 6); 3 : 4 makes it 22.5 wide, the margin a quarter larger.
     np.testing.assert_allclose(people.centers, [[18, 21]])
     np.testing.assert_allclose(people.sizes, [[22.5 * 1.25, 30 * 1.25]])
@@ -81,12 +81,12 @@ def test_a_person_by_hand(tmp_path):
     ("box", "center", "side"),
     [
         ([10, 10, 11, 11], (15, 15), 10),
-        ([-5, 4, 21, 21], (10, 14), 20),  # the corner moves into the picture, the width stays
+        ([-5, 4, 21, 21], (10, 14), 20),  # the corner moves into the image, the width stays
         ([50, 40, 31, 31], (56.5, 43.5), 13),  # the far side ends at the last pixel, 63 and 47
         ([10.5, 10.5, 1, 0.2], (10.5, 10.5), 1),  # nothing left of it: one pixel
     ],
 )
-def test_boxes_are_cut_to_the_picture(tmp_path, box, center, side):
+def test_boxes_are_cut_to_the_image(tmp_path, box, center, side):
     write_coco(tmp_path, [coco_person(bbox=box)])
     people = read(tmp_path, aspect=1.0)
     np.testing.assert_allclose(people.centers, [center])
@@ -102,7 +102,7 @@ def test_boxes_are_cut_to_the_picture(tmp_path, box, center, side):
         {"bbox": [64, 10, 20, 20]},
         {"bbox": [10, 50, 20, 20]},
     ],
-    ids=["crowd", "no keypoints", "no area", "right of the picture", "below the picture"],
+    ids=["crowd", "no keypoints", "no area", "right of the image", "below the image"],
 )
 def test_who_is_left_out(tmp_path, left_out):
     path = write_coco(tmp_path, [coco_person(3), coco_person(4, **left_out), coco_person(5)])
@@ -111,15 +111,17 @@ def test_who_is_left_out(tmp_path, left_out):
     complaint(tmp_path, path.name, "no person")
 
 
-def test_people_of_one_picture_share_it(tmp_path):
+def test_people_of_one_image_share_it(tmp_path):
     images = [coco_image(1), coco_image(2)]
     write_coco(tmp_path, [coco_person(1, 2), coco_person(2, 1), coco_person(3, 2)], images)
     people = read(tmp_path)
-    assert [Path(people.pictures[p]).name[-5] for p in people.picture] == ["2", "1", "2"]
-    assert len(people.pictures) == 2
+    assert [Path(people.image_paths[p]).name[-5] for p in people.image_index] == ["2", "1", "2"]
+    assert len(people.image_paths) == 2
     part = people.subset(np.array([True, False, True]))
     assert part.ids.tolist() == [1, 3]
-    assert {len(getattr(part, name)) for name in ("picture", "joints", "visible", "centers", "sizes")} == {2}
+    assert {
+        len(getattr(part, name)) for name in ("image_index", "joints", "visible", "centers", "sizes")
+    } == {2}
 
 
 def test_missing_file_and_missing_folder(tmp_path):
@@ -213,7 +215,7 @@ def test_number_of_an_image_that_is_not_whole(tmp_path, number):
 
 
 @pytest.mark.parametrize("name", ["gone.jpg", "../x.jpg", "/etc/hostname", "", "..", ".", "a/b.jpg", 5])
-def test_picture_that_is_not_in_the_folder(tmp_path, name):
+def test_image_that_is_not_in_the_folder(tmp_path, name):
     path = write_coco(tmp_path, [coco_person(4711)])
     (tmp_path / "images" / "x.jpg").write_bytes(b"")
     write_json(path, {"images": [coco_image(file_name=name)], "annotations": [coco_person(4711)]})

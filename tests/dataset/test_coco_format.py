@@ -30,7 +30,7 @@ def configured(root, **changed):
 
 
 def annotations_in(path):
-    """{id: annotation} of the excavators, and {id: file_name} of the pictures."""
+    """{id: annotation} of the excavators, and {id: file_name} of the images."""
     tree = json.loads(path.read_text())
     return {a["id"]: a for a in tree["annotations"] if a["category_id"] == 3}, {i["id"]: i["file_name"] for i in tree["images"]}  # fmt: skip
 
@@ -44,7 +44,9 @@ def test_the_target_is_read_as_it_is(excavators):
         points = np.array(by_id[number]["keypoints"]).reshape(7, 3)
         np.testing.assert_allclose(people.joints[i], points[:, :2], rtol=1e-6)
         np.testing.assert_array_equal(people.visible[i], points[:, 2] > 0)
-        assert people.pictures[people.picture[i]].endswith("images/" + files[by_id[number]["image_id"]])
+        assert people.image_paths[people.image_index[i]].endswith(
+            "images/" + files[by_id[number]["image_id"]]
+        )
         assert people.box_sizes[i] == pytest.approx(max(by_id[number]["bbox"][2:]), abs=1)
 
 
@@ -64,13 +66,13 @@ def test_the_source_is_read_by_the_targets_names(excavators):
             np.testing.assert_allclose(people.joints[i, j], expected[:2], rtol=1e-6)
 
 
-def test_one_file_is_cut_into_t_and_v_by_picture(excavators):
+def test_one_file_is_cut_into_t_and_v_by_image(excavators):
     data = build_data(configured(excavators), False, [].append)
     by_id, _ = annotations_in(excavators / "target/annotations/train.json")
     trained, validated = data.target.annotations, data.validation.dataset.annotations
     assert sorted([*trained.ids, *validated.ids]) == sorted(by_id)
-    pictures = [{p.pictures[k] for k in p.picture} for p in (trained, validated)]
-    assert not pictures[0] & pictures[1] and [len(p) for p in pictures] == [6, 3]
+    images = [{p.image_paths[k] for k in p.image_index} for p in (trained, validated)]
+    assert not images[0] & images[1] and [len(p) for p in images] == [6, 3]
 
 
 def test_v_may_be_a_file_of_its_own(excavators):
@@ -93,20 +95,20 @@ def test_a_second_start_reads_no_annotations(tmp_path, monkeypatch):
     after = build_data(config, True, [].append)
     for name in ("source", "target"):
         first, second = (getattr(data, name).annotations for data in (before, after))
-        assert first.mapping == second.mapping and list(first.pictures) == list(second.pictures)
+        assert first.mapping == second.mapping and list(first.image_paths) == list(second.image_paths)
         for field in ("ids", "joints", "visible", "centers", "sizes", "box_sizes"):
             np.testing.assert_array_equal(getattr(first, field), getattr(second, field))
     with pytest.raises(AssertionError, match="train.json is read"):  # with other joints it is another reading
         build_data(configured(tmp_path, **{"DATASET_SRC.JOINTS": {"cab": "lamp"}}), True, [].append)
 
 
-def test_too_few_pictures_to_be_cut(tmp_path):
+def test_too_few_images_to_be_cut(tmp_path):
     make_excavators(tmp_path, source=1, target=1, test=1)
-    with pytest.raises(InputError, match="too few pictures"):
+    with pytest.raises(InputError, match="too few images"):
         build_data(configured(tmp_path), False, [].append)
 
 
-def test_pictures_in_folders_named_by_the_set_and_in_an_archive(excavators, tmp_path):
+def test_images_in_folders_named_by_the_set_and_in_an_archive(excavators, tmp_path):
     folder = excavators / "target" / "images"
     tree = json.loads((excavators / "target/annotations/test.json").read_text())
     for image in tree["images"]:
@@ -126,7 +128,7 @@ def test_pictures_in_folders_named_by_the_set_and_in_an_archive(excavators, tmp_
             **{"DATASET_TARGET.ROOT": str(tmp_path), "DATASET_TARGET.TRAIN_SET": "test.json"},
         )
         people = read_people(config.DATASET_TARGET, "test.json", config, build_codec(config.MODEL))
-        found.append([p.rpartition("/")[2] for p in people.pictures])
+        found.append([p.rpartition("/")[2] for p in people.image_paths])
     assert found[0] == found[1] == [image["file_name"] for image in tree["images"]]
 
 

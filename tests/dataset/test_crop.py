@@ -34,7 +34,7 @@ def test_crop_matrix_is_the_three_point_construction(center, size, output, rotat
 
 
 def test_crop_matrix_by_hand():
-    # 60 x 80 around (100, 80) to 192 x 256: 3.2 crop pixels to one of the picture.
+    # 60 x 80 around (100, 80) to 192 x 256: 3.2 crop pixels to one of the image.
     matrix = crop_matrix((100, 80), (60, 80), (192, 256))
     corners = np.array([[70, 40], [130, 120], [100, 80], [101, 80]])
     np.testing.assert_allclose(apply_matrix(matrix, corners), [[0, 0], [192, 256], [96, 128], [99.2, 128]])
@@ -43,7 +43,7 @@ def test_crop_matrix_by_hand():
 
 
 @pytest.mark.parametrize(("center", "size", "output", "rotation"), CROPS)
-def test_mirror_is_a_crop_of_the_mirrored_picture(center, size, output, rotation):
+def test_mirror_is_a_crop_of_the_mirrored_image(center, size, output, rotation):
     width = 640
     mirrored_points = np.column_stack((width - 1 - POINTS[:, 0], POINTS[:, 1]))
     mirrored_center = (width - 1 - center[0], center[1])

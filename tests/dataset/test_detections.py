@@ -25,7 +25,7 @@ def detection(image_id=1, bbox=(8, 6, 20, 30), score=0.9, **changed):
 
 @pytest.fixture
 def root(tmp_path):
-    """Two pictures; the annotations say nothing of people."""
+    """Two images; the annotations say nothing of people."""
     write_coco(tmp_path, [], [coco_image(1), coco_image(2)])
     return tmp_path
 
@@ -71,8 +71,8 @@ def test_real_detections_are_read_as_simple_baseline_does(image_thre, names):
         center, size = simple_baselines_crop(d["bbox"], ASPECT)
         np.testing.assert_allclose(people.centers[i], center, rtol=1e-5)
         np.testing.assert_allclose(people.sizes[i], size, rtol=1e-5)
-        picture = Path(people.pictures[people.picture[i]])
-        assert picture.is_file() and picture.name == f"{d['image_id']:012}.jpg"
+        image = Path(people.image_paths[people.image_index[i]])
+        assert image.is_file() and image.name == f"{d['image_id']:012}.jpg"
     assert people.joints.shape == (len(raw), len(names), 2) and people.visible.shape == (len(raw), len(names))
     assert not people.joints.any() and not people.visible.any()
 
@@ -101,7 +101,10 @@ def test_who_is_left_out_and_what_they_are_called(root):
     assert found.annotations.ids.tolist() == [1, 5]
     assert found.annotations.image_ids.tolist() == [2, 1]
     assert found.scores.tolist() == [0.3, 1.0]
-    assert [Path(found.annotations.pictures[p]).name[-5] for p in found.annotations.picture] == ["2", "1"]
+    assert [Path(found.annotations.image_paths[p]).name[-5] for p in found.annotations.image_index] == [
+        "2",
+        "1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_who_is_left_out_and_what_they_are_called(root):
         ((10, 20, 30, 40), (25, 40), (37.5, 50)),  # already 3 : 4
         ((10, 20, 60, 40), (40, 40), (75, 100)),  # made higher
         ((10, 20, 3, 40), (11.5, 40), (37.5, 50)),  # made wider
-        ((-50, -20, 30, 40), (-35, 0), (37.5, 50)),  # not cut to the picture
+        ((-50, -20, 30, 40), (-35, 0), (37.5, 50)),  # not cut to the image
         ((10.5, 20.5, 0, 0), (10.5, 20.5), (1.25, 5 / 3)),  # nothing in it: one pixel
     ],
 )
@@ -191,7 +194,7 @@ def test_bad_detection_is_named(root, changed, found):
     complaint(root, [detection(), detection(**changed)], "detection 1:", found)
 
 
-def test_a_picture_that_is_not_there_is_named(root):
+def test_a_image_that_is_not_there_is_named(root):
     (root / "images" / "train2017" / "000000000002.jpg").unlink()
     complaint(root, [detection(1), detection(2)], "detection 1: image '000000000002.jpg' is not in")
     assert len(read(root, [detection(1), detection(2, score=0.1)], image_thre=0.5).annotations) == 1

@@ -111,7 +111,7 @@ def test_find_peaks_gives_x_before_y():
     np.testing.assert_array_equal(values, [[0.5]])
 
 
-def test_joints_return_to_the_picture_within_half_a_heatmap_pixel():
+def test_joints_return_to_the_image_within_half_a_heatmap_pixel():
     rng = np.random.default_rng(4)
     people, joints = 7, 13
     centers, sizes = rng.uniform(100, 900, (people, 2)), rng.uniform(80, 500, (people, 2))

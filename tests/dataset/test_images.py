@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-import lib.dataset.images as pictures_module
+import lib.dataset.images as images_module
 from lib.dataset.coco import read_coco
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import PictureFolder, read_picture
+from lib.dataset.images import ImageFolder, read_image
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
 from lib.dataset.loader import evaluation_batches, readable
@@ -23,7 +23,7 @@ from tests.factories.data_sets import (
     coco_image,
     coco_person,
     mpii_person,
-    smooth_picture,
+    smooth_image,
     write_coco,
     write_mpii,
 )
@@ -47,13 +47,13 @@ def pack_folder(folder, prefix=""):
     folder.rmdir()
 
 
-def encoded(picture, suffix=".png"):
-    return cv2.imencode(suffix, picture)[1].tobytes()
+def encoded(image, suffix=".png"):
+    return cv2.imencode(suffix, image)[1].tobytes()
 
 
 @pytest.fixture(params=["file", "member"])
 def stored(request):
-    """What ``read_picture`` takes for a picture in a file, as it is or packed into an archive."""
+    """What ``read_image`` takes for an image in a file, as it is or packed into an archive."""
 
     def of(path):
         if request.param == "file":
@@ -68,8 +68,8 @@ def stored(request):
 def test_colours_are_red_green_blue(tmp_path, stored):
     Image.new("RGB", (5, 4), (200, 100, 50)).save(tmp_path / "plain.png")
     path = stored(tmp_path / "plain.png")
-    assert read_picture(path)[2, 3].tolist() == [200, 100, 50]
-    assert read_picture(path, color_rgb=False)[2, 3].tolist() == [50, 100, 200]
+    assert read_image(path)[2, 3].tolist() == [200, 100, 50]
+    assert read_image(path, color_rgb=False)[2, 3].tolist() == [50, 100, 200]
 
 
 @pytest.mark.parametrize(
@@ -85,36 +85,36 @@ def test_colours_are_red_green_blue(tmp_path, stored):
 )
 def test_unusual_colours_read_as_three_channels(tmp_path, stored, mode, name, colour, expected):
     Image.new(mode, (20, 12), colour).save(tmp_path / name)
-    picture = read_picture(stored(tmp_path / name))
-    assert picture.shape == (12, 20, 3) and picture.dtype == np.uint8
-    np.testing.assert_allclose(picture[6, 10].astype(int), expected, atol=4)
+    image = read_image(stored(tmp_path / name))
+    assert image.shape == (12, 20, 3) and image.dtype == np.uint8
+    np.testing.assert_allclose(image[6, 10].astype(int), expected, atol=4)
 
 
 @pytest.mark.parametrize("shape", [(12, 20), (12, 20, 3)])
 def test_sixteen_bits_are_cut_to_eight(tmp_path, stored, shape):
     deep = np.random.default_rng(0).integers(0, 2**16, shape).astype(np.uint16)
     cv2.imwrite(str(tmp_path / "deep.png"), deep)
-    picture = read_picture(stored(tmp_path / "deep.png"), color_rgb=False).astype(int)
+    image = read_image(stored(tmp_path / "deep.png"), color_rgb=False).astype(int)
     expected = np.broadcast_to(deep.reshape(12, 20, -1) / 257, (12, 20, 3))
-    np.testing.assert_allclose(picture, expected, atol=1.01)
+    np.testing.assert_allclose(image, expected, atol=1.01)
 
 
 def test_the_cameras_orientation_is_not_applied(tmp_path, stored):
     # Annotations count the stored pixels.
-    image = Image.fromarray(smooth_picture(40, 24))
+    image = Image.fromarray(smooth_image(40, 24))
     exif = image.getexif()
     exif[0x0112] = 6  # a quarter turn
     image.save(tmp_path / "turned.jpg", exif=exif, quality=95)
     assert cv2.imread(str(tmp_path / "turned.jpg")).shape == (40, 24, 3), "the file says nothing of a turn"
-    picture = read_picture(stored(tmp_path / "turned.jpg"))
-    assert picture.shape == (24, 40, 3)
-    assert np.abs(picture.astype(int) - smooth_picture(40, 24)).mean() < 5
+    loaded = read_image(stored(tmp_path / "turned.jpg"))
+    assert loaded.shape == (24, 40, 3)
+    assert np.abs(loaded.astype(int) - smooth_image(40, 24)).mean() < 5
 
 
 def test_a_folder_lists_its_files(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a.jpg").write_bytes(b"")
-    folder = PictureFolder(tmp_path / "set")
+    folder = ImageFolder(tmp_path / "set")
     assert folder.path("a.jpg", "x") == str(tmp_path / "set" / "a.jpg")
     with pytest.raises(InputError, match=r"^annotation 3: image 'b.jpg' is not in .*set$"):
         folder.path("b.jpg", "annotation 3")
@@ -126,7 +126,7 @@ def test_an_archive_lists_its_folder_or_its_top(tmp_path, prefix):
     if not prefix:
         del members["set/"]
     archive = pack(tmp_path / "set.zip", members)
-    folder = PictureFolder(tmp_path / "set", "zip")
+    folder = ImageFolder(tmp_path / "set", "zip")
     assert folder.path("a.jpg", "x") == f"{archive}@/{prefix}a.jpg"
     for name in ("b.jpg", "c.jpg", "d.jpg"):
         with pytest.raises(InputError, match=rf"^person 3: image '{name}' is not in .*set\.zip$"):
@@ -148,18 +148,18 @@ def test_no_name_leaves_the_archive(tmp_path, name):
         "set/a.jpg",
     ]
     pack(tmp_path / "set.zip", dict.fromkeys(members, b"1"))
-    (tmp_path / "x.jpg").write_bytes(encoded(smooth_picture(8, 8)))
-    folder = PictureFolder(tmp_path / "set", "zip")
+    (tmp_path / "x.jpg").write_bytes(encoded(smooth_image(8, 8)))
+    folder = ImageFolder(tmp_path / "set", "zip")
     assert list(folder.paths) == ["a.jpg"]
     with pytest.raises(InputError, match=r"^person 3: image .* is not .*set\.zip$"):
         folder.path(name, "person 3")
 
 
 def test_a_member_is_never_a_file_beside_the_archive(tmp_path):
-    (tmp_path / "x.jpg").write_bytes(encoded(smooth_picture(8, 8)))
+    (tmp_path / "x.jpg").write_bytes(encoded(smooth_image(8, 8)))
     archive = pack(tmp_path / "set.zip", {"a.jpg": b"1"})
     for member in ("../x.jpg", "x.jpg", str(tmp_path / "x.jpg")):
-        assert read_picture(f"{archive}@/{member}") is None
+        assert read_image(f"{archive}@/{member}") is None
 
 
 @pytest.mark.parametrize(
@@ -176,17 +176,17 @@ def test_an_archive_that_cannot_be_opened_is_named(tmp_path, content):
     if content is not None:
         archive.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        PictureFolder(tmp_path / "set", "zip")
+        ImageFolder(tmp_path / "set", "zip")
     message = str(caught.value)
     assert message.startswith(f"{archive}: ") and "\n" not in message
     assert ("No such file" if content is None else "not a zip archive") in message
-    assert read_picture(f"{archive}@/a.jpg") is None
+    assert read_image(f"{archive}@/a.jpg") is None
 
 
 def test_a_folder_in_the_archives_place(tmp_path):
     (tmp_path / "set.zip").mkdir()
     with pytest.raises(InputError, match="cannot read the image archive"):
-        PictureFolder(tmp_path / "set", "zip")
+        ImageFolder(tmp_path / "set", "zip")
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_a_folder_in_the_archives_place(tmp_path):
 def test_a_member_that_cannot_be_read_is_none(tmp_path, damage):
     if damage in ("bz2", "lzma"):
         pytest.importorskip(damage)
-    good = encoded(smooth_picture(64, 48, seed=1))
-    bad = {"empty": b"", "text": b"not a picture\n", "cut": good[:30]}.get(damage, good)
+    good = encoded(smooth_image(64, 48, seed=1))
+    bad = {"empty": b"", "text": b"not an image\n", "cut": good[:30]}.get(damage, good)
     packing = {"bz2": zipfile.ZIP_BZIP2, "lzma": zipfile.ZIP_LZMA}.get(damage, zipfile.ZIP_STORED)
     archive = pack(tmp_path / "set.zip", {"bad.png": bad}, packing)
     with zipfile.ZipFile(archive, "a") as file:
@@ -208,38 +208,38 @@ def test_a_member_that_cannot_be_read_is_none(tmp_path, damage):
         content[content.index(b"PK\x01\x02") + 8] |= 1
     archive.write_bytes(content)
     name = "gone.png" if damage == "missing" else "bad.png"
-    assert read_picture(f"{archive}@/{name}") is None
+    assert read_image(f"{archive}@/{name}") is None
     np.testing.assert_array_equal(
-        read_picture(f"{archive}@/good.png"), smooth_picture(64, 48, seed=1)[:, :, ::-1]
+        read_image(f"{archive}@/good.png"), smooth_image(64, 48, seed=1)[:, :, ::-1]
     )
 
 
 @pytest.mark.parametrize("honest", [True, False], ids=["says its size", "says a smaller one"])
 @pytest.mark.parametrize("limit", [10_000, 100])
 def test_a_member_above_the_limit_is_refused(tmp_path, monkeypatch, limit, honest):
-    content = encoded(smooth_picture(20, 20)).ljust(9_000, b"\0")  # a picture, whatever follows
+    content = encoded(smooth_image(20, 20)).ljust(9_000, b"\0")  # an image, whatever follows
     archive = pack(tmp_path / "set.zip", {"a.png": content}, zipfile.ZIP_DEFLATED)
     if not honest:
         archive.write_bytes(archive.read_bytes().replace(struct.pack("<L", 9_000), struct.pack("<L", 90)))
-    monkeypatch.setattr(pictures_module, "LARGEST_MEMBER", limit)
-    picture = read_picture(f"{archive}@/a.png")
-    assert (picture is not None) == (honest and limit > 9_000)
+    monkeypatch.setattr(images_module, "LARGEST_MEMBER", limit)
+    image = read_image(f"{archive}@/a.png")
+    assert (image is not None) == (honest and limit > 9_000)
 
 
 def test_the_limit_holds_while_unpacking(tmp_path, monkeypatch):
     """A member that says nothing of its 64 MB must not be unpacked first and measured then."""
     archive = pack(tmp_path / "set.zip", {"a.png": bytes(2**26)}, zipfile.ZIP_DEFLATED)
     archive.write_bytes(archive.read_bytes().replace(struct.pack("<L", 2**26), struct.pack("<L", 2**20)))
-    monkeypatch.setattr(pictures_module, "LARGEST_MEMBER", 2**16)
+    monkeypatch.setattr(images_module, "LARGEST_MEMBER", 2**16)
     tracemalloc.start()
-    assert read_picture(f"{archive}@/a.png") is None
+    assert read_image(f"{archive}@/a.png") is None
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**22
 
 
 def test_an_archive_is_opened_once_in_each_process(tmp_path, monkeypatch):
-    archive = pack(tmp_path / "set.zip", {f"{n}.png": encoded(smooth_picture(8, 8, n)) for n in range(3)})
+    archive = pack(tmp_path / "set.zip", {f"{n}.png": encoded(smooth_image(8, 8, n)) for n in range(3)})
     opened = []
 
     class Counted(zipfile.ZipFile):
@@ -250,12 +250,12 @@ def test_an_archive_is_opened_once_in_each_process(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile, "ZipFile", Counted)
     for process in (11, 22, 11):
         monkeypatch.setattr(os, "getpid", lambda process=process: process)
-        assert all(read_picture(f"{archive}@/{n}.png") is not None for n in range(3))
+        assert all(read_image(f"{archive}@/{n}.png") is not None for n in range(3))
     assert opened == [11, 22]
 
 
 def coco_pair(root, prefix, people=12, images=4):
-    """The same people, their pictures in a folder and in an archive."""
+    """The same people, their images in a folder and in an archive."""
     entries = [coco_image(n) for n in range(1, images + 1)]
     annotations = [coco_person(n, 1 + n % images) for n in range(people)]
     for kind in ("jpg", "zip"):
@@ -265,12 +265,12 @@ def coco_pair(root, prefix, people=12, images=4):
 
 
 def assert_same_people(one, other):
-    for name in ("ids", "picture", "joints", "visible", "centers", "sizes"):
+    for name in ("ids", "image_index", "joints", "visible", "centers", "sizes"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-    assert [Path(path).name for path in one.pictures] == [Path(path).name for path in other.pictures]
-    for path, packed in zip(one.pictures, other.pictures):
+    assert [Path(path).name for path in one.image_paths] == [Path(path).name for path in other.image_paths]
+    for path, packed in zip(one.image_paths, other.image_paths):
         assert path != packed
-        np.testing.assert_array_equal(read_picture(path), read_picture(packed))
+        np.testing.assert_array_equal(read_image(path), read_image(packed))
 
 
 @pytest.mark.parametrize("prefix", ["", "train2017/"])
@@ -291,14 +291,14 @@ def test_coco_in_an_archive_gives_the_same_samples(tmp_path, prefix, workers):
 
 def test_two_workers_read_one_archive_at_the_same_time(tmp_path):
     people = coco_pair(tmp_path, "train2017/", people=300, images=30)[1]
-    expected = [read_picture(path) for path in people.pictures]
+    expected = [read_image(path) for path in people.image_paths]
     dataset = KeypointDataset(people, HeatmapCodec((24, 32), (6, 8), 1), Augmentation(True, 40.0, 0.3))
     alone, together = (list(evaluation_batches(dataset, 10, workers, False)) for workers in (0, 2))
     for one, two in zip(alone, together, strict=True):
         assert not any(two.problem)
         assert torch.equal(one.image, two.image)
-    for path, picture in zip(people.pictures, expected):  # the workers left this process's position alone
-        np.testing.assert_array_equal(read_picture(path), picture)
+    for path, image in zip(people.image_paths, expected):  # the workers left this process's position alone
+        np.testing.assert_array_equal(read_image(path), image)
 
 
 def test_a_damaged_member_goes_through_the_workers(tmp_path):
@@ -321,7 +321,7 @@ def test_a_damaged_member_goes_through_the_workers(tmp_path):
         )
 
 
-def test_coco_asks_for_a_picture_that_the_archive_lacks(tmp_path):
+def test_coco_asks_for_a_image_that_the_archive_lacks(tmp_path):
     path = write_coco(tmp_path, [coco_person(4711, 1)])
     pack(tmp_path / "images" / "train2017.zip", {"train2017/000000000009.jpg": b"1"})
     with pytest.raises(InputError) as caught:

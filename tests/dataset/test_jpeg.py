@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.dataset.images import REDUCED, read_picture
+from lib.dataset.images import REDUCED, read_image
 from lib.dataset.jpeg import upper_part
-from tests.factories.data_sets import smooth_picture
+from tests.factories.data_sets import smooth_image
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SAMPLINGS = ("411", "420", "422", "440", "444")
@@ -21,24 +21,24 @@ def decoded(content, reduce=1):
     return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 
 
-def encoded(picture, **options):
+def encoded(image, **options):
     words = [(getattr(cv2, f"IMWRITE_JPEG_{name}"), value) for name, value in options.items()]
-    done, content = cv2.imencode(".jpg", picture, [int(word) for pair in words for word in pair])
+    done, content = cv2.imencode(".jpg", image, [int(word) for pair in words for word in pair])
     assert done
     return content.tobytes()
 
 
-def picture(width, height, kind):
+def image(width, height, kind):
     if kind == "noise":
         return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
-    return np.full((height, width, 3), 90, np.uint8) if kind == "plain" else smooth_picture(width, height)
+    return np.full((height, width, 3), 90, np.uint8) if kind == "plain" else smooth_image(width, height)
 
 
 @pytest.mark.parametrize("kind", ["noise", "plain", "smooth", "grey"])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize(("width", "height"), [(70, 131), (5, 96), (129, 64), (1, 1)])
 def test_the_rows_are_the_same(kind, sampling, width, height, capfd):
-    made = picture(width, height, kind)
+    made = image(width, height, kind)
     options = {"QUALITY": 85, "SAMPLING_FACTOR": getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")}
     content = encoded(made[..., 0] if kind == "grey" else made, **options)
     for reduce in REDUCED:
@@ -51,25 +51,25 @@ def test_the_rows_are_the_same(kind, sampling, width, height, capfd):
 
 
 def test_fewer_rows_are_decoded():
-    content = encoded(picture(64, 200, "noise"))
+    content = encoded(image(64, 200, "noise"))
     assert len(decoded(upper_part(content, 50))) < 100 < len(decoded(content))
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real pictures in {DATA}")
-def test_real_pictures(capfd):
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real images in {DATA}")
+def test_real_images(capfd):
     paths = sorted(DATA.glob("*/images/**/*.jpg"))[::4]
     assert paths
     for path in paths:
-        whole = read_picture(str(path))
+        whole = read_image(str(path))
         for share in (0, 0.3, 0.7, 0.95):
             rows = int(share * len(whole))
-            upper = read_picture(str(path), rows=rows)
+            upper = read_image(str(path), rows=rows)
             np.testing.assert_array_equal(upper[:rows], whole[:rows])
     assert "Corrupt" not in capfd.readouterr().err
 
 
 def test_what_is_no_plain_jpeg_stays_as_it_is():
-    noise = picture(64, 200, "noise")
+    noise = image(64, 200, "noise")
     content = encoded(noise)
     unusual = {
         "progressive": encoded(noise, PROGRESSIVE=1),
@@ -78,7 +78,7 @@ def test_what_is_no_plain_jpeg_stays_as_it_is():
         "png": cv2.imencode(".png", noise)[1].tobytes(),
         "empty": b"",
         "start": content[:2],
-        "text": b"\xff\xd8 no picture \xff\xd9",
+        "text": b"\xff\xd8 no image \xff\xd9",
     }
     for what, of_it in unusual.items():
         assert upper_part(of_it, 20) == of_it, what
@@ -87,7 +87,7 @@ def test_what_is_no_plain_jpeg_stays_as_it_is():
 
 @given(st.binary(max_size=60), st.integers(0, 40), st.integers(-5, 300))
 def test_nothing_in_a_file_raises(noise, at, rows):
-    content = encoded(picture(16, 64, "smooth"))
+    content = encoded(image(16, 64, "smooth"))
     upper_part(content[:at] + noise + content[at:], rows)
     upper_part(content[:at] + noise, rows)
     upper_part(noise, rows)

@@ -12,10 +12,10 @@ import lib.dataset.keypoint_dataset as joints_module
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import crop_matrix, rows_within
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import read_picture
+from lib.dataset.images import read_image
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset, denormalise, normalise
 from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation, joint_mapping
-from tests.factories.data_sets import smooth_picture
+from tests.factories.data_sets import smooth_image
 from tests.reference.simple_baseline import gaussian_heatmaps, left_right_pairs, three_point_matrix
 
 CODEC = HeatmapCodec(image_size=(96, 128), heatmap_size=(24, 32), sigma=2)
@@ -25,15 +25,15 @@ JOINTS = len(SHARED_KEYPOINTS)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # of ImageNet's colours
 
 
-def people_on(pictures, count, joints=None, visible=None, centers=(50, 40), sizes=(60, 80)):
-    """``count`` people, one after the other on the ``pictures`` (paths)."""
+def people_on(images, count, joints=None, visible=None, centers=(50, 40), sizes=(60, 80)):
+    """``count`` people, one after the other on the ``images`` (paths)."""
     joints = np.full((count, JOINTS, 2), 50) if joints is None else joints
     visible = np.ones((count, JOINTS)) if visible is None else visible
     return Annotations(
         mapping=joint_mapping("coco", SHARED_KEYPOINTS),
         ids=np.arange(count) + 100,
-        pictures=tuple(map(str, pictures)),
-        picture=np.arange(count, dtype=np.int32) % len(pictures),
+        image_paths=tuple(map(str, images)),
+        image_index=np.arange(count, dtype=np.int32) % len(images),
         joints=np.asarray(joints, np.float32),
         visible=np.asarray(visible, np.float32),
         centers=np.broadcast_to(np.asarray(centers, np.float32), (count, 2)),
@@ -43,11 +43,11 @@ def people_on(pictures, count, joints=None, visible=None, centers=(50, 40), size
 
 @pytest.fixture
 def people(tmp_path):
-    """Eight people anywhere on four soft pictures, some of their joints outside of crop or picture."""
+    """Eight people anywhere on four soft images, some of their joints outside of crop or image."""
     rng = np.random.default_rng(3)
     paths = [tmp_path / f"{n}.png" for n in range(4)]
     for n, path in enumerate(paths):
-        cv2.imwrite(str(path), smooth_picture(90 + 7 * n, 80 + 3 * n, seed=n))
+        cv2.imwrite(str(path), smooth_image(90 + 7 * n, 80 + 3 * n, seed=n))
     return people_on(
         paths, 8,
         joints=rng.uniform(-20, 120, (8, JOINTS, 2)), visible=rng.integers(0, 2, (8, JOINTS)),
@@ -71,21 +71,21 @@ def crops(monkeypatch):
 
 def plain_sample(people, index, codec, size, rotation, mirror, color_rgb=True):
     """SimpleBaseline's sample: mirror the pixels, turn and crop them, tensor, Gaussian joint by joint."""
-    picture = cv2.imread(people.pictures[people.picture[index]])
+    pixels = cv2.imread(people.image_paths[people.image_index[index]])
     if color_rgb:
-        picture = picture[:, :, ::-1]
+        pixels = pixels[:, :, ::-1]
     joints, visible = people.joints[index].astype(np.float64), people.visible[index].copy()
     center = people.centers[index].astype(np.float64)
     if mirror:
-        width = picture.shape[1]
-        picture = picture[:, ::-1]
+        width = pixels.shape[1]
+        pixels = pixels[:, ::-1]
         center[0] = width - 1 - center[0]
         joints[:, 0] = width - 1 - joints[:, 0]
         for left, right in left_right_pairs(people.mapping.names):
             joints[[left, right]] = joints[[right, left]]
             visible[[left, right]] = visible[[right, left]]
     matrix = three_point_matrix(center, size, codec.image_size, rotation)
-    crop = cv2.warpAffine(np.ascontiguousarray(picture), matrix, codec.image_size, flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(np.ascontiguousarray(pixels), matrix, codec.image_size, flags=cv2.INTER_LINEAR)
     for j in range(len(joints)):
         joints[j] = matrix @ [*joints[j], 1]
     heatmaps, weight = gaussian_heatmaps(joints, visible, codec.image_size, codec.heatmap_size, codec.sigma)
@@ -118,7 +118,7 @@ def test_sample_is_simple_baselines(people, crops, augmentation, color_rgb):
         assert sample.problem == "" and int(sample.index) == index and bool(sample.flipped) == mirror
         levels = 255 * ((sample.image - image) * DEVIATION).abs()
         # OpenCV places samples on 1/32 of a pixel; mirrored, that may round the other way, which shows
-        # where the picture ends and black begins.
+        # where the image ends and black begins.
         assert float(levels.max()) < (9 if mirror else 1.01)
         assert float((levels < 1.01).float().mean()) > 0.98
         np.testing.assert_array_equal(sample.target_weight, weight)
@@ -145,8 +145,8 @@ def test_without_augmentation_every_visit_is_the_same(people):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """One person on a picture that costs nothing to read."""
-    cv2.imwrite(str(tmp_path / "tiny.png"), smooth_picture(8, 8))
+    """One person on an image that costs nothing to read."""
+    cv2.imwrite(str(tmp_path / "tiny.png"), smooth_image(8, 8))
     return people_on([tmp_path / "tiny.png"], 1, centers=(4, 4), sizes=(6, 8))
 
 
@@ -184,13 +184,13 @@ def test_joints_of_a_sample_lie_on_the_annotated_joint_or_its_partner(tmp_path):
     # Every joint is a disc of its own colour; the heatmap's peak must lie on the right colour.
     colours = np.array(list(itertools.product((60, 150, 240), repeat=3)))[1::2][:JOINTS]
     joints = np.array([(60 + 45 * (j % 4), 60 + 45 * (j // 4)) for j in range(JOINTS)])
-    picture = np.zeros((300, 260, 3), np.uint8)
+    image = np.zeros((300, 260, 3), np.uint8)
     for joint, colour in zip(joints, colours):
-        cv2.circle(picture, joint.tolist(), 14, colour.tolist(), -1)
-    cv2.imwrite(str(tmp_path / "discs.png"), picture[:, :, ::-1])
+        cv2.circle(image, joint.tolist(), 14, colour.tolist(), -1)
+    cv2.imwrite(str(tmp_path / "discs.png"), image[:, :, ::-1])
     people = people_on([tmp_path / "discs.png"], 1, [joints], centers=(125, 130), sizes=(180, 240))
     dataset = KeypointDataset(people, CODEC, USUAL)
-    partner = flip_permutation(SHARED_KEYPOINTS)
+    flip_indices = flip_permutation(SHARED_KEYPOINTS)
     checked = {True: 0, False: 0}
     for visit in range(30):
         sample = dataset[0, visit]
@@ -199,7 +199,7 @@ def test_joints_of_a_sample_lie_on_the_annotated_joint_or_its_partner(tmp_path):
             y, x = 4 * np.array(np.unravel_index(heatmap.argmax(), heatmap.shape))
             if sample.target_weight[j] == 0 or heatmap.max() < 1:
                 continue
-            annotated = partner[j] if sample.flipped else j
+            annotated = flip_indices[j] if sample.flipped else j
             assert np.abs(colours - crop[y, x]).sum(axis=1).argmin() == annotated
             checked[bool(sample.flipped)] += 1
     assert min(checked.values()) > 100
@@ -211,7 +211,7 @@ def test_joints_out_of_sight_do_not_count(tiny):
     joints = np.full((1, JOINTS, 2), 4.0)
     joints[0, 1] = (400, 4)
     joints[0, 2] = (4, -400)
-    people = people_on(tiny.pictures, 1, joints, visible, centers=(4, 4), sizes=(6, 8))
+    people = people_on(tiny.image_paths, 1, joints, visible, centers=(4, 4), sizes=(6, 8))
     sample = KeypointDataset(people, SMALL)[0, 0]
     assert sample.target_weight.tolist() == [1, 0, 0, 0] + [1] * (JOINTS - 4)
     assert sample.heatmaps.amax(dim=(1, 2)).tolist() == sample.target_weight.tolist()
@@ -230,36 +230,36 @@ def test_normalise_is_torchvisions_and_denormalise_its_inverse():
     torch.testing.assert_close(image, expected)
     assert image.is_contiguous()
     np.testing.assert_array_equal(denormalise(image), every)
-    # Colours that no picture has are cut off.
+    # Colours that no image has are cut off.
     assert denormalise(torch.full((3, 1, 1), 99.0)).tolist() == [[[255, 255, 255]]]
     assert denormalise(torch.full((3, 1, 1), -99.0)).tolist() == [[[0, 0, 0]]]
 
 
 @pytest.mark.parametrize("bad", ["missing", "empty", "text", "folder", "header only"])
-def test_an_unreadable_picture_is_a_problem_and_not_an_exception(tmp_path, bad):
+def test_an_unreadable_image_is_a_problem_and_not_an_exception(tmp_path, bad):
     path = tmp_path / "bad.jpg"
     if bad == "folder":
         path.mkdir()
     elif bad != "missing":
-        cv2.imwrite(str(path), smooth_picture(60, 80))
-        content = {"empty": b"", "text": b"not a picture\n", "header only": path.read_bytes()[:30]}
+        cv2.imwrite(str(path), smooth_image(60, 80))
+        content = {"empty": b"", "text": b"not an image\n", "header only": path.read_bytes()[:30]}
         path.write_bytes(content[bad])
     sample = KeypointDataset(people_on([path], 2), SMALL, USUAL)[1, 0]
-    assert sample.problem == f"{path}: cannot be read as a picture (annotation 101)"
+    assert sample.problem == f"{path}: cannot be read as an image (annotation 101)"
     assert sample.image.shape == (3, 16, 12) and torch.isfinite(sample.image).all()
 
 
 @pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 0.99])
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_a_truncated_picture_reads_or_is_a_problem(tmp_path, share, suffix):
+def test_a_truncated_image_reads_or_is_a_problem(tmp_path, share, suffix):
     path = tmp_path / f"short{suffix}"
-    cv2.imwrite(str(path), smooth_picture(60, 80))
+    cv2.imwrite(str(path), smooth_image(60, 80))
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    picture = read_picture(str(path))
+    image = read_image(str(path))
     sample = KeypointDataset(people_on([path], 1), SMALL)[0, 0]
-    assert (picture is None) == bool(sample.problem)
-    assert picture is None or picture.shape == (80, 60, 3)
+    assert (image is None) == bool(sample.problem)
+    assert image is None or image.shape == (80, 60, 3)
     assert torch.isfinite(sample.image).all()
 
 
@@ -275,21 +275,21 @@ def test_samples_collate_and_select(people):
     assert moved.image.device.type == "meta" and moved.problem == batch.problem
 
 
-def test_cached_pictures_are_read_once_and_give_the_same_samples(people, monkeypatch):
+def test_cached_images_are_read_once_and_give_the_same_samples(people, monkeypatch):
     read = []
 
     def counting(path, color_rgb, reduce, rows=None):
         read.append(path)
-        return read_picture(path, color_rgb, reduce, rows)
+        return read_image(path, color_rgb, reduce, rows)
 
-    monkeypatch.setattr(joints_module, "read_picture", counting)
+    monkeypatch.setattr(joints_module, "read_image", counting)
     keys = [(index, visit) for visit in range(2) for index in range(len(people))]
     plain, cached = (KeypointDataset(people, SMALL, USUAL, cache=cache) for cache in (False, True))
     expected = [plain[key] for key in keys]
     assert len(read) == len(keys)
     read.clear()
     torch.testing.assert_close([cached[key][:-1] for key in keys], [s[:-1] for s in expected], rtol=0, atol=0)
-    assert sorted(read) == sorted(people.pictures)
+    assert sorted(read) == sorted(people.image_paths)
 
 
 def test_a_data_set_that_caches_can_be_sent_to_workers(people):
@@ -301,11 +301,11 @@ def test_a_data_set_that_caches_can_be_sent_to_workers(people):
 
 @pytest.fixture
 def photographed(tmp_path):
-    """Twelve people on three JPEG pictures of sharp colours, 500 x 400, small and large, inside and out."""
+    """Twelve people on three JPEG images of sharp colours, 500 x 400, small and large, inside and out."""
     rng = np.random.default_rng(5)
     paths = [tmp_path / f"{n}.jpg" for n in range(3)]
     for n, path in enumerate(paths):
-        noise = rng.integers(0, 60, (400, 500, 3)) + smooth_picture(500, 400, seed=n) // 2
+        noise = rng.integers(0, 60, (400, 500, 3)) + smooth_image(500, 400, seed=n) // 2
         cv2.imwrite(str(path), noise.astype(np.uint8))
     return people_on(
         paths, 12,
@@ -315,13 +315,13 @@ def photographed(tmp_path):
 
 
 @pytest.mark.parametrize("color_rgb", [True, False], ids=["rgb", "bgr"])
-def test_pixels_are_those_of_whole_pictures_to_the_last_bit(photographed, crops, color_rgb):
+def test_pixels_are_those_of_whole_images_to_the_last_bit(photographed, crops, color_rgb):
     dataset = KeypointDataset(photographed, CODEC, USUAL, color_rgb)
     shares = set()
     for index, visit in itertools.product(range(len(dataset)), range(6)):
         sample = dataset[index, visit]
         matrix = crop_matrix(photographed.centers[index], crops[-1][0], CODEC.image_size, *crops[-1][1:])
-        whole = cv2.imread(photographed.pictures[photographed.picture[index]])
+        whole = cv2.imread(photographed.image_paths[photographed.image_index[index]])
         crop = cv2.warpAffine(whole[..., ::-1] if color_rgb else whole, matrix, CODEC.image_size)
         mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
         expected = (crop.astype(np.float32) / 255 - mean) / deviation
@@ -330,14 +330,14 @@ def test_pixels_are_those_of_whole_pictures_to_the_last_bit(photographed, crops,
     assert shares == {True, False}
 
 
-def test_large_people_are_read_from_smaller_pictures(photographed, monkeypatch):
+def test_large_people_are_read_from_smaller_images(photographed, monkeypatch):
     asked = []
 
     def recorded(path, color_rgb, reduce, rows=None):
         asked.append(reduce)
-        return read_picture(path, color_rgb, reduce, rows)
+        return read_image(path, color_rgb, reduce, rows)
 
-    monkeypatch.setattr(joints_module, "read_picture", recorded)
+    monkeypatch.setattr(joints_module, "read_image", recorded)
     plain, reduced = (KeypointDataset(photographed, SMALL, USUAL, reduced=r) for r in (False, True))
     for index in range(len(plain)):
         expected = plain[index, 0]
@@ -362,7 +362,7 @@ def test_other_formats_are_never_decoded_smaller(people, monkeypatch):
 
 @pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize("side", [400, 403])
-def test_a_smaller_picture_shows_the_same_at_the_same_place(tmp_path, side, cache):
+def test_a_smaller_image_shows_the_same_at_the_same_place(tmp_path, side, cache):
     # Colours that change evenly: a shift of half a pixel would show as half a level a pixel.
     x, y = np.meshgrid(np.arange(side), np.arange(side))
     ramp = np.stack([x / 2, y / 2, (x + y) / 4], axis=-1).round().astype(np.uint8)

@@ -12,7 +12,7 @@ from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.loader import (
-    EndlessBatches,
+    InfiniteBatchSampler,
     SharedPeople,
     evaluation_batches,
     readable,
@@ -28,7 +28,7 @@ def indices(batch):
 
 
 def taken(count, batch_size, number, **options):
-    return list(islice(EndlessBatches(count, batch_size, **({"seed": 0} | options)), number))
+    return list(islice(InfiniteBatchSampler(count, batch_size, **({"seed": 0} | options)), number))
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(23, 5), (20, 5), (5, 5), (7, 1), (1, 1)])
@@ -45,7 +45,7 @@ def test_a_pass_visits_nobody_twice_and_leaves_out_the_remainder(count, batch_si
         assert set(order) <= set(range(count))
         orders.add(tuple(order))
     assert count == 1 or len(orders) > 30  # of 40, of 120 there are where 5 come in any order
-    assert EndlessBatches(count, batch_size, seed=0).batches_per_pass == per_pass
+    assert InfiniteBatchSampler(count, batch_size, seed=0).batches_per_pass == per_pass
 
 
 def test_everybody_is_left_out_equally_often():
@@ -83,7 +83,7 @@ def test_order_depends_on_the_seed_alone():
     np.random.seed(2)
     assert taken(50, 5, 20, seed=3) == one
     assert taken(50, 5, 20, seed=4) != one
-    sampler = EndlessBatches(50, 5, seed=3)
+    sampler = InfiniteBatchSampler(50, 5, seed=3)
     assert list(islice(sampler, 20)) == list(islice(sampler, 20)) == one
 
 
@@ -114,7 +114,7 @@ def test_workers_do_not_change_the_samples(dataset):
     runs = []
     for workers in (0, 2):
         torch.manual_seed(workers)
-        batches = training_batches(dataset, EndlessBatches(7, 3, seed=5), workers, pin=False)
+        batches = training_batches(dataset, InfiniteBatchSampler(7, 3, seed=5), workers, pin=False)
         runs.append(list(islice(batches, 6)))
     assert_batches_equal(*runs)
     order = taken(7, 3, 6, seed=5)
@@ -123,14 +123,14 @@ def test_workers_do_not_change_the_samples(dataset):
 
 
 def test_training_goes_on_after_an_interruption(dataset):
-    unbroken = list(islice(training_batches(dataset, EndlessBatches(7, 3, 5), 0, pin=False), 7))
-    rest = list(islice(training_batches(dataset, EndlessBatches(7, 3, 5, start=4), 0, pin=False), 3))
+    unbroken = list(islice(training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 0, pin=False), 7))
+    rest = list(islice(training_batches(dataset, InfiniteBatchSampler(7, 3, 5, start=4), 0, pin=False), 3))
     assert_batches_equal(rest, unbroken[4:])
 
 
 def test_reading_leaves_torchs_own_random_numbers_alone(dataset):
     before = torch.get_rng_state()
-    next(training_batches(dataset, EndlessBatches(7, 3, seed=5), 0, pin=False))
+    next(training_batches(dataset, InfiniteBatchSampler(7, 3, seed=5), 0, pin=False))
     list(evaluation_batches(dataset, 3, 0, pin=False))
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -157,14 +157,14 @@ def test_a_readable_batch_passes_as_it_is(dataset, mode):
     assert reports == []
 
 
-def test_unreadable_pictures_stop_the_run(dataset):
+def test_unreadable_images_stop_the_run(dataset):
     reports = []
     with pytest.raises(InputError, match=r"^1\.jpg: broken; DATASET.ON_BAD_IMAGE skip"):
         readable(batch_with_problems(dataset, (1, 3)), "raise", reports.append)
     assert reports == []
 
 
-def test_unreadable_pictures_are_left_out_and_reported(dataset):
+def test_unreadable_images_are_left_out_and_reported(dataset):
     batch, reports = batch_with_problems(dataset, (1, 3)), []
     rest = readable(batch, "skip", reports.append)
     assert reports == ["1.jpg: broken", "3.jpg: broken"]
@@ -175,13 +175,13 @@ def test_unreadable_pictures_are_left_out_and_reported(dataset):
 
 def test_a_batch_of_nothing_stops_the_run_even_so(dataset):
     reports = []
-    with pytest.raises(InputError, match=r"no picture of a whole batch .* 0\.jpg: broken"):
+    with pytest.raises(InputError, match=r"no image of a whole batch .* 0\.jpg: broken"):
         readable(batch_with_problems(dataset, range(4)), "skip", reports.append)
     assert len(reports) == 4
 
 
-def test_an_unreadable_picture_goes_through_the_workers(dataset):
-    broken = dataset.annotations.pictures[1]
+def test_an_unreadable_image_goes_through_the_workers(dataset):
+    broken = dataset.annotations.image_paths[1]
     with open(broken, "wb"):
         pass
     batches = evaluation_batches(dataset, 7, 1, pin=False)
@@ -194,17 +194,17 @@ def test_an_unreadable_picture_goes_through_the_workers(dataset):
 
 @pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_that_inherit_nothing_give_the_same_batches(dataset, method, monkeypatch):
-    expected = list(islice(training_batches(dataset, EndlessBatches(7, 3, 5), 0, pin=False), 4))
+    expected = list(islice(training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 0, pin=False), 4))
     if method == "spawn":
         made = DataLoader(
             SharedPeople(dataset),
-            batch_sampler=EndlessBatches(7, 3, 5),
+            batch_sampler=InfiniteBatchSampler(7, 3, 5),
             num_workers=1,
             multiprocessing_context="spawn",
         )
     else:
         monkeypatch.setattr("lib.dataset.loader.workers_inherit", lambda: False)
-        made = training_batches(dataset, EndlessBatches(7, 3, 5), 2, pin=False)
+        made = training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 2, pin=False)
     assert_batches_equal(list(islice(made, 4)), expected)
 
 

@@ -29,12 +29,12 @@ def complaint(root, *parts, image_set="train"):
         assert part in message
 
 
-def picture_names(people):
-    return [Path(people.pictures[p]).name for p in people.picture]
+def image_names(people):
+    return [Path(people.image_paths[p]).name for p in people.image_index]
 
 
 def crowd(images=11, seed=0):
-    """People over so many pictures, one to four in each, in no order."""
+    """People over so many images, one to four in each, in no order."""
     rng = np.random.default_rng(seed)
     people = [mpii_person(f"{n:03}.jpg") for n in range(images) for _ in range(rng.integers(1, 5))]
     for number, person in enumerate(people):
@@ -50,7 +50,7 @@ def test_a_person_by_hand(tmp_path):
     write_mpii(tmp_path, [mpii_person(scale=1.2, center=[100, 200])])
     people = read(tmp_path, names=SHARED_KEYPOINTS)
     assert people.ids.tolist() == [0]
-    assert people.pictures == (str(tmp_path / "images" / "a.jpg"),)
+    assert people.image_paths == (str(tmp_path / "images" / "a.jpg"),)
     # 15 px per scale down, 1 px off since MATLAB counts from 1; 1.2 * 200 * 1.25 = 300.
     np.testing.assert_allclose(people.centers, [[99, 217]])
     np.testing.assert_allclose(people.sizes, [[225, 300]])
@@ -88,11 +88,11 @@ def test_real_sample():
     train, fine, held = (read(DATA, name) for name in ("train", "train_finetune", "train_validate"))
     assert (len(train), len(fine), len(held)) == (3, 2, 1)
     assert sorted([*fine.ids, *held.ids]) == train.ids.tolist() == [0, 1, 2]
-    assert all(Path(picture).is_file() for picture in train.pictures)
+    assert all(Path(image).is_file() for image in train.image_paths)
     raw = json.loads((DATA / "annot" / "train.json").read_text())
     np.testing.assert_array_equal(train.joints, np.array([p["joints"] for p in raw], np.float32) - 1)
     np.testing.assert_array_equal(train.visible, [p["joints_vis"] for p in raw])
-    assert picture_names(train) == [p["image"] for p in raw]
+    assert image_names(train) == [p["image"] for p in raw]
 
 
 @needs_mpii
@@ -110,11 +110,11 @@ def test_real_valid_sample_has_the_head_sizes_of_its_mat_file():
 def test_split_by_image(tmp_path, images):
     write_mpii(tmp_path, crowd(images))
     everyone, held = read(tmp_path), read(tmp_path, "train_validate")
-    assert len(set(picture_names(held))) == -(-images // 3)
+    assert len(set(image_names(held))) == -(-images // 3)
     if images == 1:
         return complaint(tmp_path, "train.json", "train_finetune", image_set="train_finetune")
     fine = read(tmp_path, "train_finetune")
-    assert not set(picture_names(fine)) & set(picture_names(held))
+    assert not set(image_names(fine)) & set(image_names(held))
     assert who(everyone) == sorted(who(fine) + who(held))
     assert sorted([*fine.ids, *held.ids]) == everyone.ids.tolist()
 
@@ -136,7 +136,7 @@ def test_split_by_annotation_is_every_third(tmp_path):
     fine = read(tmp_path, "train_finetune", split="annotation")
     assert held.ids.tolist() == [i for i in range(count) if i % 3 == 0]
     assert fine.ids.tolist() == [i for i in range(count) if i % 3]
-    assert set(picture_names(fine)) & set(picture_names(held))
+    assert set(image_names(fine)) & set(image_names(held))
 
 
 def test_files_that_are_not_there(tmp_path):

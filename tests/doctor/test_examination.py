@@ -14,7 +14,7 @@ import torch
 import lib.doctor.machine
 import lib.doctor.trial_steps
 from lib.config.loader import load_config
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
 from lib.doctor.findings import Level
 from lib.ignoring.modes import MODES
@@ -55,7 +55,7 @@ def examined(root, changed=None, mode="ours2", steps=0):
         "MODEL.EXTRA.WIDTH": 4, "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8], "THREADS": 1,
     }  # fmt: skip
     config, notes = load_config(CONFIG, values | (changed or {}))
-    folders = Folders.of(config, CONFIG, "a_to_b", mode)
+    folders = RunPaths.of(config, CONFIG, "a_to_b", mode)
     return examine(config, MODES[mode], folders, notes, root / "doctor", steps)
 
 
@@ -88,19 +88,19 @@ def test_clean_data_and_a_few_steps(root):
     examination = examined(root, steps=2)
     assert amiss(examination) == [] and examination.exit_code == 0
     text = str(examination)
-    for words in ("objects in 30 pictures", "objects in 15 pictures", "left_track / right_track",
+    for words in ("objects in 30 images", "objects in 15 images", "left_track / right_track",
                   "240 steps", "waiting for data", "GiB free", "0 warnings, 0 errors"):  # fmt: skip
         assert words in text, words
-    picture = cv2.imread(str(root / "doctor/samples.png"))
+    image = cv2.imread(str(root / "doctor/samples.png"))
     # Four sets, each a line and two rows of 192 pixels; the heatmaps' dots are bright.
-    assert picture.shape == (4 * (28 + 2 * 194), 8 * 194, 3)
+    assert image.shape == (4 * (28 + 2 * 194), 8 * 194, 3)
     assert (root / "output").exists() is False  # nothing of the steps is kept
 
 
 def test_a_mode_without_a_source(root):
     shutil.rmtree(root / "source")
     examination = examined(root, mode="baseline1", steps=1)
-    assert amiss(examination) == [] and "source, pictures" not in str(examination)
+    assert amiss(examination) == [] and "source, images" not in str(examination)
 
 
 def test_every_missing_set_is_told_and_the_others_counted(root):
@@ -112,7 +112,7 @@ def test_every_missing_set_is_told_and_the_others_counted(root):
     assert "as was said of joints" in told["source"]
     assert "mend that, or name other data: DATASET_TARGET.ROOT" in told["test"]
     assert "GiB free" in str(examination)  # the machine is looked at all the same
-    assert "objects in 30 pictures" in str(examination) and examination.exit_code == 2
+    assert "objects in 30 images" in str(examination) and examination.exit_code == 2
 
 
 def test_settings_that_do_not_fit(root):
@@ -153,7 +153,7 @@ def test_joints_that_differ_between_source_and_target(root):
 def test_an_approximated_joint(config):
     values = {"DEVICE": "cpu"}
     loaded, notes = load_config(config, values)
-    folders = Folders.of(loaded, config, "coco_to_mpii", "ours1")
+    folders = RunPaths.of(loaded, config, "coco_to_mpii", "ours1")
     examination = examine(loaded, MODES["ours1"], folders, notes, config.parent, 0)
     told = {what: text for _, what, text in amiss(examination)}
     assert "head (head_top in the target, nose in the source)" in told.pop("approximated joints")
@@ -176,11 +176,11 @@ def test_too_few_for_a_batch_and_for_validation(root):
     assert [told[1] for told in amiss(examination)] == ["validation V", "test and validation V"]
 
 
-def test_pictures_that_are_trained_on_and_tested_on(root):
+def test_images_that_are_trained_on_and_tested_on(root):
     examination = examined(root, {"DATASET_TARGET.TEST_SET": "annotations/train.json"})
     told = amiss(examination)
     assert [what for _, what, _ in told] == ["test and target T", "test and validation V"]
-    assert "30 of 45 pictures are those of target T" in told[0][2]
+    assert "30 of 45 images are those of target T" in told[0][2]
 
 
 def unlabel(joint):
@@ -212,12 +212,12 @@ def set_box(box, count=1):
 @pytest.mark.parametrize(
     ("box", "says"),
     [
-        (lambda b: (b[0], b[1], b[2], 300), "1 of 24 reach outside their picture, by up to"),
-        (lambda b: (500, 500, 20, 20), "1 of 24 are wholly outside their picture"),
+        (lambda b: (b[0], b[1], b[2], 300), "1 of 24 reach outside their image, by up to"),
+        (lambda b: (500, 500, 20, 20), "1 of 24 are wholly outside their image"),
         (lambda b: (b[0], b[1], 0, b[3]), "1 of 24 have no width or height"),
     ],
 )
-def test_boxes_outside_pictures(root, box, says):
+def test_boxes_outside_images(root, box, says):
     spoil(root, SOURCE, set_box(box))
     told = amiss(examined(root))
     assert told[0][:2] == ("warning", "source, boxes") and says in told[0][2] and "annotation 1" in told[0][2]
@@ -247,7 +247,7 @@ def test_copies(root):
     found_only(examined(root), "warning", "source, copies", "1 ids are given twice")
 
 
-def test_labels_outside_crops_and_pictures(root):
+def test_labels_outside_crops_and_images(root):
     spoil(root, SOURCE, set_box(lambda b: (b[0] + 4, b[1] + 4, b[2] / 3, b[3] / 3), 10))
     told = {what: text for _, what, text in amiss(examined(root))}
     assert "are outside their crop" in told["source, crops"] and "such as" in told["source, crops"]
@@ -258,20 +258,20 @@ def test_labels_outside_crops_and_pictures(root):
     spoil(root, TEST, move)
     told = {what: text for _, what, text in amiss(examined(root))}
     assert (
-        "1 labels are outside their pictures (such as left_track of annotation 1 at (50, 400))"
+        "1 labels are outside their images (such as left_track of annotation 1 at (50, 400))"
         in told["test, joints"]
     )
 
 
-def test_pictures_that_cannot_be_read_or_have_another_size(root):
-    picture = root / "source/images/a/0003.png"
-    cv2.imwrite(str(picture), np.zeros((40, 48, 3), np.uint8))
+def test_images_that_cannot_be_read_or_have_another_size(root):
+    image = root / "source/images/a/0003.png"
+    cv2.imwrite(str(image), np.zeros((40, 48, 3), np.uint8))
     found_only(
-        examined(root), "warning", "source, pictures", "0003.png is 48 x 40, the annotations say 96 x 80"
+        examined(root), "warning", "source, images", "0003.png is 48 x 40, the annotations say 96 x 80"
     )
-    picture.write_bytes(b"none")
-    found_only(examined(root), "error", "source, pictures", "1 of 16 cannot be read", "0003.png")
-    found_only(examined(root, {"DATASET.ON_BAD_IMAGE": "skip"}), "warning", "source, pictures", "1 of 16")
+    image.write_bytes(b"none")
+    found_only(examined(root), "error", "source, images", "1 of 16 cannot be read", "0003.png")
+    found_only(examined(root, {"DATASET.ON_BAD_IMAGE": "skip"}), "warning", "source, images", "1 of 16")
 
 
 def test_people_of_another_scale(root):
@@ -381,7 +381,7 @@ def test_steps_that_wait_and_runs_that_never_end(root, monkeypatch):
 def test_memory(root, monkeypatch):
     monkeypatch.setattr(lib.doctor.machine, "machine_memory", lambda: 2**20)
     found_only(examined(root, steps=1), "error", "memory", "DATASET.CACHE false")
-    # The cache: 16 + 45 + 4 pictures of 96 x 80, in each of two workers.
+    # The cache: 16 + 45 + 4 images of 96 x 80, in each of two workers.
     (main,) = lib.doctor.machine.check_memory(torch.device("cpu"), 0, 3 * 96 * 80 * 65, 2)
     assert main.level is Level.ERROR
     monkeypatch.setattr(lib.doctor.machine, "machine_memory", lambda: 1.1 * 6 * 96 * 80 * 65)

@@ -25,13 +25,13 @@ def test_processes_find_every_prediction_of_one_alone_once(together, data, batch
 def test_the_flip_test_is_the_same_in_one_pass_and_in_two(shift):
     torch.manual_seed(0)
     model = PoseResNet(10, 3, width=4, deconv_filters=(8, 8, 8)).eval()
-    images, partner = torch.randn(5, 3, 64, 96), [1, 0, 2]
+    images, flip_indices = torch.randn(5, 3, 64, 96), [1, 0, 2]
     with torch.no_grad():
-        apart = both_ways(model, images, partner, shift, at_once=False)
-        together = both_ways(model, images, partner, shift, at_once=True)
+        apart = both_ways(model, images, flip_indices, shift, at_once=False)
+        together = both_ways(model, images, flip_indices, shift, at_once=True)
         straight, back = model(images), model(images.flip(-1))
     torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-6)
-    for j, other in enumerate(partner):
+    for j, other in enumerate(flip_indices):
         mirrored = back[:, other].flip(-1)
         moved = mirrored.roll(1, dims=-1) if shift else mirrored
         expected = (straight[:, j] + moved) / 2

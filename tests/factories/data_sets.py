@@ -12,16 +12,16 @@ NAMES_IN_GT_VALID = (
 )  # fmt: skip
 
 
-def smooth_picture(width, height, seed=0):
+def smooth_image(width, height, seed=0):
     """[height, width, 3] uint8 in soft colours, so that interpolation hardly depends on rounding."""
     coarse = np.random.default_rng(seed).uniform(0, 255, (4, 4, 3)).astype(np.float32)
-    picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def write_picture(path, width=64, height=48, seed=0):
+def write_image(path, width=64, height=48, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), smooth_picture(width, height, seed))
+    assert cv2.imwrite(str(path), smooth_image(width, height, seed))
 
 
 def coco_person(number=7, image_id=1, **changed):
@@ -42,7 +42,7 @@ def write_coco(root, people, images=None, image_set="train2017"):
     images = [coco_image()] if images is None else images
     folder = root / "images" / image_set
     for number, image in enumerate(images):
-        write_picture(folder / image["file_name"], image["width"], image["height"], number)
+        write_image(folder / image["file_name"], image["width"], image["height"], number)
     path = root / "annotations" / f"person_keypoints_{image_set}.json"
     write_json(path, {"images": images, "annotations": people})
     return path
@@ -62,7 +62,7 @@ def mpii_person(image="a.jpg", **changed):
 def write_mpii(root, people, image_set="train", truth_people=None):
     """The layout with these entries, and its JSON file's path; head boxes of ``valid`` are 30 x 40."""
     for number, name in enumerate(dict.fromkeys(person["image"] for person in people)):
-        write_picture(root / "images" / name, seed=number)
+        write_image(root / "images" / name, seed=number)
     path = root / "annot" / f"{image_set}.json"
     write_json(path, people)
     if image_set == "valid":

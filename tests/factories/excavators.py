@@ -2,7 +2,7 @@
 
     python tests/factories/excavators.py data/excavators
 
-The source names two joints otherwise, lacks one, and has one more (`lamp`); its pictures are grey.
+The source names two joints otherwise, lacks one, and has one more (`lamp`); its images are grey.
 """
 
 import json
@@ -45,12 +45,12 @@ def draw_excavator(rng, canvas, side):
     return places
 
 
-def make_set(root: Path, file: str, folder: str, names: dict, pictures: int, seed: int, grey=False) -> None:
-    """Write ``root/file`` and its pictures in ``root/images/folder``; ``names`` {name in the file: joint drawn}."""
+def make_set(root: Path, file: str, folder: str, names: dict, drawn: int, seed: int, grey=False) -> None:
+    """Write ``root/file`` and its images in ``root/images/folder``; ``names`` {name in the file: joint drawn}."""
     rng = np.random.default_rng(seed)
     images, annotations = [], []
     (root / "images" / folder).mkdir(parents=True, exist_ok=True)
-    for number in range(1, pictures + 1):
+    for number in range(1, drawn + 1):
         coarse = rng.uniform(90, 170, (4, 5, 3)).astype(np.float32)
         canvas = cv2.resize(coarse, (WIDTH, HEIGHT)).astype(np.uint8)
         sides = [0, 1] if number % 2 else [int(rng.integers(2))]

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from lib.ignoring.bilevel_step import SourceBatch
-from lib.ignoring.learner import Batch, Learner
+from lib.ignoring.learner import Batch, TrainableModel
 from lib.models.loss import keypoint_losses
 
 JOINTS = 4
@@ -66,7 +66,7 @@ def learner(optimizer="adam", decay=0.0, warm=0, seed=0, dtype=torch.float64):
     torch.manual_seed(seed)
     model = SmallPoseNet().to(dtype).train()
     parameters = list(model.parameters())
-    made = Learner(model, OPTIMIZERS[optimizer](parameters, decay), parameters)
+    made = TrainableModel(model, OPTIMIZERS[optimizer](parameters, decay), parameters)
     for i in range(warm):
         batch = as_batch(*small_batches(100 + 10 * seed + i, dtype=dtype)["target"])
         made.step(made.gradient(made.losses(batch).mean()))
@@ -81,4 +81,4 @@ def copied(made):
     rest = {k: v for k, v in group.items() if k != "params"}
     optimizer = type(made.optimizer)(parameters, lr=rest["lr"])
     optimizer.load_state_dict(copy.deepcopy(made.optimizer.state_dict()))
-    return Learner(model, optimizer, parameters)
+    return TrainableModel(model, optimizer, parameters)

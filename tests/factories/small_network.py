@@ -1,4 +1,4 @@
-"""Checkpoints of small pose networks that were never trained but answer each picture differently."""
+"""Checkpoints of small pose networks that were never trained but answer each image differently."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ DATASET: {{COLOR_RGB: {rgb}}}
 
 
 def small_network(joints: int = 13, seed: int = 0, **shape) -> PoseResNet:
-    """Its heatmaps peak at about 1, at places that depend on the picture."""
+    """Its heatmaps peak at about 1, at places that depend on the image."""
     torch.manual_seed(seed)
     shape = {"num_layers": 10, "width": 4, "deconv_filters": (8, 8, 8)} | shape
     network = PoseResNet(num_joints=joints, **shape).eval()

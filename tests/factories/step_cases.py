@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from lib.ignoring.bilevel_step import SourceBatch, Weighting, source_first_step, training_step
-from lib.ignoring.modes import MODES, Source
+from lib.ignoring.modes import MODES, SourceUse
 from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
 from tests.factories.setups import PARTNER, as_batch, learner, small_batches
 from tests.reference.plain_step import PlainOnline, PlainPersistent, plain_loss_aware
@@ -15,14 +15,14 @@ OURS = [name for name, mode in MODES.items() if mode.ignores]
 BASELINES = [name for name in MODES if name not in OURS]
 # The second phase of a schedule that trains the source model first, as the oracle names its modes
 FIXED = {
-    f"{mode.in_loss.value}, near a fixed model": replace(mode, near=Source.FIXED)
+    f"{mode.joint_loss.value}, near a fixed model": replace(mode, anchor=SourceUse.FROZEN)
     for mode in (MODES["baseline3"], MODES["baseline4"], MODES["ours3"])
 }
 ALL_MODES = MODES | FIXED
 
 
 def material(step):
-    """Batches of one step, and which annotations the source's are; some are met again, mirrored or not."""
+    """TrainingBatches of one step, and which annotations the source's are; some are met again, mirrored or not."""
     rng = torch.Generator().manual_seed(1000 + step)
     index = torch.randperm(COUNT, generator=rng)[:5]
     return small_batches(seed=step), index, torch.rand(5, generator=rng) < 0.5
@@ -33,9 +33,9 @@ def of_source(batches, index, flipped):
     return SourceBatch(images, as_batch(*batches["source"]).losses, index, flipped, labelled)
 
 
-def take(mode, options, target, source, variables, batches, index, flipped, weighting=Weighting.LEARNED):
+def take(mode, options, target, source, variables, batches, index, flipped, weighting=Weighting.UPDATE):
     """A step of the project, given no more than the mode needs."""
-    learns = mode.ignores and weighting is Weighting.LEARNED
+    learns = mode.ignores and weighting is Weighting.UPDATE
     return training_step(
         mode, options, target, source, variables,
         as_batch(*batches["target"]),
@@ -45,8 +45,8 @@ def take(mode, options, target, source, variables, batches, index, flipped, weig
     )  # fmt: skip
 
 
-def take_source_first(mode, options, source, variables, batches, index, flipped, weighting=Weighting.LEARNED):
-    learns = bool(variables) and weighting is Weighting.LEARNED
+def take_source_first(mode, options, source, variables, batches, index, flipped, weighting=Weighting.UPDATE):
+    learns = bool(variables) and weighting is Weighting.UPDATE
     return source_first_step(
         mode, options, source, variables, of_source(batches, index, flipped),
         as_batch(*batches["validation"]) if learns else None, weighting,
@@ -61,7 +61,7 @@ def learners(name, optimizer="adam", warm=3, decay=1e-3):
 def made_variables(name, kind):
     """({A and B that the mode learns: the project's}, the same in plain Python)."""
     mode = ALL_MODES[name]
-    places = [place for place, how in (("A", mode.near), ("B", mode.in_loss)) if how.value == "weighted"]
+    places = [place for place, how in (("A", mode.anchor), ("B", mode.joint_loss)) if how.value == "weighted"]
     if kind == "online":
         return {p: OnlineWeights(COUNT, PARTNER).double() for p in places}, {p: PlainOnline() for p in places}
     if kind == "loss_aware":

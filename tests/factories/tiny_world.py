@@ -57,7 +57,7 @@ def make_world(root: Path, people: Path) -> None:
     scipy.io.savemat(
         root / "preds.mat", {"preds": np.ones((len(_people(root / "data/mpii/annot/valid.json")), 16, 2))}
     )
-    _pictures(root)
+    _images(root)
 
 
 def _people(path: Path) -> list:
@@ -98,15 +98,15 @@ def _published(root: Path, name: str, cfg: str) -> None:
     )
 
 
-def _pictures(root: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 255, (96, 80, 3), dtype=np.uint8)
+def _images(root: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (96, 80, 3), dtype=np.uint8)
     (root / "photos").mkdir()
     for path in (root / "photos/one.jpg", root / "000000000139.jpg"):
-        cv2.imwrite(str(path), picture)
+        cv2.imwrite(str(path), image)
     box = {"image_id": 139, "category_id": 1, "bbox": [5, 5, 60, 80], "score": 0.8}
     (root / "detections.json").write_text(json.dumps([box]))
     (root / "clips").mkdir()
     video = cv2.VideoWriter(str(root / "clips/a.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 5, (80, 96))
     for _ in range(2):
-        video.write(picture)
+        video.write(image)
     video.release()

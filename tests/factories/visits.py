@@ -3,23 +3,25 @@
 import torch
 
 from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation
-from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights, Visit
+from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights, SourceSamples
 
 JOINTS = len(SHARED_KEYPOINTS)
 PARTNER = flip_permutation(SHARED_KEYPOINTS)
 COUNT, LR, FLOOR = 9, 0.7, 0.02
 
 
-def variables(kind, count=COUNT, partner=PARTNER):
+def variables(kind, count=COUNT, flip_indices=PARTNER):
     if kind == "loss_aware":
-        return LossAwareWeights(count, partner, LR, FLOOR)
-    return OnlineWeights(count, partner) if kind == "online" else PersistentWeights(count, partner, LR)
+        return LossAwareWeights(count, flip_indices, LR, FLOOR)
+    return (
+        OnlineWeights(count, flip_indices) if kind == "online" else PersistentWeights(count, flip_indices, LR)
+    )
 
 
 def visit(index, flipped=None, labelled=None, joints=JOINTS, losses=None):
     """A batch that holds the annotations ``index``; all labelled and unmirrored unless said."""
     n = len(index)
-    return Visit(
+    return SourceSamples(
         index=torch.tensor(index),
         flipped=torch.tensor(flipped or [False] * n),
         labelled=torch.ones(n, joints) if labelled is None else labelled,

@@ -46,6 +46,6 @@ def install(monkeypatch):
         return runs[-1]
 
     module = ModuleType("wandb")
-    module.init, module.Histogram, module.Image = init, list, lambda picture: ("picture", picture.shape)
+    module.init, module.Histogram, module.Image = init, list, lambda image: ("image", image.shape)
     monkeypatch.setitem(sys.modules, "wandb", module)
     return runs

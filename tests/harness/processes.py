@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.multiprocessing
 
-from lib.utils.distributed import Group, join, leave
+from lib.utils.distributed import Group, init_distributed, shutdown
 
 
 def in_processes(
@@ -39,9 +39,9 @@ def _run(rank: int, function: Callable, sizes: tuple[int, ...], ports: list[int]
             os.environ.update(
                 RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR="localhost", MASTER_PORT=str(port)
             )
-            group = join()
+            group = init_distributed()
             (folder / f"{size}_{rank}").write_bytes(pickle.dumps(function(group)))
-            leave(group)
+            shutdown(group)
 
 
 def _free_port() -> int:

@@ -15,7 +15,7 @@ class Screen:
         self.written = written
 
     @property
-    def coloured(self) -> bool:
+    def colourise(self) -> bool:
         return bool(COLOUR.search(self.written))
 
     @property

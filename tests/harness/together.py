@@ -24,11 +24,11 @@ from lib.ignoring.bilevel_step import (
     source_first_step,
     training_step,
 )
-from lib.ignoring.learner import Batch, Learner
+from lib.ignoring.learner import Batch, TrainableModel
 from lib.ignoring.modes import MODES
-from lib.ignoring.sync_batchnorm import share_batchnorm
+from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
-from lib.training.batches import Batches
+from lib.training.batches import TrainingBatches
 from lib.training.phases import phases
 from lib.training.state import State
 from lib.utils.distributed import ALONE, Group
@@ -60,7 +60,7 @@ class Case:
     meta_loop: int = 1
     validate_at_source: bool = False
     source_first: bool = False
-    weightings: tuple[str, ...] = ("learned",)
+    weightings: tuple[str, ...] = ("update",)
     clip: float = 0.0
     holder: int | None = None
     shared: bool = False
@@ -71,9 +71,9 @@ CASES = {
     **{mode: Case(mode) for mode in MODES if mode not in THREE},
     "several look-aheads": Case("ours5", "persistent", optimizer="momentum", meta_loop=3),
     "validated at the source": Case("ours5", validate_at_source=True),
-    "kept and one": Case("ours5", "loss_aware", 5, weightings=("one", "learned", "kept")),
+    "kept and one": Case("ours5", "loss_aware", 5, weightings=("uniform", "update", "current")),
     "source first": Case(
-        "ours2", "loss_aware", 5, source_first=True, weightings=("learned", "kept"), meta_loop=2
+        "ours2", "loss_aware", 5, source_first=True, weightings=("update", "current"), meta_loop=2
     ),
     "clipped": Case("ours1", "persistent", optimizer="momentum", clip=0.01),
     "all of the source in one process": Case("ours5", "persistent", holder=1),
@@ -103,11 +103,11 @@ def batches_of(step: int, group: Group, holder: int | None) -> tuple[Batch, Sour
     return made["target"], made["source"], made["validation"]
 
 
-def made_learner(case: Case, seed: int, group: Group) -> Learner:
+def made_learner(case: Case, seed: int, group: Group) -> TrainableModel:
     made = replace(learner(case.optimizer, 1e-3, warm=2, seed=seed), clip=case.clip, group=group)
     if case.shared:
         if group.size > 1:
-            share_batchnorm(made.model, group)
+            convert_sync_batchnorm(made.model, group)
         return made
     for module in made.model.modules():
         if isinstance(module, nn.BatchNorm2d):  # normalises each sample by what was before
@@ -119,7 +119,7 @@ def run_case(case: Case, group: Group = ALONE) -> dict:
     """What a case ends with, and what its steps recorded."""
     mode, options = MODES[case.mode], Options(LAM, GAMMA, case.meta_loop, True, case.validate_at_source)
     target, source = made_learner(case, 0, group), made_learner(case, 1, group)
-    places = [place for place, how in (("A", mode.near), ("B", mode.in_loss)) if how.value == "weighted"]
+    places = [place for place, how in (("A", mode.anchor), ("B", mode.joint_loss)) if how.value == "weighted"]
     variables = {place: KINDS[case.kind]().double() for place in places}
     records = []
     for step in range(case.steps):
@@ -183,8 +183,8 @@ def agreed(group: Group) -> dict:
 
 
 def counted(group: Group) -> dict:
-    """What Batches makes of pictures that only some processes could read."""
-    batches, lines = Batches.__new__(Batches), []
+    """What TrainingBatches makes of images that only some processes could read."""
+    batches, lines = TrainingBatches.__new__(TrainingBatches), []
     batches.group, batches.skipped, batches.log = group, 0, SimpleNamespace(warning=lines.append)
 
     def held(count: int) -> Sample:
@@ -208,20 +208,20 @@ def methods(group: Group) -> dict:
     rows = tuple(range(size))  # process r holds r rows, so the first none
     index = torch.full((rank,), 2**40 + rank)
     flags, numbers = torch.full((rank,), rank == 1), torch.full((rank, 2), rank / 3)
-    with group.first_before_others():
+    with group.main_process_first():
         entered = group.store.add("entered", 1)
     tall = torch.full((1, 2, 2, 2), float(rank)).contiguous(memory_format=torch.channels_last)
-    group.copy_from_first([tall])
+    group.broadcast_([tall])
     return {
-        "sum": group.sum_([torch.tensor(float(rank)), torch.full((2, 3), 10.0 * rank)]),
-        "gather": group.gather(rows, index, flags, numbers),
+        "sum": group.all_reduce_([torch.tensor(float(rank)), torch.full((2, 3), 10.0 * rank)]),
+        "gather": group.all_gather(rows, index, flags, numbers),
         "own": torch.arange(sum(rows))[group.own(rows)],
         "counts": group.counts(rank, 10 * rank),
-        "all": group.all_of(f"process {rank}"),
-        "first": group.of_first(lambda: {"rank": rank}),
+        "all": group.all_gather_object(f"process {rank}"),
+        "first": group.broadcast_object(lambda: {"rank": rank}),
         "copied": tall,
         "entered": entered,
-        "says": [group.is_first_to_say("the same"), group.is_first_to_say(f"own {rank}")],
+        "says": [group.is_first_to_report("the same"), group.is_first_to_report(f"own {rank}")],
         "messages": dict(group.messages),
         "sent": dict(group.sent),
     }
@@ -238,7 +238,7 @@ def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
         for _ in range(config.LBI.EVERY):
             group.messages.clear(), group.sent.clear()
             case.step()
-        weighting = Weighting.LEARNED if config.LBI.EVERY == 1 else Weighting.KEPT
+        weighting = Weighting.UPDATE if config.LBI.EVERY == 1 else Weighting.CURRENT
         numbers = sum(parameter.numel() for parameter in case.state.target.parameters)
         expected = traffic_of_step(config, phase, weighting, numbers, group.size)
         found[f"{mode} {settings}"] = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.ignoring.bilevel_step import Options, Weighting
-from lib.ignoring.learner import Learner
+from lib.ignoring.learner import TrainableModel
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import OnlineWeights
 from tests.factories.setups import PARTNER, as_batch, copied, learner
@@ -36,7 +36,7 @@ from tests.reference.plain_step import (
 
 
 def check_against_the_plain_step(
-    name, optimizer, kind, options, warm=3, weightings=("learned",) * 3, identical=False
+    name, optimizer, kind, options, warm=3, weightings=("update",) * 3, identical=False
 ):
     mode = ALL_MODES[name]
     target, source = learners(name, optimizer, warm)
@@ -60,7 +60,7 @@ def check_against_the_plain_step(
         for made, plain in ((target, plain_target), (source, plain_source)):
             if made:
                 assert_same(made.model.state_dict(), plain[0].state_dict(), f"step {step}, model")
-        assert record.gradients.keys() == (variables.keys() if weighting == "learned" else set())
+        assert record.gradients.keys() == (variables.keys() if weighting == "update" else set())
         assert record.weights.keys() == weights.keys() == variables.keys()
         for place, expected in weights.items():
             assert_same(record.weights[place], expected, f"step {step}, weights {place}")
@@ -105,7 +105,7 @@ def test_two_look_aheads_equal_the_plain_step(name, optimizer, kind):
 def test_fresh_optimizers_equal_the_plain_step(name):
     check_against_the_plain_step(name, "momentum", "online", Options(LAM, GAMMA), warm=0)
     check_against_the_plain_step(
-        name, "adam", "persistent", Options(LAM, GAMMA), warm=0, weightings=("one", "learned", "learned")
+        name, "adam", "persistent", Options(LAM, GAMMA), warm=0, weightings=("uniform", "update", "update")
     )
 
 
@@ -150,7 +150,7 @@ def test_a_fixed_source_model_stays_to_the_last_bit_and_pulls(name):
 @pytest.mark.parametrize("name", ["ours1", "ours2", "ours5", "weighted, near a fixed model"])
 def test_kept_weights_equal_the_plain_step(name, kind):
     """Without a validation batch, between steps that learn: see ``take``."""
-    weightings = ("learned", "kept", "kept", "learned")
+    weightings = ("update", "current", "current", "update")
     check_against_the_plain_step(name, "adam", kind, Options(LAM, GAMMA), weightings=weightings)
 
 
@@ -158,13 +158,13 @@ def test_kept_weights_equal_the_plain_step(name, kind):
 @pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 def test_source_first_equals_the_plain_step(optimizer, kind, meta_loop):
-    check_source_first("ours2", optimizer, kind, meta_loop, ("learned",) * 3)
+    check_source_first("ours2", optimizer, kind, meta_loop, ("update",) * 3)
 
 
 @pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
 def test_source_first_with_other_weights_equals_the_plain_step(kind):
-    check_source_first("ours2", "adam", kind, 1, ("one", "learned", "kept", "learned"))
-    check_source_first("baseline3", "adam", kind, 1, ("learned",) * 2)
+    check_source_first("ours2", "adam", kind, 1, ("uniform", "update", "current", "update"))
+    check_source_first("baseline3", "adam", kind, 1, ("update",) * 2)
 
 
 def check_source_first(name, optimizer, kind, meta_loop, weightings):
@@ -185,7 +185,7 @@ def check_source_first(name, optimizer, kind, meta_loop, weightings):
         assert_same(source.model.state_dict(), plain_source.model.state_dict(), f"step {step}, model")
         assert record.weights.keys() == variables.keys()
         assert_same(record.weights, weights, f"step {step}, weights")
-        assert record.gradients.keys() == (variables.keys() if weighting == "learned" else set())
+        assert record.gradients.keys() == (variables.keys() if weighting == "update" else set())
         assert {what: float(mean) for what, mean in record.losses.items()} == pytest.approx(means, rel=1e-9)
         assert not any(torch.equal(p, q) for p, q in zip(source.parameters, before))
 
@@ -219,7 +219,7 @@ def test_identical_models_equal_the_plain_step(name):
 @pytest.mark.parametrize("lam, gamma", [(0.0, GAMMA), (LAM, 0.0), (0.0, 0.0)])
 @pytest.mark.parametrize("name", ["baseline4", "ours5"])
 def test_zero_lambda_and_gamma_equal_the_plain_step(name, lam, gamma, kind):
-    check_against_the_plain_step(name, "momentum", kind, Options(lam, gamma), weightings=("learned",) * 2)
+    check_against_the_plain_step(name, "momentum", kind, Options(lam, gamma), weightings=("update",) * 2)
 
 
 PLAIN_TWIN = {
@@ -238,7 +238,7 @@ def test_warm_up_is_the_unweighted_mode(name):
     variables, _ = made_variables(name, "persistent")
     untouched = copy.deepcopy({place: v.state_dict() for place, v in variables.items()})
     for step in range(2):
-        record = take(MODES[name], Options(LAM, GAMMA), *found, variables, *material(step), Weighting.ONE)
+        record = take(MODES[name], Options(LAM, GAMMA), *found, variables, *material(step), Weighting.UNIFORM)
         twin = take(MODES[PLAIN_TWIN[name]], Options(LAM, GAMMA), *expected, {}, *material(step))
         assert record.weights.keys() == variables.keys()
         assert all((weights == 1).all() for weights in record.weights.values())
@@ -396,4 +396,4 @@ def in_single_precision(made):
     parameters = list(model.parameters())
     optimizer = torch.optim.Adam(parameters, lr=1e-3, weight_decay=1e-3)
     optimizer.load_state_dict(made.optimizer.state_dict())
-    return Learner(model, optimizer, parameters)
+    return TrainableModel(model, optimizer, parameters)

@@ -14,13 +14,13 @@ def test_fixed_weights_are_those_of_the_row_mirrored_or_not():
     found = FixedWeights(table, PARTNER)
     labelled = torch.ones(3, JOINTS)
     labelled[0, 4] = 0
-    weights = found.recall(visit([4, 0, 7], [False, True, False], labelled))
+    weights = found.current(visit([4, 0, 7], [False, True, False], labelled))
     expected = [
         [table[row, PARTNER[j] if flipped else j] for j in range(JOINTS)]
         for row, flipped in ((4, False), (0, True), (7, False))
     ]
     assert torch.equal(weights, torch.tensor(expected))
-    assert torch.equal(found.table(), table)
+    assert torch.equal(found.all_weights(), table)
     assert found.seen.sum() == 3 * JOINTS - 1 and found.seen[4, 4] == 0
 
 
@@ -29,25 +29,27 @@ def test_fixed_weights_do_not_learn():
     assert not found.learned and all(
         variables(kind).learned for kind in ("online", "persistent", "loss_aware")
     )
-    for ask in (found.commit, found.propose):
+    for ask in (found.update, found.preview):
         with pytest.raises(TypeError, match="fixed weights do not learn"):
             ask(torch.ones(1, JOINTS), visit([0]))
 
 
 def test_fixed_weights_of_labels_that_are_kept_or_not_are_one_or_zero():
     kept = torch.tensor([[True, False], [False, True]])
-    weights = FixedWeights(kept, (1, 0)).recall(visit([1, 0], joints=2))
+    weights = FixedWeights(kept, (1, 0)).current(visit([1, 0], joints=2))
     assert weights.tolist() == [[0, 1], [1, 0]] and weights.dtype == torch.float32
 
 
 def test_fixed_weights_leave_the_ranking_to_variables_that_look_at_the_losses():
     (gradient, first), (_, second), *_ = random_visits()
     learned = LossAwareWeights(COUNT, PARTNER, LR, 0.02).double()
-    learned.commit(gradient, first)
-    before, alone = learned.table(), copy.deepcopy(learned)
+    learned.update(gradient, first)
+    before, alone = learned.all_weights(), copy.deepcopy(learned)
     fixed = FixedWeights(before >= 0.5, PARTNER, learned)
-    found = fixed.recall(second)
+    found = fixed.current(second)
     annotated = fixed.as_annotated(found, second)
     assert torch.equal(annotated, (before >= 0.5)[second.index].to(annotated.dtype))
-    alone.recall(second)
-    assert torch.equal(fixed.table(), alone.table()) and not torch.equal(fixed.table(), before)
+    alone.current(second)
+    assert torch.equal(fixed.all_weights(), alone.all_weights()) and not torch.equal(
+        fixed.all_weights(), before
+    )

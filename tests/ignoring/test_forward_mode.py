@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from lib.ignoring.forward_mode import tangent_pass
-from lib.ignoring.hypergradient import losses_and_tangent, tangent_by_torch
-from lib.ignoring.learner import Learner, frozen_batchnorm
+from lib.ignoring.forward_mode import jvp_pass
+from lib.ignoring.hypergradient import losses_and_jvp, tangent_by_torch
+from lib.ignoring.learner import TrainableModel, frozen_batchnorm
 from lib.models.pose_resnet import PoseResNet
 from tests.factories.setups import SmallPoseNet, as_batch
 
@@ -30,7 +30,7 @@ def small_resnet(layers=10, **options):
 
 def learner_of(model):
     parameters = list(model.parameters())
-    return Learner(model, torch.optim.SGD(parameters, lr=1.0), parameters)
+    return TrainableModel(model, torch.optim.SGD(parameters, lr=1.0), parameters)
 
 
 def drawn(model, size=(32, 32), count=4, seed=0, dtype=torch.float64):
@@ -79,11 +79,11 @@ def test_equals_torchs_forward_mode_and_backward_passes(network, training, chann
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
     made = learner_of(model)
-    assert made.tangent_pass is not None
+    assert made.jvp_pass is not None
     batch, direction = drawn(model)
     before = copy.deepcopy(batch.images), copy.deepcopy(direction)
     with frozen_batchnorm(model):
-        losses, tangent = losses_and_tangent(made, batch, direction)
+        losses, tangent = losses_and_jvp(made, batch, direction)
         assert torch.equal(losses, made.losses(batch))
     assert losses.requires_grad and not tangent.requires_grad
     assert_same(tangent, tangent_by_torch(made, batch, direction))
@@ -97,10 +97,13 @@ def test_equals_finite_differences(network):
     model = network().double()
     made = learner_of(model)
     batch, direction = drawn(model)
-    _, tangent = losses_and_tangent(made, batch, direction)
+    _, tangent = losses_and_jvp(made, batch, direction)
 
     def moved(step):
-        with torch.no_grad(), made.moved_to([p + step * d for p, d in zip(made.parameters, direction)]):
+        with (
+            torch.no_grad(),
+            made.swapped_parameters([p + step * d for p, d in zip(made.parameters, direction)]),
+        ):
             return made.losses(batch)
 
     step = 1e-8  # small, so that no ReLU changes sign on the way
@@ -114,7 +117,7 @@ def test_the_forward_pass_is_the_models_own(network):
     made, other = learner_of(model), learner_of(copy.deepcopy(model))
     batch, direction = drawn(model)
     for _ in range(2):
-        losses, _ = losses_and_tangent(made, batch, direction)
+        losses, _ = losses_and_jvp(made, batch, direction)
         expected = other.losses(batch)
         torch.testing.assert_close(losses, expected, rtol=0, atol=0)
         found, wanted = made.gradient(losses.sum()), other.gradient(expected.sum())
@@ -161,10 +164,10 @@ def test_every_kind_of_layer(name, again, training):
     torch.manual_seed(0)
     model = Around(copy.deepcopy(LAYERS[name]), again).double().train(training)
     made = learner_of(model)
-    assert made.tangent_pass is not None
+    assert made.jvp_pass is not None
     batch, direction = drawn(model, size=(7, 9))
     other = copy.deepcopy(model)
-    _, tangent = losses_and_tangent(made, batch, direction)
+    _, tangent = losses_and_jvp(made, batch, direction)
     other(batch.images)
     torch.testing.assert_close(model.state_dict(), other.state_dict(), rtol=0, atol=0)
     assert_same(tangent, by_backward(made, batch, direction))
@@ -196,10 +199,10 @@ class Foreign(nn.Module):
 def test_any_other_network_falls_back_on_torchs_forward_mode(kind):
     torch.manual_seed(0)
     model = Foreign(kind).double()
-    assert tangent_pass(model) is None and tangent_pass(Foreign("none")) is not None
+    assert jvp_pass(model) is None and jvp_pass(Foreign("none")) is not None
     made, other = learner_of(model), copy.deepcopy(model)
     batch, direction = drawn(model, size=(9, 9))
-    losses, tangent = losses_and_tangent(made, batch, direction)
+    losses, tangent = losses_and_jvp(made, batch, direction)
     assert_same(tangent, by_backward(made, batch, direction))
     assert losses.requires_grad and not tangent.requires_grad
     assert torch.equal(losses, batch.losses(other(batch.images)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lib.ignoring.bilevel_step import Options, Record, find_weights, training_step
-from lib.ignoring.hypergradient import losses_and_tangent
+from lib.ignoring.hypergradient import losses_and_jvp
 from lib.ignoring.learner import frozen_batchnorm
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import OnlineWeights, minmax
@@ -21,13 +21,13 @@ def found_hypergradient(mode, target, source, batches, meta_loop):
     """(hypergradients, weights) of the project for one batch, the step itself not taken."""
     options = Options(LAM, GAMMA, meta_loop)
     target_losses = target.losses(as_batch(*batches["target"]))
-    elements = target_losses.numel() * (2 if mode.in_loss.value != "no" else 1)
+    elements = target_losses.numel() * (2 if mode.joint_loss.value != "no" else 1)
     gradient = target.gradient(target_losses.sum() / elements)
     source_batch = as_source_batch(*batches["source"])
-    if mode.in_loss.value == "plain":
+    if mode.joint_loss.value == "plain":
         plain = target.gradient(GAMMA * target.losses(source_batch).sum() / elements)
         gradient = [g + p for g, p in zip(gradient, plain)]
-    if mode.near.value == "plain":
+    if mode.anchor.value == "plain":
         source.step(source.gradient(source.losses(source_batch).mean()))
     variables = {place: OnlineWeights(5, PARTNER).double() for place in "AB"}
     record = Record()
@@ -75,18 +75,18 @@ def test_leaves_no_trace(name):
     """But for the running statistics of a source model that is weighted: they follow its batch, once."""
     batches = small_batches()
     mode = MODES[name]
-    target, source = learner(warm=2), learner(warm=2, seed=1) if mode.near.value == "weighted" else None
+    target, source = learner(warm=2), learner(warm=2, seed=1) if mode.anchor.value == "weighted" else None
 
     def everything(made):
         return copy.deepcopy((made.model.state_dict(), made.optimizer.state_dict()))
 
     options = Options(LAM, GAMMA, meta_loop=2)
-    if mode.near.value == "plain":
+    if mode.anchor.value == "plain":
         source = learner(warm=2, seed=1)
     losses = target.losses(as_batch(*batches["target"]))
     gradient = target.gradient(losses.mean())
     before = [everything(made) for made in (target, source) if made]
-    if mode.near.value == "weighted":
+    if mode.anchor.value == "weighted":
         fed = copied(source)
         fed.losses(as_source_batch(*batches["source"]))
         before[1] = everything(fed)
@@ -126,7 +126,7 @@ def test_tangent_equals_finite_differences():
     batch = as_batch(*small_batches()["source"])
     torch.manual_seed(3)
     direction = [torch.randn_like(p) for p in made.parameters]
-    losses, tangent = losses_and_tangent(made, batch, direction)
+    losses, tangent = losses_and_jvp(made, batch, direction)
     torch.testing.assert_close(losses, made.losses(batch))
 
     def moved(step):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.ignoring.bilevel_step import Options, training_step
-from lib.ignoring.hypergradient import losses_and_tangent
+from lib.ignoring.hypergradient import losses_and_jvp
 from lib.ignoring.learner import Compiled
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import OnlineWeights
@@ -18,7 +18,7 @@ def test_moved_to_computes_there_and_comes_back():
     made, other = learner(seed=0), learner(seed=1)
     batch = as_batch(*small_batches()["target"])
     before = copy.deepcopy(made.model.state_dict())
-    with pytest.raises(ZeroDivisionError), made.moved_to([p.detach() for p in other.parameters]):
+    with pytest.raises(ZeroDivisionError), made.swapped_parameters([p.detach() for p in other.parameters]):
         assert torch.equal(made.losses(batch), other.losses(batch))
         raise ZeroDivisionError
     for name, parameter in made.model.named_parameters():
@@ -37,7 +37,7 @@ def test_fewer_digits_are_used_and_give_nearly_the_same():
     direction = [torch.randn_like(p) for p in made.parameters]
     with torch.no_grad(), made.precision(batch):
         assert made.model(batch.images).dtype == torch.bfloat16
-    found, expected = (losses_and_tangent(one, batch, direction) for one in (made, exact))
+    found, expected = (losses_and_jvp(one, batch, direction) for one in (made, exact))
     for one, other in zip(found, expected):
         assert one.dtype == torch.float32
         error = (one - other).norm() / other.norm()
@@ -77,7 +77,7 @@ def test_a_compiler_that_fails_is_left_out_with_a_warning(monkeypatch):
     )  # and no second warning, which would be an error
 
 
-def test_what_is_wrong_with_the_pictures_is_no_matter_of_the_compiler(monkeypatch):
+def test_what_is_wrong_with_the_images_is_no_matter_of_the_compiler(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda model: model.__call__)
     with pytest.warns(UserWarning, match="left out"), pytest.raises(RuntimeError, match="to have 3 channels"):
         Compiled(learner().model)(torch.zeros(1, 2, 16, 16, dtype=torch.float64))

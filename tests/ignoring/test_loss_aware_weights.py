@@ -12,10 +12,10 @@ def test_loss_aware_weights_equal_plain_loops():
     plain = plain_loss_aware(found, LR, FLOOR)
     for step, (gradient, batch) in enumerate(random_visits(batches=12)):
         if step % 3 == 2:
-            weights = found.recall(batch)
-            expected = plain.recall(batch.losses, batch.index, batch.flipped, batch.labelled)
+            weights = found.current(batch)
+            expected = plain.current(batch.losses, batch.index, batch.flipped, batch.labelled)
         else:
-            weights = found.commit(gradient, batch)
+            weights = found.update(gradient, batch)
             expected = plain.weigh(
                 gradient, batch.losses, batch.index, batch.flipped, batch.labelled, commit=True
             )
@@ -23,7 +23,7 @@ def test_loss_aware_weights_equal_plain_loops():
         assert found.linear.tolist() == pytest.approx(plain.linear, abs=1e-9)
     logits = [[plain.theta(i, j) for j in range(JOINTS)] for i in range(COUNT)]
     expected = torch.tensor(logits, dtype=torch.float64).sigmoid()
-    torch.testing.assert_close(found.table(), expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found.all_weights(), expected, rtol=1e-9, atol=1e-9)
     # Nothing of it is idle: all of its parts have moved.
     assert all(abs(value) > 1e-5 for value in plain.linear)
     assert all(abs(plain.u[i]) > 1e-3 for i in range(COUNT)) and len(plain.v) > COUNT * JOINTS / 2
@@ -37,13 +37,13 @@ def test_loss_aware_weights_stay_within_the_limits():
     gradient[1] = -1
     batch = visit([3, 5], losses=torch.stack([torch.full((JOINTS,), loss).double() for loss in (5.0, 0.1)]))
     for _ in range(300):
-        weights = found.commit(gradient, batch)
+        weights = found.update(gradient, batch)
         expected = plain.weigh(
             gradient, batch.losses, batch.index, batch.flipped, batch.labelled, commit=True
         )
     torch.testing.assert_close(weights, expected, rtol=1e-9, atol=1e-9)
     assert weights[0].max() < 0.02 and weights[1].min() > 0.98
-    assert found.table().logit().abs().max() <= 6 + 1e-9
+    assert found.all_weights().logit().abs().max() <= 6 + 1e-9
 
 
 def test_loss_aware_weights_learn_to_distrust_large_losses():
@@ -52,12 +52,12 @@ def test_loss_aware_weights_learn_to_distrust_large_losses():
     rng = torch.Generator().manual_seed(0)
     large = torch.rand(COUNT, JOINTS, generator=rng) < 0.4
     losses = torch.where(large, 5.0, 0.5).double()
-    found.recall(visit(list(range(COUNT)), losses=losses))
+    found.current(visit(list(range(COUNT)), losses=losses))
     for step in range(40):
         rows = [(step + k) % (COUNT - 1) for k in range(4)]
         gradient = torch.where(large[rows], 1.0, -1.0).double()
-        found.commit(gradient, visit(rows, losses=losses[rows]))
-    unseen = found.table()[-1]
+        found.update(gradient, visit(rows, losses=losses[rows]))
+    unseen = found.all_weights()[-1]
     assert unseen[large[-1]].max() < 0.5 < unseen[~large[-1]].min()
     assert found.linear[0] < -0.1
 
@@ -68,14 +68,14 @@ def test_a_joint_that_is_met_late_is_compared_with_its_own_losses_from_the_start
     labelled = torch.ones(4, JOINTS)
     labelled[:, 2] = 0
     for _ in range(3):
-        found.recall(visit([0, 1, 2, 3], labelled=labelled, losses=losses))
+        found.current(visit([0, 1, 2, 3], labelled=labelled, losses=losses))
     assert not found.met[:, 2].any()
-    found.recall(visit([0, 1, 2, 3], losses=losses))
+    found.current(visit([0, 1, 2, 3], losses=losses))
     torch.testing.assert_close(found.average[:, 2], found.average[:, 3], rtol=1e-9, atol=1e-9)
 
 
 def test_without_labels_nothing_is_learned_from_losses():
     found = variables("loss_aware").double()
     nothing = visit([0, 1], labelled=torch.zeros(2, JOINTS), losses=torch.zeros(2, JOINTS).double())
-    weights = found.commit(torch.zeros(2, JOINTS).double(), nothing)
+    weights = found.update(torch.zeros(2, JOINTS).double(), nothing)
     assert (weights == 0.5).all() and not found.met.any() and (found.mean == 0).all()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.ignoring.modes import MODES, Source
+from lib.ignoring.modes import MODES, SourceUse
 
 # rows: the source in the target's loss; columns: not near / near a plain / near a weighted source model
 TABLE = {
@@ -16,14 +16,14 @@ CELLS = [(name, row, column) for row, names in TABLE.items() for column, name in
 
 def test_exactly_these_nine():
     assert sorted(MODES) == sorted(name for name, _, _ in CELLS)
-    assert len(MODES) == 9 and len({(mode.in_loss, mode.near) for mode in MODES.values()}) == 9
+    assert len(MODES) == 9 and len({(mode.joint_loss, mode.anchor) for mode in MODES.values()}) == 9
 
 
 @pytest.mark.parametrize("name, row, column", CELLS)
 def test_cell_of_the_table(name, row, column):
     mode = MODES[name]
     assert mode.name == name and mode.meaning
-    assert (mode.in_loss, mode.near) == (Source(row), Source(column))
+    assert (mode.joint_loss, mode.anchor) == (SourceUse(row), SourceUse(column))
     assert mode.uses_source == (name != "baseline1")
     assert mode.has_source_model == (column != "no")
     assert mode.ignores == name.startswith("ours")

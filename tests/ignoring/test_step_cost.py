@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.ignoring.bilevel_step import Options
-from lib.ignoring.modes import MODES, Source
+from lib.ignoring.modes import MODES, SourceUse
 from tests.factories.setups import as_batch
 from tests.factories.step_cases import GAMMA, LAM, OURS, learners, made_variables, material, take
 
@@ -26,7 +26,7 @@ def test_every_pass_is_used_once(name, meta_loop):
     with torch.no_grad():
         forward, first = flops_of(lambda: target.model(images)), flops_of(lambda: target.model.conv1(images))
     both = flops_of(lambda: target.gradient(target.losses(batch).sum()))
-    tangent = 2 * forward - first  # the pictures have no tangent
+    tangent = 2 * forward - first  # the images have no tangent
     variables, _ = made_variables(name, "online")
     found = flops_of(
         lambda: take(
@@ -34,7 +34,7 @@ def test_every_pass_is_used_once(name, meta_loop):
         )
     )
     mode = MODES[name]
-    learned = [mode.in_loss, mode.near].count(Source.WEIGHTED)
-    plain = [mode.in_loss, mode.near].count(Source.PLAIN)
+    learned = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
+    plain = [mode.joint_loss, mode.anchor].count(SourceUse.UNIFORM)
     # Target, the validation batch in each loop; the source once with and maybe once without weights.
     assert found == both * (1 + plain) + meta_loop * (both + learned * (both + tangent))

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from lib.ignoring.bilevel_step import Learner, Options, SourceBatch, Weighting, training_step
+from lib.ignoring.bilevel_step import Options, SourceBatch, TrainableModel, Weighting, training_step
 from lib.ignoring.hypergradient import Batch
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import FixedWeights, PersistentWeights
@@ -91,7 +91,7 @@ class Problem:
         """Plain gradient descent of ``--ours1`` on whole batches; the model's weights at the end."""
         model = LinearPoseNet(self.readout)
         parameters = list(model.parameters())
-        target = Learner(model, torch.optim.SGD(parameters, lr=0.5), parameters)
+        target = TrainableModel(model, torch.optim.SGD(parameters, lr=0.5), parameters)
         source = SourceBatch(
             self.source[0], as_batch(*self.source).losses, torch.arange(SOURCE),
             torch.zeros(SOURCE, dtype=torch.bool), torch.ones(SOURCE, JOINTS).double(),
@@ -119,7 +119,7 @@ def all_but(i, j):
 def test_gradient_descent_retrains_to_the_least_squares_solution():
     problem = Problem(0, round_loss=False)
     for weights in (torch.ones(SOURCE, JOINTS), all_but(3, 1)):
-        reached = problem.descend(FixedWeights(weights, PARTNER), Weighting.KEPT, steps=300)
+        reached = problem.descend(FixedWeights(weights, PARTNER), Weighting.CURRENT, steps=300)
         torch.testing.assert_close(reached, problem.trained(weights), rtol=1e-6, atol=1e-6)
 
 
@@ -142,8 +142,8 @@ def test_weights_agree_with_the_true_effect_of_leaving_out_and_retraining(
         problem = Problem(seed, round_loss)
         effects = problem.effects()
         variables = PersistentWeights(SOURCE, PARTNER, lr=0.1).double()
-        problem.descend(variables, Weighting.LEARNED, steps=60)
-        weights = variables.table()
+        problem.descend(variables, Weighting.UPDATE, steps=60)
+        weights = variables.all_weights()
         correlations.append(float(spearmanr(weights.flatten(), effects.flatten()).statistic))
         sure = effects.abs() > 0.1 * effects.abs().max()
         agreeing += int(((weights < 0.5) == (effects < 0))[sure].sum())

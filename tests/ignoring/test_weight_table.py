@@ -6,14 +6,14 @@ import pytest
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.ignoring.weight_table import auroc, read_ledger, read_whole_ledger, write_ledger
+from lib.ignoring.weight_table import auroc, read_weight_table, read_whole_ledger, write_weight_table
 from lib.utils.errors import InputError
 
 PEOPLE = Annotations(
     mapping=joint_mapping("coco", ("left_knee", "head")),
     ids=np.array([40, 7, 12]),
-    pictures=("images/a.jpg", "images/b.jpg"),
-    picture=np.array([0, 1, 0]),
+    image_paths=("images/a.jpg", "images/b.jpg"),
+    image_index=np.array([0, 1, 0]),
     joints=np.zeros((3, 2, 2)),
     visible=np.array([[1, 1], [0, 1], [1, 0]]),
     centers=np.zeros((3, 2)),
@@ -25,7 +25,7 @@ SEEN = np.array([[3, 1], [0, 2], [5, 0]])
 
 @pytest.fixture
 def path(tmp_path):
-    write_ledger(tmp_path / "weights.csv", PEOPLE, WEIGHTS, SEEN)
+    write_weight_table(tmp_path / "weights.csv", PEOPLE, WEIGHTS, SEEN)
     return tmp_path / "weights.csv"
 
 
@@ -45,13 +45,13 @@ def test_labelled_keypoints_are_ranked_and_the_others_follow(path):
 def test_what_was_written_is_read(path, suffix):
     ledger = read_whole_ledger(path.with_suffix(suffix), PEOPLE)
     assert (ledger.weights == WEIGHTS).all() and (ledger.seen == SEEN).all()
-    assert (read_ledger(path.with_suffix(suffix), PEOPLE) == WEIGHTS).all()
+    assert (read_weight_table(path.with_suffix(suffix), PEOPLE) == WEIGHTS).all()
 
 
 def test_the_order_of_rows_does_not_matter(path):
     header, *rows = path.read_text().splitlines()
     path.write_text("\n".join([header, *reversed(rows)]))
-    assert (read_ledger(path, PEOPLE) == WEIGHTS).all()
+    assert (read_weight_table(path, PEOPLE) == WEIGHTS).all()
 
 
 def test_a_table_without_ranks_is_read_as_well(path):
@@ -60,12 +60,12 @@ def test_a_table_without_ranks_is_read_as_well(path):
         table = csv.DictWriter(file, [name for name in rows[0] if name != "rank"], extrasaction="ignore")
         table.writeheader()
         table.writerows(rows)
-    assert (read_ledger(path, PEOPLE) == WEIGHTS).all()
+    assert (read_weight_table(path, PEOPLE) == WEIGHTS).all()
 
 
 def refused(path, people=PEOPLE):
     with pytest.raises(InputError) as error:
-        read_ledger(path, people)
+        read_weight_table(path, people)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
     return str(error.value)
 

@@ -110,20 +110,20 @@ def test_jitter_moves_a_share_of_the_joints_in_every_direction():
     assert np.array_equal(after.joints[~after.wrong], joints[~after.wrong])
 
 
-def test_moved_labels_stay_in_the_picture():
+def test_moved_labels_stay_in_the_image():
     joints = np.array([[[639.0, 479.0], [635.0, 10.0]]])
     after = run(joints, np.ones((1, 2)), ("left_hip", "right_hip"), "offset")
     np.testing.assert_allclose(after.joints, [[[639, 479], [639, 23]]])
     assert after.wrong.tolist() == [[False, True]]  # the first had nowhere to go, so it is still right
 
 
-def test_wrong_person_is_somebody_in_the_same_picture():
-    joints, visible = people(SHARED_KEYPOINTS, 401)  # two a picture, the last one alone
+def test_wrong_person_is_somebody_in_the_same_image():
+    joints, visible = people(SHARED_KEYPOINTS, 401)  # two an image, the last one alone
     after = run(joints, visible, SHARED_KEYPOINTS, "wrong_person")
     assert not after.wrong[-1].any()
-    partner = np.arange(400) ^ 1
+    flip_indices = np.arange(400) ^ 1
     wrong = after.wrong[:400]
-    np.testing.assert_array_equal(after.joints[:400][wrong], joints[partner][wrong])
+    np.testing.assert_array_equal(after.joints[:400][wrong], joints[flip_indices][wrong])
     assert set(wrong.sum(1)) == {3, 13} and 0.35 < (wrong.sum(1) == 3).mean() < 0.65
     for row in wrong[wrong.sum(1) == 3]:
         limb = [SHARED_KEYPOINTS[i].split("_") for i in np.flatnonzero(row)]

@@ -12,7 +12,7 @@ from lib.label_noise.corruptions import NOISE_KINDS
 from lib.label_noise.injection import changed_labels, inject
 from lib.label_noise.truth import Truth, read_truth, read_truth_of, truth_beside, write_truth_of
 from lib.utils.errors import InputError
-from tests.factories.data_sets import coco_image, coco_person, write_coco, write_picture
+from tests.factories.data_sets import coco_image, coco_person, write_coco, write_image
 from tests.factories.small_run import make_data
 
 ASPECT = 192 / 256
@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 64, 48
 
 
 def people_with_gaps(root, names=SHARED_KEYPOINTS, count=60):
-    """People two to a picture, a third of whose keypoints at random places has no label."""
+    """People two to an image, a third of whose keypoints at random places has no label."""
     rng = np.random.default_rng(1)
     annotations = []
     for number in range(count):
@@ -32,7 +32,7 @@ def people_with_gaps(root, names=SHARED_KEYPOINTS, count=60):
     images = [coco_image(i + 1, width=WIDTH, height=HEIGHT) for i in range((count + 1) // 2)]
     write_coco(root, annotations, images)
     for image in images:
-        write_picture(root / "images" / "train2017" / image["file_name"])
+        write_image(root / "images" / "train2017" / image["file_name"])
     return read_coco(root, "train2017", names, ASPECT)
 
 
@@ -60,7 +60,7 @@ def test_exactly_what_changed_is_wrong_and_right_places_stay(people, kind):
             assert not has or kind == "visibility"
         if has and moved:
             assert 0 <= noisy.joints[i, j, 0] <= WIDTH - 1 and 0 <= noisy.joints[i, j, 1] <= HEIGHT - 1
-    for name in ("ids", "pictures", "picture", "centers", "sizes", "image_ids"):
+    for name in ("ids", "image_paths", "image_index", "centers", "sizes", "image_ids"):
         assert getattr(noisy, name) is getattr(people, name)
 
 
@@ -92,8 +92,8 @@ def test_half_a_pair_is_not_swapped(people):
     noisy, truth = inject(people, "person_swap:1", 0)
     for i, j in np.ndindex(*people.visible.shape):
         side, _, part = SHARED_KEYPOINTS[j].partition("_")
-        partner = {"left": f"right_{part}", "right": f"left_{part}"}.get(side)
-        other = SHARED_KEYPOINTS.index(partner) if partner else j
+        flip_indices = {"left": f"right_{part}", "right": f"left_{part}"}.get(side)
+        other = SHARED_KEYPOINTS.index(flip_indices) if flip_indices else j
         both = people.visible[i, j] and people.visible[i, other]
         expected = people.joints[i, other if both else j]
         assert not people.visible[i, j] or tuple(noisy.joints[i, j]) == tuple(expected)

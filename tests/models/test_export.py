@@ -47,7 +47,7 @@ def test_export_is_checked_and_describes_itself(ending, checkpoint, tmp_path, ca
 
 
 def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
-    """A picture through the TorchScript file alone, following what is kept beside it, without lib's own code."""
+    """An image through the TorchScript file alone, following what is kept beside it, without lib's own code."""
     assert (
         export.main(["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts"), "--no-check"])
         == 0
@@ -56,9 +56,9 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
     rng = np.random.default_rng(0)
     # The crop is the input's size exactly, so that it can be cut out: no interpolation to imitate.
     width, height = told["image_size"]
-    picture = rng.integers(0, 256, (200, 200, 3), np.uint8)
+    pixels = rng.integers(0, 256, (200, 200, 3), np.uint8)
     box = np.array([90 - width / told["padding"] / 2, 80 - height / told["padding"] / 2, width / told["padding"], height / told["padding"]])  # fmt: skip
-    crop = picture[80 - height // 2 : 80 + height // 2, 90 - width // 2 : 90 + width // 2]
+    crop = pixels[80 - height // 2 : 80 + height // 2, 90 - width // 2 : 90 + width // 2]
     crop = crop[..., ::-1] if told["color"] == "BGR" else crop
     image = (crop / 255 - told["mean"]) / told["std"]
     heatmaps = run(torch.from_numpy(image.transpose(2, 0, 1)[None]).float())[0].detach().numpy()
@@ -74,7 +74,7 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
             place[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
         expected.append(np.array([90, 80]) + (place - [map_width / 2, map_height / 2]) * width / map_width)
     estimator = PoseEstimator(load_trained(checkpoint), torch.device("cpu"), False, 1)
-    (found,) = estimator([picture], [People.of(box)])
+    (found,) = estimator([pixels], [People.of(box)])
     np.testing.assert_allclose(found.joints[0], expected, atol=1e-4)
     assert [told["joints"][b] for _, b in told["flip_pairs"]] == [
         SHARED_KEYPOINTS[flip_permutation(SHARED_KEYPOINTS)[a]] for a, _ in told["flip_pairs"]
@@ -118,14 +118,14 @@ def test_without_onnxruntime_there_is_no_check(tmp_path, monkeypatch):
         load_exported(tmp_path / "net.onnx")
 
 
-def test_pictures_to_check_with_and_the_description(checkpoint, tmp_path, capsys, data):
+def test_images_to_check_with_and_the_description(checkpoint, tmp_path, capsys, data):
     words = ["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts"), "--describe"]
     assert export.main([*words, "--pictures", str(data / "mpii/images")]) == 0
     output = capsys.readouterr().out
     assert "checked on 4 crops" in output
     assert json.loads(output[output.index("{") : output.rindex("}") + 1])["color"] == "BGR"
     assert export.main([*words, "--pictures", str(checkpoint)]) == 2
-    assert "cannot be read as a picture" in capsys.readouterr().err
+    assert "cannot be read as an image" in capsys.readouterr().err
 
 
 def test_unknown_ending(checkpoint, tmp_path, capsys):

@@ -118,7 +118,7 @@ def test_caffe_style_takes_every_second_pixel_before_the_block():
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_every_depth_gives_heatmaps_of_a_quarter_of_the_picture(depth):
+def test_every_depth_gives_heatmaps_of_a_quarter_of_the_image(depth):
     model = build_pose_resnet(config(NUM_LAYERS=depth)).eval()
     with torch.no_grad():
         assert model(torch.randn(1, 3, 96, 64)).shape == (1, 13, 24, 16)

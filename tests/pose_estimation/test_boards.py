@@ -76,7 +76,7 @@ def test_the_pages_of_ours5_and_of_a_baseline(config, board, monkeypatch):
     assert "| SEED | `3` | `0` |" in text and "| LBI.GAMMA |" not in text
     assert "\n    SEED: 3\n" in text and "- label shift: head is nose" in text
 
-    # Pictures: the same people every time, one for each epoch.
+    # Images: the same people every time, one for each epoch.
     for tag in ("pictures/validation_target_model", "pictures/source_weights_A", "pictures/source_weights_B"):
         sheets = [cv2.imdecode(np.frombuffer(v.image.encoded_image_string, np.uint8), 1) for v in ours[tag]]
         assert len(sheets) == 2 and sheets[0].shape == sheets[1].shape
@@ -112,7 +112,7 @@ def test_wandb_gets_what_tensorboard_gets(config, board, monkeypatch):
         tag for tag, found in values.items() if found[0].HasField("histo") or found[0].HasField("image")
     }
     assert others | scalars.keys() == told_of.keys()
-    assert told_of["pictures/validation_target_model"][0][1][0] == "picture"
+    assert told_of["pictures/validation_target_model"][0][1][0] == "image"
 
 
 def test_wandb_goes_on_with_the_same_run_and_begins_anew_with_another(config, monkeypatch):

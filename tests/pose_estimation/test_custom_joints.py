@@ -1,4 +1,4 @@
-"""Seven invented joints, from drawn pictures to the commands that look at a finished run."""
+"""Seven invented joints, from drawn images to the commands that look at a finished run."""
 
 import csv
 import json
@@ -106,10 +106,10 @@ def test_runs_with_other_joints_have_no_table(root, run, capsys):
     assert "other joints or measures (PCK)" in capsys.readouterr().err
 
 
-def test_prediction_and_pictures_of_labels(root, run):
-    picture = root / "target/images/test/0001.png"
+def test_prediction_and_images_of_labels(root, run):
+    image = root / "target/images/test/0001.png"
     asked = [
-        str(picture),
+        str(image),
         "--model-file",
         str(run / "best.pth"),
         "--output",
@@ -147,7 +147,7 @@ def test_one_data_set_alone(root, capsys):
         (["DATASET_SRC.CATEGORY", "cone"], "no category 'cone' with keypoints, the nearest is 'excavator'"),
         (["DATASET_TARGET.SIGMAS", "[0.1, 0.2]"], "SIGMAS has 2 numbers"),
         (["TEST.USE_GT_BBOX", "false"], "coco_format is evaluated on annotated boxes"),
-        (["DATASET_TARGET.IMAGES", "pictures"], "pictures: cannot read the image folder"),
+        (["DATASET_TARGET.IMAGES", "images"], "images: cannot read the image folder"),
     ],
 )
 def test_one_clear_error(root, capsys, more, says):

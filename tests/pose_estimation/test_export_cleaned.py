@@ -9,7 +9,7 @@ import pytest
 from lib.config.loader import dump_config, load_config
 from lib.dataset.coco import annotation_file, read_coco
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
-from lib.ignoring.weight_table import write_ledger
+from lib.ignoring.weight_table import write_weight_table
 from lib.label_noise.source import INJECTED_TRUTH, read_source
 from lib.label_noise.truth import write_truth_of
 from pose_estimation.export_cleaned import main
@@ -49,7 +49,7 @@ def finished(tmp_path, root):
         weights = [[weight(i, j) for j in range(13)] for i in range(len(people))]
         for name, change in (("ignoring_weights.csv", 1), ("other.csv", 0)):
             table = people.visible * 0 + weights if change else people.visible * 0
-            write_ledger(folder / name, people, table, people.visible.astype(int))
+            write_weight_table(folder / name, people, table, people.visible.astype(int))
         if noise:
             write_truth_of(folder / INJECTED_TRUTH, noise, 0, people, truth)
         return folder
@@ -162,7 +162,7 @@ def test_the_file_is_that_of_the_drawn_source(tmp_path):
     (tmp_path / "config.yaml").write_text(f"DATASET_SRC: {{ROOT: {root}}}")
     config, _ = load_config(tmp_path / "config.yaml")
     people, _ = read_source(config)
-    write_ledger(
+    write_weight_table(
         tmp_path / "ignoring_weights.csv", people, people.visible * 0 + 1, people.visible.astype(int)
     )
     assert main([str(tmp_path), "--output", str(tmp_path / "c.json")]) == 0

@@ -38,8 +38,8 @@ def test_every_mode_trains_and_leaves_its_records(name, config, capsys):
     tags = {tag for line in lines for tag in line}
     assert {"loss/target", "val/PCKh_Mean", "test/PCKh_Mean", "train/learning_rate_target"} <= tags
     assert ("loss/proximity" in tags) == mode.has_source_model
-    assert ("hypergradient/A_norm" in tags) == (mode.near.value == "weighted")
-    assert ("weights_B/zero_share" in tags) == (mode.in_loss.value == "weighted")
+    assert ("hypergradient/A_norm" in tags) == (mode.anchor.value == "weighted")
+    assert ("weights_B/zero_share" in tags) == (mode.joint_loss.value == "weighted")
     waited = [line["train/waited_for_data"] for line in lines if "train/waited_for_data" in line]
     log = (folder / "train.log").read_text()
     assert len(waited) == 4 and all(0 < share < 100 for share in waited)
@@ -207,11 +207,11 @@ def test_bad_settings_stop_at_the_start(config, capsys, words, expected):
     assert not (config.parent / "output").exists()
 
 
-def test_an_unreadable_picture_is_named_or_left_out(config, data, capsys, tmp_path):
+def test_an_unreadable_image_is_named_or_left_out(config, data, capsys, tmp_path):
     copy = tmp_path / "people"
     shutil.copytree(data, copy)
     annotations = json.loads((copy / "mpii/annot/valid.json").read_text())
-    (copy / "mpii/images" / annotations[0]["image"]).write_bytes(b"not a picture")
+    (copy / "mpii/images" / annotations[0]["image"]).write_bytes(b"not an image")
     words = ["--baseline1", "DATASET_TARGET.ROOT", str(copy / "mpii")]
     assert annotations[0]["image"] in error_of(capsys, 2, config, *words)
     assert run(config, *words, "DATASET.ON_BAD_IMAGE", "skip") == 0

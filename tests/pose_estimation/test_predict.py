@@ -15,7 +15,7 @@ from tests.factories.small_network import small_network, write_checkpoint
 
 @pytest.fixture
 def here(tmp_path):
-    """A checkpoint, pictures p/1.jpg to p/3.jpg, and a video."""
+    """A checkpoint, images p/1.jpg to p/3.jpg, and a video."""
     write_checkpoint(tmp_path / "a.pth", small_network())
     (tmp_path / "p").mkdir()
     rng = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def files(here):
     return sorted(str(path.relative_to(here / "out")) for path in (here / "out").rglob("*") if path.is_file())
 
 
-def test_a_folder_of_pictures(here, capsys):
+def test_a_folder_of_images(here, capsys):
     assert run(here, "p/") == 0
     assert files(here) == [
         "drawn/1.jpg",
@@ -67,7 +67,7 @@ def test_a_folder_of_pictures(here, capsys):
         assert result["image_id"] == line["image_id"] and result["category_id"] == 1
         assert np.reshape(result["keypoints"], (-1, 3)).tolist() == list(person["keypoints"].values())
     output = capsys.readouterr()
-    assert "3 people in 3 pictures" in output.out and "people/s" in output.out and not output.err
+    assert "3 people in 3 images" in output.out and "people/s" in output.out and not output.err
     assert cv2.imread(str(here / "out/drawn/1.jpg")).shape == (50, 40, 3)
 
 
@@ -84,7 +84,7 @@ def test_a_video_round_trip(here):
     while (read := video.read())[0]:
         drawn.append(read[1])
     assert len(drawn) == 20 and drawn[0].shape == (48, 64, 3)
-    corner = [picture[44:, 60:].mean() for picture in drawn]  # nobody is there
+    corner = [image[44:, 60:].mean() for image in drawn]  # nobody is there
     assert corner == pytest.approx(20 + 10 * np.arange(20), abs=6)
 
 
@@ -120,20 +120,20 @@ def test_the_same_numbers_as_valid(config, data, capsys, tmp_path):
 
 
 def test_bad_files_are_listed_at_the_end(here, capsys):
-    (here / "p/2.jpg").write_bytes(b"no picture")
+    (here / "p/2.jpg").write_bytes(b"no image")
     (here / "p/4.mp4").write_bytes(b"no video")
     assert run(here, "p/") == 1
     assert [line["file"] for line in lines(here)] == ["1.jpg", "3.jpg"] and len(results(here)) == 2
     error = capsys.readouterr().err.splitlines()
     assert error[0] == "2 of 4 files were not used:"
-    assert "2.jpg: cannot be read as a picture" in error[1] and "4.mp4: cannot be read as a video" in error[2]
+    assert "2.jpg: cannot be read as an image" in error[1] and "4.mp4: cannot be read as a video" in error[2]
 
 
 def test_nothing_is_written_when_it_stops_halfway(here, monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lib.predict.writing.write_picture", full)
+    monkeypatch.setattr("lib.predict.writing.write_image", full)
     assert run(here, "clip.avi", "p/") == 2
     assert "No space left on device" in capsys.readouterr().err
     assert [file for file in files(here) if "clip" not in file] == []
@@ -163,13 +163,13 @@ def test_one_clear_error(words, expected, here, capsys):
     assert not (here / "out").exists()
 
 
-def test_a_picture_is_never_replaced(here, capsys):
+def test_a_image_is_never_replaced(here, capsys):
     (here / "drawn").mkdir()
-    picture = here / "drawn/1.jpg"
-    picture.write_bytes((here / "p/1.jpg").read_bytes())
-    before = picture.read_bytes()
-    assert predict.main([str(picture), "--model-file", str(here / "a.pth"), "--output", str(here)]) == 2
-    assert "would replace" in capsys.readouterr().err and picture.read_bytes() == before
+    image = here / "drawn/1.jpg"
+    image.write_bytes((here / "p/1.jpg").read_bytes())
+    before = image.read_bytes()
+    assert predict.main([str(image), "--model-file", str(here / "a.pth"), "--output", str(here)]) == 2
+    assert "would replace" in capsys.readouterr().err and image.read_bytes() == before
 
 
 def test_an_output_that_is_no_folder(here, capsys):

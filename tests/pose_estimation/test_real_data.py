@@ -1,4 +1,4 @@
-"""The shipped configuration on real pictures of COCO and MPII: the whole way, not the learning."""
+"""The shipped configuration on real images of COCO and MPII: the whole way, not the learning."""
 
 import csv
 import json
@@ -17,11 +17,11 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 CONFIG = "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
 
 pytestmark = pytest.mark.skipif(
-    not SHARED.exists(), reason="the sample of real COCO and MPII pictures is not here"
+    not SHARED.exists(), reason="the sample of real COCO and MPII images is not here"
 )
 
 
-# A network as small as the demo's, on the real pictures.
+# A network as small as the demo's, on the real images.
 TINY = ["--batch_size", "4", "TRAIN.STEPS_PER_EPOCH", "4",
         "MODEL.IMAGE_SIZE", "[64, 64]", "MODEL.EXTRA.HEATMAP_SIZE", "[16, 16]",
         "MODEL.EXTRA.SIGMA", "1", "MODEL.EXTRA.NUM_LAYERS", "18", "MODEL.EXTRA.WIDTH", "4",

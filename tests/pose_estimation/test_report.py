@@ -103,7 +103,7 @@ def test_the_report_of_two_sets_of_weights(root, tmp_path):
         assert heading in shown.headings
     for place, model in (("B", "target"), ("A", "source")):
         end = f": weights {place}, in the {model} model's loss"
-        for title in ("What it ignores", "The labels themselves", "Pictures and annotators"):
+        for title in ("What it ignores", "The labels themselves", "Images and annotators"):
             assert title + end in shown.headings
     assert len(shown.alts) == 4 * 6  # most ignored and most trusted, of A and of B
     results = json.loads((folder(root, "ours5") / "results.json").read_text())
@@ -223,7 +223,7 @@ def test_without_truth_nothing_is_said_about_wrong_labels(changeable):
 
 
 def spoil(changeable):
-    """Annotators and a hostile file name in the annotations, and the most ignored picture unreadable."""
+    """Annotators and a hostile file name in the annotations, and the most ignored image unreadable."""
     path = changeable / "people/coco/annotations/person_keypoints_train2017.json"
     content, images = json.loads(path.read_text()), changeable / "people/coco/images/train2017"
     for number, annotation in enumerate(content["annotations"]):
@@ -231,8 +231,8 @@ def spoil(changeable):
     (read,) = read_runs([folder(changeable, "ours1")])
     (learned,) = read_learned(read)
     lowest = np.where(learned.learned, learned.weights, np.inf).min(axis=1).argmin()
-    name = Path(learned.people.pictures[learned.people.picture[lowest]]).name
-    (images / name).write_bytes(b"not a picture")
+    name = Path(learned.people.image_paths[learned.people.image_index[lowest]]).name
+    (images / name).write_bytes(b"not an image")
     (images / name).rename(images / HOSTILE)
     for image in content["images"]:
         image["file_name"] = HOSTILE if image["file_name"] == name else image["file_name"]
@@ -240,7 +240,7 @@ def spoil(changeable):
     return folder(changeable, "ours1")
 
 
-def test_hostile_names_annotators_and_an_unreadable_picture(changeable):
+def test_hostile_names_annotators_and_an_unreadable_image(changeable):
     shown = page(spoil(changeable), "--output", changeable / "r.html")
     assert f"{HOSTILE} cannot be read" in shown.text
     assert "<b>ann</b>" in shown.texts and "ben" in shown.texts and "2 annotators" in shown.text
@@ -287,7 +287,7 @@ def test_what_cannot_be_reported_is_one_line(changeable, capsys, spoil, words, e
 @pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is on PATH")
 def test_a_browser_shows_it_without_errors(changeable):
     spoil(changeable)
-    report, picture = changeable / "r.html", changeable / "page.png"
+    report, image = changeable / "r.html", changeable / "page.png"
     page(folder(changeable, "ours1"), "--output", report)
     words = [BROWSER, *QUIET.split(), f"--user-data-dir={changeable / 'profile'}"]
     ran = subprocess.run([*words, "--dump-dom", report.as_uri()], capture_output=True, text=True, timeout=60)
@@ -295,9 +295,9 @@ def test_a_browser_shows_it_without_errors(changeable):
     for heading in ("ours1: weighted source in the target's loss", "Does it find the wrong labels?"):
         assert re.search(f">{re.escape(heading)}</h[12]>", ran.stdout)
     assert ran.stdout.count("<svg") > 8
-    ran = subprocess.run([*words, f"--screenshot={picture}", report.as_uri()], capture_output=True, timeout=60)  # fmt: skip
+    ran = subprocess.run([*words, f"--screenshot={image}", report.as_uri()], capture_output=True, timeout=60)  # fmt: skip
     assert ran.returncode == 0 and b"CONSOLE" not in ran.stderr
-    shown = cv2.imread(str(picture))
+    shown = cv2.imread(str(image))
     assert shown.shape == (1000, 1200, 3)
     blue = np.abs(shown[..., ::-1].astype(int) - (0, 114, 178)).sum(axis=2) < 30
     assert blue.sum() > 300  # the first curve

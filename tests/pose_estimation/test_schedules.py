@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from lib.config.loader import load_config
-from lib.config.run_paths import Folders
+from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import MODES
 from lib.training.batches import validation_people
-from lib.training.checkpoints import Keeper
+from lib.training.checkpoints import Checkpointer
 from lib.training.data import build_data
 from lib.training.trainer import train
 from tests.factories.small_run import RUNS, assert_same, results_of, run, weights_file
@@ -28,14 +28,14 @@ class Interrupted(Exception):
 @pytest.fixture
 def after_epochs(monkeypatch):
     """Whatever is put into the list is called with (state, finished epochs) after every last.pth."""
-    calls, save = [], Keeper.save_last
+    calls, save = [], Checkpointer.save_last
 
     def save_and_call(keeper):
         save(keeper)
         for call in calls:
             call(keeper.state, keeper.state.epoch)
 
-    monkeypatch.setattr(Keeper, "save_last", save_and_call)
+    monkeypatch.setattr(Checkpointer, "save_last", save_and_call)
     return calls
 
 
@@ -164,7 +164,7 @@ def test_a_run_retrains_without_the_labels_of_low_weight(config):
         data.source.annotations = replace(
             people, joints=people.joints + 9 * labels[..., None].astype(np.float32)
         )
-        path = train(settings, MODES["ours1"], data, Folders(config.parent / name, config.parent / "log" / name),
+        path = train(settings, MODES["ours1"], data, RunPaths(config.parent / name, config.parent / "log" / name),
                      [], {"B": kept.astype(np.float32)})  # fmt: skip
         return torch.load(path.with_name("last.pth"), weights_only=True)["target_model"]
 
@@ -231,7 +231,7 @@ def test_loss_aware_variables(config, mode):
         assert 0 <= summary["auroc"] <= 1
 
 
-def test_cached_pictures_change_nothing(config):
+def test_cached_images_change_nothing(config):
     for name, value in (("a", "false"), ("b", "true")):
         assert run(config, "--ours2", "DATASET.CACHE", value, "--save_dir", str(config.parent / name)) == 0
     assert_same(weights_file(config, "ours2", "a"), weights_file(config, "ours2", "b"))

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from lib.ignoring.weight_table import write_ledger
+from lib.ignoring.weight_table import write_weight_table
 from lib.label_noise.source import source_of_run
 from lib.visualization.labels import CELL, LABEL, RIGHT
 from pose_estimation.show_ignored import main
@@ -13,10 +13,10 @@ def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
     assert run(config, "--ours1") == 0
     folder = tmp_path / "output" / RUNS / "ours1"
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "3"]) == 0
-    picture = cv2.imread(str(tmp_path / "g.png"))[..., ::-1]
-    assert picture.shape == (CELL + 2, 3 * (CELL + 2), 3)
+    image = cv2.imread(str(tmp_path / "g.png"))[..., ::-1]
+    assert image.shape == (CELL + 2, 3 * (CELL + 2), 3)
     for colour in (LABEL, RIGHT):
-        assert (np.abs(picture.astype(int) - colour).sum(axis=2) < 60).sum() > 20
+        assert (np.abs(image.astype(int) - colour).sum(axis=2) < 60).sum() > 20
     capsys.readouterr()
 
     (folder / "ignoring_weights.csv").write_text("annotation_id,weight\n1,0.5\n")
@@ -31,8 +31,8 @@ def test_a_label_of_a_joint_that_has_no_right_place_gets_no_cross(tmp_path):
     _, people, truth = source_of_run(folder)
     made = np.isnan(truth.right).any(axis=2) & (people.visible > 0)
     assert made.any() and truth.wrong[made].all()
-    write_ledger(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible.astype(int))
+    write_weight_table(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible.astype(int))
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "1"]) == 0
-    picture = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
-    assert (np.abs(picture - LABEL).sum(axis=2) < 60).sum() > 20
-    assert (np.abs(picture - RIGHT).sum(axis=2) < 60).sum() < 20
+    image = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
+    assert (np.abs(image - LABEL).sum(axis=2) < 60).sum() > 20
+    assert (np.abs(image - RIGHT).sum(axis=2) < 60).sum() < 20

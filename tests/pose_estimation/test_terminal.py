@@ -41,7 +41,7 @@ def test_a_terminal_has_a_bar_in_place_of_the_steps_lines(no_color, config, monk
     )
     assert ["PCKh" in text for text in of_steps] == [False, False, True, True]
     assert any("evaluating" in text for text in screen.drawings)
-    assert screen.coloured != no_color
+    assert screen.colourise != no_color
 
 
 def test_a_pipe_gets_plain_lines_those_of_the_file(config, capsys):
@@ -69,7 +69,7 @@ def test_verbose_prints_every_step_and_what_is_read(config, data, capsys):
         data / "mpii/annot/train.json",
     ):
         assert f"reading {path}" in lines
-    assert any(line.startswith(f"pictures: {data}/mpii/images, ") for line in lines)
+    assert any(line.startswith(f"images: {data}/mpii/images, ") for line in lines)
     assert [line.split()[3] for line in logged(config) if is_step(line)] == ["3", "4"]
     assert not any("reading" in line for line in logged(config))
 
@@ -108,16 +108,16 @@ def test_valid_and_predict_are_quiet_too(config, data, capsys, tmp_path):
     assert valid.main(["--cfg", str(config), "--model-file", model, "--quiet", *single]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.endswith("results.json")
-    picture = next((data / "mpii/images").iterdir())
-    words = [str(picture), "--model-file", model, "--output", str(tmp_path / "found")]
+    image = next((data / "mpii/images").iterdir())
+    words = [str(image), "--model-file", model, "--output", str(tmp_path / "found")]
     assert predict.main([*words, "--quiet"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("1 people in 1 pictures")
+    assert line.startswith("1 people in 1 images")
     assert predict.main([*words, "--verbose"]) == 0
     assert f"reading {model}" in capsys.readouterr().out.splitlines()
 
 
-def test_predict_counts_pictures_on_a_terminal(config, data, monkeypatch, tmp_path):
+def test_predict_counts_images_on_a_terminal(config, data, monkeypatch, tmp_path):
     assert run(config, "--baseline1", "--num_epochs", "1", "--quiet") == 0
     model = str(config.parent / "output" / RUNS / "baseline1" / "last.pth")
     monkeypatch.setattr("lib.utils.bar.EVERY", 0.0)
@@ -128,4 +128,4 @@ def test_predict_counts_pictures_on_a_terminal(config, data, monkeypatch, tmp_pa
         )
         assert sys.stderr.isatty()
     count = len(list((data / "mpii/images").iterdir()))
-    assert f"{count} of {count} pictures" in screens[0].drawings[-1] and screens[0].lines == [""]
+    assert f"{count} of {count} images" in screens[0].drawings[-1] and screens[0].lines == [""]

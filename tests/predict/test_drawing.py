@@ -47,10 +47,10 @@ def test_limbs_have_the_colour_of_their_side(names, value):
     assert tuple(drawn[middle_of("left_hip", "right_hip")]) == SIDE_COLOURS["middle"]
 
 
-def test_the_picture_itself_stays():
-    picture = grey()
-    draw_people(picture, person(), SHARED_KEYPOINTS)
-    assert not picture.any()
+def test_the_image_itself_stays():
+    image = grey()
+    draw_people(image, person(), SHARED_KEYPOINTS)
+    assert not image.any()
 
 
 def test_opacity_is_the_confidence():
@@ -102,9 +102,9 @@ def test_joints_lie_at_fractions_of_a_pixel_and_are_smooth(side, fraction):
 
 
 def test_joints_far_outside_and_nobody():
-    picture = grey(30, 40, 7)
-    drawn = draw_people(picture, person(side=5000, at=(-9000, -7000)), SHARED_KEYPOINTS)
+    image = grey(30, 40, 7)
+    drawn = draw_people(image, person(side=5000, at=(-9000, -7000)), SHARED_KEYPOINTS)
     assert (drawn == 7).all()
-    assert draw_people(picture, person(side=300, at=(-100, -100)), SHARED_KEYPOINTS).shape == picture.shape
+    assert draw_people(image, person(side=300, at=(-100, -100)), SHARED_KEYPOINTS).shape == image.shape
     nobody = Poses(People.of(()), np.zeros((0, 13, 2)), np.zeros((0, 13)), np.zeros((0, 2)))
-    assert (draw_people(picture, nobody, SHARED_KEYPOINTS) == 7).all()
+    assert (draw_people(image, nobody, SHARED_KEYPOINTS) == 7).all()

@@ -8,7 +8,7 @@ import torch
 import torchvision
 
 from lib.predict.detector import DETECTORS, Detector
-from lib.predict.people import BoxesFile, GivenBoxes, People, parse_box, whole_pictures
+from lib.predict.people import BoxesFile, GivenBoxes, People, parse_box, whole_images
 from lib.predict.sources import Frame, Source
 from lib.utils.errors import InputError
 
@@ -31,8 +31,8 @@ def boxes(people):
     return people.boxes.tolist()
 
 
-def test_whole_pictures_and_given_boxes():
-    assert [boxes(p) for p in whole_pictures([frame("a.jpg"), frame("b.jpg", size=(5, 6))])] == [
+def test_whole_images_and_given_boxes():
+    assert [boxes(p) for p in whole_images([frame("a.jpg"), frame("b.jpg", size=(5, 6))])] == [
         [[0, 0, 40, 30]],
         [[0, 0, 5, 6]],
     ]
@@ -56,7 +56,7 @@ def test_detections_by_number_of_the_file_chosen_by_score_and_overlap(tmp_path):
     assert nobody.boxes.shape == (0, 4)
 
 
-def test_boxes_by_name_are_all_used_and_those_of_one_video_picture_go_first(tmp_path):
+def test_boxes_by_name_are_all_used_and_those_of_one_video_image_go_first(tmp_path):
     content = {"b.jpg": [[0, 0, 9, 9], [0, 0, 9, 9]], "c.mp4": [[1, 1, 1, 1]], "c.mp4#2": [[2, 2, 2, 2]]}
     find = boxes_file(tmp_path, content, ["b.jpg", "c.mp4"])
     found = find([frame("b.jpg"), frame("c.mp4", 1), frame("c.mp4", 2)])
@@ -66,8 +66,8 @@ def test_boxes_by_name_are_all_used_and_those_of_one_video_picture_go_first(tmp_
 @pytest.mark.parametrize(
     "content, expected",
     [
-        ({"z.jpg": [[0, 0, 1, 1]]}, "no boxes for any of the pictures"),
-        ([detection(9, [0, 0, 1, 1])], "numbered pictures"),
+        ({"z.jpg": [[0, 0, 1, 1]]}, "no boxes for any of the images"),
+        ([detection(9, [0, 0, 1, 1])], "numbered images"),
         ({}, "no boxes"),
         ({"b.jpg": [0, 0, 1, 1]}, "b.jpg, box 0"),
         ({"b.jpg": 3}, "list of boxes"),
@@ -97,16 +97,16 @@ def test_detector_without_weights_and_without_network(tmp_path, monkeypatch):
     assert f"{tmp_path}/hub/checkpoints/fasterrcnn_resnet50_fpn_coco-" in message and "https://" in message
 
 
-def test_detector_keeps_people_in_pixels_of_the_picture(monkeypatch):
+def test_detector_keeps_people_in_pixels_of_the_image(monkeypatch):
     """A model that sees what it is told: what surrounds torchvision's is tested here."""
     seen = []
 
     class Told(torch.nn.Module):
-        def forward(self, pictures):
-            seen.extend(pictures)
+        def forward(self, images):
+            seen.extend(images)
             found = {"boxes": torch.tensor([[1.0, 2, 11, 22], [1, 2, 11, 21], [30, 0, 40, 9], [5, 5, 9, 9]]),
                      "labels": torch.tensor([1, 1, 1, 2]), "scores": torch.tensor([0.9, 0.8, 0.3, 0.9])}  # fmt: skip
-            return [found for _ in pictures]
+            return [found for _ in images]
 
     class Weights:
         url = "https://example.org/weights.pth"
@@ -119,9 +119,9 @@ def test_detector_keeps_people_in_pixels_of_the_picture(monkeypatch):
 
     monkeypatch.setattr(torchvision.models, "get_model_weights", lambda _: All)
     monkeypatch.setattr(torchvision.models, "get_model", lambda *_, **__: Told())
-    picture = np.zeros((30, 40, 3), np.uint8)
-    picture[..., 0] = 255  # red
-    frames = [Frame(Source(Path("a.jpg")), picture)] * 6
+    image = np.zeros((30, 40, 3), np.uint8)
+    image[..., 0] = 255  # red
+    frames = [Frame(Source(Path("a.jpg")), image)] * 6
     found = Detector(DETECTORS[0], torch.device("cpu"), 0.5, 0.7)(frames)
     assert [boxes(people) for people in found] == [[[1, 2, 10, 20]]] * 6
     assert found[0].scores == pytest.approx([0.9])

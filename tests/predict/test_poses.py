@@ -39,13 +39,13 @@ def someone(count, seed):
 
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_batches_equal_one_by_one(trained, flip_test):
-    pictures, people = noise(4), [someone(n, n) for n in (3, 0, 1, 7)]
-    together = PoseEstimator(trained, CPU, flip_test, batch_size=4)(pictures, people)
+    images, people = noise(4), [someone(n, n) for n in (3, 0, 1, 7)]
+    together = PoseEstimator(trained, CPU, flip_test, batch_size=4)(images, people)
     single = PoseEstimator(trained, CPU, flip_test, batch_size=1)
-    for found, picture, of_picture in zip(together, pictures, people):
-        assert found.joints.shape == (len(of_picture.boxes), 13, 2)
-        for i, box in enumerate(of_picture.boxes):
-            (alone,) = single([picture], [People.of(box)])
+    for found, image, of_image in zip(together, images, people):
+        assert found.joints.shape == (len(of_image.boxes), 13, 2)
+        for i, box in enumerate(of_image.boxes):
+            (alone,) = single([image], [People.of(box)])
             np.testing.assert_allclose(found.joints[i], alone.joints[0], atol=1e-9)
             np.testing.assert_allclose(found.scores[i], alone.scores[0], atol=1e-5)
 
@@ -55,7 +55,7 @@ def test_the_same_as_the_path_of_evaluation(trained, data, flip_test):
     """The same boxes as annotations of a data set, through the code of valid.py."""
     sources = [Source(path) for path in sorted((data / "mpii/images").glob("3*.jpg"))[:3]]
     people = [someone(2, seed) for seed in range(3)]
-    boxes = np.concatenate([of_picture.boxes for of_picture in people])
+    boxes = np.concatenate([of_image.boxes for of_image in people])
     centers, sizes = padded_crops(boxes, 64 / 96)
     mapping = joint_mapping("mpii", trained.joints)
     paths = tuple(str(source.path) for source in sources)
@@ -64,8 +64,8 @@ def test_the_same_as_the_path_of_evaluation(trained, data, flip_test):
     dataset = KeypointDataset(annotations, trained.codec, None, trained.color_rgb)
     expected = predict(trained.network, dataset, CPU, InferenceOptions(6, 0, flip_test, True, "raise"), print)
 
-    pictures = [frame.picture for frame in read_frames(sources, print)]
-    found = PoseEstimator(trained, CPU, flip_test, batch_size=6)(pictures, people)
+    images = [frame.image for frame in read_frames(sources, print)]
+    found = PoseEstimator(trained, CPU, flip_test, batch_size=6)(images, people)
     np.testing.assert_allclose(np.concatenate([f.joints for f in found]), expected.joints, atol=1e-9)
     np.testing.assert_allclose(np.concatenate([f.scores for f in found]), expected.scores, atol=1e-6)
     assert len(np.unique(expected.joints[..., 0])) > 10

@@ -17,13 +17,13 @@ def folder(tmp_path):
     rng = np.random.default_rng(0)
     for name in ("b.jpg", "a.PNG", "000000000139.jpg"):
         cv2.imwrite(str(tmp_path / name), rng.integers(0, 256, (20, 30, 3), np.uint8))
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "inside").mkdir()
     return tmp_path
 
 
 def write_video(path, count, size=(64, 48), rate=10.0):
-    """Each picture is brighter than the one before."""
+    """Each image is brighter than the one before."""
     video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
     for number in range(count):
         video.write(np.full((size[1], size[0], 3), 20 + 6 * number, np.uint8))
@@ -46,7 +46,7 @@ def test_files_folders_and_globs_each_file_once(folder):
 
 
 @pytest.mark.parametrize(
-    "path, expected", [("no.jpg", "no such file"), ("*.gif", "no file matches"), ("inside", "no picture")]
+    "path, expected", [("no.jpg", "no such file"), ("*.gif", "no file matches"), ("inside", "no image")]
 )
 def test_nothing_there(path, expected, folder):
     with pytest.raises(InputError, match=expected):
@@ -58,33 +58,33 @@ def test_numbers_are_those_of_file_names():
     assert numbers == [139, None, None]
 
 
-def test_pictures_are_rgb_and_upright(folder):
+def test_images_are_rgb_and_upright(folder):
     stored = np.zeros((16, 32, 3), np.uint8)
     stored[:, :16] = (0, 0, 255)  # the left half red, in OpenCV's BGR
     _, jpeg = cv2.imencode(".jpg", stored)
     turn_right = b"\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
     (folder / "b.jpg").write_bytes(jpeg[:2].tobytes() + turn_right + jpeg[2:].tobytes())
     (frame,) = read_frames([Source(folder / "b.jpg")], stop)
-    assert frame.picture.shape == (32, 16, 3) and frame.name == "b.jpg"
-    assert frame.picture[4, 8, 0] > 200 and frame.picture[4, 8, 2] < 50 and frame.picture[28, 8].max() < 50
+    assert frame.image.shape == (32, 16, 3) and frame.name == "b.jpg"
+    assert frame.image[4, 8, 0] > 200 and frame.image[4, 8, 2] < 50 and frame.image[28, 8].max() < 50
 
 
-def test_a_video_picture_by_picture(tmp_path):
+def test_a_video_image_by_image(tmp_path):
     source = Source(write_video(tmp_path / "clip.mp4", 12, rate=8.0))
     frames = list(read_frames([source], stop))
     assert [frame.name for frame in frames] == [f"clip.mp4#{i}" for i in range(12)]
-    assert np.all(np.diff([frame.picture.mean() for frame in frames]) > 3)
-    assert {frame.rate for frame in frames} == {8.0} and frames[0].picture.shape == (48, 64, 3)
+    assert np.all(np.diff([frame.image.mean() for frame in frames]) > 3)
+    assert {frame.rate for frame in frames} == {8.0} and frames[0].image.shape == (48, 64, 3)
     assert count_frames([source, Source(tmp_path / "a.jpg")]) == 13
 
 
 def test_bad_files_are_reported_and_the_rest_is_read(folder):
-    (folder / "b.jpg").write_bytes(b"no picture")
+    (folder / "b.jpg").write_bytes(b"no image")
     (folder / "c.mp4").write_bytes(b"no video")
     problems = []
     frames = list(read_frames(find_sources([str(folder)]), problems.append))
     assert [frame.name for frame in frames] == ["000000000139.jpg", "a.PNG"]
     assert [problem.partition(": ")[2] for problem in problems] == [
-        "cannot be read as a picture",
+        "cannot be read as an image",
         "cannot be read as a video",
     ]

@@ -1,4 +1,4 @@
-"""Heatmaps to joints in the picture to PCKh, one joint after another."""
+"""Heatmaps to joints in the image to PCKh, one joint after another."""
 
 import math
 
@@ -30,8 +30,8 @@ def decode(heatmaps):
     return coords, scores
 
 
-def to_picture(coords, centers, sizes, heatmap_size):
-    """Picture pixels [N, J, 2] of ``coords`` [N, J, 2] in the heatmaps of crops."""
+def to_image(coords, centers, sizes, heatmap_size):
+    """Image pixels [N, J, 2] of ``coords`` [N, J, 2] in the heatmaps of crops."""
     joints = np.zeros(coords.shape)
     for n, (center, size) in enumerate(zip(centers, sizes)):
         for j in range(coords.shape[1]):

@@ -17,7 +17,7 @@ from tests.reference import unrolled
 class PlainOnline:
     """weight = minmax(max(-G, 0)) over the whole batch, nothing remembered."""
 
-    def recall(self, losses, index, flipped, labelled):
+    def current(self, losses, index, flipped, labelled):
         return torch.ones_like(losses)
 
     def weigh(self, gradients, losses, index, flipped, labelled, commit):
@@ -31,10 +31,10 @@ class PlainOnline:
 class PlainPersistent:
     """One logit for every annotated keypoint, in a dictionary."""
 
-    def __init__(self, lr, partner):
-        self.lr, self.partner, self.logits = lr, partner, {}
+    def __init__(self, lr, flip_indices):
+        self.lr, self.flip_indices, self.logits = lr, flip_indices, {}
 
-    def recall(self, losses, index, flipped, labelled):
+    def current(self, losses, index, flipped, labelled):
         return self.weigh(torch.zeros_like(losses), losses, index, flipped, labelled, commit=False)
 
     def weigh(self, gradients, losses, index, flipped, labelled, commit):
@@ -44,7 +44,7 @@ class PlainPersistent:
         weights, stepped = torch.zeros_like(gradients), {}
         for i in range(rows):
             for j in range(columns):
-                key = (int(index[i]), self.partner[j] if flipped[i] else j)
+                key = (int(index[i]), self.flip_indices[j] if flipped[i] else j)
                 logit = self.logits.get(key, 0.0)
                 if labelled[i, j] and rms > 0:
                     a = 1 / (1 + math.exp(-logit))
@@ -63,14 +63,14 @@ class PlainLossAware:
     ``numbers`` names the constants: lr, floor, old, forget, linear_lr, betas, eps.
     """
 
-    def __init__(self, joints, partner, numbers):
-        self.joints, self.partner, self.n = joints, partner, numbers
+    def __init__(self, joints, flip_indices, numbers):
+        self.joints, self.flip_indices, self.n = joints, flip_indices, numbers
         self.v, self.u, self.e = {}, {}, {}
         self.linear = [0.0] * (2 + joints)  # w1, w2, b of each joint
         self.first, self.second, self.steps = [0.0] * (2 + joints), [0.0] * (2 + joints), 0
         self.mean, self.variance, self.batches = [0.0] * joints, [1.0] * joints, [0] * joints
 
-    def recall(self, losses, index, flipped, labelled):
+    def current(self, losses, index, flipped, labelled):
         self._look(losses, index, flipped, labelled)
         return self._weights(losses, index, flipped)
 
@@ -96,7 +96,9 @@ class PlainLossAware:
     def _weights(self, losses, index, flipped):
         rows = []
         for i, annotation in enumerate(index.tolist()):
-            row = [self.theta(annotation, self.partner[j] if flipped[i] else j) for j in range(self.joints)]
+            row = [
+                self.theta(annotation, self.flip_indices[j] if flipped[i] else j) for j in range(self.joints)
+            ]
             rows.append([1 / (1 + math.exp(-theta)) for theta in row])
         return losses.new_tensor(rows)
 
@@ -105,7 +107,7 @@ class PlainLossAware:
         for i, annotation in enumerate(index.tolist()):
             for j in range(self.joints):
                 if labelled[i, j]:
-                    yield i, j, annotation, self.partner[j] if flipped[i] else j
+                    yield i, j, annotation, self.flip_indices[j] if flipped[i] else j
 
     def _look(self, losses, index, flipped, labelled):
         logs = [
@@ -178,7 +180,7 @@ def plain_loss_aware(made, lr, floor):
         "betas": made.BETAS,
         "eps": made.EPS,
     }
-    return PlainLossAware(len(made.partner), made.partner, numbers)
+    return PlainLossAware(len(made.flip_indices), made.flip_indices, numbers)
 
 
 def plain_step(
@@ -192,7 +194,7 @@ def plain_step(
     batches,
     index,
     flipped,
-    weighting="learned",
+    weighting="update",
     at_source=False,
 ):
     """Step ``source`` and then ``target``, both (model, optimizer), and say what was seen.
@@ -240,7 +242,7 @@ def plain_step(
     return means, {place: weights[place] for place in learned}
 
 
-def plain_source_step(meta_loop, source, variables, batches, index, flipped, weighting="learned"):
+def plain_source_step(meta_loop, source, variables, batches, index, flipped, weighting="update"):
     """Step ``source`` alone; where ``variables`` has A, weighted by what serves its own validation loss."""
 
     def gradients_at(eps):
@@ -257,14 +259,14 @@ def _weights(learned, of_place, variables, batches, index, flipped, meta_loop, g
     """{A, B: [N, J]}, one where nothing is learned. ``gradients_at``: hypergradients from {A, B: weights}."""
     labelled = batches["source"][2]
     weights = {place: torch.ones_like(labelled) for place in "AB"}
-    if weighting == "one":
+    if weighting == "uniform":
         return weights
     losses = {
         place: _losses_without_statistics(of_place[place][0], batches["source"]).detach() for place in learned
     }
-    if weighting == "kept":
+    if weighting == "current":
         return weights | {
-            place: variables[place].recall(losses[place], index, flipped, labelled) for place in learned
+            place: variables[place].current(losses[place], index, flipped, labelled) for place in learned
         }
     eps = {place: torch.zeros_like(labelled) for place in "AB"}
     for loop in range(meta_loop if learned else 0):

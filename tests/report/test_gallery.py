@@ -3,7 +3,7 @@ import base64
 import cv2
 import numpy as np
 
-from lib.report.gallery import LARGEST_JPEG, QUALITIES, lowest, picture_uri
+from lib.report.gallery import LARGEST_JPEG, QUALITIES, image_uri, lowest
 from lib.visualization.labels import CELL
 
 LABELLED = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
@@ -17,15 +17,15 @@ def test_the_lowest_labelled_keypoint_of_each_person():
     assert lowest(weights, np.zeros_like(LABELLED), 2) == []
 
 
-def test_a_picture_in_a_uri():
+def test_a_image_in_a_uri():
     colours = np.full((32, 32, 3), (200, 30, 60), np.uint8)
-    kind, _, content = picture_uri(colours).partition(",")
+    kind, _, content = image_uri(colours).partition(",")
     assert kind == "data:image/jpeg;base64"
     decoded = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
     assert np.abs(decoded[..., ::-1].astype(int) - colours).max() < 8
 
 
-def test_a_noisy_picture_is_kept_small():
+def test_a_noisy_image_is_kept_small():
     noise = np.random.default_rng(0).integers(0, 256, (CELL, CELL, 3), np.uint8)
     _, best = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, QUALITIES[0]])
-    assert len(picture_uri(noise)) * 3 / 4 <= LARGEST_JPEG + 24 < best.size
+    assert len(image_uri(noise)) * 3 / 4 <= LARGEST_JPEG + 24 < best.size

@@ -5,13 +5,13 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
 from lib.label_noise.truth import Truth
 from lib.report.learned import Learned
-from lib.report.tables import by_annotator, by_joint, by_picture, tables_section
+from lib.report.tables import by_annotator, by_image, by_joint, tables_section
 
 PEOPLE = Annotations(
     mapping=joint_mapping("coco", ("left_knee", "head")),
     ids=np.array([4, 5, 6, 7]),
-    pictures=("d/a.jpg", "d/<script>b.jpg", "d/c.jpg"),
-    picture=np.array([0, 1, 0, 2]),
+    image_paths=("d/a.jpg", "d/<script>b.jpg", "d/c.jpg"),
+    image_index=np.array([0, 1, 0, 2]),
     joints=np.zeros((4, 2, 2)),
     visible=np.array([[1, 1], [1, 1], [1, 0], [1, 1]]),
     centers=np.zeros((4, 2)),
@@ -26,13 +26,13 @@ def learned(annotators=None, wrong=None):
     return Learned("B", "x.csv", PEOPLE, weights, seen, truth, annotators)
 
 
-def test_pictures_by_the_mean_weight_of_the_labels_that_were_seen():
-    first, second = by_picture(learned(), 25)
+def test_images_by_the_mean_weight_of_the_labels_that_were_seen():
+    first, second = by_image(learned(), 25)
     assert (first.name, first.people, first.labels) == ("<script>b.jpg", 1, 2)
     assert first.mean == pytest.approx(0.2) and first.lowest == (0.1, "left_knee") and first.below_half == 1
     assert (second.name, second.people, second.labels) == ("a.jpg", 2, 3)
     assert second.mean == pytest.approx(0.5) and second.below_half == pytest.approx(2 / 3)
-    assert [group.name for group in by_picture(learned(), 1)] == ["<script>b.jpg"]
+    assert [group.name for group in by_image(learned(), 1)] == ["<script>b.jpg"]
     assert np.isnan(first.wrong)
 
 

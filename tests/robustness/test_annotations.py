@@ -13,7 +13,7 @@ from lib.dataset.coco import read_coco, read_objects
 from lib.dataset.coco_format import read_category
 from lib.dataset.detections import read_detections
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import PictureFolder
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, map_by_name
 from lib.dataset.mpii import read_mpii
@@ -63,7 +63,7 @@ def assert_sane(people, root):
     assert count > 0
     shapes = {
         "ids": (),
-        "picture": (),
+        "image": (),
         "joints": (joints, 2),
         "visible": (joints,),
         "centers": (2,),
@@ -73,8 +73,8 @@ def assert_sane(people, root):
         array = getattr(people, name)
         assert array.shape == (count, *shape) and np.isfinite(array).all(), name
     assert (people.sizes >= 1).all() and set(np.unique(people.visible)) <= {0, 1}
-    assert people.picture.min() >= 0 and people.picture.max() < len(people.pictures)
-    for path in people.pictures:
+    assert people.image_index.min() >= 0 and people.image_index.max() < len(people.image_paths)
+    for path in people.image_paths:
         assert Path(path).parent.is_relative_to(root / "images") and ".." not in Path(path).parts
     codec = HeatmapCodec((24, 32), (6, 8), 1)
     for augmentation in (None, Augmentation(True, 40.0, 0.3)):
@@ -115,7 +115,7 @@ def test_objects_in_cocos_format(tmp_path, examples):
         folder = tmp_path / "images" / "train2017"
         mapping = map_by_name("coco_format", category.keypoints, category.keypoints)
         people = read_objects(
-            path, lambda: PictureFolder(folder, nested=True), mapping, ASPECT, category.number
+            path, lambda: ImageFolder(folder, nested=True), mapping, ASPECT, category.number
         )
         kind = ObjectKind(category.number, (0.05,) * len(mapping.names))
         return people, object_average_precision(path, [], kind, people.ids.tolist())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.ignoring.weight_table import read_ledger, read_whole_ledger, write_ledger
+from lib.ignoring.weight_table import read_weight_table, read_whole_ledger, write_weight_table
 from lib.report.markup import element
 from lib.report.results import read_results, rows_of
 from lib.report.runs import read_metrics
@@ -119,13 +119,13 @@ def test_any_text_is_only_text_in_a_report(examples):
     try_many(examples, HOSTILE, check)
 
 
-def people(pictures=("a.jpg", "b.jpg")):
+def people(image_paths=("a.jpg", "b.jpg")):
     rng = np.random.default_rng(0)
     return Annotations(
         mapping=joint_mapping("coco", ("left_knee", "right_knee")),
         ids=np.array([7, 3, 5]),
-        pictures=pictures,
-        picture=np.array([0, 1, 0]),
+        image_paths=image_paths,
+        image_index=np.array([0, 1, 0]),
         joints=rng.random((3, 2, 2)),
         visible=np.array([[1, 1], [0, 1], [1, 0]]),
         centers=rng.random((3, 2)),
@@ -138,7 +138,7 @@ def people(pictures=("a.jpg", "b.jpg")):
 )
 def test_no_name_in_a_table_is_a_formula(tmp_path, name):
     """Programs that open tables compute what begins with these characters."""
-    write_ledger(
+    write_weight_table(
         tmp_path / "w.csv", people((f"/data/{name}", "b.jpg")), np.full((3, 2), 0.5), np.zeros((3, 2), int)
     )
     with open(tmp_path / "w.csv", encoding="utf-8", newline="") as file:
@@ -150,7 +150,7 @@ def test_no_name_in_a_table_is_a_formula(tmp_path, name):
 @pytest.mark.parametrize("examples", FEW_AND_MANY)
 def test_spoilt_ledgers(tmp_path, examples):
     of = people()
-    write_ledger(tmp_path / "w.csv", of, np.linspace(0, 1, 6).reshape(3, 2), np.arange(6).reshape(3, 2))
+    write_weight_table(tmp_path / "w.csv", of, np.linspace(0, 1, 6).reshape(3, 2), np.arange(6).reshape(3, 2))
     whole = {suffix: (tmp_path / f"w{suffix}").read_bytes() for suffix in (".csv", ".npz")}
     kinds = st.sampled_from([".csv", ".npz"])
     contents = kinds.flatmap(
@@ -185,7 +185,7 @@ def test_arrays_of_objects_are_not_unpickled(tmp_path):
     }
     np.savez(tmp_path / "w.npz", **names)
     with pytest.raises(InputError, match="w.npz: not the weights"):
-        read_ledger(tmp_path / "w.npz", people())
+        read_weight_table(tmp_path / "w.npz", people())
     assert not proof.exists()
 
 
@@ -245,13 +245,13 @@ def test_recorded_numbers_that_no_curve_has_are_left_out(tmp_path, line):
 
 
 def test_an_archive_of_weights_that_cannot_be_unpacked(tmp_path):
-    write_ledger(tmp_path / "w.csv", people(), np.full((3, 2), 0.5), np.zeros((3, 2), int))
+    write_weight_table(tmp_path / "w.csv", people(), np.full((3, 2), 0.5), np.zeros((3, 2), int))
     content = bytearray((tmp_path / "w.npz").read_bytes())
     begin = content.index(b"weights.npy") + 11 + 20  # behind the member's name and its extra field
     content[begin : begin + 30] = bytes(range(200, 230))
     (tmp_path / "w.npz").write_bytes(content)
     with pytest.raises(InputError, match="w.npz: not the weights"):
-        read_ledger(tmp_path / "w.npz", people())
+        read_weight_table(tmp_path / "w.npz", people())
 
 
 def test_no_file_holds_what_json_does_not_have(tmp_path):

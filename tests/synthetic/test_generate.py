@@ -16,7 +16,7 @@ from lib.label_noise import truth as truth_module
 from lib.synthetic import generate as people
 from lib.synthetic.appearance import FLAT, ROUGH
 from lib.synthetic.canvas import Canvas
-from lib.synthetic.drawing import FIGURE_JOINTS, draw_picture
+from lib.synthetic.drawing import FIGURE_JOINTS, draw_image
 from lib.utils.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -56,11 +56,9 @@ def test_pycocotools_reads_the_source(root, split, count):
     annotations = coco.loadAnns(coco.getAnnIds(catIds=[category["id"]], iscrowd=False))
     assert len(annotations) == count
     for annotation in annotations:
-        picture = coco.loadImgs(annotation["image_id"])[0]
-        width, height = picture["width"], picture["height"]
-        assert (height, width, 3) == cv2.imread(
-            str(root / "coco/images" / split / picture["file_name"])
-        ).shape
+        image = coco.loadImgs(annotation["image_id"])[0]
+        width, height = image["width"], image["height"]
+        assert (height, width, 3) == cv2.imread(str(root / "coco/images" / split / image["file_name"])).shape
         keypoints = np.array(annotation["keypoints"]).reshape(17, 3)
         labelled = keypoints[:, 2] > 0
         assert annotation["num_keypoints"] == labelled.sum() > 0
@@ -99,10 +97,12 @@ def test_swapped_people_have_left_and_right_names_exchanged(tmp_path):
     for i, keypoints in noisy.items():
         right = dict(zip(COCO_KEYPOINTS, truth[i]["keypoints"]))
         for name, label in zip(COCO_KEYPOINTS, keypoints):
-            partner = {"l": name.replace("left", "right"), "r": name.replace("right", "left"), "n": name}[
-                name[0]
-            ]
-            assert label[:2].tolist() == right[partner][:2].tolist()
+            flip_indices = {
+                "l": name.replace("left", "right"),
+                "r": name.replace("right", "left"),
+                "n": name,
+            }[name[0]]
+            assert label[:2].tolist() == right[flip_indices][:2].tolist()
 
 
 def test_the_head_is_marked_at_its_top_or_by_convention_at_the_nose(tmp_path):
@@ -121,7 +121,7 @@ def test_the_head_is_marked_at_its_top_or_by_convention_at_the_nose(tmp_path):
     assert np.mean(head_to_shoulders[0]) > 1.5 * np.mean(head_to_shoulders[1]) > 0
 
 
-def test_noise_changes_labels_and_no_picture(root, tmp_path):
+def test_noise_changes_labels_and_no_image(root, tmp_path):
     people.make_people(tmp_path / "p", seed=3, noise="none", **SMALL)
     first, second = all_bytes(root), all_bytes(tmp_path / "p")
     assert first.keys() == second.keys()
@@ -149,9 +149,9 @@ def test_mpii_annotations(root, split, count):
 
 def test_mpii_middle_is_the_middle_of_the_drawn_box():
     rng = np.random.default_rng(0)
-    pixels, drawn = draw_picture(rng, ROUGH, 2)
-    picture = people.Picture(1, "1.jpg", pixels.shape[1], pixels.shape[0], drawn)
-    for annotation, person in zip(people._mpii_people([picture]), drawn):
+    pixels, drawn = draw_image(rng, ROUGH, 2)
+    image = people.Image(1, "1.jpg", pixels.shape[1], pixels.shape[0], drawn)
+    for annotation, person in zip(people._mpii_people([image]), drawn):
         left, top, width, height = person.box
         x, y = annotation["center"]
         assert abs(x - 1 - (left + width / 2)) < 0.01
@@ -189,7 +189,7 @@ def test_left_and_right_are_the_figures_own():
     left, right = (FIGURE_JOINTS.index(f"{side}_shoulder") for side in ("left", "right"))
     seen = set()
     for i in range(60):
-        _, (person,) = draw_picture(np.random.default_rng(i), FLAT, 1)
+        _, (person,) = draw_image(np.random.default_rng(i), FLAT, 1)
         across = person.joints[right, 0] - person.joints[left, 0]
         assert (across > 0) == person.from_behind
         seen.add(person.from_behind)
@@ -197,10 +197,10 @@ def test_left_and_right_are_the_figures_own():
 
 
 def test_a_joint_is_hidden_where_something_in_front_is_drawn_over_it(monkeypatch):
-    """Compared with the same picture without what is in front of the rear figure."""
+    """Compared with the same image without what is in front of the rear figure."""
 
     def draw_all():
-        return [draw_picture(np.random.default_rng([1, i]), FLAT, 2) for i in range(100)]
+        return [draw_image(np.random.default_rng([1, i]), FLAT, 2) for i in range(100)]
 
     everything, draw = draw_all(), Canvas.draw
     monkeypatch.setattr(
@@ -221,9 +221,9 @@ def test_a_joint_is_hidden_where_something_in_front_is_drawn_over_it(monkeypatch
 
 def test_the_two_looks_differ():
     def brightness_and_grain(look):
-        pictures = [draw_picture(np.random.default_rng(i), look, 1)[0].astype(float) for i in range(20)]
-        grain = [np.median(abs(np.diff(picture, axis=1))) for picture in pictures]
-        return np.median([picture.mean() for picture in pictures]), np.median(grain)
+        images = [draw_image(np.random.default_rng(i), look, 1)[0].astype(float) for i in range(20)]
+        grain = [np.median(abs(np.diff(image, axis=1))) for image in images]
+        return np.median([image.mean() for image in images]), np.median(grain)
 
     (flat, smooth), (rough, grainy) = brightness_and_grain(FLAT), brightness_and_grain(ROUGH)
     assert flat > 1.5 * rough and grainy > smooth + 2
@@ -232,8 +232,8 @@ def test_the_two_looks_differ():
 @pytest.mark.parametrize(("mix", "dark"), [(0.0, False), (1.0, True)])
 def test_mix_draws_the_source_in_the_look_of_the_target(tmp_path, mix, dark):
     people.make_people(tmp_path / "p", mix=mix, **SMALL)
-    pictures = [cv2.imread(str(f)) for f in (tmp_path / "p/coco/images/train2017").iterdir()]
-    assert (np.median([picture.mean() for picture in pictures]) < 130) == dark
+    images = [cv2.imread(str(f)) for f in (tmp_path / "p/coco/images/train2017").iterdir()]
+    assert (np.median([image.mean() for image in images]) < 130) == dark
 
 
 def test_the_same_seed_gives_the_same_bytes(root, tmp_path):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tensorboardX.proto import event_pb2
 
-from lib.tracking.metrics import MetricsSink
-from lib.utils.log import duration
+from lib.tracking.metrics import MetricsWriter
+from lib.utils.log import format_duration
 from tests.harness.event_files import records
 
 
@@ -24,10 +24,10 @@ def session_starts(path):
 
 
 def test_scalars_reach_the_file_and_tensorboard(tmp_path):
-    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+    with MetricsWriter(tmp_path / "out", tmp_path / "log") as sink:
         sink.scalars(3, {"loss/a": 0.5, "bad": float("nan")})
         sink.scalars(4, {"loss/a": np.float32(0.25)})
-        sink.picture(4, "picture", np.zeros((4, 4, 3), np.uint8))
+        sink.image(4, "image", np.zeros((4, 4, 3), np.uint8))
         sink.histogram(4, "weights", np.array([0.1, 0.9]))
         sink.histogram(4, "nothing", np.array([]))
     lines = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
@@ -35,11 +35,11 @@ def test_scalars_reach_the_file_and_tensorboard(tmp_path):
     (file,) = (tmp_path / "log").glob("events*")
     found = events(file)
     assert found["loss/a"] == [(3, 0.5), (4, 0.25)]
-    assert {"picture", "weights"} <= found.keys() and not {"bad", "nothing"} & found.keys()
+    assert {"image", "weights"} <= found.keys() and not {"bad", "nothing"} & found.keys()
 
 
 def test_a_histogram_of_weights_is_in_the_file_too(tmp_path):
-    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+    with MetricsWriter(tmp_path / "out", tmp_path / "log") as sink:
         sink.histogram(7, "batch", np.array([0.5]))
         sink.weights_histogram(7, "table", np.array([0.0, 0.049, 0.05, 0.5, 0.99, 1.0]))
     (line,) = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
@@ -50,7 +50,7 @@ def test_a_histogram_of_weights_is_in_the_file_too(tmp_path):
 
 
 def test_durations_in_words():
-    assert [duration(s) for s in (1.26, 125, 3 * 3600 + 61, 50 * 3600)] == [
+    assert [format_duration(s) for s in (1.26, 125, 3 * 3600 + 61, 50 * 3600)] == [
         "1.3 s",
         "2 min 05 s",
         "3 h 01 min",
@@ -59,7 +59,7 @@ def test_durations_in_words():
 
 
 def test_what_tensorboard_cannot_write_is_an_error_and_no_endless_wait(tmp_path):
-    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+    with MetricsWriter(tmp_path / "out", tmp_path / "log") as sink:
         written = sink._boards[0]._guard.writer
 
         def full(*_):
@@ -68,17 +68,17 @@ def test_what_tensorboard_cannot_write_is_an_error_and_no_endless_wait(tmp_path)
         written.write_event = written.flush = full
         with pytest.raises(OSError, match="No space left"):
             for step in range(100):
-                sink.picture(step, "picture", np.zeros((4, 4, 3), np.uint8))
+                sink.image(step, "image", np.zeros((4, 4, 3), np.uint8))
                 sink.scalars(step, {"loss/a": 0.5})
                 time.sleep(0.001)
 
 
 def test_going_on_takes_back_what_came_after(tmp_path):
-    with MetricsSink(tmp_path / "out", tmp_path / "log") as sink:
+    with MetricsWriter(tmp_path / "out", tmp_path / "log") as sink:
         sink.scalars(1, {"loss/a": 1})
         written = sink.written()
         sink.scalars(2, {"loss/a": 2})
-    with MetricsSink(tmp_path / "out", tmp_path / "log", written, 1) as sink:
+    with MetricsWriter(tmp_path / "out", tmp_path / "log", written, 1) as sink:
         sink.scalars(2, {"loss/a": 3})
     lines = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
     assert [(line["step"], line["loss/a"]) for line in lines] == [(1, 1), (2, 3)]

@@ -11,7 +11,7 @@ from lib.config.loader import load_config
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import PersistentWeights
-from lib.training.batches import Batches
+from lib.training.batches import TrainingBatches
 from lib.training.data import build_data
 from lib.training.phases import phases
 from lib.training.state import State
@@ -21,7 +21,7 @@ from tests.factories.setups import learner
 
 @pytest.fixture
 def start(config):
-    """Batches of ours1 as a run has them that begins at a step, and what validation they read."""
+    """TrainingBatches of ours1 as a run has them that begins at a step, and what validation they read."""
     settings, _ = load_config(config, {"LBI.EVERY": 3, "TRAIN.BATCH_SIZE": 2})
     data = build_data(settings, True, lambda line: None)
     (phase,) = phases(settings, MODES["ours1"])
@@ -29,7 +29,7 @@ def start(config):
     def batches_from(step):
         variables = {"B": PersistentWeights(20, tuple(range(13)), 0.7)}
         state = State("ours1", learner(), None, variables, step=step)
-        made = Batches(settings, phase, data, state, torch.device("cpu"), logging.getLogger())
+        made = TrainingBatches(settings, phase, data, state, torch.device("cpu"), logging.getLogger())
         made.read = []
         read = made._read
 
@@ -52,7 +52,7 @@ def people(sample):
 def run(batches, begin, end, learned):
     """{step: people of target, source and validation}."""
     weightings = {
-        step: Weighting.LEARNED if step in learned else Weighting.KEPT for step in range(begin, end)
+        step: Weighting.UPDATE if step in learned else Weighting.CURRENT for step in range(begin, end)
     }
     return {step: [people(p) for p in batches.next(step, w)] for step, w in weightings.items()}
 
@@ -85,15 +85,15 @@ def test_waiting_is_counted_until_it_is_taken(monkeypatch):
             clock.now += seconds
             yield number
 
-    batches = Batches.__new__(Batches)
+    batches = TrainingBatches.__new__(TrainingBatches)
     batches.target, batches.source, batches.people, batches.waited = slow(2), slow(0.5), None, 0.0
     batches.validation, batches.group = None, ALONE
-    assert batches.next(0, Weighting.ONE) == (0, 0, None)
+    assert batches.next(0, Weighting.UNIFORM) == (0, 0, None)
     clock.now += 30  # the step
-    assert batches.next(0, Weighting.ONE) == (1, 1, None)
+    assert batches.next(0, Weighting.UNIFORM) == (1, 1, None)
     assert batches.take_waited() == pytest.approx(5)
     assert batches.take_waited() == 0
-    batches.next(0, Weighting.ONE)
+    batches.next(0, Weighting.UNIFORM)
     assert batches.take_waited() == pytest.approx(2.5)
 
 
@@ -104,4 +104,4 @@ def test_what_some_processes_could_not_read_is_counted_and_told_once(together):
             told = found["counted"]
             assert told["counts"] == [tuple(range(size)), (0,) * size, (4,) * size]
             assert told["lines"] == [f"left out ({n} so far): {line}" for n, line in enumerate(lines, 1)]
-            assert told["error"] == "no picture of a whole batch can be read, among them b0"
+            assert told["error"] == "no image of a whole batch can be read, among them b0"

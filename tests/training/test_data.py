@@ -120,7 +120,7 @@ def test_a_second_start_reads_no_json(config, monkeypatch):
         (before.validation.dataset, after.validation.dataset),
         (before.test.dataset, after.test.dataset),
     ):
-        assert list(old.annotations.pictures) == list(new.annotations.pictures)
+        assert list(old.annotations.image_paths) == list(new.annotations.image_paths)
         first, second = old.annotations.arrays(), new.annotations.arrays()
         assert first.keys() == second.keys()
         for name in first:

@@ -10,7 +10,7 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import joint_mapping
 from lib.training import batches
-from lib.training.nonfinite import Seen, most_telling, offender
+from lib.training.nonfinite import Seen, locate_nonfinite, most_specific
 from tests.factories.small_run import run
 
 NAN, INF = math.nan, math.inf
@@ -20,8 +20,8 @@ def seen(*passes, role="source", flipped=(False, False)):
     people = Annotations(
         mapping=joint_mapping("mpii", ("left_knee", "right_knee")),
         ids=np.array([70, 71, 72]),
-        pictures=("a.jpg", "b.jpg"),
-        picture=np.array([0, 1, 1]),
+        image_paths=("a.jpg", "b.jpg"),
+        image_index=np.array([0, 1, 1]),
         joints=np.zeros((3, 2, 2)),
         visible=np.ones((3, 2)),
         centers=np.zeros((3, 2)),
@@ -37,30 +37,35 @@ FINE = [[1.0, 2.0], [3.0, 4.0]]
 
 @pytest.mark.parametrize(("flipped", "joint"), [((False, False), "left_knee"), ((False, True), "right_knee")])
 def test_a_keypoint_among_finite_ones_is_named(flipped, joint):
-    told = offender([seen(FINE, role="target"), seen(FINE, [[1, 2], [INF, NAN]], flipped=flipped)], [])
+    told = locate_nonfinite(
+        [seen(FINE, role="target"), seen(FINE, [[1, 2], [INF, NAN]], flipped=flipped)], []
+    )
     assert told == f": the loss of {joint} of annotation 70 in a.jpg (source batch) is inf, and 1 more"
 
 
 def test_a_spoilt_batch_is_named_as_a_whole():
-    assert offender([seen([[NAN, INF], [INF, NAN]])], []) == ": so is every loss of the source batch"
-    assert offender([seen([[NAN, NAN]]), seen([[1, NAN]], role="target")], []).startswith(
+    assert locate_nonfinite([seen([[NAN, INF], [INF, NAN]])], []) == ": so is every loss of the source batch"
+    assert locate_nonfinite([seen([[NAN, NAN]]), seen([[1, NAN]], role="target")], []).startswith(
         ": the loss of right_knee"
     )
 
 
 def test_of_several_processes_the_one_that_names_a_keypoint_is_heard():
-    spoilt, named = offender([seen([[NAN, INF], [INF, NAN]])], []), offender([seen([[1, NAN], [1, 1]])], [])
-    assert most_telling(["", spoilt, named]) == most_telling([named, spoilt]) == named
-    assert most_telling(["", spoilt]) == spoilt and most_telling(["", ""]) == ""
+    spoilt, named = (
+        locate_nonfinite([seen([[NAN, INF], [INF, NAN]])], []),
+        locate_nonfinite([seen([[1, NAN], [1, 1]])], []),
+    )
+    assert most_specific(["", spoilt, named]) == most_specific([named, spoilt]) == named
+    assert most_specific(["", spoilt]) == spoilt and most_specific(["", ""]) == ""
 
 
 def test_a_hypergradient_is_of_the_source():
     batches_ = [seen(FINE, role="target"), seen(FINE), seen(FINE, role="validation")]
     bad = torch.tensor([[1, NAN], [0, 0]])
-    assert offender(batches_, [torch.ones(2, 2), bad]) == (
+    assert locate_nonfinite(batches_, [torch.ones(2, 2), bad]) == (
         ": that of right_knee of annotation 72 in b.jpg (source batch) is nan"
     )
-    assert offender(batches_, [torch.full((2, 2), NAN)]) == "" == offender([], [bad])
+    assert locate_nonfinite(batches_, [torch.full((2, 2), NAN)]) == "" == locate_nonfinite([], [bad])
 
 
 @pytest.mark.parametrize("mode", ["baseline2", "ours2"])

@@ -3,7 +3,7 @@
 import pytest
 from easydict import EasyDict
 
-from lib.ignoring.modes import MODES, Source
+from lib.ignoring.modes import MODES, SourceUse
 from lib.training.phases import phases, trains_source_first
 
 TRAIN = EasyDict(LR=0.01, LR_FACTOR=0.5, LR_STEP=[2, 4], END_EPOCH=5)
@@ -20,7 +20,7 @@ def rates(phase):
 
 
 def seen(phase):
-    return phase.roles, phase.mode.in_loss.value, phase.mode.near.value, phase.begin, phase.end
+    return phase.roles, phase.mode.joint_loss.value, phase.mode.anchor.value, phase.begin, phase.end
 
 
 @pytest.mark.parametrize("name", MODES)
@@ -62,14 +62,14 @@ def test_source_first_is_two_phases_where_there_is_a_source_model(name):
     assert second.uses_target and second.uses_source == (of_target[0] != "no")
     assert first.ignores == (of_source[1] == "weighted")
     assert second.ignores == (of_target[0] == "weighted")
-    assert second.mode.name == mode.name and second.mode.near is Source.FIXED
+    assert second.mode.name == mode.name and second.mode.anchor is SourceUse.FROZEN
 
 
 @pytest.mark.parametrize("name", WITH_SOURCE_MODEL)
 def test_a_source_model_on_both_has_the_source_in_its_loss_as_it_was_to_be_trained(name):
     alone, second = phases(configured("source_first"), MODES[name])
     both, same = phases(configured("source_first", "both"), MODES[name])
-    assert seen(both) == (("source",), alone.mode.near.value, "no", 0, 5) and same == second
+    assert seen(both) == (("source",), alone.mode.anchor.value, "no", 0, 5) and same == second
     assert both.uses_source and both.uses_target and not both.trains_target
     assert both.ignores == alone.ignores and rates(both) == rates(alone)
 

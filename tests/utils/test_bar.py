@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from lib.utils.bar import Bar, coloured
+from lib.utils.bar import Bar, colourise
 from tests.harness.terminal import on_terminal
 
 
@@ -72,10 +72,10 @@ def test_colours_only_on_a_terminal_that_wants_them(monkeypatch):
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert coloured("no", "red", Terminal()) == "\033[31mno\033[0m"
-    assert coloured("no", "red", io.StringIO()) == "no"
+    assert colourise("no", "red", Terminal()) == "\033[31mno\033[0m"
+    assert colourise("no", "red", io.StringIO()) == "no"
     monkeypatch.setenv("TERM", "dumb")
-    assert coloured("no", "red", Terminal()) == "no"
+    assert colourise("no", "red", Terminal()) == "no"
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert coloured("no", "red", Terminal()) == "no"
+    assert colourise("no", "red", Terminal()) == "no"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib.utils.distributed import ALONE, Group, join
+from lib.utils.distributed import ALONE, Group, init_distributed
 from lib.utils.errors import InputError
 
 
@@ -19,11 +19,19 @@ def test_parts_are_disjoint_whole_and_alike(size, count):
 def test_alone_everything_stays_as_it_is():
     given = [torch.rand(2), torch.rand(3, 4)]
     kept = [tensor.clone() for tensor in given]
-    assert ALONE.sum_(given) is given and ALONE.gather((), *given) == tuple(given)
+    assert ALONE.all_reduce_(given) is given and ALONE.gather((), *given) == tuple(given)
     assert all(torch.equal(a, b) for a, b in zip(given, kept))
-    assert ALONE.counts(3, 0) == [(3,), (0,)] and ALONE.all_of("x") == ["x"] and ALONE.of_first(dict) == {}
-    assert given[1][ALONE.own(())] is not None and ALONE.is_first_to_say("x") and ALONE.is_first_to_say("x")
-    with ALONE.first_before_others():
+    assert (
+        ALONE.counts(3, 0) == [(3,), (0,)]
+        and ALONE.all_gather_object("x") == ["x"]
+        and ALONE.broadcast_object(dict) == {}
+    )
+    assert (
+        given[1][ALONE.own(())] is not None
+        and ALONE.is_first_to_report("x")
+        and ALONE.is_first_to_report("x")
+    )
+    with ALONE.main_process_first():
         ALONE.wait()
     assert not ALONE.messages
 
@@ -54,7 +62,7 @@ def test_every_method_finds_what_all_have(together, size):
 def test_without_torchrun_there_is_nobody_else(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("RANK", "0")
-    assert (join().rank, join().size, join().store) == (0, 1, None)
+    assert (init_distributed().rank, init_distributed().size, init_distributed().store) == (0, 1, None)
 
 
 def test_others_that_cannot_be_reached_are_an_input_error(monkeypatch):
@@ -63,4 +71,4 @@ def test_others_that_cannot_be_reached_are_an_input_error(monkeypatch):
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(InputError, match="other 1 processes can't be reached.*MASTER_ADDR"):
-        join()
+        init_distributed()

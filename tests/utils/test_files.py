@@ -1,6 +1,6 @@
 import pytest
 
-from lib.utils.files import open_atomically, path_atomically, set_aside, write_atomically, write_text
+from lib.utils.files import open_atomically, path_atomically, rotate_directory, write_atomically, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -23,10 +23,10 @@ def test_set_aside_takes_the_first_free_number(tmp_path):
     for expected in ("run.1", "run.2"):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "file").write_text(expected)
-        assert set_aside(tmp_path / "run") == tmp_path / expected
+        assert rotate_directory(tmp_path / "run") == tmp_path / expected
     assert (tmp_path / "run.1" / "file").read_text() == "run.1"
     (tmp_path / "run").mkdir()
-    assert set_aside(tmp_path / "run") is None and set_aside(tmp_path / "none") is None
+    assert rotate_directory(tmp_path / "run") is None and rotate_directory(tmp_path / "none") is None
 
 
 def test_a_file_opened_by_name_has_the_right_ending_and_is_there_at_the_end(tmp_path):

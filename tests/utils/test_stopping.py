@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from lib.utils.stopping import ASKING, StopRequest
+from lib.utils.stopping import ASKING, GracefulShutdown
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def usual_handlers():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_signal_is_remembered_and_handlers_are_put_back(number):
     before = signal.getsignal(number)
-    with StopRequest() as stop:
+    with GracefulShutdown() as stop:
         assert stop.signal is None
         os.kill(os.getpid(), number)
         assert stop.signal == number
@@ -29,7 +29,7 @@ def test_the_first_signal_is_remembered_and_handlers_are_put_back(number):
 
 
 def test_the_second_signal_ends_the_program_as_ever():
-    with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
+    with pytest.raises(KeyboardInterrupt), GracefulShutdown() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal == signal.SIGINT
         os.kill(os.getpid(), signal.SIGINT)
@@ -39,7 +39,7 @@ def test_outside_the_main_thread_nothing_is_changed():
     handlers = []
 
     def look():
-        with StopRequest() as stop:
+        with GracefulShutdown() as stop:
             handlers.append((stop.signal, signal.getsignal(signal.SIGTERM)))
 
     before = signal.getsignal(signal.SIGTERM)
@@ -51,6 +51,6 @@ def test_outside_the_main_thread_nothing_is_changed():
 
 def test_what_is_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with StopRequest() as stop:
+    with GracefulShutdown() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal is None

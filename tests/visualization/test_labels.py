@@ -25,7 +25,7 @@ def test_weights_are_colours_and_wrong_labels_crossed(config):
     assert 0 < discs(crossed, TRUSTED) < discs(trusted, TRUSTED)
 
 
-def test_a_picture_that_cannot_be_read_has_no_drawing(config, monkeypatch):
+def test_a_image_that_cannot_be_read_has_no_drawing(config, monkeypatch):
     people, _ = read_source(load_config(config)[0])
-    monkeypatch.setattr("lib.visualization.labels.read_picture", lambda path: None)
+    monkeypatch.setattr("lib.visualization.labels.read_image", lambda path: None)
     assert draw_weights(people, 0, np.ones(13), np.zeros(13, bool)) is None

@@ -13,17 +13,17 @@ from lib.visualization.skeletons import (
 
 
 def test_joints_have_the_colour_of_their_side_and_hidden_ones_are_left_out():
-    picture = np.zeros((128, 128, 3), np.uint8)
+    image = np.zeros((128, 128, 3), np.uint8)
     joints = np.full((13, 2), np.nan)
     shown = np.zeros(13, bool)
     for name, place in (("left_wrist", (30, 40)), ("right_knee", (90, 100)), ("head", (60, 10))):
         joints[SHARED_KEYPOINTS.index(name)], shown[SHARED_KEYPOINTS.index(name)] = place, True
     joints[SHARED_KEYPOINTS.index("left_ankle")] = (10, 120)
-    drawn = draw_skeleton(picture, joints, shown, SHARED_KEYPOINTS)
+    drawn = draw_skeleton(image, joints, shown, SHARED_KEYPOINTS)
     assert tuple(drawn[40, 30]) == SIDE_COLOURS["left"]
     assert tuple(drawn[100, 90]) == SIDE_COLOURS["right"]
     assert tuple(drawn[10, 60]) == SIDE_COLOURS["middle"]
-    assert not drawn[120, 10].any() and not picture.any()
+    assert not drawn[120, 10].any() and not image.any()
 
 
 def test_heatmaps_glow_where_they_peak():

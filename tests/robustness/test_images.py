@@ -1,4 +1,4 @@
-"""Spoilt pictures: read as three channels of bytes, or reported with file and annotation."""
+"""Spoilt images: read as three channels of bytes, or reported with file and annotation."""
 
 import json
 import os
@@ -13,15 +13,15 @@ from torch.utils.data import default_collate
 
 from lib.dataset.coco import read_coco
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import PictureFolder, read_picture
+from lib.dataset.images import ImageFolder, read_image
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.loader import readable
 from lib.utils.errors import InputError
-from tests.factories.data_sets import coco_image, coco_person, smooth_picture, write_coco
+from tests.factories.data_sets import coco_image, coco_person, smooth_image, write_coco
 from tests.harness.mutations import FEW_AND_MANY, PLACES, put, spoilt_bytes, try_many, within
 
-PICTURE = smooth_picture(40, 24)
+PICTURE = smooth_image(40, 24)
 DEEP = PICTURE.astype(np.uint16) * 257
 KINDS = {
     "colour.jpg": (".jpg", PICTURE, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
@@ -40,8 +40,8 @@ KINDS = {
 
 
 def encoded(kind):
-    suffix, picture, options = KINDS[kind]
-    return cv2.imencode(suffix, picture, options)[1].tobytes()
+    suffix, image, options = KINDS[kind]
+    return cv2.imencode(suffix, image, options)[1].tobytes()
 
 
 def pil_bytes(path, mode, **options):
@@ -49,8 +49,8 @@ def pil_bytes(path, mode, **options):
     return path.read_bytes()
 
 
-def assert_picture(picture):
-    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size > 0
+def assert_image(image):
+    assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"real.tiff"}))  # real numbers are no colours
@@ -58,9 +58,9 @@ def assert_picture(picture):
 def test_every_kind_by_any_name(tmp_path, kind, name):
     path = tmp_path / (kind if name == "right" else name)
     path.write_bytes(encoded(kind))
-    picture = read_picture(str(path))
-    assert_picture(picture)
-    assert picture.shape == (24, 40, 3)
+    image = read_image(str(path))
+    assert_image(image)
+    assert image.shape == (24, 40, 3)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -95,30 +95,30 @@ def test_spoilt_files(tmp_path, examples):
 
     def check(content_and_place):
         put(path, *content_and_place)
-        picture = read_picture(str(path))
+        image = read_image(str(path))
         sample = dataset[0, 0]
-        if picture is None:
+        if image is None:
             assert str(path) in sample.problem and "annotation 7" in sample.problem
         else:
-            assert_picture(picture)
+            assert_image(image)
             assert not sample.problem
         assert all(np.isfinite(part.numpy()).all() for part in sample[:3])
 
     try_many(examples, placed, check)
 
 
-def test_a_pipe_in_a_pictures_place_does_not_wait_for_somebody_to_write(tmp_path):
+def test_a_pipe_in_a_images_place_does_not_wait_for_somebody_to_write(tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
     with within(10):
-        assert read_picture(str(tmp_path / "a.jpg")) is None
+        assert read_image(str(tmp_path / "a.jpg")) is None
 
 
-def test_a_picture_that_says_it_is_enormous_is_not_read(tmp_path):
+def test_a_image_that_says_it_is_enormous_is_not_read(tmp_path):
     whole = bytearray(encoded("colour.png"))
     whole[16:24] = (100_000).to_bytes(4, "big") * 2
     whole[29:33] = zlib.crc32(whole[12:29]).to_bytes(4, "big")
     (tmp_path / "a.png").write_bytes(whole)
-    assert read_picture(str(tmp_path / "a.png")) is None
+    assert read_image(str(tmp_path / "a.png")) is None
 
 
 @pytest.mark.parametrize(
@@ -142,19 +142,19 @@ def test_a_link_that_leads_nowhere_or_to_itself(tmp_path):
     folder.mkdir()
     (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
     (folder / "gone.jpg").symlink_to(tmp_path / "nothing.jpg")
-    listed = PictureFolder(folder)
+    listed = ImageFolder(folder)
     for name in ("loop.jpg", "gone.jpg"):
-        assert read_picture(listed.path(name, "x")) is None
+        assert read_image(listed.path(name, "x")) is None
     (tmp_path / "round").symlink_to(tmp_path / "round")
     with pytest.raises(InputError, match="round: cannot read the image folder"):
-        PictureFolder(tmp_path / "round")
+        ImageFolder(tmp_path / "round")
 
 
-def test_a_batch_says_which_picture_of_which_annotation(tmp_path):
+def test_a_batch_says_which_image_of_which_annotation(tmp_path):
     write_coco(tmp_path, [coco_person(1), coco_person(2, 2)], [coco_image(1), coco_image(2)])
     (tmp_path / "images" / "train2017" / "000000000002.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     people = read_coco(tmp_path, "train2017", COCO_KEYPOINTS, 0.75)
     dataset = KeypointDataset(people, HeatmapCodec((24, 32), (6, 8), 1))
     batch = default_collate([dataset[i, 0] for i in range(2)])
-    with pytest.raises(InputError, match=r"000000000002\.jpg: cannot be read as a picture \(annotation 2\)"):
+    with pytest.raises(InputError, match=r"000000000002\.jpg: cannot be read as an image \(annotation 2\)"):
         readable(batch, "raise", print)
