@@ -8,10 +8,11 @@ from easydict import EasyDict
 from lib.config.loader import load_config
 from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import flip_permutation, network_joints
-from lib.ignoring.bilevel_step import Options, Record, Weighting, training_step
+from lib.ignoring.bilevel_step import StepModels, StepOutput, TrainingStep, Weighting
 from lib.ignoring.modes import MODES
-from lib.training.batches import as_batch, as_source_batch
-from lib.training.state import State, build_state
+from lib.training.batches import StepSamples, as_step_batches
+from lib.training.state import Placement, State, TableShape, build_state
+from lib.training.step import step_options
 from lib.utils.distributed import ALONE, Group
 
 CONFIG = Path(__file__).resolve().parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
@@ -63,29 +64,22 @@ class PoseCase:
 
     def __init__(self, mode: str, config: EasyDict, group: Group = ALONE):
         self.mode, self.config = MODES[mode], config
-        flip_indices = flip_permutation(network_joints(config.MODEL.NUM_JOINTS))
-        self.state: State = build_state(config, self.mode, device(), PEOPLE, flip_indices, print, group=group)
+        tables = TableShape(PEOPLE, flip_permutation(network_joints(config.MODEL.NUM_JOINTS)))
+        self.state: State = build_state(config, self.mode, tables, Placement(device(), group))
         (self.counts,) = group.counts(len(range(PEOPLE)[group.part(PEOPLE)]))
         own = torch.zeros(PEOPLE, dtype=torch.bool, device=device())
         own[group.part(PEOPLE)] = True
         self.target, self.source, self.validation = (drawn(seed, config).select(own) for seed in range(3))
 
-    def step(self, otherwise: Weighting | None = None) -> Record:
+    def step(self, otherwise: Weighting | None = None) -> StepOutput:
         """One training step; weights are learned in every LBI.EVERY-th, or are as ``otherwise`` says."""
         lbi = self.config.LBI
         learns = otherwise is None and self.mode.ignores and self.state.step % lbi.EVERY == 0
-        record = training_step(
-            self.mode,
-            Options(
-                lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
-            ),
-            self.state.target,
-            self.state.source,
-            self.state.variables,
-            as_batch(self.target, True, counts=self.counts),
-            as_source_batch(self.source, True, self.counts),
-            as_batch(self.validation, True, counts=self.counts) if learns else None,
-            Weighting.UPDATE if learns else otherwise or Weighting.CURRENT,
-        )
+        validation = self.validation if learns else None
+        samples = StepSamples(self.target, self.source, validation, (self.counts,) * 3)
+        models = StepModels(self.state.target, self.state.source, self.state.variables)
+        weighting = Weighting.UPDATE if learns else otherwise or Weighting.CURRENT
+        batches = as_step_batches(samples, True)
+        output = TrainingStep(self.mode, step_options(lbi), models, batches, weighting).run()
         self.state.step += 1
-        return record
+        return output

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.ignoring.bilevel_step import Record, Weighting
+from lib.ignoring.bilevel_step import StepOutput, Weighting
 
 VARIANTS = {
     "float32": {},
@@ -58,14 +58,14 @@ def difference(found: torch.Tensor, expected: torch.Tensor, labelled: torch.Tens
     }
 
 
-def errors(lookahead: str, records: dict[str, Record], labelled: torch.Tensor) -> list[dict]:
+def errors(lookahead: str, records: dict[str, StepOutput], labelled: torch.Tensor) -> list[dict]:
     """Of each variant's hypergradients and weights, against float32's: a row each."""
     exact = records["float32"]
     return [
         {"direction": lookahead, "variant": name, "of": of} | difference(found["A"], expected["A"], labelled)
         for name, record in records.items()
         for of, found, expected in (
-            ("hypergradients", record.gradients, exact.gradients),
+            ("hypergradients", record.hypergradients, exact.hypergradients),
             ("weights", record.weights, exact.weights),
         )
     ]

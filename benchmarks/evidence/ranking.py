@@ -17,7 +17,7 @@ from lib.evaluation.pck import normalised_errors
 from lib.models.loss import keypoint_losses
 from lib.models.pose_resnet import build_pose_resnet
 from lib.training.data import Data
-from lib.training.state import EMPTY_SHARE
+from lib.training.state import FLOOR_SHARE
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
 
@@ -38,7 +38,7 @@ def source_losses(config: EasyDict, data: Data, best: Path) -> np.ndarray:
 
 def loss_floor(config: EasyDict) -> float:
     """Losses far below this are all alike: a small share of what an empty heatmap would have."""
-    return EMPTY_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2
+    return FLOOR_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2
 
 
 def standardised(losses: np.ndarray, labelled: np.ndarray, floor: float) -> np.ndarray:

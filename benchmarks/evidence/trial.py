@@ -14,6 +14,7 @@ from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import MODES
 from lib.training.data import Data, build_data
+from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 
 NEVER = 10**9
@@ -62,9 +63,9 @@ class Trial:
         if keep is not None:
             weights = keep(data).astype(np.float32)
             fixed = {"A": weights, "B": weights}
-        folders = RunPaths.of(config, self.cfg, "people", mode)
+        spec = RunSpec(config, MODES[mode], data, RunPaths.for_run(config, self.cfg, "people", mode))
         with contextlib.redirect_stdout(io.StringIO()):
-            path = train(config, MODES[mode], data, folders, [], fixed)
+            path = train(spec, fixed)
         return Trained(json.loads(path.read_text()), config, data)
 
     def _config(self, settings: dict, fixed: bool) -> EasyDict:

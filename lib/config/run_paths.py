@@ -14,11 +14,11 @@ class RunPaths:
     board: Path
 
     @classmethod
-    def of(cls, config: EasyDict, config_path: str | Path, data: str, run: str) -> "RunPaths":
+    def for_run(cls, config: EasyDict, config_path: str | Path, data: str, run: str) -> "RunPaths":
         """``data``: name of the data set(s); ``run``: of what is done with them, such as the mode."""
         model = f"{config.MODEL.NAME}_{config.MODEL.EXTRA.NUM_LAYERS}"
-        inside = Path(data, model, Path(config_path).stem, run)
-        return cls(Path(config.OUTPUT_DIR) / inside, Path(config.LOG_DIR) / inside)
+        folder = Path(data, model, Path(config_path).stem, run)
+        return cls(Path(config.OUTPUT_DIR) / folder, Path(config.LOG_DIR) / folder)
 
-    def inside(self, name: str) -> "RunPaths":
+    def child(self, name: str) -> "RunPaths":
         return RunPaths(self.output / name, self.board / name)

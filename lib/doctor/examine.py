@@ -17,6 +17,8 @@ from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
 from lib.doctor.sheet import NAME, write_sheet
 from lib.doctor.trial_steps import try_steps
 from lib.ignoring.modes import Mode
+from lib.training.run_spec import RunSpec
+from lib.training.state import TableShape
 from lib.utils.device import set_up_backends
 from lib.utils.errors import InputError
 
@@ -86,12 +88,13 @@ def _machine(
     section, data = Section("machine", [where, check_extension()]), sets.data
     joints = range(config.MODEL.NUM_JOINTS) if data is None else flip_permutation(data.joints)
     weighted = sets.people.get("source", ())
-    findings, state = check_weights(config, mode, device or CPU, max(1, len(weighted)), tuple(joints))
+    tables = TableShape(max(1, len(weighted)), tuple(joints))
+    findings, state = check_weights(config, mode, device or CPU, tables)
     section.findings.extend(findings)
     if state is None:
         return section
     section.findings.append(check_disk(config, state, folders.output))
     if steps and data is not None and device is not None:
-        findings, peak = try_steps(config, mode, data, state, device, steps)
+        findings, peak = try_steps(RunSpec(config, mode, data, folders), state, steps)
         section.findings.extend([*findings, *check_memory(device, peak, cached, config.WORKERS)])
     return section

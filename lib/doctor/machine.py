@@ -11,10 +11,11 @@ from easydict import EasyDict
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.ignoring.modes import Mode
 from lib.models.pretrained import imagenet_weights_path
-from lib.training.state import State, build_state
+from lib.training.state import Placement, State, TableShape, build_state
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 GIB = 2**30
 CHECKPOINTS = 3  # the last, the best, and the one that is being written
@@ -42,13 +43,14 @@ def check_extension() -> Finding:
 
 
 def check_weights(
-    config: EasyDict, mode: Mode, device: torch.device, people: int, flip_indices: tuple[int, ...]
+    config: EasyDict, mode: Mode, device: torch.device, tables: TableShape
 ) -> tuple[list[Finding], State | None]:
     """Build the models as the run will, and load into them what it starts from; None where that fails."""
-    model, notes, findings = config.MODEL, [], []
+    model, findings = config.MODEL, []
     path = imagenet_weights_path(model.PRETRAINED) if model.INIT_WEIGHTS and model.PRETRAINED else None
     try:
-        state = build_state(config, mode, device, people, flip_indices, notes.append)
+        with captured_messages() as notes:
+            state = build_state(config, mode, tables, Placement(device))
     except InputError as problem:
         what = "weights" if path is not None else "network"
         return [error(what, str(problem), _advice_on_weights(path))], None
@@ -108,7 +110,7 @@ def checkpoint_bytes(config: EasyDict, state: State) -> int:
     """Of models, their optimisers' moments and the ignoring variables."""
     moments = 2 if config.TRAIN.OPTIMIZER == "adam" else 1
     total = 0
-    for made in state.learners().values():
+    for made in state.models().values():
         total += sum(t.numel() * t.element_size() for t in made.model.state_dict().values())
         total += moments * sum(p.numel() * p.element_size() for p in made.parameters)
     for variables in state.variables.values():

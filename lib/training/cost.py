@@ -1,4 +1,4 @@
-"""What a training run costs in forward passes, by calculation: nothing here is measured.
+"""The cost of a training run in forward passes, by calculation: nothing here is measured.
 
 F is one forward pass of one target batch through the network; a backward pass counts 2 F, and
 forward-mode AD beside a forward pass 2 F more.
@@ -18,8 +18,12 @@ TANGENT = 2  # beside the source forward pass that the weighted loss takes anywa
 
 @dataclass(frozen=True)
 class Cost:
-    """steps: of training.   training, validation: F of all steps, and of all validations.
-    source_passes: how often each source person is seen, on average."""
+    """Cost of a run.
+
+    steps: training steps.
+    training, validation: F of all steps, and of all validations.
+    source_passes: mean number of visits of a source annotation.
+    """
 
     steps: int
     training: float
@@ -43,29 +47,31 @@ def forwards_of_step(config: EasyDict, phase: Phase) -> float:
 
 
 def forwards_of_hypergradient(config: EasyDict, phase: Phase) -> float:
-    """F that the hypergradient adds to a step; 0 where nothing is learned."""
+    """F that the hypergradient adds to a step; 0 if no weights are learned."""
     mode, lbi = phase.mode, config.LBI
     learned = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
     if not learned:
         return 0.0
-    # A validation gradient at each model that one is asked of, and a tangent for each set of weights;
-    # from the second loop on also the gradient of the source as weighted in the loop before.
-    asked = 2 if learned == 2 and lbi.VALIDATE_AT == "source" else 1
+    # A validation gradient for each model that needs one, and a tangent for each set of weights; from the
+    # second loop on also the gradient of the source losses with the weights of the loop before.
+    gradients = 2 if learned == 2 and lbi.VALIDATE_AT == "source" else 1
     validation = FORWARD_BACKWARD * (lbi.VAL_BATCH_SIZE or config.TRAIN.BATCH_SIZE) / config.TRAIN.BATCH_SIZE
     source = _source_share(config)
     again = (lbi.META_LOOP - 1) * learned * FORWARD_BACKWARD * source
-    return lbi.META_LOOP * (asked * validation + learned * TANGENT * source) + again
+    return lbi.META_LOOP * (gradients * validation + learned * TANGENT * source) + again
 
 
 def forwards_of_validation(config: EasyDict, people: int) -> float:
-    """F of one model over so many people."""
+    """F of evaluating one model on ``people`` samples."""
     return (2 if config.TEST.FLIP_TEST else 1) * people / config.TRAIN.BATCH_SIZE
 
 
 def training_cost(config: EasyDict, mode: Mode, target_people: int, source_people: int) -> Cost:
-    """What ``config`` costs with so many people in MPII's train and in the source; LBI.RETRAIN is left out.
+    """The cost of a run by ``config``, without LBI.RETRAIN.
 
-    T is taken as exactly two thirds of the target's people, V as the rest.
+    Args:
+        target_people: annotations in MPII's train; T is taken as exactly two thirds of them, V as the rest.
+        source_people: annotations of the source.
     """
     batch = config.TRAIN.BATCH_SIZE
     validated = target_people // VALIDATION_SHARE
@@ -89,5 +95,5 @@ def training_cost(config: EasyDict, mode: Mode, target_people: int, source_peopl
 
 
 def _source_share(config: EasyDict) -> float:
-    """People in a batch of source over those in a batch of target."""
+    """Size of a source batch, in target batches."""
     return (config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE) / config.TRAIN.BATCH_SIZE

@@ -43,7 +43,7 @@ def assert_same_run(config, mode, expected, found):
 @pytest.fixture
 def before_step(monkeypatch):
     """Steps {number: what is called just before it}."""
-    calls, number, take = {}, [0], training.take_step
+    calls, number, take = {}, [0], training.run_phase_step
 
     def call_and_take(*given):
         number[0] += 1
@@ -51,7 +51,7 @@ def before_step(monkeypatch):
             calls.pop(number[0])()
         return take(*given)
 
-    monkeypatch.setattr(training, "take_step", call_and_take)
+    monkeypatch.setattr(training, "run_phase_step", call_and_take)
     return calls
 
 

@@ -12,9 +12,10 @@ import torch
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import MODES
-from lib.training.batches import validation_people
+from lib.training.batches import meta_dataset
 from lib.training.checkpoints import Checkpointer
 from lib.training.data import build_data
+from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from tests.factories.small_run import RUNS, assert_same, results_of, run, weights_file
 
@@ -164,8 +165,8 @@ def test_a_run_retrains_without_the_labels_of_low_weight(config):
         data.source.annotations = replace(
             people, joints=people.joints + 9 * labels[..., None].astype(np.float32)
         )
-        path = train(settings, MODES["ours1"], data, RunPaths(config.parent / name, config.parent / "log" / name),
-                     [], {"B": kept.astype(np.float32)})  # fmt: skip
+        paths = RunPaths(config.parent / name, config.parent / "log" / name)
+        path = train(RunSpec(settings, MODES["ours1"], data, paths), {"B": kept.astype(np.float32)})
         return torch.load(path.with_name("last.pth"), weights_only=True)["target_model"]
 
     expected = weights_file(config, "ours1/retrained")["target_model"]
@@ -283,13 +284,13 @@ def test_the_source_has_its_own_batch_size(config):
 
 
 @pytest.mark.parametrize("in_train", [True, False])
-def test_weights_may_serve_training_and_validation_people(config, in_train):
+def test_weights_may_serve_training_and_meta_dataset(config, in_train):
     overrides = {"LBI.VAL_IN_TRAIN": in_train}
     only_v, _ = load_config(config, overrides)
     of_both, _ = load_config(config, overrides | {"LBI.VALIDATE_ON": "target"})
     data = build_data(of_both, True, lambda line: None)
-    assert validation_people(only_v, data) is data.validation.dataset
-    people = validation_people(of_both, data)
+    assert meta_dataset(only_v, data) is data.validation.dataset
+    people = meta_dataset(of_both, data)
     assert len(people) == 15 and len(data.validation.dataset) < 15
     assert sorted(people.annotations.ids.tolist()) == list(range(15))
     # As they are: without augmentation, and the same every time.

@@ -84,7 +84,7 @@ def test_going_on(tmp_path, examples):
             whole, models = state(), state()
             outcome(whole.load_state_dict, loaded, str(path))
             if outcome(lambda: models.load_models(loaded, str(path)) or True):
-                for made in models.learners().values():
+                for made in models.models().values():
                     assert_finite(made.model)
 
     try_many(examples, placed(), check)

@@ -9,6 +9,7 @@ from lib.ignoring.modes import MODES
 from lib.training import progress
 from lib.training.cost import forwards_of_hypergradient, forwards_of_step, training_cost
 from lib.training.phases import phases
+from lib.training.run_spec import RunSpec
 
 STEPS, PEOPLE = 5, 30  # V and the test are a third of the people each
 
@@ -19,10 +20,11 @@ def made(tmp_path, mode, *words, learns=True):
     )
     config, _ = load_config(tmp_path / "c.yaml", parse_overrides(list(words)))
     part = lambda: SimpleNamespace(dataset=range(PEOPLE // 3))  # noqa: E731
-    data = SimpleNamespace(validation=part(), test=part())
+    data = SimpleNamespace(validation=part(), test=part(), target=range(PEOPLE))
     models = dict.fromkeys(("target", "source") if MODES[mode].has_source_model else ("target",))
-    state = SimpleNamespace(epoch=0, step_of_epoch=0, learns=learns, learners=lambda: models)
-    return config, progress.Progress(config, MODES[mode], data, state, STEPS), state
+    state = SimpleNamespace(epoch=0, step_of_epoch=0, learns=learns, models=lambda: models)
+    spec = RunSpec(config, MODES[mode], data, None)
+    return config, progress.Progress(spec, state), state
 
 
 @pytest.mark.parametrize("mode", ["baseline2", "ours1", "ours2", "ours5"])
