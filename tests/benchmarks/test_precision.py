@@ -30,7 +30,7 @@ def test_the_same_step_has_no_error_and_fewer_digits_have_a_small_one(small):
     assert (found["again"]["relative error"], found["again"]["rank correlation"]) == (0, pytest.approx(1))
     assert 1e-6 < found["bf16"]["relative error"] < 0.5
     through = precision.case_of("ours2", "float32", state, LBI__LOOKAHEAD="optimizer").step()
-    assert not torch.equal(through.gradients["A"], again.gradients["A"])
+    assert not torch.equal(through.hypergradients["A"], again.hypergradients["A"])
 
 
 def test_its_numbers_fit_a_table(small, tmp_path, monkeypatch, capsys):

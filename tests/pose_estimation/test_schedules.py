@@ -202,7 +202,7 @@ def test_validation_people_in_training(config):
     assert run(config, *words, "LBI.VAL_IN_TRAIN", "true", "--save_dir", str(config.parent / "all")) == 0
     results = results_of(config, "ours1", "all")
     assert results["steps"] == 9 and results["best_epoch"] == 2 and results["val"]["people"] == 5
-    assert "9 steps of the target model to do" in log_of(config, "ours1", "all")
+    assert "target model for 9 steps" in log_of(config, "ours1", "all")
     best = torch.load(folder_of(config, "ours1", "all") / "best.pth", weights_only=True)
     assert_same(best, weights_file(config, "ours1", "all"))
 
@@ -302,4 +302,4 @@ def test_a_run_goes_on_as_it_began(config, capsys, key, value):
     assert run(config, "--ours2", "TRAIN.END_EPOCH", "1") == 0
     capsys.readouterr()
     assert run(config, "--ours2", "TRAIN.RESUME", "true", key, value) == 2
-    assert f"began with {key}" in capsys.readouterr().err
+    assert f"checkpoint has {key}" in capsys.readouterr().err
