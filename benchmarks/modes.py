@@ -72,7 +72,7 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
         cfg=arguments.cfg,
         given=parse_overrides(arguments.overrides),
         methods=chosen(arguments.modes, METHODS, "--modes"),
-        variables=chosen(arguments.variables or plain.LBI.VARIABLES, VARIABLES, "--variables"),
+        variables=chosen(arguments.variables or plain.lbi.variables, VARIABLES, "--variables"),
         noises=list(dict.fromkeys(parse_noise(text) for text in arguments.noise.split(","))),
         seeds=seeds_of(arguments.seeds, "--seeds"),
         val_in_train=arguments.val_in_train == "true",

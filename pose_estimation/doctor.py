@@ -34,9 +34,9 @@ def command(words: list[str] | None) -> Examination:
         raise InputError(f"--steps is {arguments.steps}, expected 0 or more")
     mode = shared.chosen_mode(arguments, DEFAULT_MODE)
     config, notes = shared.configuration(arguments)
-    names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
+    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     folders = RunPaths.of(config, arguments.cfg, names, mode.name)
-    output = arguments.output or Path(config.OUTPUT_DIR) / "doctor"
+    output = arguments.output or Path(config.output_dir) / "doctor"
     return examine(config, mode, folders, notes, output, arguments.steps)
 
 

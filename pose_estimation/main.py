@@ -42,11 +42,11 @@ def command(words: list[str] | None, group: Group) -> Path:
     mode = shared.chosen_mode(arguments)
     config, notes = shared.configuration(arguments)
     start_on_gpus(config, group, __file__, words)
-    if config.WANDB:
+    if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
         data = build_data(config, mode.uses_source, notes.append)
-    names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
+    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     if arguments.profile is not None:
         folders = RunPaths.of(config, arguments.cfg, names, f"{mode.name}_profile")
         return profile(config, mode, data, folders, notes, arguments.profile, group)

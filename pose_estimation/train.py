@@ -30,11 +30,11 @@ def command(words: list[str] | None, group: Group) -> Path:
     show_on_terminal(arguments, group)
     config, notes = configuration(arguments)
     start_on_gpus(config, group, __file__, words)
-    if config.WANDB:
+    if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
         data = build_single_data(config, notes.append)
-    folders = RunPaths.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
+    folders = RunPaths.of(config, arguments.cfg, config.dataset.dataset, ALONE.name)
     return train(config, ALONE, data, folders, notes, group=group)
 
 

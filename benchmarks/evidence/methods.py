@@ -11,7 +11,7 @@ from lib.utils.errors import InputError
 
 VARIABLES = SCHEMA["LBI"]["VARIABLES"].choices
 # The original's: everything anew for each batch, both models side by side, through Adam's own step.
-ORIGINAL = {"LBI.SCHEDULE": "together", "LBI.LOOKAHEAD": "optimizer", "LBI.EVERY": 1}
+ORIGINAL = {"LBI.SCHEDULE": "together", "LBI.HYPERGRAD_THROUGH": "optimizer", "LBI.HYPERGRAD_INTERVAL": 1}
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from logging import Logger, getLogger
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.ignoring.modes import Mode
 from lib.training.batches import TrainingBatches
@@ -35,7 +35,7 @@ class Timed:
 
 
 def try_steps(
-    config: EasyDict, mode: Mode, data: Data, state: State, device: torch.device, count: int
+    config: Config, mode: Mode, data: Data, state: State, device: torch.device, count: int
 ) -> tuple[list[Finding], int]:
     """Findings of at least ``count`` steps of each phase, and the peak of memory in bytes on ``device``."""
     log = getLogger("doctor")
@@ -70,10 +70,10 @@ def try_steps(
 
 
 def _time(
-    config: EasyDict, phase: Phase, data: Data, state: State, device: torch.device, log: Logger, count: int
+    config: Config, phase: Phase, data: Data, state: State, device: torch.device, log: Logger, count: int
 ) -> Timed:
     # Whole rounds from one hypergradient to the next.
-    count = -(-count // config.LBI.EVERY) * config.LBI.EVERY
+    count = -(-count // config.lbi.hypergrad_interval) * config.lbi.hypergrad_interval
     with TrainingBatches(config, phase, data, state, device, log) as batches:
         steps = Steps(config, phase, state, batches)
         steps(WARM_UP)
@@ -81,35 +81,35 @@ def _time(
         return Timed(phase, steps(count) / count, batches.take_waited() / count)
 
 
-def _advice_on_data(config: EasyDict) -> str:
-    advice = [f"more WORKERS than {config.WORKERS}"]
-    if config.DATASET.CACHE:
+def _advice_on_data(config: Config) -> str:
+    advice = [f"more WORKERS than {config.workers}"]
+    if config.dataset.cache:
         advice.append("or nothing: DATASET.CACHE reads every image once, and these were the first steps")
     else:
         advice.append("DATASET.CACHE where the images fit into memory")
-    if not config.DATASET.REDUCED_DECODE:
+    if not config.dataset.reduced_decode:
         advice.append("DATASET.REDUCED_DECODE for large JPEG images")
     return "; ".join(advice)
 
 
-def _whole_run(config: EasyDict, data: Data, timed: list[Timed]) -> Finding:
+def _whole_run(config: Config, data: Data, timed: list[Timed]) -> Finding:
     """An estimate: steps as measured, evaluation by its number of forward passes."""
     steps = validations = seconds = 0.0
     for one in timed:
-        epochs = one.phase.end - max(one.phase.begin, config.TRAIN.BEGIN_EPOCH)
+        epochs = one.phase.end - max(one.phase.begin, config.train.begin_epoch)
         of_phase = max(0, epochs) * steps_in_epoch(config, data)
         steps += of_phase
         seconds += of_phase * one.seconds
-        validations += len(one.phase.roles) * -(-max(0, epochs) // config.TEST.EVAL_EPOCHS)
+        validations += len(one.phase.roles) * -(-max(0, epochs) // config.test.eval_epochs)
     passes = forwards_of_step(config, timed[-1].phase)
-    passes += forwards_of_hypergradient(config, timed[-1].phase) / config.LBI.EVERY
+    passes += forwards_of_hypergradient(config, timed[-1].phase) / config.lbi.hypergrad_interval
     forward = timed[-1].seconds / max(passes, FORWARD_BACKWARD)
     people = validations * len(data.validation.dataset) + 2 * len(data.test.dataset)
-    seconds += forward * (2 if config.TEST.FLIP_TEST else 1) * people / config.TRAIN.BATCH_SIZE
-    seconds *= 2 if config.LBI.RETRAIN else 1
+    seconds += forward * (2 if config.test.flip_test else 1) * people / config.train.batch_size
+    seconds *= 2 if config.lbi.retrain else 1
     found = f"{steps:,.0f} steps and {validations:.0f} validations, about {format_duration(seconds)}"
     if seconds > LONG:
-        return warning("the whole run", found, "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.EVERY 4, TRAIN.AMP bf16, or a faster device")  # fmt: skip
+        return warning("the whole run", found, "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.HYPERGRAD_INTERVAL 4, TRAIN.AMP bf16, or a faster device")  # fmt: skip
     return ok("the whole run", found)
 
 

@@ -2,9 +2,7 @@
 
 from functools import reduce
 
-from easydict import EasyDict
-
-from lib.config.loader import settings
+from lib.config.schema import Config, settings
 from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
 from lib.report.learned import Learned, Named, name_all
@@ -76,7 +74,7 @@ def _differences(runs: list[Run]) -> Markup:
     return section("Settings that differ", "settings", shown)
 
 
-def _setting(config: EasyDict, key: str):
+def _setting(config: Config, key: str):
     return reduce(lambda node, name: node[name], key.split("."), config)
 
 

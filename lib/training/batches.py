@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.loader import InfiniteBatchSampler, readable, training_batches
 from lib.ignoring.bilevel_step import SourceBatch, Weighting
@@ -28,7 +28,7 @@ class TrainingBatches:
     small for the processes.
     """
 
-    def __init__(self, config: EasyDict, phase: Phase, data: Data, state: State, device: torch.device, log):
+    def __init__(self, config: Config, phase: Phase, data: Data, state: State, device: torch.device, log):
         self.config = config
         self.device = device
         self.skipped = 0
@@ -38,12 +38,12 @@ class TrainingBatches:
         self.counts: list[tuple[int, ...]] = [(), (), ()]
         self.problems: list[str] = []  # that the first process has not been told of
         self.people = validation_people(config, data) if phase.ignores and state.learns else None
-        size, start = config.TRAIN.BATCH_SIZE, state.step
+        size, start = config.train.batch_size, state.step
         self.target = self.source = self.validation = None
         if phase.uses_target:
             self.target = self._read(data.target, self._order(data.target, size, 1, start))
         if phase.uses_source:
-            of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
+            of_source = self._order(data.source, config.train.src_batch_size or size, 2, start)
             self.source = self._read(data.source, of_source)
 
     def __enter__(self) -> "TrainingBatches":
@@ -87,24 +87,24 @@ class TrainingBatches:
         return waited
 
     def _validation(self, step: int) -> Iterator[Sample]:
-        """One batch for each LBI.EVERY steps, from ``step`` on."""
-        size = self.config.LBI.VAL_BATCH_SIZE or self.config.TRAIN.BATCH_SIZE
+        """One batch for each LBI.HYPERGRAD_INTERVAL steps, from ``step`` on."""
+        size = self.config.lbi.val_batch_size or self.config.train.batch_size
         if size < len(self.people):
-            order = self._order(self.people, size, 3, step // self.config.LBI.EVERY)
+            order = self._order(self.people, size, 3, step // self.config.lbi.hypergrad_interval)
             return self._read(self.people, order)
         # The whole of V every time, without augmentation: read it once.
         whole = InfiniteBatchSampler(
-            len(self.people), size, self.config.SEED, shuffle=False, group=self.group
+            len(self.people), size, self.config.seed, shuffle=False, group=self.group
         )
         return itertools.repeat(next(self._read(self.people, whole)))
 
     def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> InfiniteBatchSampler:
         # Every role has its own stream of random numbers, whatever the others draw.
-        seed = self.config.SEED + role * 1_000_003
-        return InfiniteBatchSampler(len(dataset), size, seed, self.config.TRAIN.SHUFFLE, start, self.group)
+        seed = self.config.seed + role * 1_000_003
+        return InfiniteBatchSampler(len(dataset), size, seed, self.config.train.shuffle, start, self.group)
 
     def _read(self, dataset: KeypointDataset, order: InfiniteBatchSampler) -> Iterator[Sample]:
-        loader = training_batches(dataset, order, self.config.WORKERS, self.device.type == "cuda")
+        loader = training_batches(dataset, order, self.config.workers, self.device.type == "cuda")
         several = self.group.size > 1
         if order.batch_size < self.group.size:
             raise InputError(
@@ -112,19 +112,19 @@ class TrainingBatches:
             )
         report = self.problems.append if several else self._report
         for batch in loader:
-            yield readable(batch, self.config.DATASET.ON_BAD_IMAGE, report, several).to(self.device)
+            yield readable(batch, self.config.dataset.on_bad_image, report, several).to(self.device)
 
     def _report(self, problem: str) -> None:
         self.skipped += 1
         self.log.warning(f"left out ({self.skipped} so far): {problem}")
 
 
-def validation_people(config: EasyDict, data: Data) -> KeypointDataset:
+def validation_people(config: Config, data: Data) -> KeypointDataset:
     """The people whose loss the ignoring weights serve, as they are: V, or T and V."""
-    if config.LBI.VALIDATE_ON == "validation":
+    if config.lbi.meta_data == "validation":
         return data.validation.dataset
     of_both = data.target.annotations
-    if not config.LBI.VAL_IN_TRAIN:  # otherwise T holds V already
+    if not config.lbi.val_in_train:  # otherwise T holds V already
         of_both = of_both.joined(data.validation.dataset.annotations)
     return data.validation.dataset.of(of_both)
 

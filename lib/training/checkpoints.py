@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from easydict import EasyDict
-
 from lib.config.loader import dump_config, settings_in
+from lib.config.schema import Config
 from lib.ignoring.modes import Mode
 from lib.training.phases import trains_source_first
 from lib.training.state import State
@@ -42,7 +41,7 @@ class Checkpointer:
     def __init__(
         self,
         folder: Path,
-        config: EasyDict,
+        config: Config,
         state: State,
         joints: tuple[str, ...],
         written: Callable[[], int],
@@ -50,7 +49,7 @@ class Checkpointer:
         self.folder = folder
         self.state = state
         self.written = written
-        self.minutes = config.TRAIN.SAVE_EVERY_MINUTES
+        self.minutes = config.train.save_every_minutes
         self.saved = time.monotonic()
         self.settings = {"config": dump_config(config), "joints": list(joints)}
 
@@ -75,7 +74,7 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / LAST).exists() or (folder / PREVIOUS).exists()
 
 
-def go_on(folder: Path, config: EasyDict, mode: Mode, state: State, report: Callable[[str], None]) -> int:
+def go_on(folder: Path, config: Config, mode: Mode, state: State, report: Callable[[str], None]) -> int:
     """Set ``state`` to the newest good checkpoint of ``folder``; the bytes of metrics.jsonl that belong to it.
 
     Raises InputError where none can be used, or where it is of another course of training.
@@ -99,7 +98,7 @@ def go_on(folder: Path, config: EasyDict, mode: Mode, state: State, report: Call
     return written
 
 
-def _expect_same(keys: tuple[str, ...], checkpoint: dict, config: EasyDict, path: Path) -> None:
+def _expect_same(keys: tuple[str, ...], checkpoint: dict, config: Config, path: Path) -> None:
     """Raise InputError where the run of ``checkpoint`` began with other values of ``keys``."""
     began = settings_in(str(checkpoint.get("config", "")), str(path))
     for key in keys:

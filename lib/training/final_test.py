@@ -4,9 +4,9 @@ import logging
 from pathlib import Path
 
 import torch
-from easydict import EasyDict
 
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.evaluation.evaluators import evaluate
 from lib.ignoring.weight_table import auroc, write_weight_table
 from lib.training.checkpoints import BEST
@@ -18,7 +18,7 @@ from lib.utils.json_files import write_results
 
 
 def finish(
-    config: EasyDict,
+    config: Config,
     data: Data,
     state: State,
     device: torch.device,
@@ -56,7 +56,7 @@ def finish(
             log.info(f"its predictions: {data.test.save(predictions, folders.output)}")
     results = {
         "mode": state.mode,
-        "seed": config.SEED,
+        "seed": config.seed,
         "test": found["target"]["test"],
         "val": found["target"]["val"],
         "source_model": found.get("source"),
@@ -75,7 +75,7 @@ def finish(
     return path
 
 
-def _write_ledgers(config: EasyDict, data: Data, state: State, output: Path, log: logging.Logger) -> dict:
+def _write_ledgers(config: Config, data: Data, state: State, output: Path, log: logging.Logger) -> dict:
     """One table for each learned set of weights; how well they tell wrong labels, where that is known.
 
     ``ignoring_weights.csv`` is the target's own loss (B) or, in modes without it, the source

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from easydict import EasyDict
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as torch_profile
 
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Mode
 from lib.training.batches import TrainingBatches
@@ -24,7 +24,7 @@ WARM_UP = 3  # steps before those that count
 
 
 def profile(
-    config: EasyDict,
+    config: Config,
     mode: Mode,
     data: Data,
     folders: RunPaths,
@@ -40,8 +40,8 @@ def profile(
     """
     if steps < 1:
         raise InputError(f"--profile is {steps}, expected at least 1 step")
-    set_up_backends(config.THREADS, config.CUDNN)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
+    set_up_backends(config.threads, config.cudnn)
+    device, where = pick_device(config.device, config.gpus, group.local_rank_and_size)
     people = data.source.annotations if data.source else data.target.annotations
     flip_indices = flip_permutation(data.joints)
     state = build_state(config, mode, device, len(people), flip_indices, notes.append, group=group)

@@ -2,8 +2,7 @@
 
 import time
 
-from easydict import EasyDict
-
+from lib.config.schema import Config
 from lib.ignoring.modes import Mode
 from lib.training.cost import forwards_of_hypergradient, forwards_of_step, forwards_of_validation
 from lib.training.data import Data
@@ -17,14 +16,14 @@ class Progress:
     The steps and validations that are left, the test, and with LBI.RETRAIN the second training.
     """
 
-    def __init__(self, config: EasyDict, mode: Mode, data: Data, state: State, steps_per_epoch: int):
+    def __init__(self, config: Config, mode: Mode, data: Data, state: State, steps_per_epoch: int):
         self.state = state
         self.steps_per_epoch = steps_per_epoch
         self.epochs = _epochs(config, mode, data, state.learns)
         evaluated = {id(part): len(part.dataset) for part in (data.validation, data.test)}.values()
         models = len(state.learners())
         self.after = models * sum(forwards_of_validation(config, people) for people in evaluated)
-        if config.LBI.RETRAIN and mode.ignores and state.learns:
+        if config.lbi.retrain and mode.ignores and state.learns:
             fixed = _epochs(config, mode, data, learns=False)
             self.after += self.after + sum(self._work(*epoch) for epoch in fixed.values())
         self.whole = sum(self._work(*epoch) for epoch in self.epochs.values()) + self.after
@@ -52,15 +51,15 @@ class Progress:
         return self.steps_per_epoch * of_step + of_validation
 
 
-def _epochs(config: EasyDict, mode: Mode, data: Data, learns: bool) -> dict[int, tuple[float, float]]:
+def _epochs(config: Config, mode: Mode, data: Data, learns: bool) -> dict[int, tuple[float, float]]:
     """The work of a step and of the validation of each epoch."""
-    found, lbi = {}, config.LBI
+    found, lbi = {}, config.lbi
     for phase in phases(config, mode):
         validation = len(phase.roles) * forwards_of_validation(config, len(data.validation.dataset))
-        for epoch in range(max(phase.begin, config.TRAIN.BEGIN_EPOCH), phase.end):
+        for epoch in range(max(phase.begin, config.train.begin_epoch), phase.end):
             step = forwards_of_step(config, phase)
-            if learns and not (lbi.REST_EPOCH and epoch - phase.begin >= lbi.REST_EPOCH):
-                step += forwards_of_hypergradient(config, phase) / lbi.EVERY
-            validates = (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == phase.end - 1
+            if learns and not (lbi.freeze_weights_epoch and epoch - phase.begin >= lbi.freeze_weights_epoch):
+                step += forwards_of_hypergradient(config, phase) / lbi.hypergrad_interval
+            validates = (epoch + 1) % config.test.eval_epochs == 0 or epoch == phase.end - 1
             found[epoch] = (step, validates * validation)
     return found

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from easydict import EasyDict
 from torch import Tensor
 
+from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoint_dataset import Sample
 from lib.evaluation.evaluators import EvaluationSet, evaluate
@@ -37,7 +37,7 @@ class MetricLogger:
 
     def __init__(
         self,
-        config: EasyDict,
+        config: Config,
         data: Data,
         state: State,
         options: InferenceOptions,
@@ -46,7 +46,7 @@ class MetricLogger:
         output: Path,
         progress: Progress,
     ):
-        self.debug = config.DEBUG
+        self.debug = config.debug
         self.data = data
         self.state = state
         self.options = options
@@ -58,7 +58,7 @@ class MetricLogger:
         self.resumed_at = state.seconds
         self.score = ""  # of the last validation
         self.seconds_before = state.seconds  # of steps, up to the last one written down
-        self.pixels = config.MODEL.EXTRA.HEATMAP_SIZE[0] * config.MODEL.EXTRA.HEATMAP_SIZE[1]
+        self.pixels = config.model.extra.heatmap_size[0] * config.model.extra.heatmap_size[1]
 
     def every_step(
         self, epoch: int, record: Record, target: Sample | None, source: Sample | None, written: bool
@@ -119,7 +119,7 @@ class MetricLogger:
         parts += [f"waited for data {values['train/waited_for_data']:.0f} %"]
         parts += [f"{format_duration(self.progress.seconds_left())} left"]
         self.log.log(STEP, "  ".join(parts))
-        if self.debug.DEBUG and target is not None:
+        if self.debug.debug and target is not None:
             self._debug_images(step, target, outputs[0])
 
     def _losses(self, record: Record) -> dict[str, float]:

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass, field
 
 import torch
-from easydict import EasyDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lib.config.schema import Config
 from lib.ignoring.learner import Compiled, TrainableModel
 from lib.ignoring.modes import Mode, SourceUse
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
@@ -138,7 +138,7 @@ class State:
 
 
 def build_state(
-    config: EasyDict,
+    config: Config,
     mode: Mode,
     device: torch.device,
     people: int,
@@ -151,7 +151,7 @@ def build_state(
 
     ``fixed`` {place: variables} takes the place of variables that learn.
     """
-    torch.manual_seed(config.SEED)
+    torch.manual_seed(config.seed)
     target = _learner(config, device, report, group)
     source = None
     if mode.has_source_model:
@@ -167,28 +167,28 @@ def build_state(
     return State(mode.name, target, source, variables)
 
 
-def _learner(config: EasyDict, device: torch.device, report, group: Group) -> TrainableModel:
-    model = build_pose_resnet(config.MODEL)
-    if config.MODEL.INIT_WEIGHTS and config.MODEL.PRETRAINED:
-        path = imagenet_weights_path(config.MODEL.PRETRAINED)
+def _learner(config: Config, device: torch.device, report, group: Group) -> TrainableModel:
+    model = build_pose_resnet(config.model)
+    if config.model.init_weights and config.model.pretrained:
+        path = imagenet_weights_path(config.model.pretrained)
         for line in load_weights(model, read_state_dict(path)).summary().splitlines():
             report(f"{path}: {line}")
-    train = config.TRAIN
-    if train.CHANNELS_LAST:
+    train = config.train
+    if train.channels_last:
         model = model.to(memory_format=torch.channels_last)
     model = model.to(device).train()
-    if train.SYNC_BN and group.size > 1:
+    if train.sync_bn and group.size > 1:
         convert_sync_batchnorm(model, group)
     parameters = list(model.parameters())
-    if train.OPTIMIZER == "adam":
-        optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD, fused=_can_fuse(device))
+    if train.optimizer == "adam":
+        optimizer = torch.optim.Adam(parameters, lr=train.lr, weight_decay=train.wd, fused=_can_fuse(device))
     else:
         optimizer = torch.optim.SGD(
-            parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
+            parameters, lr=train.lr, momentum=train.momentum, weight_decay=train.wd, nesterov=train.nesterov
         )
-    autocast = torch.bfloat16 if train.AMP == "bf16" else None
-    compiled = Compiled(model) if train.COMPILE else None
-    return TrainableModel(model, optimizer, parameters, autocast, compiled, train.CLIP_GRAD, group)
+    autocast = torch.bfloat16 if train.amp == "bf16" else None
+    compiled = Compiled(model) if train.compile else None
+    return TrainableModel(model, optimizer, parameters, autocast, compiled, train.clip_grad, group)
 
 
 def _can_fuse(device: torch.device) -> bool:
@@ -196,12 +196,12 @@ def _can_fuse(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
 
 
-def _variables(config: EasyDict, people: int, flip_indices: tuple[int, ...]) -> IgnoringVariables:
-    if config.LBI.VARIABLES == "persistent":
-        return PersistentWeights(people, flip_indices, config.LBI.LR)
-    if config.LBI.VARIABLES == "loss_aware":
-        floor = EMPTY_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2  # of an empty heatmap's loss
-        return LossAwareWeights(people, flip_indices, config.LBI.LR, floor)
+def _variables(config: Config, people: int, flip_indices: tuple[int, ...]) -> IgnoringVariables:
+    if config.lbi.variables == "persistent":
+        return PersistentWeights(people, flip_indices, config.lbi.lr)
+    if config.lbi.variables == "loss_aware":
+        floor = EMPTY_SHARE * math.pi * config.model.extra.sigma**2 / 2  # of an empty heatmap's loss
+        return LossAwareWeights(people, flip_indices, config.lbi.lr, floor)
     return OnlineWeights(people, flip_indices)
 
 

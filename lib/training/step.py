@@ -1,8 +1,8 @@
 """One training step of a phase: of which models, with which batches, and where its weights come from."""
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import Config, IgnoringConfig
 from lib.dataset.keypoint_dataset import Sample
 from lib.ignoring.bilevel_step import Options, Record, Weighting, source_first_step, training_step
 from lib.training.batches import as_batch, as_source_batch, watched
@@ -12,7 +12,7 @@ from lib.utils.errors import NonFiniteError
 
 
 def take_step(
-    config: EasyDict,
+    config: Config,
     phase: Phase,
     weighting: Weighting,
     state: State,
@@ -25,9 +25,9 @@ def take_step(
 ) -> Record:
     """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``,
     and the losses [N, J] of every pass of a batch into ``passes``. ``counts``: see TrainingBatches."""
-    lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
+    lbi, by_weight = config.lbi, config.loss.use_target_weight
     options = Options(
-        lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
+        lbi.lam, lbi.gamma, lbi.meta_loop, lbi.hypergrad_through == "optimizer", lbi.meta_model == "source"
     )
     of_target, of_source, of_validation = counts
     source_batch = validation_batch = None
@@ -58,14 +58,14 @@ def _renamed(places: dict, old: str, new: str) -> dict:
     return {new: places[old]} if old in places else {}
 
 
-def weighting_of(lbi: EasyDict, state: State, epoch: int, step: int) -> Weighting:
+def weighting_of(lbi: IgnoringConfig, state: State, epoch: int, step: int) -> Weighting:
     """Where the weights come from in a step of an epoch, both counted from the phase's beginning."""
     if not state.learns:
         return Weighting.CURRENT
-    if step < lbi.WARMUP:
+    if step < lbi.warmup:
         return Weighting.UNIFORM
-    rests = lbi.REST_EPOCH and epoch >= lbi.REST_EPOCH
-    return Weighting.CURRENT if rests or state.step % lbi.EVERY else Weighting.UPDATE
+    rests = lbi.freeze_weights_epoch and epoch >= lbi.freeze_weights_epoch
+    return Weighting.CURRENT if rests or state.step % lbi.hypergrad_interval else Weighting.UPDATE
 
 
 def raise_if_nonfinite_loss(record: Record, step: int) -> None:

@@ -2,8 +2,7 @@
 
 import time
 
-from easydict import EasyDict
-
+from lib.config.schema import Config
 from lib.training.batches import TrainingBatches
 from lib.training.phases import Phase
 from lib.training.state import State
@@ -14,7 +13,7 @@ from lib.utils.device import wait_for_device
 class Steps:
     """Steps of a phase as in training, past LBI.WARMUP."""
 
-    def __init__(self, config: EasyDict, phase: Phase, state: State, batches: TrainingBatches):
+    def __init__(self, config: Config, phase: Phase, state: State, batches: TrainingBatches):
         self.config = config
         self.phase = phase
         self.state = state
@@ -25,7 +24,7 @@ class Steps:
         wait_for_device()
         begun = time.perf_counter()
         for _ in range(count):
-            weighting = weighting_of(self.config.LBI, self.state, 0, self.config.LBI.WARMUP)
+            weighting = weighting_of(self.config.lbi, self.state, 0, self.config.lbi.warmup)
             passes = {"target": [], "source": [], "validation": []}
             samples = self.batches.next(self.state.step, weighting)
             record = take_step(

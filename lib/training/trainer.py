@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from easydict import EasyDict
 
 from lib.config.loader import dump_config
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import flip_permutation
 from lib.dataset.loader import InfiniteBatchSampler
@@ -51,7 +51,7 @@ from lib.utils.stopping import GracefulShutdown
 
 
 def train(
-    config: EasyDict,
+    config: Config,
     mode: Mode,
     data: Data,
     folders: RunPaths,
@@ -68,13 +68,13 @@ def train(
     Raises InputError for input that cannot be used and NonFiniteError where a loss is not finite;
     the last good checkpoint stays.
     """
-    set_up_backends(config.THREADS, config.CUDNN)
+    set_up_backends(config.threads, config.cudnn)
     flip_indices = flip_permutation(data.joints)
     known = fixed and {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
     path, variables = _run(config, mode, data, folders, notes, known, group)
-    if config.LBI.RETRAIN and mode.ignores and fixed is None:
+    if config.lbi.retrain and mode.ignores and fixed is None:
         kept = {
-            p: FixedWeights(v.all_weights() >= config.LBI.RETRAIN, flip_indices, v)
+            p: FixedWeights(v.all_weights() >= config.lbi.retrain, flip_indices, v)
             for p, v in variables.items()
         }
         labelled = data.source.annotations.visible > 0
@@ -82,7 +82,7 @@ def train(
             f"{int((k.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
             for place, k in kept.items()
         )
-        note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {dropped}"
+        note = f"once more from the start, without the labels of weight below {config.lbi.retrain}: {dropped}"
         again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept, group)
         if not group.is_main:
             return path
@@ -93,7 +93,7 @@ def train(
 
 
 def _run(
-    config: EasyDict,
+    config: Config,
     mode: Mode,
     data: Data,
     folders: RunPaths,
@@ -103,38 +103,38 @@ def _run(
 ) -> tuple[Path, dict[str, IgnoringVariables]]:
     """One training; the path of its results.json, and the ignoring variables that it ended with."""
     notes = list(notes)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
+    device, where = pick_device(config.device, config.gpus, group.local_rank_and_size)
     if group.size > 1:
         notes.append(f"{group.size} processes train together, each on its part of every batch")
     source_people = data.source.annotations if data.source else data.target.annotations
     flip_indices = flip_permutation(data.joints)
     state = build_state(config, mode, device, len(source_people), flip_indices, notes.append, fixed, group)
     written = 0
-    if config.TRAIN.LOAD_CKPT:
-        state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
-        notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
-    if config.TRAIN.RESUME and group.broadcast_object(lambda: has_checkpoint(folders.output)):
+    if config.train.load_ckpt:
+        state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
+        notes.append(f"models start from {config.train.load_ckpt}")
+    if config.train.resume and group.broadcast_object(lambda: has_checkpoint(folders.output)):
         with group.main_process_first():  # it puts damaged files out of the way
             written = go_on(folders.output, config, mode, state, notes.append)
     else:
-        if config.TRAIN.RESUME:
+        if config.train.resume:
             notes.append(f"nothing to go on from in {folders.output}: starting from the beginning")
         group.barrier()  # what is set aside may hold the checkpoint that somebody still reads
         for folder in (folders.output, folders.board) if group.is_main else ():
             if kept := rotate_directory(folder):
                 notes.append(f"an earlier run was there: kept as {kept}")
-        state.epoch = config.TRAIN.BEGIN_EPOCH
+        state.epoch = config.train.begin_epoch
 
     log = open_log(folders.output / "train.log", group.is_main)
     if group.is_main:
         write_text(folders.output / "config.yaml", dump_config(config))
-        if data.source and config.LBI.INJECT_NOISE:
-            write_injected_truth(config.LBI, data.source.annotations, data.source_truth, folders.output)
+        if data.source and config.lbi.inject_noise:
+            write_injected_truth(config.lbi, data.source.annotations, data.source_truth, folders.output)
     for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
         log.log(logging.WARNING if line.startswith("warning: ") else logging.INFO, line)
     try:
         with MetricsWriter(
-            folders.output, folders.board, written, state.step, config.WANDB, group.is_main
+            folders.output, folders.board, written, state.step, config.wandb, group.is_main
         ) as sink:
             log_run_info(sink, config, mode, state, data.validation, notes)
             progress = Progress(config, mode, data, state, steps_in_epoch(config, data))
@@ -154,7 +154,7 @@ def _run(
 
 
 def _run_epochs(
-    config: EasyDict,
+    config: Config,
     phase: Phase,
     data: Data,
     state: State,
@@ -180,13 +180,13 @@ def _run_epochs(
     for epoch in range(state.epoch, end):
         for made in state.learners().values():
             for group in made.optimizer.param_groups:
-                group["lr"] = phase.learning_rate(config.TRAIN, epoch)
+                group["lr"] = phase.learning_rate(config.train, epoch)
 
         while state.step_of_epoch < steps_per_epoch:
             begun = time.perf_counter()
             outputs: list[torch.Tensor] = []
             steps_of_phase = (epoch - phase.begin) * steps_per_epoch + state.step_of_epoch
-            weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_of_phase)
+            weighting = weighting_of(config.lbi, state, epoch - phase.begin, steps_of_phase)
             passes: dict[str, list[torch.Tensor]] = {"target": [], "source": [], "validation": []}
             target, source, validation = batches.next(state.step, weighting)
             record = take_step(
@@ -204,7 +204,7 @@ def _run_epochs(
                 raise NonFiniteError(f"{error}{most_specific(state.group.all_gather_object(told))}") from None
             state.seconds += time.perf_counter() - begun
             if state.group.is_main:
-                written = state.step % config.PRINT_FREQ == 0 or steps_left == 0
+                written = state.step % config.print_freq == 0 or steps_left == 0
                 recorder.every_step(epoch, record, target, source, written)
                 if written:
                     recorder.step(epoch, phase.roles, record, target, source, outputs, batches.take_waited())
@@ -213,11 +213,11 @@ def _run_epochs(
         state.agree(log.warning)
         raise_if_nonfinite_model(state)
         recorder.tables()
-        if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
+        if (epoch + 1) % config.test.eval_epochs == 0 or epoch == end - 1:
             score = recorder.validate(epoch, phase.roles, device)
             # People that are trained on can't choose an epoch: the last one is taken then.
             better = (
-                config.LBI.VAL_IN_TRAIN or score > state.best_score or not math.isfinite(state.best_score)
+                config.lbi.val_in_train or score > state.best_score or not math.isfinite(state.best_score)
             )
         else:
             score, better = state.best_score, False
@@ -248,7 +248,7 @@ def _save_within_epoch(
 
 
 def _seen(
-    config: EasyDict, data: Data, samples: dict[str, Sample | None], passes: dict[str, list[torch.Tensor]]
+    config: Config, data: Data, samples: dict[str, Sample | None], passes: dict[str, list[torch.Tensor]]
 ) -> list[Seen]:
     """The batches of a step, with the people that they are of."""
     people = {
@@ -259,10 +259,10 @@ def _seen(
     return [Seen(role, sample, people[role](), passes[role]) for role, sample in samples.items() if sample]
 
 
-def steps_in_epoch(config: EasyDict, data: Data) -> int:
+def steps_in_epoch(config: Config, data: Data) -> int:
     """TRAIN.STEPS_PER_EPOCH, or one pass over the target's people."""
-    whole_pass = InfiniteBatchSampler(len(data.target), config.TRAIN.BATCH_SIZE, config.SEED).batches_per_pass
-    return config.TRAIN.STEPS_PER_EPOCH or whole_pass
+    whole_pass = InfiniteBatchSampler(len(data.target), config.train.batch_size, config.seed).batches_per_pass
+    return config.train.steps_per_epoch or whole_pass
 
 
 def raise_if_nonfinite_model(state: State) -> None:

@@ -205,7 +205,7 @@ def test_the_overview_keeps_settings_apart_and_takes_the_last_tuning():
         row("baseline2", 0, 50.0, settings={"LBI.GAMMA": 1.0}),
         row("baseline2", 0, 60.0, settings={"LBI.GAMMA": 0.3}),
         row("ours1", 0, 70.0, variables="loss_aware", auroc=0.9, settings={"LBI.GAMMA": 1.0}),
-        row("ours1", 0, 71.0, variables="loss_aware", auroc=0.8, settings={"LBI.EVERY": 4}),
+        row("ours1", 0, 71.0, variables="loss_aware", auroc=0.8, settings={"LBI.HYPERGRAD_INTERVAL": 4}),
         row("ours1", 0, 40.0, variables="online", auroc=0.5),
     ]
     lines = overview(lines_by_noise(rows))

@@ -19,7 +19,7 @@ def config(**extra):
         "NUM_LAYERS": 18, "WIDTH": 8, "DECONV_WITH_BIAS": False, "NUM_DECONV_LAYERS": 3,
         "NUM_DECONV_FILTERS": [16, 16, 16], "NUM_DECONV_KERNELS": [4, 4, 4], "FINAL_CONV_KERNEL": 1,
     }  # fmt: skip
-    return SimpleNamespace(NUM_JOINTS=13, STYLE="pytorch", EXTRA=SimpleNamespace(**{**settings, **extra}))
+    return SimpleNamespace(num_joints=13, style="pytorch", extra=SimpleNamespace(**{**settings, **extra}))
 
 
 def shapes(model):

@@ -39,7 +39,7 @@ def test_the_recipes_differ_in_lbi_alone():
     configs = [load_config(transfer.recipe(mode))[0] for mode in transfer.TRANSFERRED]
     assert len(list(transfer.RECIPES.glob("*.yaml"))) == len(configs) == 5
     for config in configs:
-        assert config.MODEL.IMAGE_SIZE == [192, 256] and config.MODEL.EXTRA.NUM_LAYERS == 50
+        assert config.model.image_size == [192, 256] and config.model.extra.num_layers == 50
         for section in set(config) - {"LBI"}:
             assert config[section] == configs[0][section]
 
@@ -167,5 +167,5 @@ def test_the_cost_of_source_first_by_hand(tmp_path):
     assert cost.steps == 144 and cost.training == 72 * 6 + 27 * 16 + 72 * 3
     assert cost.source_passes == 72 * 20 / 120
     assert cost.validation == 16 * 3
-    config.LBI.SOURCE_MODEL_ON = "both"  # and 72 steps more of 3 F for the target's people
+    config.lbi.source_model_on = "both"  # and 72 steps more of 3 F for the target's people
     assert training_cost(config, MODES["ours2"], 91, 120).training == cost.training + 72 * 3

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import strategies as st
 
 from lib.cli.arguments import run_command
-from lib.config.loader import dump_config, load_config, parse_overrides, settings
+from lib.config.loader import dump_config, load_config, parse_overrides
+from lib.config.schema import settings
 from lib.dataset.build import build_codec
 from lib.utils.errors import InputError
 from pose_estimation.main import main
@@ -77,7 +78,7 @@ def test_files(tmp_path, examples):
         assert_sane(config)
         again.write_text(dump_config(config), encoding="utf-8")
         assert load_config(again)[0] == config
-        outcome(build_codec, config.MODEL)
+        outcome(build_codec, config.model)
 
     try_many(examples, placed, check)
 

@@ -6,13 +6,13 @@ from easydict import EasyDict
 from lib.ignoring.modes import MODES, SourceUse
 from lib.training.phases import phases, trains_source_first
 
-TRAIN = EasyDict(LR=0.01, LR_FACTOR=0.5, LR_STEP=[2, 4], END_EPOCH=5)
+TRAIN = EasyDict(lr=0.01, lr_factor=0.5, lr_step=[2, 4], end_epoch=5)
 WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
 
 
 def configured(schedule, source_model_on="source", **train):
     lbi = {"SCHEDULE": schedule, "TARGET_LR": 0.25, "SOURCE_MODEL_ON": source_model_on}
-    return EasyDict(TRAIN={**TRAIN, **train}, LBI=lbi)
+    return EasyDict(train={**TRAIN, **train}, lbi=lbi)
 
 
 def rates(phase):
