@@ -71,7 +71,7 @@ class PoseCase:
         self.target, self.source, self.validation = (drawn(seed, config).select(own) for seed in range(3))
 
     def step(self, otherwise: Weighting | None = None) -> Record:
-        """One training step; weights are learned in every LBI.HYPERGRAD_INTERVAL-th, or are as ``otherwise`` says."""
+        """One training step; weights are learned every LBI.HYPERGRAD_INTERVAL steps, or are as ``otherwise`` says."""
         lbi = self.config.lbi
         learns = otherwise is None and self.mode.ignores and self.state.step % lbi.hypergrad_interval == 0
         record = training_step(

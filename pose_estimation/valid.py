@@ -68,12 +68,17 @@ def command(words: list[str] | None, group: Group) -> Path:
 
 
 def _score_file(config: Config, path: str) -> dict:
-    group = config.dataset
-    if group.dataset == FORMAT:
+    dataset_config = config.dataset
+    if dataset_config.dataset == FORMAT:
         raise InputError(f"--predictions is for mpii and coco, DATASET.DATASET is {FORMAT}")
-    names = joints_of_network(config, group)
+    names = joints_of_network(config, dataset_config)
     measure, numbers = score_predictions(
-        group.dataset, group.root, group.test_set, names, path, config.test.pckh_legacy_01
+        dataset_config.dataset,
+        dataset_config.root,
+        dataset_config.test_set,
+        names,
+        path,
+        config.test.pckh_legacy_01,
     )
     return {"predictions": path, "test": {measure: numbers}}
 

@@ -11,7 +11,7 @@ from benchmarks.evidence.jobs import draw, run_job
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.trial import RESERVED
-from lib.config.loader import load_config
+from lib.config.loader import flat_config, load_config
 from lib.config.schema import Config
 from lib.utils.errors import InputError
 
@@ -148,6 +148,4 @@ def _in_words(row: dict) -> str:
 
 
 def _value(config: Config, key: str):
-    for name in key.split("."):
-        config = config[name]
-    return config
+    return flat_config(config)[key]

@@ -96,14 +96,9 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
     return overrides
 
 
-def value_of(config: Config, key: str) -> Any:
-    """The value of the setting ``key`` ("LBI.LR"), as the configuration holds it."""
-    return functools.reduce(getattr, key.lower().split("."), config)
-
-
 def flat_config(config: Config) -> dict[str, Any]:
     """The values of all settings by their dotted key, as YAML has them (lists, dictionaries)."""
-    return {key: _plain(value_of(config, key)) for key in settings()}
+    return {key: _plain(functools.reduce(getattr, key.lower().split("."), config)) for key in settings()}
 
 
 def dump_config(config: Config) -> str:

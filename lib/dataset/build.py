@@ -67,7 +67,7 @@ def read_people(
     report: Report = lambda line: None,
     validation: bool | None = None,
 ) -> Annotations:
-    """The people (or other objects) of ``image_set`` of a data set that ``group`` (DATASET_SRC, ...) describes.
+    """The people (or other objects) of ``image_set`` of a data set that ``dataset_config`` (DATASET_SRC, ...) describes.
 
     ``validation`` true or false: only V's third of them, or the rest, as DATASET_TARGET.SPLIT cuts.
     With DATASET.ANNOTATION_CACHE from the file that an earlier start made, see annotation_cache.py.

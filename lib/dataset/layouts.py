@@ -60,7 +60,7 @@ def category_of(dataset_config: DatasetConfig, image_set: str) -> KeypointCatego
 
 
 def joints_of_network(config: Config, dataset_config: DatasetConfig) -> tuple[str, ...]:
-    """The joints of a network whose target (or only data set) is ``group``, in order.
+    """The joints of a network whose target (or only data set) is ``dataset_config``, in order.
 
     Those are its own where it is in coco_format. Raises InputError where MODEL.NUM_JOINTS is another number.
     """
@@ -85,7 +85,7 @@ def joints_of_network(config: Config, dataset_config: DatasetConfig) -> tuple[st
 
 
 def mapping_of(config: Config, dataset_config: DatasetConfig, image_set: str) -> JointMapping:
-    """How the network's joints are read from ``image_set`` of ``group``. Raises InputError.
+    """How the network's joints are read from ``image_set`` of ``dataset_config``. Raises InputError.
 
     The source may lack joints where it or the target is in coco_format; all else has every joint.
     """

@@ -67,7 +67,7 @@ def _settings(config: Config, notes: list[str]) -> Section:
 
 def _boxes(config: Config, role: str) -> list[Finding]:
     source, target = config.dataset_src, config.dataset_target
-    group, image_set = {
+    dataset_config, image_set = {
         "source": (source, source.train_set),
         "target T": (target, target.train_set),
         "validation V": (target, target.val_set),
@@ -75,7 +75,7 @@ def _boxes(config: Config, role: str) -> list[Finding]:
     }[role]
     if role == "validation V" and target.val_set == target.train_set:
         return []  # the same file as T's
-    return check_boxes(role, group, image_set)
+    return check_boxes(role, dataset_config, image_set)
 
 
 def _machine(config: Config, mode: Mode, sets: Sets, folders: RunPaths, cached: float, steps: int) -> Section:

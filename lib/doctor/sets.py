@@ -89,17 +89,19 @@ def _one_by_one(
 
 
 def _advice(config: Config, role: str) -> str:
-    group = config.dataset_src if role == "source" else config.dataset_target
+    dataset_config = config.dataset_src if role == "source" else config.dataset_target
     image_set = {"test": "TEST_SET", "validation V": "VAL_SET"}.get(role, "TRAIN_SET")
     name = "DATASET_SRC" if role == "source" else "DATASET_TARGET"
-    file = annotation_files(group, group[image_set])[0]
-    return f"mend that, or name other data: {name}.ROOT is {group.root}, {name}.{image_set} is {file}"
+    file = annotation_files(dataset_config, getattr(dataset_config, image_set.lower()))[0]
+    return (
+        f"mend that, or name other data: {name}.ROOT is {dataset_config.root}, {name}.{image_set} is {file}"
+    )
 
 
 def _count(config: Config, role: str, people: Annotations) -> Finding:
-    group = config.dataset_src if role == "source" else config.dataset_target
+    dataset_config = config.dataset_src if role == "source" else config.dataset_target
     labels = int((people.visible > 0).sum())
-    found = f"{len(people):,} {called(group)} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
+    found = f"{len(people):,} {called(dataset_config)} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
     sizes = {
         "source": config.train.src_batch_size or config.train.batch_size,
         "target T": config.train.batch_size,

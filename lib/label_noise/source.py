@@ -24,16 +24,18 @@ def read_source(config: Config, report: Report = lambda line: None) -> tuple[Ann
 
     With LBI.INJECT_NOISE the labels on disk are corrupted first. Raises InputError.
     """
-    group, lbi = config.dataset_src, config.lbi
-    on_disk = training_annotations(group, config, report)
+    dataset_config, lbi = config.dataset_src, config.lbi
+    on_disk = training_annotations(dataset_config, config, report)
     truth = (
-        truth_beside(annotation_files(group, group.train_set)[0], on_disk) if in_coco_layout(group) else None
+        truth_beside(annotation_files(dataset_config, dataset_config.train_set)[0], on_disk)
+        if in_coco_layout(dataset_config)
+        else None
     )
     if not lbi.inject_noise:
         return on_disk, truth
-    if not in_coco_layout(group):
+    if not in_coco_layout(dataset_config):
         raise InputError(
-            f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {group.dataset}"
+            f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {dataset_config.dataset}"
         )
     try:
         people, truth = inject(on_disk, lbi.inject_noise, lbi.inject_seed, truth)

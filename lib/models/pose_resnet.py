@@ -6,6 +6,7 @@ Parameters are named as in the published checkpoints, and those of the backbone 
 
 from torch import Tensor, nn
 
+from lib.config.schema import ModelConfig
 from lib.utils.errors import InputError
 
 
@@ -165,11 +166,11 @@ class PoseResNet(nn.Module):
         nn.init.zeros_(self.final_layer.bias)
 
 
-def build_pose_resnet(model_config) -> PoseResNet:
+def build_pose_resnet(model: ModelConfig) -> PoseResNet:
     """The network that the MODEL section of a config describes. Raises InputError for an impossible one."""
-    extra = model_config.extra
+    extra = model.extra
     for key in ("NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS"):
-        entries = len(getattr(extra, key))
+        entries = len(getattr(extra, key.lower()))
         if entries != extra.num_deconv_layers:
             raise InputError(
                 f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.num_deconv_layers},"
@@ -177,9 +178,9 @@ def build_pose_resnet(model_config) -> PoseResNet:
             )
     return PoseResNet(
         num_layers=extra.num_layers,
-        num_joints=model_config.num_joints,
+        num_joints=model.num_joints,
         width=extra.width,
-        style=model_config.style,
+        style=model.style,
         deconv_filters=tuple(extra.num_deconv_filters),
         deconv_kernels=tuple(extra.num_deconv_kernels),
         deconv_bias=extra.deconv_with_bias,

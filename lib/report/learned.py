@@ -110,8 +110,8 @@ def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
     Those in DATASET_SRC.JOINTS are left out where a set has names of its own: they may mean the same.
     """
     own = people.mapping
-    group = run.config.dataset_target
-    target = mapping_of(run.config, group, group.train_set)
+    dataset_config = run.config.dataset_target
+    target = mapping_of(run.config, dataset_config, dataset_config.train_set)
     named = FORMAT in (own.dataset, target.dataset)
     given = run.config.dataset_src.joints if named else ()
     pairs = zip(own.names, own.native, target.native)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.config.loader import dump_config, settings_in
+from lib.config.loader import dump_config, flat_config, settings_in
 from lib.config.schema import Config
 from lib.ignoring.modes import Mode
 from lib.training.phases import trains_source_first
@@ -100,10 +100,9 @@ def go_on(folder: Path, config: Config, mode: Mode, state: State, report: Callab
 
 def _expect_same(keys: tuple[str, ...], checkpoint: dict, config: Config, path: Path) -> None:
     """Raise InputError where the run of ``checkpoint`` began with other values of ``keys``."""
-    began = settings_in(str(checkpoint.get("config", "")), str(path))
+    began, values = settings_in(str(checkpoint.get("config", "")), str(path)), flat_config(config)
     for key in keys:
-        section, name = key.split(".")
-        expected = config[section][name]
+        expected = values[key]
         found = began.get(key, expected)
         if found != expected:
             raise InputError(

@@ -254,7 +254,7 @@ class MetricLogger:
         for kind, sheet in sheets.items():
             half = len(sheet) // 2
             for what, part in (("BATCH_IMAGES", sheet[:half]), ("HEATMAPS", sheet[half:])):
-                if self.debug[f"SAVE_{what}_{kind.upper()}"]:
+                if getattr(self.debug, f"save_{what}_{kind}".lower()):
                     file = folder / f"step_{step:07d}_{what.lower()}_{kind}.jpg"
                     cv2.imwrite(str(file), np.ascontiguousarray(part[..., ::-1]))
 

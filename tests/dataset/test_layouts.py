@@ -1,6 +1,7 @@
 """How the joints of source and target are put together, over all pairs of layouts; and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -94,9 +95,9 @@ def test_a_target_in_cocos_own_layout_is_refused(config_of):
 
 
 def test_sigmas(config_of):
-    group = config_of("b.json", "a.json", 4).dataset_target
-    assert sigmas_of(group, tuple(NAMES)).tolist() == [0.05] * 4
-    group.sigmas = [0.1, 0.2, 0.3, 0.4]
-    assert sigmas_of(group, tuple(NAMES)).tolist() == group.sigmas
+    dataset_config = config_of("b.json", "a.json", 4).dataset_target
+    assert sigmas_of(dataset_config, tuple(NAMES)).tolist() == [0.05] * 4
+    dataset_config = replace(dataset_config, sigmas=(0.1, 0.2, 0.3, 0.4))
+    assert sigmas_of(dataset_config, tuple(NAMES)).tolist() == [0.1, 0.2, 0.3, 0.4]
     with pytest.raises(InputError, match="SIGMAS has 4 numbers, expected one for all joints or 17"):
-        sigmas_of(group, COCO_KEYPOINTS)
+        sigmas_of(dataset_config, COCO_KEYPOINTS)

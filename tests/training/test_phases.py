@@ -1,18 +1,20 @@
 """Which models are trained when, by hand."""
 
-import pytest
-from easydict import EasyDict
+from dataclasses import replace
 
+import pytest
+
+from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.ignoring.modes import MODES, SourceUse
 from lib.training.phases import phases, trains_source_first
 
-TRAIN = EasyDict(lr=0.01, lr_factor=0.5, lr_step=[2, 4], end_epoch=5)
+TRAIN = TrainConfig(lr=0.01, lr_factor=0.5, lr_step=(2, 4), end_epoch=5)
 WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
 
 
 def configured(schedule, source_model_on="source", **train):
-    lbi = {"SCHEDULE": schedule, "TARGET_LR": 0.25, "SOURCE_MODEL_ON": source_model_on}
-    return EasyDict(train={**TRAIN, **train}, lbi=lbi)
+    lbi = IgnoringConfig(schedule=schedule, target_lr=0.25, source_model_on=source_model_on)
+    return Config(train=replace(TRAIN, **train), lbi=lbi)
 
 
 def rates(phase):
