@@ -161,8 +161,8 @@ def test_initialisation():
         ({"num_deconv_kernels": [4, 4]}, "NUM_DECONV_KERNELS has 2 entries; expected 3"),
         ({"num_deconv_filters": [256] * 4}, "NUM_DECONV_FILTERS has 4 entries; expected 3"),
         ({"num_deconv_filters": [256, 0, 256]}, "NUM_DECONV_FILTERS is 0; expected 1 or more"),
-        ({"FINAL_CONV_KERNEL": 2}, "FINAL_CONV_KERNEL is 2; expected one of 1, 3"),
-        ({"WIDTH": 0}, "WIDTH is 0; expected 1 or more"),
+        ({"final_conv_kernel": 2}, "FINAL_CONV_KERNEL is 2; expected one of 1, 3"),
+        ({"width": 0}, "WIDTH is 0; expected 1 or more"),
     ],
 )
 def test_impossible_settings_are_refused(extra, message):

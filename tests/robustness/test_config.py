@@ -49,13 +49,13 @@ def assert_sane(config):
     for key, setting in settings().items():
         value = config
         for part in key.split("."):
-            value = value[part]
+            value = getattr(value, part.lower())
         if isinstance(setting.default, dict):
             assert all(type(name) is str for pair in value.items() for name in pair), key
             continue
-        items = value if isinstance(setting.default, list) else [value]
+        assert isinstance(value, tuple) == isinstance(setting.default, list), key
         kind = type(setting.default[0]) if isinstance(setting.default, list) else type(setting.default)
-        for item in items:
+        for item in value if isinstance(value, tuple) else [value]:
             assert type(item) is kind, key
             assert not setting.choices or item in setting.choices, key
             assert setting.minimum is None or item >= setting.minimum, key
