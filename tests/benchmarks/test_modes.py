@@ -210,8 +210,8 @@ def test_the_overview_keeps_settings_apart_and_takes_the_last_tuning():
     ]
     lines = overview(lines_by_noise(rows))
     for line in (
-        "| baseline2 | 60.0 |", "| ours1 | 70.0 |", "| ours1, EVERY 4 | 71.0 |", "| ours1 online | 40.0 |",
-        "| ours1 - baseline2 | +10.0 |", "| ours1, EVERY 4 | 0.800 (0.800) |",
+        "| baseline2 | 60.0 |", "| ours1 | 70.0 |", "| ours1, HYPERGRAD_INTERVAL 4 | 71.0 |", "| ours1 online | 40.0 |",
+        "| ours1 - baseline2 | +10.0 |", "| ours1, HYPERGRAD_INTERVAL 4 | 0.800 (0.800) |",
     ):  # fmt: skip
         assert line in lines
     assert len([line for line in lines if line.startswith("| baseline2")]) == 1

@@ -107,9 +107,7 @@ def test_yaml_over_defaults_and_overrides_over_yaml(load):
     ],
 )
 def test_values_take_the_type_of_the_setting(load, line, key, value):
-    found = load(line)[0]
-    for name in key.split("."):
-        found = found[name]
+    found = flat_config(load(line)[0])[key]
     assert found == value
     assert type(found) is type(value)
 
@@ -132,9 +130,7 @@ def test_values_take_the_type_of_the_setting(load, line, key, value):
     ],
 )
 def test_words_of_the_command_line(load, words, expected):
-    found = load("TRAIN: {LR: 9, BATCH_SIZE: 9}", parse_overrides(words))[0]
-    for name in words[0].split("."):
-        found = found[name]
+    found = flat_config(load("TRAIN: {LR: 9, BATCH_SIZE: 9}", parse_overrides(words))[0])[words[0]]
     assert found == expected
     assert type(found) is type(expected)
 

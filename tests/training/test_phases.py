@@ -84,5 +84,5 @@ def test_learning_rates_start_again_for_the_target_model_at_its_share(name):
 
 
 def test_without_epochs_there_is_nothing_to_train():
-    for phase in phases(configured("source_first", END_EPOCH=0), MODES["ours2"]):
+    for phase in phases(configured("source_first", end_epoch=0), MODES["ours2"]):
         assert phase.begin == phase.end == 0
