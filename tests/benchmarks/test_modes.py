@@ -13,13 +13,14 @@ import pytest
 
 from benchmarks import modes
 from benchmarks.evidence import benchmark, recipes, tuning
-from benchmarks.evidence.cases import Case, jobs_of
+from benchmarks.evidence.cases import Case, digest, jobs_of, read_rows
 from benchmarks.evidence.methods import METHODS, settings_of
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.ranking import near_labels, standardised, without_largest
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.summary import interval, lines_by_noise, markdown, paired
+from lib.config.schema import ALIASES
 from lib.ignoring.weight_table import auroc
 from lib.synthetic.generate import make_people
 from tests.factories.small_run import write_config
@@ -255,3 +256,14 @@ def test_errors_are_one_line(place, capsys, words, message):
     assert modes.main([*place, *words]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_files_with_former_names_of_settings_are_read(tmp_path):
+    former, key = next(iter(ALIASES.items()))
+    (tmp_path / "rows.json").write_text(json.dumps([row("ours1", 0, 50.0, settings={former: 4})]))
+    (read,) = read_rows(tmp_path / "rows.json")
+    assert read["settings"] == {key: 4}
+    before, after = tmp_path / "before.yaml", tmp_path / "after.yaml"
+    before.write_text(f"LBI: {{{former.removeprefix('LBI.')}: 2, LAM: 1}}\nSEED: 1")
+    after.write_text(f"LBI: {{{key.removeprefix('LBI.')}: 2, LAM: 1}}\nSEED: 1")
+    assert digest(before) == digest(after)
