@@ -4,7 +4,7 @@
 
 Times are ratios to float32's of the same mode. The errors are of ours2's hypergradients and online weights in
 one step from the same state, reached in float32 by --warm steps on the same batch: the norm of the difference
-over float32's norm, and Spearman's rank correlation over the labelled keypoints. Both of LBI.LOOKAHEAD's
+over float32's norm, and Spearman's rank correlation over the labelled keypoints. Both of LBI.HYPERGRAD_THROUGH's
 directions: through Adam's derivative, in which nearly equal numbers are subtracted, small errors grow.
 Images are of noise, so a network trained on people has other numbers.
 """
@@ -89,7 +89,7 @@ def main() -> None:
     for lookahead in LOOKAHEADS:
         records = {}
         for name in variants:
-            case = case_of("ours2", name, state, LBI__LOOKAHEAD=lookahead)
+            case = case_of("ours2", name, state, LBI__HYPERGRAD_THROUGH=lookahead)
             records[name], labelled = case.step(), case.source.target_weight.cpu() > 0
         wrong += errors(lookahead, records, labelled)
     del state

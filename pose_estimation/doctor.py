@@ -36,9 +36,9 @@ def command(words: list[str] | None) -> Examination:
     mode = shared.chosen_mode(arguments, DEFAULT_MODE)
     with captured_messages() as notes:
         config = shared.configuration(arguments)
-    names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
+    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     folders = RunPaths.for_run(config, arguments.cfg, names, mode.name)
-    output = arguments.output or Path(config.OUTPUT_DIR) / "doctor"
+    output = arguments.output or Path(config.output_dir) / "doctor"
     return examine(config, mode, folders, notes, output, arguments.steps)
 
 

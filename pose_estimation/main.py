@@ -44,11 +44,11 @@ def command(words: list[str] | None, group: Group) -> Path:
     mode = shared.chosen_mode(arguments)
     config = shared.configuration(arguments)
     start_on_gpus(config, group, __file__, words)
-    if config.WANDB:
+    if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
         data = build_data(config, mode.uses_source, LOG.info)
-    names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
+    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     run = mode.name if arguments.profile is None else f"{mode.name}_profile"
     spec = RunSpec(config, mode, data, RunPaths.for_run(config, arguments.cfg, names, run), group)
     return train(spec) if arguments.profile is None else profile(spec, arguments.profile)

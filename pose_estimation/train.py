@@ -32,11 +32,11 @@ def command(words: list[str] | None, group: Group) -> Path:
     show_on_terminal(arguments, group)
     config = configuration(arguments)
     start_on_gpus(config, group, __file__, words)
-    if config.WANDB:
+    if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
         data = build_single_data(config, LOG.info)
-    paths = RunPaths.for_run(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
+    paths = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, ALONE.name)
     return train(RunSpec(config, ALONE, data, paths, group))
 
 

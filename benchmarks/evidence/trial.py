@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from easydict import EasyDict
 
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.ignoring.modes import MODES
 from lib.training.data import Data, build_data
 from lib.training.run_spec import RunSpec
@@ -32,7 +32,7 @@ class Trained:
     """A finished training: what results.json says, its settings and data."""
 
     results: dict
-    config: EasyDict
+    config: Config
     data: Data
 
     @property
@@ -68,7 +68,7 @@ class Trial:
             path = train(spec, fixed)
         return Trained(json.loads(path.read_text()), config, data)
 
-    def _config(self, settings: dict, fixed: bool) -> EasyDict:
+    def _config(self, settings: dict, fixed: bool) -> Config:
         folder = self.folder / str(self.trainings)
         own = {
             "SEED": self.seed,

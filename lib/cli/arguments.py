@@ -5,9 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from easydict import EasyDict
-
-from lib.config.loader import describe_settings, load_config, parse_overrides, settings
+from lib.config.loader import describe_settings, load_config, parse_overrides
+from lib.config.schema import Config, settings
 from lib.ignoring.modes import MODES, Mode
 from lib.utils.bar import colourise
 from lib.utils.distributed import ALONE, Group
@@ -90,7 +89,7 @@ def chosen_mode(arguments: argparse.Namespace, default: str | None = None) -> Mo
     return chosen[0]
 
 
-def configuration(arguments: argparse.Namespace) -> EasyDict:
+def configuration(arguments: argparse.Namespace) -> Config:
     """Load the configuration that the arguments of a ``settings_parser`` ask for; notes on it are logged."""
     given = [
         (key, getattr(arguments, flag.replace("-", "_"))) for flag, key in arguments.setting_flags.items()

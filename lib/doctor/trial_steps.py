@@ -5,8 +5,8 @@ import sys
 from dataclasses import dataclass
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.training.batches import TrainingBatches
 from lib.training.cost import FORWARD_BACKWARD, forwards_of_hypergradient, forwards_of_step
@@ -66,7 +66,7 @@ def try_steps(spec: RunSpec, state: State, count: int) -> tuple[list[Finding], i
 
 def _time(spec: RunSpec, phase: Phase, state: State, count: int) -> Timed:
     # Whole rounds from one hypergradient to the next.
-    interval = spec.config.LBI.EVERY
+    interval = spec.config.lbi.hypergrad_interval
     count = -(-count // interval) * interval
     with captured_messages(), TrainingBatches(spec, phase, state) as batches:
         steps = TimedSteps(spec, phase, state, batches)
@@ -75,13 +75,13 @@ def _time(spec: RunSpec, phase: Phase, state: State, count: int) -> Timed:
         return Timed(phase, steps.run(count) / count, batches.take_waited() / count)
 
 
-def _advice_on_data(config: EasyDict) -> str:
-    advice = [f"more WORKERS than {config.WORKERS}"]
-    if config.DATASET.CACHE:
+def _advice_on_data(config: Config) -> str:
+    advice = [f"more WORKERS than {config.workers}"]
+    if config.dataset.cache:
         advice.append("or nothing: DATASET.CACHE reads every image once, and these were the first steps")
     else:
         advice.append("DATASET.CACHE where the images fit into memory")
-    if not config.DATASET.REDUCED_DECODE:
+    if not config.dataset.reduced_decode:
         advice.append("DATASET.REDUCED_DECODE for large JPEG images")
     return "; ".join(advice)
 
@@ -91,20 +91,20 @@ def _whole_run(spec: RunSpec, timed: list[Timed]) -> Finding:
     config, data = spec.config, spec.data
     steps = validations = seconds = 0.0
     for one in timed:
-        epochs = one.phase.end - max(one.phase.begin, config.TRAIN.BEGIN_EPOCH)
+        epochs = one.phase.end - max(one.phase.begin, config.train.begin_epoch)
         of_phase = max(0, epochs) * spec.steps_per_epoch
         steps += of_phase
         seconds += of_phase * one.seconds
-        validations += len(one.phase.roles) * -(-max(0, epochs) // config.TEST.EVAL_EPOCHS)
+        validations += len(one.phase.roles) * -(-max(0, epochs) // config.test.eval_epochs)
     passes = forwards_of_step(config, timed[-1].phase)
-    passes += forwards_of_hypergradient(config, timed[-1].phase) / config.LBI.EVERY
+    passes += forwards_of_hypergradient(config, timed[-1].phase) / config.lbi.hypergrad_interval
     forward = timed[-1].seconds / max(passes, FORWARD_BACKWARD)
     people = validations * len(data.validation.dataset) + 2 * len(data.test.dataset)
-    seconds += forward * (2 if config.TEST.FLIP_TEST else 1) * people / config.TRAIN.BATCH_SIZE
-    seconds *= 2 if config.LBI.RETRAIN else 1
+    seconds += forward * (2 if config.test.flip_test else 1) * people / config.train.batch_size
+    seconds *= 2 if config.lbi.retrain else 1
     found = f"{steps:,.0f} steps and {validations:.0f} validations, about {format_duration(seconds)}"
     if seconds > LONG:
-        return warning("the whole run", found, "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.EVERY 4, TRAIN.AMP bf16, or a faster device")  # fmt: skip
+        return warning("the whole run", found, "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.HYPERGRAD_INTERVAL 4, TRAIN.AMP bf16, or a faster device")  # fmt: skip
     return ok("the whole run", found)
 
 

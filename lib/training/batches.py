@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.loader import InfiniteBatchSampler, readable, training_batches
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
@@ -49,11 +49,11 @@ class TrainingBatches:
         learns = phase.ignores and state.learns
         self.meta_dataset = meta_dataset(spec.config, spec.data) if learns else None
         self.target = self.source = self.validation = None
-        size, start = self.config.TRAIN.BATCH_SIZE, state.step
+        size, start = self.config.train.batch_size, state.step
         if phase.uses_target:
             self.target = self._read(spec.data.target, self._sampler(spec.data.target, size, 1, start))
         if phase.uses_source:
-            source_size = self.config.TRAIN.SRC_BATCH_SIZE or size
+            source_size = self.config.train.src_batch_size or size
             self.source = self._read(spec.data.source, self._sampler(spec.data.source, source_size, 2, start))
 
     def __enter__(self) -> "TrainingBatches":
@@ -94,23 +94,23 @@ class TrainingBatches:
 
     def _validation_batches(self, step: int) -> Iterator[Sample]:
         """One batch per hypergradient, from ``step`` on."""
-        size = self.config.LBI.VAL_BATCH_SIZE or self.config.TRAIN.BATCH_SIZE
+        size = self.config.lbi.val_batch_size or self.config.train.batch_size
         if size < len(self.meta_dataset):
-            start = step // self.config.LBI.EVERY
+            start = step // self.config.lbi.hypergrad_interval
             return self._read(self.meta_dataset, self._sampler(self.meta_dataset, size, 3, start))
         # The whole of V every time, without augmentation: read it once.
         whole = InfiniteBatchSampler(
-            len(self.meta_dataset), size, self.config.SEED, shuffle=False, group=self.group
+            len(self.meta_dataset), size, self.config.seed, shuffle=False, group=self.group
         )
         return itertools.repeat(next(self._read(self.meta_dataset, whole)))
 
     def _sampler(self, dataset: KeypointDataset, size: int, role: int, start: int) -> InfiniteBatchSampler:
         # Every role has its own stream of random numbers, independent of the others.
-        seed = self.config.SEED + role * 1_000_003
-        return InfiniteBatchSampler(len(dataset), size, seed, self.config.TRAIN.SHUFFLE, start, self.group)
+        seed = self.config.seed + role * 1_000_003
+        return InfiniteBatchSampler(len(dataset), size, seed, self.config.train.shuffle, start, self.group)
 
     def _read(self, dataset: KeypointDataset, sampler: InfiniteBatchSampler) -> Iterator[Sample]:
-        loader = training_batches(dataset, sampler, self.config.WORKERS, self.device.type == "cuda")
+        loader = training_batches(dataset, sampler, self.config.workers, self.device.type == "cuda")
         if sampler.batch_size < self.group.size:
             raise InputError(
                 f"a batch of {sampler.batch_size} people is too small for {self.group.size} processes"
@@ -118,7 +118,7 @@ class TrainingBatches:
         several = self.group.size > 1
         report = self.problems.append if several else self._log_skipped
         for batch in loader:
-            yield readable(batch, self.config.DATASET.ON_BAD_IMAGE, report, several).to(self.device)
+            yield readable(batch, self.config.dataset.on_bad_image, report, several).to(self.device)
 
     def _log_skipped(self, problem: str) -> None:
         self.skipped += 1
@@ -147,12 +147,12 @@ def raise_if_unreadable(samples: StepSamples, problems: list[str]) -> None:
             raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
 
 
-def meta_dataset(config: EasyDict, data: Data) -> KeypointDataset:
+def meta_dataset(config: Config, data: Data) -> KeypointDataset:
     """The samples whose loss the ignoring weights minimize, without augmentation: V, or T and V."""
-    if config.LBI.VALIDATE_ON == "validation":
+    if config.lbi.meta_data == "validation":
         return data.validation.dataset
     annotations = data.target.annotations
-    if not config.LBI.VAL_IN_TRAIN:  # otherwise T holds V already
+    if not config.lbi.val_in_train:  # otherwise T holds V already
         annotations = annotations.joined(data.validation.dataset.annotations)
     return data.validation.dataset.of(annotations)
 

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from easydict import EasyDict
-
-from lib.config.loader import dump_config, settings_in
+from lib.config.loader import dump_config, flat_config, settings_in
+from lib.config.schema import Config
 from lib.training.phases import trains_source_first
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
@@ -44,7 +43,7 @@ class Checkpointer:
         self.folder = spec.paths.output
         self.state = state
         self.metrics_bytes = metrics_bytes
-        self.interval = 60 * spec.config.TRAIN.SAVE_EVERY_MINUTES
+        self.interval = 60 * spec.config.train.save_every_minutes
         self.saved_at = time.monotonic()
         self.settings = {"config": dump_config(spec.config), "joints": list(spec.data.joints)}
 
@@ -100,12 +99,11 @@ def resume(spec: RunSpec, state: State) -> int:
     return metrics_bytes
 
 
-def _check_settings_match(keys: tuple[str, ...], checkpoint: dict, config: EasyDict, path: Path) -> None:
+def _check_settings_match(keys: tuple[str, ...], checkpoint: dict, config: Config, path: Path) -> None:
     """Raise InputError if the checkpoint was written with other values of ``keys``."""
-    stored = settings_in(str(checkpoint.get("config", "")), str(path))
+    stored, settings = settings_in(str(checkpoint.get("config", "")), str(path)), flat_config(config)
     for key in keys:
-        section, name = key.split(".")
-        expected = config[section][name]
+        expected = settings[key]
         value = stored.get(key, expected)
         if value != expected:
             raise InputError(

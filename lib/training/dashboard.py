@@ -4,9 +4,8 @@ import shlex
 import sys
 import textwrap
 
-from easydict import EasyDict
-
-from lib.config.loader import dump_config, flat_config, settings
+from lib.config.loader import dump_config, flat_config
+from lib.config.schema import Config, settings
 from lib.ignoring.modes import Mode
 from lib.tracking.metrics import MetricsWriter
 from lib.training.run_spec import RunSpec
@@ -90,7 +89,7 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
     return found
 
 
-def all_settings(config: EasyDict, state: State) -> dict[str, str | float | bool]:
+def all_settings(config: Config, state: State) -> dict[str, str | float | bool]:
     """{dotted key: value}; lists and mappings as text."""
     plain = {"mode": state.mode}
     for key, value in flat_config(config).items():
@@ -98,7 +97,7 @@ def all_settings(config: EasyDict, state: State) -> dict[str, str | float | bool
     return plain
 
 
-def about(config: EasyDict, mode: Mode, command: list[str], messages: list[str]) -> str:
+def about(config: Config, mode: Mode, command: list[str], messages: list[str]) -> str:
     """Markdown: what the run is, how it was started, and which settings differ from the defaults."""
     changed = [
         f"| {key} | `{value}` | `{setting.default}` |"

@@ -33,7 +33,7 @@ def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
     scores = {role: _evaluate_model(spec, state, logger, role, best_epoch) for role in state.models()}
     results = {
         "mode": state.mode,
-        "seed": spec.config.SEED,
+        "seed": spec.config.seed,
         "test": scores["target"]["test"],
         "val": scores["target"]["val"],
         "source_model": scores.get("source"),

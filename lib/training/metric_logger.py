@@ -47,7 +47,7 @@ class MetricLogger:
         self.progress = progress
         self.options = inference_options(spec.config, spec.group)
         self.visuals = Visuals(spec, state, writer)
-        width, height = spec.config.MODEL.EXTRA.HEATMAP_SIZE
+        width, height = spec.config.model.extra.heatmap_size
         self.pixels = width * height
         self.sample_count = 0  # target and source samples since this process started training
         self.seconds_at_start = state.seconds

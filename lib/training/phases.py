@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from easydict import EasyDict
-
+from lib.config.schema import Config, TrainConfig
 from lib.ignoring.modes import Mode, SourceUse
 
 
@@ -41,32 +40,32 @@ class Phase:
         """True if its steps weight source keypoints."""
         return self.mode.ignores
 
-    def learning_rate(self, train: EasyDict, epoch: int) -> float:
+    def learning_rate(self, train: TrainConfig, epoch: int) -> float:
         """The learning rate of ``epoch``: LR times LR_FACTOR for every LR_STEP passed since the phase began."""
-        passed = sum(epoch - self.begin >= milestone for milestone in train.LR_STEP)
-        return self.lr * train.LR_FACTOR**passed
+        passed = sum(epoch - self.begin >= milestone for milestone in train.lr_step)
+        return self.lr * train.lr_factor**passed
 
 
-def phases(config: EasyDict, mode: Mode) -> list[Phase]:
+def phases(config: Config, mode: Mode) -> list[Phase]:
     """The phases of a run: one, or with LBI.SCHEDULE source_first two of TRAIN.END_EPOCH epochs each.
 
     In the first of two, the source model is trained; the target model starts from it in the second, whose
     epochs count on from the first's.
     """
-    end, lr = config.TRAIN.END_EPOCH, config.TRAIN.LR
+    end, lr = config.train.end_epoch, config.train.lr
     if not trains_source_first(config, mode):
         roles = ("source", "target") if mode.has_source_model else ("target",)
         return [Phase(roles, mode, 0, end, lr)]
-    if config.LBI.SOURCE_MODEL_ON == "both":  # the source, weighted or not, beside target batches
+    if config.lbi.source_model_on == "both":  # the source, weighted or not, beside target batches
         first = replace(mode, joint_loss=mode.anchor, anchor=SourceUse.NONE)
     else:
         first = replace(mode, joint_loss=SourceUse.NONE)
     return [
         Phase(("source",), first, 0, end, lr),
-        Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * config.LBI.TARGET_LR),
+        Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * config.lbi.target_lr),
     ]
 
 
-def trains_source_first(config: EasyDict, mode: Mode) -> bool:
+def trains_source_first(config: Config, mode: Mode) -> bool:
     """True if the run has two phases; a mode without a source model never has."""
-    return mode.has_source_model and config.LBI.SCHEDULE == "source_first"
+    return mode.has_source_model and config.lbi.schedule == "source_first"

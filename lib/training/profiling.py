@@ -33,8 +33,8 @@ def profile(spec: RunSpec, steps: int) -> Path:
         raise InputError(f"--profile is {steps}, expected at least 1 step")
     open_terminal_unless_open()
     config, group = spec.config, spec.group
-    set_up_backends(config.THREADS, config.CUDNN)
-    device, description = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
+    set_up_backends(config.threads, config.cudnn)
+    device, description = pick_device(config.device, config.gpus, group.local_rank_and_size)
     data = spec.data.source or spec.data.target
     placement = Placement(device, group)
     state = build_state(config, spec.mode, TableShape.of(data.annotations), placement)

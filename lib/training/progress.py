@@ -21,7 +21,7 @@ class Progress:
         evaluated = {id(part): len(part.dataset) for part in (data.validation, data.test)}.values()
         models = len(state.models())
         self.after = models * sum(forwards_of_validation(config, samples) for samples in evaluated)
-        if config.LBI.RETRAIN and spec.mode.ignores and state.learns:
+        if config.lbi.retrain and spec.mode.ignores and state.learns:
             retraining = _work_of_epochs(spec, learns=False)
             self.after += self.after + sum(self._work(*epoch) for epoch in retraining.values())
         self.whole = sum(self._work(*epoch) for epoch in self.epochs.values()) + self.after
@@ -52,14 +52,14 @@ class Progress:
 
 def _work_of_epochs(spec: RunSpec, learns: bool) -> dict[int, tuple[float, float]]:
     """{epoch: (work of a step, work of the validation)}."""
-    config, lbi = spec.config, spec.config.LBI
+    config, lbi = spec.config, spec.config.lbi
     work = {}
     for phase in spec.phases:
         validation = len(phase.roles) * forwards_of_validation(config, len(spec.data.validation.dataset))
-        for epoch in range(max(phase.begin, config.TRAIN.BEGIN_EPOCH), phase.end):
+        for epoch in range(max(phase.begin, config.train.begin_epoch), phase.end):
             step = forwards_of_step(config, phase)
-            if learns and not (lbi.REST_EPOCH and epoch - phase.begin >= lbi.REST_EPOCH):
-                step += forwards_of_hypergradient(config, phase) / lbi.EVERY
-            validates = (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == phase.end - 1
+            if learns and not (lbi.freeze_weights_epoch and epoch - phase.begin >= lbi.freeze_weights_epoch):
+                step += forwards_of_hypergradient(config, phase) / lbi.hypergrad_interval
+            validates = (epoch + 1) % config.test.eval_epochs == 0 or epoch == phase.end - 1
             work[epoch] = (step, validates * validation)
     return work

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from easydict import EasyDict
-
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.dataset.loader import InfiniteBatchSampler
 from lib.ignoring.modes import Mode
 from lib.training.data import Data
@@ -19,7 +18,7 @@ class RunSpec:
     paths: where the run writes.   group: the ranks that train together; the main one writes.
     """
 
-    config: EasyDict
+    config: Config
     mode: Mode
     data: Data
     paths: RunPaths
@@ -32,6 +31,6 @@ class RunSpec:
     @property
     def steps_per_epoch(self) -> int:
         """TRAIN.STEPS_PER_EPOCH, or one pass over the target's training part."""
-        train = self.config.TRAIN
-        sampler = InfiniteBatchSampler(len(self.data.target), train.BATCH_SIZE, self.config.SEED)
-        return train.STEPS_PER_EPOCH or sampler.batches_per_pass
+        train = self.config.train
+        sampler = InfiniteBatchSampler(len(self.data.target), train.batch_size, self.config.seed)
+        return train.steps_per_epoch or sampler.batches_per_pass

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from easydict import EasyDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lib.config.schema import Config, TrainConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Mode, Place
@@ -182,7 +182,7 @@ class State:
 
 
 def build_state(
-    config: EasyDict,
+    config: Config,
     mode: Mode,
     tables: TableShape,
     placement: Placement,
@@ -194,7 +194,7 @@ def build_state(
         tables: shape of the ignoring variables' tables.
         fixed: ignoring variables by place, in place of ones that learn.
     """
-    torch.manual_seed(config.SEED)
+    torch.manual_seed(config.seed)
     target = _build_model(config, placement)
     source = None
     if mode.has_source_model:
@@ -208,48 +208,48 @@ def build_state(
     return State(mode.name, target, source, variables)
 
 
-def _build_model(config: EasyDict, placement: Placement) -> TrainableModel:
-    model = build_pose_resnet(config.MODEL)
-    if config.MODEL.INIT_WEIGHTS and config.MODEL.PRETRAINED:
-        path = imagenet_weights_path(config.MODEL.PRETRAINED)
+def _build_model(config: Config, placement: Placement) -> TrainableModel:
+    model = build_pose_resnet(config.model)
+    if config.model.init_weights and config.model.pretrained:
+        path = imagenet_weights_path(config.model.pretrained)
         for line in load_weights(model, read_state_dict(path)).summary().splitlines():
             LOG.info(f"{path}: {line}")
-    train, device, group = config.TRAIN, placement.device, placement.group
-    if train.CHANNELS_LAST:
+    train, device, group = config.train, placement.device, placement.group
+    if train.channels_last:
         model = model.to(memory_format=torch.channels_last)
     model = model.to(device).train()
-    if train.SYNC_BN and group.size > 1:
+    if train.sync_bn and group.size > 1:
         convert_sync_batchnorm(model, group)
     parameters = list(model.parameters())
     return TrainableModel(
         model,
         _build_optimizer(train, parameters),
         parameters,
-        autocast=torch.bfloat16 if train.AMP == "bf16" else None,
-        compiled=Compiled(model) if train.COMPILE else None,
-        clip=train.CLIP_GRAD,
+        autocast=torch.bfloat16 if train.amp == "bf16" else None,
+        compiled=Compiled(model) if train.compile else None,
+        clip=train.clip_grad,
         group=group,
     )
 
 
-def _build_optimizer(train: EasyDict, parameters: list[nn.Parameter]) -> Optimizer:
-    if train.OPTIMIZER == "adam":
+def _build_optimizer(train: TrainConfig, parameters: list[nn.Parameter]) -> Optimizer:
+    if train.optimizer == "adam":
         # torch has a fused Adam, one pass over memory, for these devices in all supported versions.
         fused = parameters[0].device.type in ("cpu", "cuda")
-        return torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD, fused=fused)
+        return torch.optim.Adam(parameters, lr=train.lr, weight_decay=train.wd, fused=fused)
     return torch.optim.SGD(
-        parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
+        parameters, lr=train.lr, momentum=train.momentum, weight_decay=train.wd, nesterov=train.nesterov
     )
 
 
-def _build_variables(config: EasyDict, tables: TableShape) -> IgnoringVariables:
-    lbi = config.LBI
-    if lbi.VARIABLES == "persistent":
-        return PersistentWeights(tables.count, tables.flip_indices, lbi.LR)
-    if lbi.VARIABLES == "loss_aware":
+def _build_variables(config: Config, tables: TableShape) -> IgnoringVariables:
+    lbi = config.lbi
+    if lbi.variables == "persistent":
+        return PersistentWeights(tables.count, tables.flip_indices, lbi.lr)
+    if lbi.variables == "loss_aware":
         # pi sigma^2 / 2 is half the sum of squares of a Gaussian heatmap: the loss of an all-zero prediction.
-        floor = FLOOR_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2
-        return LossAwareWeights(tables.count, tables.flip_indices, lbi.LR, floor)
+        floor = FLOOR_SHARE * math.pi * config.model.extra.sigma**2 / 2
+        return LossAwareWeights(tables.count, tables.flip_indices, lbi.lr, floor)
     return OnlineWeights(tables.count, tables.flip_indices)
 
 

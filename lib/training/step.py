@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import IgnoringConfig
 from lib.ignoring.batch import StepBatches
 from lib.ignoring.bilevel_step import Options, StepModels, StepOutput, TrainingStep, Weighting
 from lib.ignoring.modes import ANCHOR, JOINT, Place
@@ -13,14 +13,14 @@ from lib.training.state import State
 from lib.utils.errors import NonFiniteError
 
 
-def step_options(lbi: EasyDict) -> Options:
+def step_options(lbi: IgnoringConfig) -> Options:
     return Options(
-        lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
+        lbi.lam, lbi.gamma, lbi.meta_loop, lbi.hypergrad_through == "optimizer", lbi.meta_model == "source"
     )
 
 
 def run_phase_step(
-    lbi: EasyDict, phase: Phase, state: State, batches: StepBatches, weighting: Weighting
+    lbi: IgnoringConfig, phase: Phase, state: State, batches: StepBatches, weighting: Weighting
 ) -> StepOutput:
     """Take one step of the models that ``phase`` trains; ``state.step`` is not counted on."""
     options = step_options(lbi)
@@ -46,14 +46,14 @@ def _as_anchor(by_place: dict[Place, torch.Tensor]) -> dict[Place, torch.Tensor]
     return {ANCHOR: by_place[JOINT]} if JOINT in by_place else {}
 
 
-def weighting_of_step(lbi: EasyDict, state: State, epoch: int, step: int) -> Weighting:
+def weighting_of_step(lbi: IgnoringConfig, state: State, epoch: int, step: int) -> Weighting:
     """Decide how a step gets its ignoring weights; ``epoch`` and ``step`` count from the start of the phase."""
     if not state.learns:
         return Weighting.CURRENT
-    if step < lbi.WARMUP:
+    if step < lbi.warmup:
         return Weighting.UNIFORM
-    frozen = lbi.REST_EPOCH and epoch >= lbi.REST_EPOCH
-    return Weighting.CURRENT if frozen or state.step % lbi.EVERY else Weighting.UPDATE
+    frozen = lbi.freeze_weights_epoch and epoch >= lbi.freeze_weights_epoch
+    return Weighting.CURRENT if frozen or state.step % lbi.hypergrad_interval else Weighting.UPDATE
 
 
 def raise_if_nonfinite_loss(output: StepOutput, step: int) -> None:

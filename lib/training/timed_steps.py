@@ -29,10 +29,10 @@ class TimedSteps:
         return time.perf_counter() - begun
 
     def _run_step(self) -> None:
-        lbi = self.config.LBI
-        weighting = weighting_of_step(lbi, self.state, 0, lbi.WARMUP)
+        lbi = self.config.lbi
+        weighting = weighting_of_step(lbi, self.state, 0, lbi.warmup)
         samples = self.batches.next(self.state.step, weighting)
-        batches = as_step_batches(samples, self.config.LOSS.USE_TARGET_WEIGHT)
+        batches = as_step_batches(samples, self.config.loss.use_target_weight)
         output = run_phase_step(lbi, self.phase, self.state, batches, weighting)
         self.state.step += 1
         raise_if_nonfinite_loss(output, self.state.step)

@@ -66,14 +66,14 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
     known = fixed and {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
     trainer = Trainer(spec, known)
     path = trainer.train()
-    if spec.config.LBI.RETRAIN and spec.mode.ignores and fixed is None:
+    if spec.config.lbi.retrain and spec.mode.ignores and fixed is None:
         _retrain(spec, trainer.state, path)
     return path
 
 
 def _retrain(spec: RunSpec, state: State, path: Path) -> None:
     """Train again without the labels of low weight, into the folder ``retrained``; add it to the results in ``path``."""
-    threshold, flip_indices = spec.config.LBI.RETRAIN, flip_permutation(spec.data.joints)
+    threshold, flip_indices = spec.config.lbi.retrain, flip_permutation(spec.data.joints)
     kept = {
         place: FixedWeights(variables.all_weights() >= threshold, flip_indices, variables)
         for place, variables in state.variables.items()
@@ -98,9 +98,9 @@ class Trainer:
     def __init__(self, spec: RunSpec, fixed: dict[Place, IgnoringVariables] | None = None):
         self.spec = spec
         self.config, self.data, self.group = spec.config, spec.data, spec.group
-        set_up_backends(self.config.THREADS, self.config.CUDNN)
+        set_up_backends(self.config.threads, self.config.cudnn)
         device, description = pick_device(
-            self.config.DEVICE, self.config.GPUS, self.group.local_rank_and_size
+            self.config.device, self.config.gpus, self.group.local_rank_and_size
         )
         LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
         LOG.info(description)
@@ -150,7 +150,7 @@ class Trainer:
         # The learning-rate schedule goes by epochs.
         for model in state.models().values():
             for group in model.optimizer.param_groups:
-                group["lr"] = phase.learning_rate(self.config.TRAIN, epoch)
+                group["lr"] = phase.learning_rate(self.config.train, epoch)
 
         while state.step_of_epoch < self.steps_per_epoch:
             step = self.run_step(phase, epoch)
@@ -170,13 +170,13 @@ class Trainer:
 
     def run_step(self, phase: Phase, epoch: int) -> FinishedStep:
         """Read the batches of the next step and take it."""
-        state, lbi, begun = self.state, self.config.LBI, time.perf_counter()
+        state, lbi, begun = self.state, self.config.lbi, time.perf_counter()
 
         # Where the weights come from decides whether a validation batch is read.
         steps_of_phase = (epoch - phase.begin) * self.steps_per_epoch + state.step_of_epoch
         weighting = weighting_of_step(lbi, state, epoch - phase.begin, steps_of_phase)
         samples = self.batches.next(state.step, weighting)
-        batches = as_step_batches(samples, self.config.LOSS.USE_TARGET_WEIGHT)
+        batches = as_step_batches(samples, self.config.loss.use_target_weight)
 
         # One update of the phase's models and of the ignoring variables.
         output = run_phase_step(lbi, phase, state, batches, weighting)
@@ -193,29 +193,29 @@ class Trainer:
         """Load what the run starts from, and make room for its files; the bytes of metrics.jsonl to keep."""
         config, state, folder = self.config, self.state, self.spec.paths.output
         metrics_bytes = 0
-        if config.TRAIN.LOAD_CKPT:
-            state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
-            LOG.info(f"models start from {config.TRAIN.LOAD_CKPT}")
-        if config.TRAIN.RESUME and self.group.broadcast_object(lambda: has_checkpoint(folder)):
+        if config.train.load_ckpt:
+            state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
+            LOG.info(f"models start from {config.train.load_ckpt}")
+        if config.train.resume and self.group.broadcast_object(lambda: has_checkpoint(folder)):
             with self.group.main_process_first():  # it renames a damaged checkpoint
                 metrics_bytes = resume(self.spec, state)
         else:
-            if config.TRAIN.RESUME:
+            if config.train.resume:
                 LOG.info(f"no checkpoint in {folder}; starting from scratch")
             self.group.barrier()  # another rank may still be loading a checkpoint from this directory
             for path in (folder, self.spec.paths.board) if self.group.is_main else ():
                 if moved := rotate_directory(path):
                     LOG.info(f"moved the previous run to {moved}")
-            state.epoch = config.TRAIN.BEGIN_EPOCH
+            state.epoch = config.train.begin_epoch
         if self.group.is_main:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "config.yaml", dump_config(config))
-            if self.data.source and config.LBI.INJECT_NOISE:
-                write_injected_truth(config.LBI, self.data.source.annotations, self.data.source_truth, folder)
+            if self.data.source and config.lbi.inject_noise:
+                write_injected_truth(config.lbi, self.data.source.annotations, self.data.source_truth, folder)
         return metrics_bytes
 
     def _metrics_writer(self, metrics_bytes: int) -> MetricsWriter:
-        paths, wandb = self.spec.paths, self.config.WANDB
+        paths, wandb = self.spec.paths, self.config.wandb
         return MetricsWriter(
             paths.output, paths.board, metrics_bytes, self.state.step, wandb, self.group.is_main
         )
@@ -224,16 +224,16 @@ class Trainer:
         return self.steps_per_epoch * (phase.end - self.state.epoch) - self.state.step_of_epoch
 
     def _log_step(self, step: FinishedStep) -> None:
-        written = self.state.step % self.config.PRINT_FREQ == 0 or self._steps_left(step.phase) == 0
+        written = self.state.step % self.config.print_freq == 0 or self._steps_left(step.phase) == 0
         self.logger.log_step(step, self.batches.take_waited() if written else None)
 
     def _validate(self, phase: Phase, epoch: int) -> float | None:
         """Evaluate on V if it is time; the target model's score if this epoch is the best so far, else None."""
-        if (epoch + 1) % self.config.TEST.EVAL_EPOCHS and epoch != phase.end - 1:
+        if (epoch + 1) % self.config.test.eval_epochs and epoch != phase.end - 1:
             return None
         score, best = self.logger.log_validation(phase, epoch), self.state.best_score
         # With VAL_IN_TRAIN, V cannot be used for model selection; keep the last epoch.
-        better = self.config.LBI.VAL_IN_TRAIN or score > best or not math.isfinite(best)
+        better = self.config.lbi.val_in_train or score > best or not math.isfinite(best)
         return score if better else None
 
     def _checkpoint_within_epoch(self) -> None:

@@ -20,7 +20,7 @@ class Visuals:
     """Writes images of a run to the trackers and, for debugging, to files."""
 
     def __init__(self, spec: RunSpec, state: State, writer: MetricsWriter):
-        self.debug = spec.config.DEBUG
+        self.debug = spec.config.debug
         self.data = spec.data
         self.state = state
         self.writer = writer
@@ -64,7 +64,7 @@ class Visuals:
         Args:
             predicted: [N, J, h, w] heatmaps of the batch.
         """
-        if not self.debug.DEBUG:
+        if not self.debug.debug:
             return
         images = target.image[:SAMPLES].cpu()
         labelled = target.target_weight[:SAMPLES].cpu().numpy() > 0
@@ -77,7 +77,7 @@ class Visuals:
         for kind, sheet in sheets.items():
             half = len(sheet) // 2
             for name, part in (("BATCH_IMAGES", sheet[:half]), ("HEATMAPS", sheet[half:])):
-                if self.debug[f"SAVE_{name}_{kind.upper()}"]:
+                if getattr(self.debug, f"save_{name.lower()}_{kind}"):
                     file = self.folder / f"step_{self.state.step:07d}_{name.lower()}_{kind}.jpg"
                     cv2.imwrite(str(file), np.ascontiguousarray(part[..., ::-1]))
 

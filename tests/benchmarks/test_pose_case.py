@@ -21,5 +21,5 @@ def test_every_step_has_its_hypergradients(mode, places):
 
 
 def test_one_step_in_four_has_a_hypergradient():
-    case = PoseCase("ours2", config_of(LBI__EVERY=4, LBI__VARIABLES="persistent", **SMALL))
+    case = PoseCase("ours2", config_of(LBI__HYPERGRAD_INTERVAL=4, LBI__VARIABLES="persistent", **SMALL))
     assert [len(case.step().hypergradients) for _ in range(8)] == [1, 0, 0, 0] * 2

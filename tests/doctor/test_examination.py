@@ -358,7 +358,7 @@ def test_steps_that_go_wrong(root):
     told = amiss(examination)
     assert told[0][:2] == ("error", "steps of the source and target model") and "not finite" in told[0][2]
     assert "TRAIN.CLIP_GRAD" in told[0][2]
-    more = {"LBI.SCHEDULE": "source_first", "LBI.EVERY": 3}
+    more = {"LBI.SCHEDULE": "source_first", "LBI.HYPERGRAD_INTERVAL": 3}
     text = str(examined(root, more, steps=1))
     assert (
         "steps of the source model: " in text

@@ -152,7 +152,7 @@ SMALL = {
     "MODEL__EXTRA__NUM_DECONV_FILTERS": [2, 2, 2],
     "TRAIN__BATCH_SIZE": 8,
 }
-SENT = ({"LBI__VALIDATE_AT": "source"}, {"LBI__META_LOOP": 2}, {"LBI__EVERY": 2})
+SENT = ({"LBI__META_MODEL": "source"}, {"LBI__META_LOOP": 2}, {"LBI__HYPERGRAD_INTERVAL": 2})
 
 
 # Kinds of variables make no difference to a mode without any.
@@ -236,10 +236,10 @@ def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
         (phase,) = phases(config, MODES[mode])
         case = PoseCase(mode, config, group)
         # The second step is one without a hypergradient, where not every step has one.
-        for _ in range(config.LBI.EVERY):
+        for _ in range(config.lbi.hypergrad_interval):
             group.messages.clear(), group.sent.clear()
             case.step()
-        weighting = Weighting.UPDATE if config.LBI.EVERY == 1 else Weighting.CURRENT
+        weighting = Weighting.UPDATE if config.lbi.hypergrad_interval == 1 else Weighting.CURRENT
         numbers = sum(parameter.numel() for parameter in case.state.target.parameters)
         expected = traffic_of_step(config, phase, weighting, numbers, group.size)
         found[f"{mode} {settings}"] = (

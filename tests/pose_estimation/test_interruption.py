@@ -16,7 +16,7 @@ from lib.utils import checkpoint, stopping
 from tests.factories.small_run import RUNS, assert_same, results_of, run, weights_file
 
 # Every kind of state: two models and phases, variables that learn in some steps, part of V at a time, momenta.
-EVERYTHING = ["LBI.VARIABLES", "loss_aware", "LBI.SCHEDULE", "source_first", "LBI.EVERY", "2",
+EVERYTHING = ["LBI.VARIABLES", "loss_aware", "LBI.SCHEDULE", "source_first", "LBI.HYPERGRAD_INTERVAL", "2",
               "LBI.VAL_BATCH_SIZE", "2", "TRAIN.STEPS_PER_EPOCH", "3"]  # fmt: skip
 # What of a run is a time, and so never repeats.
 TIMED = ("train/seconds_per_step", "train/waited_for_data")

@@ -208,7 +208,16 @@ def test_validation_people_in_training(config):
 
 
 def test_a_hypergradient_every_second_step(config):
-    words = ["LBI.EVERY", "2", "LBI.WARMUP", "1", "TRAIN.STEPS_PER_EPOCH", "5", "TRAIN.END_EPOCH", "1"]
+    words = [
+        "LBI.HYPERGRAD_INTERVAL",
+        "2",
+        "LBI.WARMUP",
+        "1",
+        "TRAIN.STEPS_PER_EPOCH",
+        "5",
+        "TRAIN.END_EPOCH",
+        "1",
+    ]
     assert run(config, "--ours5", *words) == 0
     steps = [line for line in metrics_of(config, "ours5") if "loss/target" in line]
     assert [line["step"] for line in steps] == [1, 2, 3, 4, 5]
@@ -258,7 +267,7 @@ def test_mixed_precision_trains_and_keeps_everything_in_single_precision(config)
 
 def test_channels_last_gives_the_same_numbers(config):
     """But for rounding; SGD, because Adam's first steps make a rounding error of a zero gradient large."""
-    words = ["--ours5", "TRAIN.OPTIMIZER", "sgd", "LBI.LOOKAHEAD", "sgd"]
+    words = ["--ours5", "TRAIN.OPTIMIZER", "sgd", "LBI.HYPERGRAD_THROUGH", "sgd"]
     for name, value in (("a", "false"), ("b", "true")):
         assert run(config, *words, "TRAIN.CHANNELS_LAST", value, "--save_dir", str(config.parent / name)) == 0
     a, b = (weights_file(config, "ours5", name) for name in "ab")
@@ -287,7 +296,7 @@ def test_the_source_has_its_own_batch_size(config):
 def test_weights_may_serve_training_and_meta_dataset(config, in_train):
     overrides = {"LBI.VAL_IN_TRAIN": in_train}
     only_v, _ = load_config(config, overrides)
-    of_both, _ = load_config(config, overrides | {"LBI.VALIDATE_ON": "target"})
+    of_both, _ = load_config(config, overrides | {"LBI.META_DATA": "target"})
     data = build_data(of_both, True, lambda line: None)
     assert meta_dataset(only_v, data) is data.validation.dataset
     people = meta_dataset(of_both, data)

@@ -23,7 +23,7 @@ from tests.factories.setups import learner
 @pytest.fixture
 def start(config):
     """TrainingBatches of ours1 as a run has them that begins at a step, and what validation they read."""
-    settings, _ = load_config(config, {"LBI.EVERY": 3, "TRAIN.BATCH_SIZE": 2})
+    settings, _ = load_config(config, {"LBI.HYPERGRAD_INTERVAL": 3, "TRAIN.BATCH_SIZE": 2})
     data = build_data(settings, True, lambda line: None)
     (phase,) = phases(settings, MODES["ours1"])
 

@@ -33,14 +33,14 @@ def made(tmp_path, mode, *words, learns=True):
     [
         [],
         ["LBI.SCHEDULE", "source_first", "LBI.SOURCE_MODEL_ON", "both", "TEST.FLIP_TEST", "true"],
-        ["LBI.EVERY", "2", "LBI.REST_EPOCH", "2", "TEST.EVAL_EPOCHS", "2"],
+        ["LBI.HYPERGRAD_INTERVAL", "2", "LBI.FREEZE_WEIGHTS_EPOCH", "2", "TEST.EVAL_EPOCHS", "2"],
     ],
 )
 def test_the_work_is_that_of_the_calculation_of_cost(mode, words, tmp_path):
     config, made_of, _ = made(tmp_path, mode, *words)
     cost = training_cost(config, MODES[mode], PEOPLE, 100)
     assert made_of.whole - made_of.after == pytest.approx(cost.forwards)
-    flips, models = 1 + config.TEST.FLIP_TEST, 1 + MODES[mode].has_source_model
+    flips, models = 1 + config.test.flip_test, 1 + MODES[mode].has_source_model
     assert made_of.after == pytest.approx(models * flips * 2 * (PEOPLE // 3) / 4)
 
 
@@ -48,7 +48,7 @@ def test_the_work_is_that_of_the_calculation_of_cost(mode, words, tmp_path):
 def test_time_left_is_right_where_a_forward_pass_takes_a_second(going_on_from, tmp_path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    words = ["LBI.SCHEDULE", "source_first", "LBI.REST_EPOCH", "3", "LBI.EVERY", "2"]
+    words = ["LBI.SCHEDULE", "source_first", "LBI.FREEZE_WEIGHTS_EPOCH", "3", "LBI.HYPERGRAD_INTERVAL", "2"]
     config, _, _ = made(tmp_path, "ours2", *words)
     course = []  # (epoch, steps done after it, seconds of the step and of a validation behind it)
     for phase in phases(config, MODES["ours2"]):

@@ -39,7 +39,7 @@ def test_the_keypoints_with_variables_are_those_in_the_loss(use_target_weight):
 
 
 def test_where_the_weights_of_a_step_come_from():
-    lbi = SimpleNamespace(WARMUP=5, EVERY=3, REST_EPOCH=3)
+    lbi = SimpleNamespace(warmup=5, hypergrad_interval=3, freeze_weights_epoch=3)
     state = State("ours1", learner(), None, {"B": PersistentWeights(4, (1, 0), 0.7)})
     found = []
     for state.step in range(16):  # epochs of 4 steps
@@ -54,6 +54,6 @@ def test_where_the_weights_of_a_step_come_from():
 
 
 def test_weights_known_beforehand_hold_in_the_warm_up():
-    lbi = SimpleNamespace(WARMUP=5, EVERY=1, REST_EPOCH=0)
+    lbi = SimpleNamespace(warmup=5, hypergrad_interval=1, freeze_weights_epoch=0)
     state = State("ours1", learner(), None, {"B": FixedWeights(torch.ones(4, 2), (1, 0))})
     assert weighting_of_step(lbi, state, 0, 0) is Weighting.CURRENT
