@@ -44,7 +44,7 @@ def command(words: list[str] | None) -> Path:
     weights = read_weight_table(arguments.run / "ignoring_weights.csv", people)
     cells = [np.zeros((CELL, CELL, 3), np.uint8)] * (arguments.rows * arguments.columns)
     for place, (i, j) in enumerate(lowest(weights, people.visible > 0, len(cells))):
-        drawing = draw_keypoint(people, i, j, None if truth is None else truth.right[i, j])
+        drawing = draw_keypoint(people, i, j, None if truth is None else truth.clean_joints[i, j])
         if drawing is None:
             raise InputError(f"{people.image_paths[people.image_index[i]]}: cannot be read as an image")
         write_below(drawing, f"{people.mapping.names[j].replace('_', ' ')}: {weights[i, j]:.2f}")

@@ -66,7 +66,7 @@ def _grid(learned: Learned, chosen: list[tuple[int, int]], predictions: Predicti
 def _cell(learned: Learned, i: int, j: int, predicted: np.ndarray | None) -> Markup:
     """Person ``i`` with label ``j``; below: joint, weight, the truth if known, how often it was seen."""
     people, joint, weight = learned.people, spoken(learned.people.mapping.names[j]), learned.weights[i, j]
-    right = None if learned.truth is None else learned.truth.right[i, j]
+    right = None if learned.truth is None else learned.truth.clean_joints[i, j]
     drawing = draw_keypoint(people, i, j, right, None if predicted is None else predicted[j])
     if drawing is None:
         image = element(

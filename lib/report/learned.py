@@ -36,7 +36,7 @@ class Learned:
     @property
     def wrong(self) -> np.ndarray | None:
         """[N, J] which labels are wrong, None where nobody knows."""
-        return None if self.truth is None else self.truth.wrong
+        return None if self.truth is None else self.truth.corrupted
 
     @property
     def labelled(self) -> np.ndarray:

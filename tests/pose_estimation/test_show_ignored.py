@@ -29,8 +29,8 @@ def test_a_label_of_a_joint_that_has_no_right_place_gets_no_cross(tmp_path):
     assert run(config, "--ours1", "LBI.INJECT_NOISE", "visibility:1") == 0
     folder = tmp_path / "output" / RUNS / "ours1"
     _, people, truth = source_of_run(folder)
-    made = np.isnan(truth.right).any(axis=2) & (people.visible > 0)
-    assert made.any() and truth.wrong[made].all()
+    made = np.isnan(truth.clean_joints).any(axis=2) & (people.visible > 0)
+    assert made.any() and truth.corrupted[made].all()
     write_weight_table(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible.astype(int))
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "1"]) == 0
     image = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
