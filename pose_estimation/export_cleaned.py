@@ -64,7 +64,7 @@ def command(words: list[str] | None) -> Path:
     if arguments.output.resolve() == path.resolve():
         raise InputError(f"--output {arguments.output} is the source's own annotation file; name another")
     dropped = ignored(
-        read_weight_table(arguments.run / arguments.weights, people), people.visible, arguments.threshold
+        read_weight_table(arguments.run / arguments.weights, people).weights, people.visible, arguments.threshold
     )
     write_text(arguments.output, json.dumps(cleaned(read_json(path), people, dropped)))
     if config.LBI.INJECT_NOISE:

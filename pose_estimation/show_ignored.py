@@ -41,7 +41,7 @@ def command(words: list[str] | None) -> Path:
     parser.add_argument("--columns", type=int, default=6)
     arguments = parser.parse_args(words)
     _, people, truth = source_of_run(arguments.run)
-    weights = read_weight_table(arguments.run / "ignoring_weights.csv", people)
+    weights = read_weight_table(arguments.run / "ignoring_weights.csv", people).weights
     cells = [np.zeros((CELL, CELL, 3), np.uint8)] * (arguments.rows * arguments.columns)
     for place, (i, j) in enumerate(lowest(weights, people.visible > 0, len(cells))):
         drawing = draw_keypoint(people, i, j, None if truth is None else truth.right[i, j])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lib.dataset.annotations import Annotations
-from lib.ignoring.weight_table import positions_by_id
+from lib.ignoring.weight_table import index_by_id
 
 
 def ignored(weights: np.ndarray, visible: np.ndarray, threshold: float) -> np.ndarray:
@@ -18,7 +18,7 @@ def cleaned(tree: dict, people: Annotations, dropped: np.ndarray) -> dict:
     Labels of ``people`` that are not those of the file (LBI.INJECT_NOISE) replace the file's.
     All else is as it was. Raises InputError where two annotations have the same id.
     """
-    position = positions_by_id(people)
+    position = index_by_id(people)
     index = people.mapping.index
     read = [(j, index[j]) for j in people.mapping.labelled]
 

@@ -61,12 +61,7 @@ def _as_text(name: str) -> str:
     return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
-def read_weight_table(path: str | Path, people: Annotations) -> np.ndarray:
-    """The weights [N, J] that ``write_weight_table`` wrote for ``people``; errors as ``read_whole_ledger``."""
-    return read_whole_ledger(path, people).weights
-
-
-def read_whole_ledger(path: str | Path, people: Annotations) -> WeightTable:
+def read_weight_table(path: str | Path, people: Annotations) -> WeightTable:
     """What ``write_weight_table`` wrote for ``people``, from its .csv or its .npz.
 
     Raises InputError where the file is missing or belongs to other people.
@@ -86,7 +81,7 @@ def read_whole_ledger(path: str | Path, people: Annotations) -> WeightTable:
     return ledger
 
 
-def positions_by_id(people: Annotations) -> dict[int, int]:
+def index_by_id(people: Annotations) -> dict[int, int]:
     """Where each annotation id stands. Raises InputError where two annotations have the same id."""
     position = {number: i for i, number in enumerate(people.ids.tolist())}
     if len(position) < len(people):
@@ -98,7 +93,7 @@ def positions_by_id(people: Annotations) -> dict[int, int]:
 def _read_table(path: Path, people: Annotations) -> WeightTable:
     """Rows in any order; KeyError or ValueError where they are not one for each keypoint."""
     shape = people.visible.shape
-    persons = positions_by_id(people)
+    persons = index_by_id(people)
     joints = {name: j for j, name in enumerate(people.mapping.names)}
     weights, seen, rows = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     with open(path, encoding="utf-8", newline="") as file:

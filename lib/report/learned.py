@@ -8,7 +8,7 @@ from easydict import EasyDict
 
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
-from lib.ignoring.weight_table import read_whole_ledger
+from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.label_noise.truth import Truth
 from lib.report.runs import Run
@@ -99,7 +99,7 @@ def read_learned(run: Run) -> list[Learned]:
                 f"{run.folder / 'results.json'}: weights: expected A or B with 'file', found {place!r:.40}"
             ) from None
         arrays = table.with_suffix(".npz")
-        ledger = read_whole_ledger(arrays if arrays.exists() else table, people)
+        ledger = read_weight_table(arrays if arrays.exists() else table, people)
         read.append(Learned(place, table.name, people, *ledger, truth, annotators))
     return read
 
