@@ -21,7 +21,7 @@ def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
 
     (folder / "ignoring_weights.csv").write_text("annotation_id,weight\n1,0.5\n")
     assert main([str(folder)]) == 2
-    assert "not the weights of these 20 people" in capsys.readouterr().err
+    assert "not the weights of these 20 " in capsys.readouterr().err
 
 
 def test_a_label_of_a_joint_that_has_no_right_place_gets_no_cross(tmp_path):
