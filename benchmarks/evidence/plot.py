@@ -4,8 +4,8 @@ import math
 
 from benchmarks.evidence.summary import Line, common_settings, interval, lines_by_noise
 from lib.report.charts import Axis, number, ticks
-from lib.report.colours import BLUE, GREEN, ORANGE
 from lib.report.markup import Markup, element
+from lib.report.style import BLUE, GREEN, ORANGE
 
 WIDTH, LEFT, RIGHT = 640, 220, 50
 ROW, HEADING, FOOT = 20, 34, 34

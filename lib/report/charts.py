@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.report.colours import BLUE
 from lib.report.markup import Markup, element
+from lib.report.style import BLUE
 
 WIDTH, HEIGHT = 460, 280  # units of the drawing; the page scales it
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 28, 44  # margins, for ticks and axis titles

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.report.charts import Series, line_chart, span
-from lib.report.colours import series_style
 from lib.report.markup import Markup
 from lib.report.parts import figure, spoken
 from lib.report.runs import Run
+from lib.report.style import series_style
 
 
 class Curve(NamedTuple):

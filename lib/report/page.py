@@ -7,7 +7,7 @@ from lib.report.learned import read_learned
 from lib.report.markup import Markup, element
 from lib.report.runs import read_runs
 from lib.report.single import single_report
-from lib.report.style import STYLE
+from lib.report.style import style_sheet
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
@@ -41,7 +41,7 @@ def _document(title: str, body: list) -> str:
         # Without an icon of its own a browser asks the server for one.
         Markup('<link rel="icon" href="data:,">'),
         element("title", {}, title),
-        element("style", {}, Markup(STYLE)),
+        element("style", {}, Markup(style_sheet())),
     ]
     page = element("html", {"lang": "en"}, element("head", {}, head), element("body", {}, element("main", {}, body)))  # fmt: skip
     return f"<!doctype html>\n{page}\n"

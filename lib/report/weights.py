@@ -12,12 +12,12 @@ from lib.report.charts import (
     histogram_over_time,
     line_chart,
 )
-from lib.report.colours import BLUE, ORANGE, series_style
 from lib.report.curves import joint_curves
 from lib.report.learned import Learned, Named, shifted_joints
 from lib.report.markup import Markup, element
 from lib.report.parts import figure, figures, paragraph, spoken
 from lib.report.runs import Run
+from lib.report.style import BLUE, ORANGE, series_style
 from lib.report.tables import by_joint
 from lib.tracking.metrics import BINS
 

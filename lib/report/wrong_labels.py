@@ -4,12 +4,12 @@ import numpy as np
 
 from lib.ignoring.weight_table import auroc
 from lib.report.charts import Series, line_chart
-from lib.report.colours import series_style
 from lib.report.detection import precision_curve, roc_curve, wrong_among_most_ignored
 from lib.report.learned import Named
 from lib.report.markup import Markup, element
 from lib.report.parts import figure, figures, paragraph, percent, section, table
 from lib.report.runs import MOST_POINTS
+from lib.report.style import series_style
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the most ignored labels; the last says what guessing gives
 
