@@ -84,7 +84,7 @@ def line_chart(
         for a, b in zip(one.x.tolist(), one.y.tolist()):
             place = {"cx": x(a), "cy": y(b), "r": radius or 4.0, "fill": one.colour}
             place |= {} if radius else {"fill-opacity": "0"}
-            drawn.append(element("circle", place, _hint(f"{one.name}: {number(b)} at {number(a)}")))
+            drawn.append(element("circle", place, _hint(f"{one.name}: {format_number(b)} at {format_number(a)}")))
     return _drawing(label, WIDTH, HEIGHT, drawn)
 
 
@@ -129,7 +129,7 @@ def histogram_bars(label: str, groups: list[tuple[str, str, np.ndarray]], x_titl
     for g, (name, colour, values) in enumerate(groups):
         for b, value in enumerate(values.tolist()):
             place = {"x": x(b / bins) + 1 + g * width, "y": y(value), "width": width, "height": y(0) - y(value), "fill": colour}  # fmt: skip
-            hint = f"{name}, weight {b / bins:.2f} to {(b + 1) / bins:.2f}: {number(value)}"
+            hint = f"{name}, weight {b / bins:.2f} to {(b + 1) / bins:.2f}: {format_number(value)}"
             drawn.append(element("rect", place, _hint(hint)))
     return _drawing(label, WIDTH, HEIGHT, drawn)
 
@@ -186,7 +186,7 @@ def legend(entries: list[tuple[str, str, str]]) -> Markup:
     return element("div", {"class": "legend"}, keys)
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """At most four digits, as short as they go: 12, 0.034, 1200."""
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
@@ -205,12 +205,12 @@ def _titles(x_title: str, y_title: str) -> list[Markup]:
 
 def _y_tick(y: Axis, tick: float, grid: bool = True) -> list[Markup | None]:
     line = {"x1": LEFT, "x2": WIDTH - RIGHT, "y1": y(tick), "y2": y(tick), "class": "grid"}
-    return [element("line", line) if grid else None, _text(number(tick), LEFT - 6, y(tick) + 4, "end")]
+    return [element("line", line) if grid else None, _text(format_number(tick), LEFT - 6, y(tick) + 4, "end")]
 
 
 def _x_tick(x: Axis, tick: float, top: float, bottom: float) -> list[Markup]:
     line = {"x1": x(tick), "x2": x(tick), "y1": top, "y2": bottom, "class": "grid"}
-    return [element("line", line), _text(number(tick), x(tick), bottom + 16, "middle")]
+    return [element("line", line), _text(format_number(tick), x(tick), bottom + 16, "middle")]
 
 
 def _curve(series: Series, x: Axis, y: Axis, width: int) -> Markup:
