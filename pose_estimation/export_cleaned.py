@@ -2,7 +2,7 @@
 
     python pose_estimation/export_cleaned.py output/coco_to_mpii/pose_resnet_10/people/ours1 --output cleaned.json
 
-Keypoints with a weight below the threshold get x, y and v = 0; everything else is copied from the source file.
+Keypoints with a weight below the threshold get x, y and v = 0; everything else is copied from the source.
 The weights refer to the labels that the run was trained on: for a run with LBI.INJECT_NOISE, the output
 contains the injected labels (without the ignored ones) instead of the labels on disk.
 """

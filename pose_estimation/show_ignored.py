@@ -19,7 +19,7 @@ if not __package__:  # run as a file of a checkout
 from lib.cli.arguments import run_command
 from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
-from lib.report.gallery import lowest
+from lib.report.gallery import lowest_weights
 from lib.utils.errors import InputError
 from lib.visualization.labels import CELL, draw_keypoint
 from lib.visualization.skeletons import contact_sheet
@@ -43,7 +43,7 @@ def command(words: list[str] | None) -> Path:
     _, people, truth = source_of_run(arguments.run)
     weights = read_weight_table(arguments.run / "ignoring_weights.csv", people).weights
     cells = [np.zeros((CELL, CELL, 3), np.uint8)] * (arguments.rows * arguments.columns)
-    for place, (i, j) in enumerate(lowest(weights, people.visible > 0, len(cells))):
+    for place, (i, j) in enumerate(lowest_weights(weights, people.visible > 0, len(cells))):
         drawing = draw_keypoint(people, i, j, None if truth is None else truth.right[i, j])
         if drawing is None:
             raise InputError(f"{people.image_paths[people.image_index[i]]}: cannot be read as an image")

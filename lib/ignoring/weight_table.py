@@ -52,12 +52,9 @@ def write_weight_table(
     order = np.argsort(np.where(annotations.visible > 0, weights, np.inf), axis=None, kind="stable")
     for rank, keypoint in enumerate(order.tolist(), start=1):
         i, j = divmod(keypoint, len(names))
-        rows.writerow(
-            (
-                rank if rank <= labelled else "", annotations.ids[i], images[annotations.image_index[i]], names[j],
-                f"{weights[i, j]:.6f}", seen[i, j], int(annotations.visible[i, j] > 0),
-            )
-        )  # fmt: skip
+        label = (annotations.ids[i], images[annotations.image_index[i]], names[j])
+        numbers = (f"{weights[i, j]:.6f}", seen[i, j], int(annotations.visible[i, j] > 0))
+        rows.writerow((rank if rank <= labelled else "", *label, *numbers))
     write_text(path, text.getvalue())
     arrays = {
         "weights": weights,
