@@ -80,7 +80,9 @@ def _joints(run: Run, learned: LearnedWeights) -> Markup:
     caption = "Lowest mean weight first; 1 keeps all labels of the joint."
     if learned.wrong is not None:
         styles.append(("share of correct labels", ORANGE))
-        caption += " Bar and diamond both short: many labels of the joint are wrong, and the run ignores them."
+        caption += (
+            " Bar and diamond both short: many labels of the joint are wrong, and the run ignores them."
+        )
     if shifted:
         caption += (
             " An asterisk marks a joint that means one keypoint in the source and another in the target."
