@@ -74,7 +74,7 @@ def find_people_of(arguments: argparse.Namespace, sources: list[Source], device:
     if arguments.boxes:
         return BoxesFile(arguments.boxes, sources, arguments.min_score, arguments.max_overlap)
     if arguments.box:
-        return GivenBoxes(People.of([parse_box(text) for text in arguments.box]))
+        return GivenBoxes(People.from_boxes([parse_box(text) for text in arguments.box]))
     if arguments.detect:
         return Detector(arguments.detector, device, arguments.min_score, arguments.max_overlap)
     return whole_images

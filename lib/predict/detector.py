@@ -53,4 +53,4 @@ class Detector:
         boxes = detections["boxes"][is_person].double().cpu().numpy()
         boxes[:, 2:] -= boxes[:, :2]
         scores = detections["scores"][is_person].double().cpu().numpy()
-        return People(boxes, scores).chosen(self.min_score, self.max_overlap)
+        return People(boxes, scores).filtered(self.min_score, self.max_overlap)

@@ -21,12 +21,12 @@ class People:
     scores: np.ndarray
 
     @classmethod
-    def of(cls, boxes: Any, scores: Any = None) -> "People":
+    def from_boxes(cls, boxes: Any, scores: Any = None) -> "People":
         """``scores`` left out: 1 each."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         return cls(boxes, np.ones(len(boxes)) if scores is None else np.asarray(scores, np.float64))
 
-    def chosen(self, min_score: float, max_overlap: float) -> "People":
+    def filtered(self, min_score: float, max_overlap: float) -> "People":
         """Without those that score less; of boxes that overlap more (IoU), the best alone."""
         sure = self.scores >= min_score
         boxes, scores = self.boxes[sure], self.scores[sure]
@@ -40,7 +40,7 @@ FindPeople = Callable[[list[Frame]], list[People]]
 
 def whole_images(frames: list[Frame]) -> list[People]:
     """One person, who fills the image."""
-    return [People.of((0, 0, frame.image.shape[1], frame.image.shape[0])) for frame in frames]
+    return [People.from_boxes((0, 0, frame.image.shape[1], frame.image.shape[0])) for frame in frames]
 
 
 def parse_box(text: str) -> tuple[float, ...]:
@@ -79,7 +79,7 @@ class BoxesFile:
             self.people = {name: _named(boxes, f"{path}: {name}") for name, boxes in content.items()}
         else:
             self.people = {
-                number: people.chosen(min_score, max_overlap)
+                number: people.filtered(min_score, max_overlap)
                 for number, people in _by_image(content, path).items()
             }
         wanted = {key for source in sources for key in (source.number, source.path.name)}
@@ -97,13 +97,13 @@ class BoxesFile:
         for key in (frame.name, frame.source.path.name, frame.source.number):
             if key in self.people:
                 return self.people[key]
-        return People.of(())
+        return People.from_boxes(())
 
 
 def _named(boxes: Any, where: str) -> People:
     if not isinstance(boxes, list):
         raise InputError(f"{where}: expected a list of boxes [x, y, width, height], found {boxes!r:.80}")
-    return People.of([checked_box(box, f"{where}, box {i}") for i, box in enumerate(boxes)])
+    return People.from_boxes([checked_box(box, f"{where}, box {i}") for i, box in enumerate(boxes)])
 
 
 def _by_image(content: Any, path: str | Path) -> dict[int, People]:
@@ -114,4 +114,4 @@ def _by_image(content: Any, path: str | Path) -> dict[int, People]:
                 f"{path}: detection {found.number}: image_id should be a whole number, found {found.image_id!r:.80}"
             )
         boxes.setdefault(found.image_id, []).append((found.box, found.score))
-    return {number: People.of(*map(np.array, zip(*of_image))) for number, of_image in boxes.items()}
+    return {number: People.from_boxes(*map(np.array, zip(*of_image))) for number, of_image in boxes.items()}

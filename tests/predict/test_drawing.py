@@ -19,7 +19,7 @@ def person(side=200, at=(20, 20), score=1.0, names=SHARED_KEYPOINTS):
     """Poses of one person; joints that FIGURE lacks are not seen."""
     joints = np.array([FIGURE.get(name, (0, 0)) for name in names]) * side + at
     scores = np.array([score if name in FIGURE else 0.0 for name in names])
-    return Poses(People.of((*at, side, side)), joints[None], scores[None], np.full((1, 2), side))
+    return Poses(People.from_boxes((*at, side, side)), joints[None], scores[None], np.full((1, 2), side))
 
 
 def grey(height=240, width=240, value=0):
@@ -93,7 +93,7 @@ def test_joints_lie_at_fractions_of_a_pixel_and_are_smooth(side, fraction):
     joints[0] = (50, 60 + side)  # says how large the person is
     scores = np.zeros((1, 13))
     scores[0, [0, 12]] = 0.9  # right ankle, left wrist: no limb joins them
-    poses = Poses(People.of((0, 0, side, side)), joints[None], scores, np.full((1, 2), side))
+    poses = Poses(People.from_boxes((0, 0, side, side)), joints[None], scores, np.full((1, 2), side))
     drawn = draw_people(grey(120 + side, 120), poses, SHARED_KEYPOINTS)[:90, :, 2].astype(float)
     rows, columns = np.mgrid[: drawn.shape[0], : drawn.shape[1]]
     centre = np.array([(drawn * columns).sum(), (drawn * rows).sum()]) / drawn.sum()
@@ -106,5 +106,5 @@ def test_joints_far_outside_and_nobody():
     drawn = draw_people(image, person(side=5000, at=(-9000, -7000)), SHARED_KEYPOINTS)
     assert (drawn == 7).all()
     assert draw_people(image, person(side=300, at=(-100, -100)), SHARED_KEYPOINTS).shape == image.shape
-    nobody = Poses(People.of(()), np.zeros((0, 13, 2)), np.zeros((0, 13)), np.zeros((0, 2)))
+    nobody = Poses(People.from_boxes(()), np.zeros((0, 13, 2)), np.zeros((0, 13)), np.zeros((0, 2)))
     assert (draw_people(image, nobody, SHARED_KEYPOINTS) == 7).all()

@@ -36,7 +36,7 @@ def test_whole_images_and_given_boxes():
         [[0, 0, 40, 30]],
         [[0, 0, 5, 6]],
     ]
-    given = GivenBoxes(People.of([parse_box("1,2,3,4"), parse_box("-1,0.5,3,4")]))
+    given = GivenBoxes(People.from_boxes([parse_box("1,2,3,4"), parse_box("-1,0.5,3,4")]))
     assert [boxes(p) for p in given([frame("a.jpg")])] == [[[1, 2, 3, 4], [-1, 0.5, 3, 4]]]
 
 

@@ -32,7 +32,7 @@ def noise(count, seed=0, size=(80, 70)):
 
 def someone(count, seed):
     rng = np.random.default_rng(seed)
-    return People.of(
+    return People.from_boxes(
         np.concatenate([rng.uniform(-5, 40, (count, 2)), rng.uniform(5, 40, (count, 2))], axis=1)
     )
 
@@ -45,7 +45,7 @@ def test_batches_equal_one_by_one(trained, flip_test):
     for found, image, of_image in zip(together, images, people):
         assert found.joints.shape == (len(of_image.boxes), 13, 2)
         for i, box in enumerate(of_image.boxes):
-            (alone,) = single([image], [People.of(box)])
+            (alone,) = single([image], [People.from_boxes(box)])
             np.testing.assert_allclose(found.joints[i], alone.joints[0], atol=1e-9)
             np.testing.assert_allclose(found.scores[i], alone.scores[0], atol=1e-5)
 
