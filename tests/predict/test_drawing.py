@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
-from lib.predict.drawing import FAINT, SURE, draw_people, line_width
+from lib.predict.drawing import MIN_OPACITY, OPAQUE_SCORE, draw_people, line_width
 from lib.predict.people import People
 from lib.predict.poses import Poses
 from lib.visualization.skeletons import SIDE_COLOURS
@@ -56,15 +56,15 @@ def test_the_image_itself_stays():
 def test_opacity_is_the_confidence():
     place = middle_of("left_hip", "left_knee")
     for share in (1.0, 0.5, 0.25):
-        drawn = draw_people(grey(), person(score=SURE * share), SHARED_KEYPOINTS)
+        drawn = draw_people(grey(), person(score=OPAQUE_SCORE * share), SHARED_KEYPOINTS)
         assert drawn[place] == pytest.approx(share * np.array(SIDE_COLOURS["left"]), abs=1)
-    drawn = draw_people(grey(value=90), person(score=0.9 * FAINT * SURE), SHARED_KEYPOINTS)
+    drawn = draw_people(grey(value=90), person(score=0.9 * MIN_OPACITY * OPAQUE_SCORE), SHARED_KEYPOINTS)
     assert (drawn == 90).all()
 
 
 def test_a_limb_is_as_sure_as_its_less_sure_end():
     poses = person()
-    poses.scores[0, SHARED_KEYPOINTS.index("left_ankle")] = SURE / 2
+    poses.scores[0, SHARED_KEYPOINTS.index("left_ankle")] = OPAQUE_SCORE / 2
     drawn = draw_people(grey(), poses, SHARED_KEYPOINTS)
     assert drawn[middle_of("left_knee", "left_ankle")] == pytest.approx(
         np.array(SIDE_COLOURS["left"]) / 2, abs=1
@@ -85,19 +85,19 @@ def test_width_grows_with_the_person():
     )
 
 
-@pytest.mark.parametrize("side", [40, 400])  # drawn enlarged and as it is
+@pytest.mark.parametrize("side", [40, 400])  # supersampled and not
 @pytest.mark.parametrize("fraction", [(0.0, 0.0), (0.25, 0.5), (0.7, 0.9)])
 def test_joints_lie_at_fractions_of_a_pixel_and_are_smooth(side, fraction):
-    place = np.array((50.0, 60.0)) + fraction
-    joints = np.tile(place, (13, 1))
-    joints[0] = (50, 60 + side)  # says how large the person is
+    position = np.array((50.0, 60.0)) + fraction
+    joints = np.tile(position, (13, 1))
+    joints[0] = (50, 60 + side)  # determines the person's extent
     scores = np.zeros((1, 13))
     scores[0, [0, 12]] = 0.9  # right ankle, left wrist: no limb joins them
     poses = Poses(People.from_boxes((0, 0, side, side)), joints[None], scores, np.full((1, 2), side))
     drawn = draw_people(grey(120 + side, 120), poses, SHARED_KEYPOINTS)[:90, :, 2].astype(float)
     rows, columns = np.mgrid[: drawn.shape[0], : drawn.shape[1]]
     centre = np.array([(drawn * columns).sum(), (drawn * rows).sum()]) / drawn.sum()
-    assert centre == pytest.approx(place, abs=0.1)
+    assert centre == pytest.approx(position, abs=0.1)
     assert len(np.unique(drawn)) > 3
 
 

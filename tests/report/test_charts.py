@@ -104,7 +104,8 @@ def test_shades_of_a_histogram_grow_with_the_share():
 
 
 def test_bars_are_as_high_as_their_counts():
-    svg = histogram_bars("w", [("right", "#000", np.array([1, 4])), ("wrong", "#fff", np.array([2, 0]))], "weight", "labels")  # fmt: skip
+    groups = [("correct", "#000", np.array([1, 4])), ("wrong", "#fff", np.array([2, 0]))]
+    svg = histogram_bars("w", groups, "weight", "labels")
     heights = [float(bar.get("height")) for bar in shapes(svg, "rect")]
     assert np.array(heights) / heights[1] == pytest.approx([0.25, 1, 0.5, 0], abs=0.01)
     assert tooltips(svg)[2] == "wrong, weight 0.00 to 0.50: 2"
