@@ -91,6 +91,14 @@ def test_an_image_without_people(tmp_path):
     assert (writer.images, writer.people) == (1, 0)
 
 
+def test_images_with_no_one_and_several_people_make_one_valid_list(tmp_path):
+    with open_predictions(tmp_path, sources("1.jpg", "2.jpg", "3.jpg"), JOINTS, draws=False) as writer:
+        for number, count in enumerate((0, 2, 1), start=1):
+            writer.add(frame(Source(Path(f"{number}.jpg"))), poses(count))
+    results = json.loads((tmp_path / "keypoints_results.json").read_text())
+    assert [result["image_id"] for result in results] == [2, 2, 3]  # equal poses are not suppressed
+
+
 def test_an_error_leaves_no_json_files(tmp_path):
     with pytest.raises(KeyError), open_predictions(tmp_path, sources("1.jpg"), JOINTS, draws=False) as writer:
         writer.add(frame(Source(Path("1.jpg"))), poses(1))
