@@ -66,13 +66,13 @@ def command(argv: list[str] | None) -> Path:
         raise InputError(f"--threshold is {arguments.threshold}, expected a weight in [0, 1]")
 
     config, annotations, _ = source_of_run(arguments.run)
-    source = config.DATASET_SRC
+    source = config.dataset_src
     if not in_coco_layout(source):
         raise InputError(
-            f"{arguments.run}: DATASET_SRC.DATASET is {source.DATASET}, expected coco: "
+            f"{arguments.run}: DATASET_SRC.DATASET is {source.dataset}, expected coco: "
             "only COCO-layout sources can be exported"
         )
-    path = annotation_files(source, source.TRAIN_SET)[0]
+    path = annotation_files(source, source.train_set)[0]
     if arguments.output.resolve() == path.resolve():
         raise InputError(f"--output {arguments.output}: is the source's own annotation file; choose another")
 
@@ -80,8 +80,8 @@ def command(argv: list[str] | None) -> Path:
     dropped = ignored_keypoints(weights, annotations.visible, arguments.threshold)
     cleaned = remove_keypoints(read_json(path), annotations, dropped)
     write_text(arguments.output, json.dumps(cleaned))
-    if config.LBI.INJECT_NOISE:
-        print(f"labels: {path} with LBI.INJECT_NOISE {config.LBI.INJECT_NOISE}, as in the run")
+    if config.lbi.inject_noise:
+        print(f"labels: {path} with LBI.INJECT_NOISE {config.lbi.inject_noise}, as in the run")
     print(summary(annotations, dropped, arguments.threshold))
     return arguments.output
 

@@ -6,6 +6,7 @@ Parameters are named as in the published checkpoints, and those of the backbone 
 
 from torch import Tensor, nn
 
+from lib.config.schema import ModelConfig
 from lib.utils.errors import InputError
 
 
@@ -165,25 +166,25 @@ class PoseResNet(nn.Module):
         nn.init.zeros_(self.final_layer.bias)
 
 
-def build_pose_resnet(model_config) -> PoseResNet:
+def build_pose_resnet(model: ModelConfig) -> PoseResNet:
     """The network that the MODEL section of a config describes. Raises InputError for an impossible one."""
-    extra = model_config.EXTRA
+    extra = model.extra
     for key in ("NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS"):
-        entries = len(getattr(extra, key))
-        if entries != extra.NUM_DECONV_LAYERS:
+        entries = len(getattr(extra, key.lower()))
+        if entries != extra.num_deconv_layers:
             raise InputError(
-                f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.NUM_DECONV_LAYERS},"
+                f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.num_deconv_layers},"
                 " as MODEL.EXTRA.NUM_DECONV_LAYERS says"
             )
     return PoseResNet(
-        num_layers=extra.NUM_LAYERS,
-        num_joints=model_config.NUM_JOINTS,
-        width=extra.WIDTH,
-        style=model_config.STYLE,
-        deconv_filters=tuple(extra.NUM_DECONV_FILTERS),
-        deconv_kernels=tuple(extra.NUM_DECONV_KERNELS),
-        deconv_bias=extra.DECONV_WITH_BIAS,
-        final_kernel=extra.FINAL_CONV_KERNEL,
+        num_layers=extra.num_layers,
+        num_joints=model.num_joints,
+        width=extra.width,
+        style=model.style,
+        deconv_filters=tuple(extra.num_deconv_filters),
+        deconv_kernels=tuple(extra.num_deconv_kernels),
+        deconv_bias=extra.deconv_with_bias,
+        final_kernel=extra.final_conv_kernel,
     )
 
 

@@ -1,11 +1,7 @@
 """The report that compares several runs."""
 
-from functools import reduce
-from typing import Any
-
-from easydict import EasyDict
-
-from lib.config.loader import settings
+from lib.config.loader import flat_config
+from lib.config.schema import settings
 from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
 from lib.report.learned import LearnedWeights, NamedWeights, name_weights
@@ -103,9 +99,9 @@ def _auroc(learned: LearnedWeights) -> float:
 
 
 def _differing_settings(runs: list[Run]) -> Markup:
-    rows = []
+    rows, configs = [], [flat_config(run.config) for run in runs]
     for key in settings():
-        values = [str(_setting(run.config, key)) for run in runs]
+        values = [str(flat[key]) for flat in configs]
         if len(set(values)) > 1:
             rows.append([key, *values])
     if not rows:
@@ -114,11 +110,6 @@ def _differing_settings(runs: list[Run]) -> Markup:
         header = ["setting", *(run.name for run in runs)]
         content = [paragraph("All other settings are the same."), table(header, rows)]
     return section("Settings that differ", "settings", content)
-
-
-def _setting(config: EasyDict, key: str) -> Any:
-    """The value of a dotted key such as LBI.LR."""
-    return reduce(lambda node, name: node[name], key.split("."), config)
 
 
 def _commands(runs: list[Run]) -> Markup:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from easydict import EasyDict
 
+from lib.config.schema import SourceDatasetConfig
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
 from lib.ignoring.weight_table import read_weight_table
@@ -99,7 +99,7 @@ def read_learned_weights(run: Run) -> list[LearnedWeights]:
     summaries = run.results.get("weights") or {}
     if not summaries:
         return []
-    source = run.config.DATASET_SRC
+    source = run.config.dataset_src
     _, annotations, truth = source_of_run(run.folder)
     annotators = _annotators(source, annotations)
     learned = []
@@ -132,20 +132,20 @@ def shifted_joints(run: Run, annotations: Annotations) -> dict[str, tuple[str, s
     has declared them equal.
     """
     mapping = annotations.mapping
-    group = run.config.DATASET_TARGET
-    target = mapping_of(run.config, group, group.TRAIN_SET)
+    dataset_config = run.config.dataset_target
+    target = mapping_of(run.config, dataset_config, dataset_config.train_set)
     custom = FORMAT in (mapping.dataset, target.dataset)
-    declared = run.config.DATASET_SRC.JOINTS if custom else ()
+    declared = run.config.dataset_src.joints if custom else ()
     pairs = zip(mapping.names, mapping.native, target.native)
     return {j: (s, t) for j, s, t in pairs if s not in (t, None) and j not in declared}
 
 
-def _annotators(source: EasyDict, annotations: Annotations) -> list[str] | None:
+def _annotators(source: SourceDatasetConfig, annotations: Annotations) -> list[str] | None:
     """The field ``annotator`` (or ``annotator_id``) of each annotation in a COCO file."""
     if not in_coco_layout(source):
         return None
     annotator_of = {}
-    for annotation in read_json(annotation_files(source, source.TRAIN_SET)[0])["annotations"]:
+    for annotation in read_json(annotation_files(source, source.train_set)[0])["annotations"]:
         name = annotation.get("annotator", annotation.get("annotator_id"))
         if name is not None:
             annotator_of[annotation["id"]] = str(name)

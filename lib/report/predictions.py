@@ -42,7 +42,7 @@ def predict_instances(
     if not instances or not checkpoint.exists():
         return {}
     config = run.config
-    network = build_pose_resnet(config.MODEL)
+    network = build_pose_resnet(config.model)
     try:
         network.load_state_dict(load_checkpoint(checkpoint)[f"{model}_model"])
     except (KeyError, RuntimeError, TypeError, AttributeError):
@@ -50,8 +50,8 @@ def predict_instances(
             f"{checkpoint}: expected the {model} model that {run.folder / 'config.yaml'} describes"
         ) from None
     dataset = KeypointDataset(
-        annotations.subset(np.array(instances)), build_codec(config.MODEL), None, config.DATASET.COLOR_RGB
+        annotations.subset(np.array(instances)), build_codec(config.model), None, config.dataset.color_rgb
     )
-    options = InferenceOptions(BATCH_SIZE, 0, config.TEST.FLIP_TEST, config.TEST.SHIFT_HEATMAP, "raise")
+    options = InferenceOptions(BATCH_SIZE, 0, config.test.flip_test, config.test.shift_heatmap, "raise")
     predictions = predict(network, dataset, torch.device("cpu"), options, report=lambda _: None)
     return dict(zip(instances, predictions.joints))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from easydict import EasyDict
 
 from lib.config.loader import load_config
+from lib.config.schema import Config
 from lib.ignoring.modes import MODES
 from lib.report.results import read_results
 from lib.tracking.metrics import BINS
@@ -34,7 +34,7 @@ class Run:
 
     folder: Path
     name: str
-    config: EasyDict
+    config: Config
     results: dict
     scalars: dict[str, tuple[np.ndarray, np.ndarray]]
     histograms: dict[str, tuple[np.ndarray, np.ndarray]]

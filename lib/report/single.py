@@ -62,11 +62,11 @@ def single_report(run: Run, learned: list[LearnedWeights], rows: int) -> tuple[s
 def _description(run: Run, learned: list[LearnedWeights]) -> str:
     """A paragraph on data sets, network, seed and training time."""
     config, results = run.config, run.results
-    source, target, model = config.DATASET_SRC, config.DATASET_TARGET, config.MODEL
+    source, target, model = config.dataset_src, config.dataset_target, config.model
     count = f" ({len(learned[0].annotations):,} instances)" if learned else ""
     text = (
-        f"Source: {source.DATASET} {source.TRAIN_SET}{count}. Target: {target.DATASET} {target.TRAIN_SET}. "
-        f"ResNet-{model.EXTRA.NUM_LAYERS} at {model.IMAGE_SIZE[0]} × {model.IMAGE_SIZE[1]} pixels, "
+        f"Source: {source.dataset} {source.train_set}{count}. Target: {target.dataset} {target.train_set}. "
+        f"ResNet-{model.extra.num_layers} at {model.image_size[0]} × {model.image_size[1]} pixels, "
         f"seed {results['seed']}"
     )
     if results.get("steps") is not None:

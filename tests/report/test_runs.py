@@ -82,7 +82,7 @@ def test_runs_are_named_by_what_distinguishes_them(tmp_path, runs, names):
     folders = [folder_of(tmp_path / f"x{i}" / "run", *run) for i, run in enumerate(runs)]
     read = read_runs(folders)
     assert [run.name for run in read] == names and [run.folder for run in read] == folders
-    assert read[0].config.LBI.LR == 0.25 and read[0].scalars["loss/target"][1].tolist() == [0.5]
+    assert read[0].config.lbi.lr == 0.25 and read[0].scalars["loss/target"][1].tolist() == [0.5]
     assert read[0].meaning and read[0].results["mode"] == "ours1"
 
 
