@@ -76,7 +76,7 @@ class CaffeBottleneck(Bottleneck):
 
 # Depth: (kind of block, blocks in each of the four stages); table 1 of https://arxiv.org/abs/1512.03385, and
 # the same with one block a stage, for small data.
-RESNETS = {
+RESNETS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     10: (BasicBlock, (1, 1, 1, 1)),
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
@@ -187,7 +187,9 @@ def build_pose_resnet(model_config) -> PoseResNet:
     )
 
 
-def _stage(block: type[nn.Module], in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
+def _stage(
+    block: type[BasicBlock] | type[Bottleneck], in_channels: int, channels: int, count: int, stride: int
+) -> nn.Sequential:
     """``count`` residual blocks in a row; the first carries the stride."""
     blocks = [block(in_channels, channels, stride)]
     blocks += [block(channels * block.expansion, channels, 1) for _ in range(count - 1)]
