@@ -19,7 +19,7 @@ if not __package__:  # run as a file of a checkout
 
 from lib.cli import arguments as shared
 from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.layouts import annotation_files, in_coco_layout
+from lib.dataset.layouts import layout_of
 from lib.ignoring.cleaned_annotations import cleaned, ignored
 from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
@@ -57,18 +57,19 @@ def command(words: list[str] | None) -> Path:
         raise InputError(f"--threshold is {arguments.threshold}, expected a weight in [0, 1]")
 
     config, people, _ = source_of_run(arguments.run)
-    source = config.DATASET_SRC
-    if not in_coco_layout(source):
-        raise InputError(f"{arguments.run}: its source is in the layout of {source.DATASET}, expected coco")
-    path = annotation_files(source, source.TRAIN_SET)[0]
+    source = config.dataset_src
+    layout = layout_of(source)
+    if not layout.in_coco_format:
+        raise InputError(f"{arguments.run}: its source is in the layout of {layout.name}, expected coco")
+    path = layout.annotation_files(source.train_set)[0]
     if arguments.output.resolve() == path.resolve():
         raise InputError(f"--output {arguments.output} is the source's own annotation file; name another")
     dropped = ignored(
         read_weight_table(arguments.run / arguments.weights, people), people.visible, arguments.threshold
     )
     write_text(arguments.output, json.dumps(cleaned(read_json(path), people, dropped)))
-    if config.LBI.INJECT_NOISE:
-        print(f"labels: those of {path} with LBI.INJECT_NOISE {config.LBI.INJECT_NOISE}, as the run had them")
+    if config.lbi.inject_noise:
+        print(f"labels: those of {path} with LBI.INJECT_NOISE {config.lbi.inject_noise}, as the run had them")
     print(summary(people, dropped, arguments.threshold))
     return arguments.output
 

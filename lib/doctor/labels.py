@@ -1,11 +1,11 @@
 """Labels that look wrong in the annotations themselves: boxes and joints outside images, and copies."""
 
 import numpy as np
-from easydict import EasyDict
 
+from lib.config.schema import DatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import COCOFile, read_coco_file
-from lib.dataset.layouts import annotation_files, category_of, in_coco_layout
+from lib.dataset.layouts import layout_of
 from lib.doctor.findings import Finding, ok, warning
 
 TOLERANCE = 1.0  # pixels that a box or joint may lie beyond its image: half the world counts from 1
@@ -67,14 +67,15 @@ def _example(people: Annotations, where: np.ndarray) -> str:
     return f"such as {people.mapping.names[j]} of annotation {people.ids[i]} at ({x:.0f}, {y:.0f})"
 
 
-def check_boxes(role: str, group: EasyDict, image_set: str) -> list[Finding]:
+def check_boxes(role: str, dataset_config: DatasetConfig, image_set: str) -> list[Finding]:
     """Boxes of a COCO-layout file against the sizes of its images; nothing for MPII, which has none.
 
     Raises InputError where the file can't be read.
     """
-    if not in_coco_layout(group):
+    layout = layout_of(dataset_config)
+    if not layout.in_coco_format:
         return []
-    coco, category = read_coco_file(annotation_files(group, image_set)[0]), category_of(group, image_set)
+    coco, category = read_coco_file(layout.annotation_files(image_set)[0]), layout.category(image_set)
     wanted = [
         entry for entry in coco.annotations if category is None or entry.get("category_id") == category.number
     ]

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import build_codec, read_people
+from lib.dataset.build import read_annotations
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.layouts import FORMAT, annotation_files, called
+from lib.dataset.layouts import ImageSet, layout_of, target_sets
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.evaluation.build import evaluation_set
 from lib.label_noise.source import read_source
@@ -38,7 +38,7 @@ class Sets:
         return {role: dataset for role, dataset in zip(ROLES, made) if dataset is not None}
 
 
-def read_sets(config: EasyDict, uses_source: bool, told: list[Finding]) -> tuple[Sets, list[Finding]]:
+def read_sets(config: Config, uses_source: bool, told: list[Finding]) -> tuple[Sets, list[Finding]]:
     """All sets of a run; where one cannot be used, the others all the same, and an error for each that can't.
 
     What was ``told`` before is not told again.
@@ -54,23 +54,19 @@ def read_sets(config: EasyDict, uses_source: bool, told: list[Finding]) -> tuple
 
 
 def _one_by_one(
-    config: EasyDict, uses_source: bool, problem: InputError, told: list[Finding]
+    config: Config, uses_source: bool, problem: InputError, told: list[Finding]
 ) -> tuple[Sets, list[Finding]]:
-    target = config.DATASET_TARGET
-    cut = target.DATASET == FORMAT and target.VAL_SET == target.TRAIN_SET
+    target = config.dataset_target
+    training, validation = target_sets(target)
 
-    def evaluated(image_set: str, part: bool | None) -> Annotations:
-        return evaluation_set(target, image_set, config, "", lambda line: None, part).dataset.annotations
-
-    def trained() -> Annotations:
-        part = False if cut else None
-        return read_people(target, target.TRAIN_SET, config, build_codec(config.MODEL), validation=part)
+    def evaluated(image_set: ImageSet) -> Annotations:
+        return evaluation_set(config, image_set, "", lambda line: None).dataset.annotations
 
     readers = {
         "source": lambda: read_source(config)[0],
-        "target T": trained,
-        "validation V": lambda: evaluated(target.VAL_SET, True if cut else None),
-        "test": lambda: evaluated(target.TEST_SET, None),
+        "target T": lambda: read_annotations(config, training),
+        "validation V": lambda: evaluated(validation),
+        "test": lambda: evaluated(ImageSet(target, target.test_set)),
     }
     people, findings = {}, []
     for role in ROLES if uses_source else ROLES[1:]:
@@ -88,21 +84,25 @@ def _one_by_one(
     return Sets(people, None, []), findings
 
 
-def _advice(config: EasyDict, role: str) -> str:
-    group = config.DATASET_SRC if role == "source" else config.DATASET_TARGET
-    image_set = {"test": "TEST_SET", "validation V": "VAL_SET"}.get(role, "TRAIN_SET")
-    name = "DATASET_SRC" if role == "source" else "DATASET_TARGET"
-    file = annotation_files(group, group[image_set])[0]
-    return f"mend that, or name other data: {name}.ROOT is {group.ROOT}, {name}.{image_set} is {file}"
+def _advice(config: Config, role: str) -> str:
+    source, target = config.dataset_src, config.dataset_target
+    section, setting, dataset_config, image_set = {
+        "source": ("DATASET_SRC", "TRAIN_SET", source, source.train_set),
+        "target T": ("DATASET_TARGET", "TRAIN_SET", target, target.train_set),
+        "validation V": ("DATASET_TARGET", "VAL_SET", target, target.val_set),
+        "test": ("DATASET_TARGET", "TEST_SET", target, target.test_set),
+    }[role]
+    file = layout_of(dataset_config).annotation_files(image_set)[0]
+    return f"mend that, or name other data: {section}.ROOT is {dataset_config.root}, {section}.{setting} is {file}"
 
 
-def _count(config: EasyDict, role: str, people: Annotations) -> Finding:
-    group = config.DATASET_SRC if role == "source" else config.DATASET_TARGET
+def _count(config: Config, role: str, people: Annotations) -> Finding:
+    layout = layout_of(config.dataset_src if role == "source" else config.dataset_target)
     labels = int((people.visible > 0).sum())
-    found = f"{len(people):,} {called(group)} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
+    found = f"{len(people):,} {layout.noun} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
     sizes = {
-        "source": config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE,
-        "target T": config.TRAIN.BATCH_SIZE,
+        "source": config.train.src_batch_size or config.train.batch_size,
+        "target T": config.train.batch_size,
     }
     if len(people) < sizes.get(role, 0):
         return warning(

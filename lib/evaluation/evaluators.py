@@ -11,9 +11,9 @@ import torch
 from scipy.io import savemat
 from torch import nn
 
-from lib.dataset.coco import annotation_file
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
+from lib.dataset.layouts import COCOLayout, MPIILayout
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
 from lib.evaluation.coco import (
     ObjectKind,
@@ -145,22 +145,21 @@ class ObjectSet(SavedAsCOCO):
 
 
 def score_predictions(
-    dataset: str, root: str, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
+    layout: COCOLayout | MPIILayout, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
 ) -> tuple[str, dict[str, float]]:
     """(measure, numbers) of a prediction file against the annotations alone: no images, no network.
 
-    For 'mpii' a .mat file with ``preds`` [N, 16, 2], 1-based; PCKh of the joints ``names``.
-    For 'coco' a results JSON; AP. Raises InputError.
+    For MPII a .mat file with ``preds`` [N, 16, 2], 1-based; PCKh of the joints ``names``.
+    For COCO a results JSON; AP. Raises InputError.
     """
-    if dataset == "coco":
-        return COCOSet.measure, coco_average_precision(
-            annotation_file(root, image_set), read_coco_results(path)
-        )
+    files = layout.annotation_files(image_set)
+    if isinstance(layout, COCOLayout):
+        return COCOSet.measure, coco_average_precision(files[0], read_coco_results(path))
     if image_set != "valid":
         raise InputError(
             f"DATASET.TEST_SET is {image_set}: MPII's predictions are of valid, which has gt_valid.mat"
         )
-    truth = read_mpii_truth(Path(root) / "annot" / "gt_valid.mat")
+    truth = read_mpii_truth(files[1])
     index = list(joint_mapping("mpii", names).index)
     errors = normalised_errors(read_mpii_predictions(path), truth.joints, truth.head_sizes)
     return MPIISet.measure, pckh(errors[:, index], truth.visible[:, index], names, legacy_01)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from easydict import EasyDict
 from torch import Tensor, nn
 
+from lib.config.schema import Config
 from lib.dataset.heatmap import to_image
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.loader import evaluation_batches, readable
+from lib.dataset.loader import drop_unreadable, evaluation_batches
 from lib.evaluation.pck import heatmap_accuracy
 from lib.models.loss import keypoint_losses
 from lib.utils.distributed import ALONE, Group
@@ -46,14 +46,14 @@ class InferenceOptions:
     group: Group = ALONE
 
 
-def inference_options(config: EasyDict, group: Group = ALONE) -> InferenceOptions:
-    test = config.TEST
+def inference_options(config: Config, group: Group = ALONE) -> InferenceOptions:
+    test = config.test
     return InferenceOptions(
-        batch_size=test.BATCH_SIZE,
-        workers=config.WORKERS,
-        flip_test=test.FLIP_TEST,
-        shift_heatmap=test.SHIFT_HEATMAP,
-        on_bad_image=config.DATASET.ON_BAD_IMAGE,
+        batch_size=test.batch_size,
+        workers=config.workers,
+        flip_test=test.flip_test,
+        shift_heatmap=test.shift_heatmap,
+        on_bad_image=config.dataset.on_bad_image,
         group=group,
     )
 
@@ -112,7 +112,7 @@ def predict(
     pin = device.type == "cuda"
     batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, options.group)
     for batch in with_progress(batches, "evaluating"):
-        batch = readable(batch, options.on_bad_image, tell)
+        batch = drop_unreadable(batch, options.on_bad_image, tell)
         flip_indices = dataset.flip_indices if options.flip_test else None
         outputs = estimate_heatmaps(model, batch.image.to(device), flip_indices, options.shift_heatmap).cpu()
         loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())

@@ -6,6 +6,7 @@ Parameters are named as in the published checkpoints, and those of the backbone 
 
 from torch import Tensor, nn
 
+from lib.config.schema import ModelConfig
 from lib.utils.errors import InputError
 
 
@@ -76,7 +77,7 @@ class CaffeBottleneck(Bottleneck):
 
 # Depth: (kind of block, blocks in each of the four stages); table 1 of https://arxiv.org/abs/1512.03385, and
 # the same with one block a stage, for small data.
-RESNETS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+RESNETS = {
     10: (BasicBlock, (1, 1, 1, 1)),
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
@@ -165,31 +166,29 @@ class PoseResNet(nn.Module):
         nn.init.zeros_(self.final_layer.bias)
 
 
-def build_pose_resnet(model_config) -> PoseResNet:
+def build_pose_resnet(model: ModelConfig) -> PoseResNet:
     """The network that the MODEL section of a config describes. Raises InputError for an impossible one."""
-    extra = model_config.EXTRA
+    extra = model.extra
     for key in ("NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS"):
-        entries = len(getattr(extra, key))
-        if entries != extra.NUM_DECONV_LAYERS:
+        entries = len(getattr(extra, key.lower()))
+        if entries != extra.num_deconv_layers:
             raise InputError(
-                f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.NUM_DECONV_LAYERS},"
+                f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.num_deconv_layers},"
                 " as MODEL.EXTRA.NUM_DECONV_LAYERS says"
             )
     return PoseResNet(
-        num_layers=extra.NUM_LAYERS,
-        num_joints=model_config.NUM_JOINTS,
-        width=extra.WIDTH,
-        style=model_config.STYLE,
-        deconv_filters=tuple(extra.NUM_DECONV_FILTERS),
-        deconv_kernels=tuple(extra.NUM_DECONV_KERNELS),
-        deconv_bias=extra.DECONV_WITH_BIAS,
-        final_kernel=extra.FINAL_CONV_KERNEL,
+        num_layers=extra.num_layers,
+        num_joints=model.num_joints,
+        width=extra.width,
+        style=model.style,
+        deconv_filters=tuple(extra.num_deconv_filters),
+        deconv_kernels=tuple(extra.num_deconv_kernels),
+        deconv_bias=extra.deconv_with_bias,
+        final_kernel=extra.final_conv_kernel,
     )
 
 
-def _stage(
-    block: type[BasicBlock] | type[Bottleneck], in_channels: int, channels: int, count: int, stride: int
-) -> nn.Sequential:
+def _stage(block: type[nn.Module], in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
     """``count`` residual blocks in a row; the first carries the stride."""
     blocks = [block(in_channels, channels, stride)]
     blocks += [block(channels * block.expansion, channels, 1) for _ in range(count - 1)]

@@ -165,4 +165,4 @@ def _image_size(
         raise InputError(
             f"{path}: the input is {size[0]} x {size[1]} pixels ({why}); a ResNet needs multiples of {STRIDE}"
         )
-    return (size[0], size[1]), why
+    return tuple(size), why
