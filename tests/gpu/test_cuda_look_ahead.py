@@ -68,7 +68,9 @@ def on_the_grid(test):
 
 @on_the_grid
 # Parameters up to 3: in float32 they are rounded to 2.4e-7.
-@pytest.mark.parametrize("dtype, error, rounding", [(torch.float64, 1e-12, 1e-14), (torch.float32, 1e-6, 2.4e-7)])
+@pytest.mark.parametrize(
+    "dtype, error, rounding", [(torch.float64, 1e-12, 1e-14), (torch.float32, 1e-6, 2.4e-7)]
+)
 def test_goes_where_fused_adam_goes(dtype, error, rounding, name, decay, warm):
     optimizer, gradients = fused(name, decay, warm, dtype), noise(1, dtype)
     before = copy.deepcopy((parameters_of(optimizer), optimizer.state_dict()))
