@@ -36,35 +36,67 @@ class ObjectKind:
 PEOPLE = ObjectKind(PERSON, COCO_SIGMAS)
 
 
-def coco_results(
-    joints: np.ndarray,
-    scores: np.ndarray,
-    image_ids: np.ndarray,
-    box_scores: np.ndarray,
-    areas: np.ndarray,
-    in_vis_thre: float,
-    oks_thre: float,
-    nms: bool = True,
-    kind: ObjectKind = PEOPLE,
-) -> list[dict]:
-    """Poses in COCO's results format, image by image, in each the best first (SimpleBaseline).
+@dataclass(frozen=True)
+class PredictedPoses:
+    """N predicted poses of J joints.
 
-    joints: [N, J, 2] image pixels; scores: [N, J] (with ``nms`` the J of ``kind``); image_ids, box_scores: [N]; areas: [N] width *
-    height of the crops. A pose scores its box's score times the mean of its keypoint scores above ``in_vis_thre``
-    (0 where there is none). With ``nms``, poses more similar (OKS) than ``oks_thre`` to a better one go.
+    joints: [N, J, 2] x and y in image pixels.
+    scores: [N, J] score of each joint, here the height of the heatmap's peak.
+    image_ids: [N] the data set's number of the image.
+    box_scores: [N] score of the bounding box; 1 for an annotated one.
+    areas: [N] width * height of the crop in image pixels.
     """
-    poses = np.concatenate([joints, scores[..., None]], axis=-1).astype(np.float64)
-    sure = scores > in_vis_thre
-    ranks = box_scores * (scores * sure).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
-    if nms:
-        keep = oks_nms_by_image(poses, ranks, areas, image_ids, oks_thre, kind.sigmas)
+
+    joints: np.ndarray
+    scores: np.ndarray
+    image_ids: np.ndarray
+    box_scores: np.ndarray
+    areas: np.ndarray
+
+
+@dataclass(frozen=True)
+class PoseNMS:
+    """How poses are scored and suppressed; the settings TEST.IN_VIS_THRE and TEST.OKS_THRE.
+
+    in_vis_thre: joint scores above it count in the score of the pose.
+    oks_thre: OKS above which the worse of two poses of an image is suppressed; None: no suppression.
+    """
+
+    in_vis_thre: float
+    oks_thre: float | None
+
+
+def coco_results(poses: PredictedPoses, nms: PoseNMS, kind: ObjectKind = PEOPLE) -> list[dict]:
+    """Convert poses to COCO's results format, rescored and suppressed as in SimpleBaseline.
+
+    The score of a pose is its box score times the mean of the joint scores above ``nms.in_vis_thre``,
+    or 0 if no joint is above it (`evaluate` of SimpleBaseline's lib/dataset/coco.py).
+
+    Args:
+        poses: the predictions; with suppression they have the joints of ``kind``.
+        nms: thresholds of scoring and suppression.
+        kind: category of the results, and the sigmas of OKS.
+
+    Returns:
+        Dicts with image_id, category_id, keypoints (x1, y1, score1, x2, ...) and score, sorted by
+        image_id and, within an image, by descending score.
+    """
+    joints_and_scores = np.concatenate([poses.joints, poses.scores[..., None]], axis=-1).astype(np.float64)
+    confident = poses.scores > nms.in_vis_thre
+    pose_scores = (
+        poses.box_scores * (poses.scores * confident).sum(axis=1) / np.maximum(confident.sum(axis=1), 1)
+    )
+    if nms.oks_thre is None:
+        keep = np.lexsort((-pose_scores, poses.image_ids))
     else:
-        keep = np.lexsort((-ranks, image_ids))
-    flat = poses.reshape(len(poses), 3 * joints.shape[1])
-    rows = zip(image_ids[keep].tolist(), flat[keep].tolist(), ranks[keep].tolist())
+        keep = oks_nms_by_image(
+            joints_and_scores, pose_scores, poses.areas, poses.image_ids, nms.oks_thre, kind.sigmas
+        )
+    keypoints = joints_and_scores.reshape(len(joints_and_scores), 3 * poses.joints.shape[1])
+    rows = zip(poses.image_ids[keep].tolist(), keypoints[keep].tolist(), pose_scores[keep].tolist())
     return [
-        {"image_id": image, "category_id": kind.category, "keypoints": keypoints, "score": score}
-        for image, keypoints, score in rows
+        {"image_id": image_id, "category_id": kind.category, "keypoints": values, "score": score}
+        for image_id, values, score in rows
     ]
 
 

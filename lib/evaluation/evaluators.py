@@ -17,6 +17,8 @@ from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
 from lib.evaluation.coco import (
     ObjectKind,
+    PoseNMS,
+    PredictedPoses,
     coco_average_precision,
     coco_results,
     object_average_precision,
@@ -100,15 +102,14 @@ class COCOSet(SavedAsCOCO):
         people = self.dataset.annotations
         if found.joints.shape[1] != 17:
             raise InputError(f"AP is of COCO's 17 joints; MODEL.NUM_JOINTS is {found.joints.shape[1]}")
-        return coco_results(
-            found.joints,
-            found.scores,
-            self.image_ids[found.index],
-            self.box_scores[found.index],
-            people.sizes[found.index].prod(axis=1),
-            self.in_vis_thre,
-            self.oks_thre,
+        poses = PredictedPoses(
+            joints=found.joints,
+            scores=found.scores,
+            image_ids=self.image_ids[found.index],
+            box_scores=self.box_scores[found.index],
+            areas=people.sizes[found.index].prod(axis=1),
         )
+        return coco_results(poses, PoseNMS(self.in_vis_thre, self.oks_thre))
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,14 @@ class ObjectSet(SavedAsCOCO):
 
     def _results(self, found: Predictions) -> list[dict]:
         objects = self.dataset.annotations
-        return coco_results(
-            found.joints,
-            found.scores,
-            objects.image_ids[found.index],
-            np.ones(len(found.index)),
-            objects.sizes[found.index].prod(axis=1),
-            self.in_vis_thre,
-            self.oks_thre,
-            kind=self.kind,
+        poses = PredictedPoses(
+            joints=found.joints,
+            scores=found.scores,
+            image_ids=objects.image_ids[found.index],
+            box_scores=np.ones(len(found.index)),
+            areas=objects.sizes[found.index].prod(axis=1),
         )
+        return coco_results(poses, PoseNMS(self.in_vis_thre, self.oks_thre), self.kind)
 
 
 def score_predictions(

@@ -9,6 +9,8 @@ from pycocotools.cocoeval import COCOeval
 
 from lib.evaluation.coco import (
     MEASURES,
+    PoseNMS,
+    PredictedPoses,
     coco_average_precision,
     coco_results,
     format_table,
@@ -26,22 +28,23 @@ def annotated(keep=lambda annotation: True):
     return [annotation for annotation in json.loads(FILE.read_text())["annotations"] if keep(annotation)]
 
 
+NMS, NO_NMS = PoseNMS(0.2, 0.9), PoseNMS(0.2, None)
+
+
 def as_predicted(annotations, noise=0.0, seed=0, nms=True, scores=None, box_scores=None):
     """The results of a network that finds each annotation's labelled keypoints, the others in its box."""
     points = np.array([a["keypoints"] for a in annotations], float).reshape(-1, 17, 3)
     boxes = np.array([a["bbox"] for a in annotations])
     joints = np.where(points[..., 2:] > 0, points[..., :2], (boxes[:, :2] + boxes[:, 2:] / 2)[:, None])
     joints += noise * np.random.default_rng(seed).normal(size=joints.shape)
-    return coco_results(
-        joints,
-        np.ones(points.shape[:2]) if scores is None else scores,
-        np.array([a["image_id"] for a in annotations]),
-        np.ones(len(annotations)) if box_scores is None else box_scores,
-        boxes[:, 2] * boxes[:, 3] * 1.25**2,
-        in_vis_thre=0.2,
-        oks_thre=0.9,
-        nms=nms,
+    poses = PredictedPoses(
+        joints=joints,
+        scores=np.ones(points.shape[:2]) if scores is None else scores,
+        image_ids=np.array([a["image_id"] for a in annotations]),
+        box_scores=np.ones(len(annotations)) if box_scores is None else box_scores,
+        areas=boxes[:, 2] * boxes[:, 3] * 1.25**2,
     )
+    return coco_results(poses, NMS if nms else NO_NMS)
 
 
 def ones(values):
@@ -191,7 +194,8 @@ def test_a_poses_score_is_its_boxs_times_its_sure_keypoints():
     scores[2, 1:] = 0
     joints, box_scores = rng.uniform(0, 500, (count, 17, 2)), rng.random(count)
     image_ids = rng.integers(1, 5, count)
-    results = coco_results(joints, scores, image_ids, box_scores, np.full(count, 100.0), 0.2, 0.9)
+    poses = PredictedPoses(joints, scores, image_ids, box_scores, np.full(count, 100.0))
+    results = coco_results(poses, NMS)
     assert len(results) == count
 
     expected = []
@@ -225,7 +229,8 @@ def test_nms_is_greedy_in_each_image(seed, threshold):
     joints = places[rng.integers(0, 4, count)] + rng.normal(0, 6, (count, 17, 2)) * rng.random((count, 1, 1))
     scores, areas = rng.random((count, 17)), rng.uniform(2000, 9000, count)
     image_ids, box_scores = rng.choice([3, 7, 2**40], count), rng.random(count)
-    every = coco_results(joints, scores, image_ids, box_scores, areas, 0.2, threshold, nms=False)
+    poses = PredictedPoses(joints, scores, image_ids, box_scores, areas)
+    every = coco_results(poses, PoseNMS(0.2, None))
     assert len(every) == count
     order = [(r["image_id"], -r["score"]) for r in every]
     assert order == sorted(order)
@@ -239,7 +244,7 @@ def test_nms_is_greedy_in_each_image(seed, threshold):
         others = [np.reshape(r["keypoints"], (17, 3))[:, :2] for r in rivals]
         if all(plain_oks(pose, o, (area + area_of[tuple(o.ravel())]) / 2) <= threshold for o in others):
             kept.append(candidate)
-    assert coco_results(joints, scores, image_ids, box_scores, areas, 0.2, threshold) == kept
+    assert coco_results(poses, PoseNMS(0.2, threshold)) == kept
     assert len(kept) < count
 
 
@@ -259,8 +264,8 @@ def test_nms_removes_people_found_twice():
 
 def test_results_of_nobody():
     none = np.zeros(0)
-    assert coco_results(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none, 0.2, 0.9) == []
-    assert coco_results(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none, 0.2, 0.9, nms=False) == []
+    poses = PredictedPoses(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none)
+    assert coco_results(poses, NMS) == coco_results(poses, NO_NMS) == []
 
 
 BAD_RESULTS = [
