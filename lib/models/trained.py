@@ -11,7 +11,7 @@ from torch import Tensor
 from lib.config.loader import kept_settings
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoints import SHARED_KEYPOINTS, network_joints
-from lib.models.pose_resnet import RESNETS, Bottleneck, PoseResNet
+from lib.models.pose_resnet import RESNETS, Bottleneck, DeconvHead, PoseResNet
 from lib.models.pretrained import load_weights, read_weights_file, state_dict_of
 from lib.utils.errors import InputError
 
@@ -95,10 +95,12 @@ def network_of(tensors: dict[str, Tensor], style: str, path: str | Path) -> Pose
             num_joints=len(tensors["final_layer.bias"]),
             width=len(tensors["conv1.weight"]),
             style=style,
-            deconv_filters=tuple(weight.shape[1] for weight in deconvolutions),
-            deconv_kernels=tuple(weight.shape[2] for weight in deconvolutions),
-            deconv_bias="deconv_layers.0.bias" in tensors,
-            final_kernel=tensors["final_layer.weight"].shape[2],
+            head=DeconvHead(
+                filters=tuple(weight.shape[1] for weight in deconvolutions),
+                kernels=tuple(weight.shape[2] for weight in deconvolutions),
+                bias="deconv_layers.0.bias" in tensors,
+                final_kernel=tensors["final_layer.weight"].shape[2],
+            ),
         )
     except InputError as error:
         raise InputError(f"{path}: no such network can be built: {error}") from None

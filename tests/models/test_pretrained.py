@@ -9,14 +9,14 @@ import torch
 import torchvision
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
 from lib.utils.errors import InputError
 from pose_estimation import fetch_weights
 
 
-def thin(num_joints, **settings):
-    return PoseResNet(18, num_joints, width=4, deconv_filters=(8, 8, 8), **settings)
+def thin(num_joints, **head):
+    return PoseResNet(18, num_joints, width=4, head=DeconvHead((8, 8, 8), **head))
 
 
 def filled(model, seed=1):
@@ -197,7 +197,7 @@ def test_other_shapes_are_dropped_and_listed():
 
 
 def test_long_lists_are_cut_in_the_summary():
-    report = load_weights(thin(13), filled(PoseResNet(34, 13, width=4, deconv_filters=(8, 8, 8))))
+    report = load_weights(thin(13), filled(PoseResNet(34, 13, width=4, head=DeconvHead((8, 8, 8)))))
     assert len(report.dropped) > 50 and not report.reinitialised
     assert len(report.summary().splitlines()) == 2
     assert report.summary().endswith(f"and {len(report.dropped) - 4} more")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from lib.models.trained import load_trained
 from lib.utils.errors import InputError
 from tests.factories.small_network import small_network, write_checkpoint
@@ -15,10 +15,10 @@ from tests.factories.small_network import small_network, write_checkpoint
     [
         {},
         {"num_layers": 34, "width": 2},
-        {"num_layers": 50, "width": 2, "deconv_filters": (6, 4), "deconv_kernels": (3, 2)},
+        {"num_layers": 50, "width": 2, "head": DeconvHead((6, 4), (3, 2))},
         {"num_layers": 50, "width": 2, "style": "caffe"},
-        {"num_layers": 18, "deconv_bias": True, "final_kernel": 3},
-        {"deconv_filters": (), "deconv_kernels": ()},
+        {"num_layers": 18, "head": DeconvHead((8, 8, 8), bias=True, final_kernel=3)},
+        {"head": DeconvHead((), ())},
     ],
 )
 def test_the_network_follows_from_its_tensors(shape, tmp_path):
@@ -86,6 +86,6 @@ def test_one_clear_error(change, name, expected, tmp_path):
 
 
 def test_a_number_of_joints_without_names(tmp_path):
-    torch.save(PoseResNet(10, 5, width=2, deconv_filters=(4, 4, 4)).state_dict(), tmp_path / "a_64x64.pth")
+    torch.save(PoseResNet(10, 5, width=2, head=DeconvHead((4, 4, 4))).state_dict(), tmp_path / "a_64x64.pth")
     with pytest.raises(InputError, match="5 joints whose names are not known"):
         load_trained(tmp_path / "a_64x64.pth")
