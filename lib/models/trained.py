@@ -24,7 +24,7 @@ class TrainedPose:
     """network: in evaluation mode, on the CPU.   joints: what each of its heatmaps stands for.
 
     codec: sizes of its input and heatmaps.   color_rgb: false where it was trained on BGR.
-    shift_heatmap: see `lib.evaluation.inference.mirrored`.   notes: what was found, and where each choice came from.
+    shift_heatmap: see `lib.evaluation.inference.flip_back`.   notes: what was found, and where each choice came from.
     """
 
     network: PoseResNet

@@ -12,10 +12,10 @@ from lib.dataset.keypoints import network_joints
 from lib.dataset.mpii import read_mpii
 from lib.evaluation.inference import (
     InferenceOptions,
-    both_ways,
     estimate_heatmaps,
+    flip_back,
+    flip_test_heatmaps,
     inference_options,
-    mirrored,
     predict,
 )
 from lib.utils.distributed import ALONE, Group
@@ -30,13 +30,13 @@ CPU = torch.device("cpu")
 def test_heatmaps_are_flipped_back_by_hand():
     """Two joints that exchange sides, and one in the middle; each a heatmap of one row."""
     heatmaps = torch.tensor([[[[1.0, 2, 3, 4]], [[5.0, 6, 7, 8]], [[9.0, 8, 7, 9]]]])
-    assert mirrored(heatmaps, [1, 0, 2], shift=False)[0, :, 0].tolist() == [
+    assert flip_back(heatmaps, [1, 0, 2], shift=False)[0, :, 0].tolist() == [
         [8, 7, 6, 5],
         [4, 3, 2, 1],
         [9, 7, 8, 9],
     ]
     # Everything moves one pixel to the right; the first column stands twice.
-    assert mirrored(heatmaps, [1, 0, 2], shift=True)[0, :, 0].tolist() == [
+    assert flip_back(heatmaps, [1, 0, 2], shift=True)[0, :, 0].tolist() == [
         [8, 8, 7, 6],
         [4, 4, 3, 2],
         [9, 9, 7, 8],
@@ -51,8 +51,8 @@ def test_the_shift_aligns_a_flipped_joint_with_the_joint(heatmap_x):
     upright, _ = codec.encode(np.array([[x, y]]), np.ones(1))
     flipped, _ = codec.encode(np.array([[63 - x, y]]), np.ones(1))
     back = torch.from_numpy(flipped)[None]
-    assert np.array_equal(mirrored(back, [0], shift=True)[0], upright)
-    unshifted = mirrored(back, [0], shift=False)[0].numpy()
+    assert np.array_equal(flip_back(back, [0], shift=True)[0], upright)
+    unshifted = flip_back(back, [0], shift=False)[0].numpy()
     assert np.unravel_index(unshifted.argmax(), unshifted.shape)[2] == heatmap_x - 1
 
 
@@ -80,12 +80,12 @@ def test_the_flip_test_is_the_same_in_one_pass_and_in_two(shift):
     images = torch.randn(5, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     expected = flip_tested(network, images, flip_indices, shift)
     assert np.abs(expected).max() > 0.5  # far above the tolerance
-    for at_once in (False, True):
-        heatmaps = both_ways(network, images, flip_indices, shift, at_once)
+    for single_pass in (False, True):
+        heatmaps = flip_test_heatmaps(network, images, flip_indices, shift, single_pass)
         np.testing.assert_allclose(heatmaps.numpy(), expected, rtol=0, atol=1e-5)
     assert torch.equal(
         estimate_heatmaps(network, images, flip_indices, shift),
-        both_ways(network, images, flip_indices, shift, at_once=False),
+        flip_test_heatmaps(network, images, flip_indices, shift, single_pass=False),
     )
     assert torch.equal(estimate_heatmaps(network, images, None, shift), network(images))
 
