@@ -8,7 +8,7 @@ import pytest
 
 from lib.config.loader import load_config
 from lib.evaluation.coco import (
-    PEOPLE,
+    COCO_PERSON,
     ObjectKind,
     coco_average_precision,
     object_average_precision,
@@ -111,7 +111,7 @@ def test_for_people_it_is_cocos(noise):
     everyone = annotated()
     results = as_predicted([a for a in everyone if a["num_keypoints"] > 0], noise)
     expected = coco_average_precision(FILE, results)["AP"]
-    found = object_average_precision(FILE, results, PEOPLE, [a["id"] for a in everyone])
+    found = object_average_precision(FILE, results, COCO_PERSON, [a["id"] for a in everyone])
     assert 0.1 < expected < 0.99 and found == pytest.approx(expected, abs=1e-9)
 
 
