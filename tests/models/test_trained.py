@@ -68,7 +68,7 @@ def spoilt(tensors):
     [
         (lambda t: {k: v for k, v in t.items() if "final" not in k}, "a_64x64.pth", "final_layer.weight"),
         (lambda t: {k: v for k, v in t.items() if not k.startswith("layer3")}, "a_64x64.pth", "1, 1, 0, 1 blocks"),
-        (lambda t: {k: v for k, v in t.items() if k != "layer1.0.bn1.weight"}, "a_64x64.pth", "re-initialised 1"),
+        (lambda t: {k: v for k, v in t.items() if k != "layer1.0.bn1.weight"}, "a_64x64.pth", "re-initialized 1"),
         (spoilt, "a_64x64.pth", "not finite"),
         (lambda t: t, "a.pth", "--image-size"),
         (lambda t: t, "a_60x64.pth", "multiples of 32"),
@@ -87,5 +87,5 @@ def test_one_clear_error(change, name, expected, tmp_path):
 
 def test_a_number_of_joints_without_names(tmp_path):
     torch.save(PoseResNet(10, 5, width=2, head=DeconvHead((4, 4, 4))).state_dict(), tmp_path / "a_64x64.pth")
-    with pytest.raises(InputError, match="5 joints whose names are not known"):
+    with pytest.raises(InputError, match="5 heatmaps.*'joints'"):
         load_trained(tmp_path / "a_64x64.pth")
