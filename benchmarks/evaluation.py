@@ -22,7 +22,7 @@ from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.dataset.heatmap import HeatmapCodec, to_image
 from lib.dataset.keypoints import MPII_KEYPOINTS
 from lib.evaluation.coco import PoseNMS, PredictedPoses, coco_average_precision, coco_results
-from lib.evaluation.pck import normalised_errors, pckh
+from lib.evaluation.pck import normalized_errors, pckh
 from tests.reference import plain_evaluation
 
 CODEC = HeatmapCodec((192, 256), (48, 64), 2)
@@ -59,7 +59,7 @@ def in_one_sweep(people: People) -> list[float]:
     for part in people.batches():
         coords, _ = CODEC.decode(people.heatmaps[part])
         found.append(to_image(coords, people.centers[part], people.sizes[part], CODEC.heatmap_size))
-    errors = normalised_errors(np.concatenate(found), people.joints, people.head_sizes)
+    errors = normalized_errors(np.concatenate(found), people.joints, people.head_sizes)
     return [*pckh(errors, people.visible, MPII_KEYPOINTS).values()]
 
 
@@ -107,7 +107,7 @@ def measure_pckh(predictions: int, repeat: int) -> float:
     visible, heads = rng.random(truth.shape[:2]) < 0.9, rng.uniform(20, 80, predictions)
 
     def score() -> dict[str, float]:
-        return pckh(normalised_errors(found, truth, heads), visible, MPII_KEYPOINTS)
+        return pckh(normalized_errors(found, truth, heads), visible, MPII_KEYPOINTS)
 
     return median_times({"PCKh": score}, repeat)["PCKh"]
 

@@ -26,7 +26,7 @@ from lib.evaluation.coco import (
     read_coco_results,
 )
 from lib.evaluation.inference import InferenceOptions, Predictions, predict
-from lib.evaluation.pck import normalised_errors, pck, pckh
+from lib.evaluation.pck import normalized_errors, pck, pckh
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically, write_text
 
@@ -67,7 +67,7 @@ class MPIISet(EvaluationSet):
     def score(self, predictions: Predictions) -> dict[str, float]:
         """Compute PCKh in percent over the annotations whose image could be read; keys as in `pckh`."""
         annotations = self.dataset.annotations.subset(predictions.index)
-        errors = normalised_errors(predictions.joints, annotations.joints, annotations.head_sizes)
+        errors = normalized_errors(predictions.joints, annotations.joints, annotations.head_sizes)
         return pckh(errors, annotations.visible, annotations.mapping.names, self.legacy_01)
 
     def save(self, predictions: Predictions, folder: Path) -> Path:
@@ -163,7 +163,7 @@ class ObjectSet(SavedAsCOCO):
         PCK is over the annotations whose image could be read, OKS-AP over all.
         """
         annotations = self.dataset.annotations.subset(predictions.index)
-        errors = normalised_errors(predictions.joints, annotations.joints, annotations.box_sizes)
+        errors = normalized_errors(predictions.joints, annotations.joints, annotations.box_sizes)
         precision = object_average_precision(
             self.annotation_file,
             self._results(predictions),
@@ -213,7 +213,7 @@ def score_predictions(
         raise InputError(f"DATASET.TEST_SET is {image_set}; expected valid, as MPII has no other gt_*.mat")
     truth = read_mpii_truth(Path(root) / "annot" / "gt_valid.mat")
     index = list(joint_mapping("mpii", names).index)
-    errors = normalised_errors(read_mpii_predictions(path), truth.joints, truth.head_sizes)
+    errors = normalized_errors(read_mpii_predictions(path), truth.joints, truth.head_sizes)
     return MPIISet.measure, pckh(errors[:, index], truth.visible[:, index], names, legacy_01)
 
 

@@ -48,7 +48,7 @@ def heatmap_accuracy(
     return per_joint, _mean_without_nan(per_joint)
 
 
-def normalised_errors(predicted: np.ndarray, truth: np.ndarray, head_sizes: np.ndarray) -> np.ndarray:
+def normalized_errors(predicted: np.ndarray, truth: np.ndarray, head_sizes: np.ndarray) -> np.ndarray:
     """Compute the distance of each predicted joint from the true one, relative to a length per instance.
 
     Args:
@@ -76,7 +76,7 @@ def pckh(
     """Compute PCKh as MPII's evaluation does (Andriluka et al. 2014; `evaluate` of SimpleBaseline's mpii.py).
 
     Args:
-        errors: [N, J] distances in head sizes, see `normalised_errors`.
+        errors: [N, J] distances in head sizes, see `normalized_errors`.
         visible: [N, J], above 0 for annotated joints; the others do not count.
         names: names of the J joints.
         legacy_01: compute "Mean@0.1" at a threshold of 0.11, as the public toolbox does.
@@ -113,7 +113,7 @@ def pck(errors: np.ndarray, visible: np.ndarray, names: Sequence[str]) -> dict[s
     """Compute PCK (Yang and Ramanan 2013) at 0.1 and 0.05 of the bounding box's longer side.
 
     Args:
-        errors: [N, J] distances in longer sides of the boxes, see `normalised_errors`.
+        errors: [N, J] distances in longer sides of the boxes, see `normalized_errors`.
         visible: [N, J], above 0 for annotated joints; the others do not count.
         names: names of the J joints.
 

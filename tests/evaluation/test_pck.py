@@ -8,7 +8,7 @@ from scipy.io import savemat
 
 from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
 from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_predictions, read_mpii_truth
-from lib.evaluation.pck import heatmap_accuracy, normalised_errors, pckh
+from lib.evaluation.pck import heatmap_accuracy, normalized_errors, pckh
 from lib.utils.errors import InputError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -85,7 +85,7 @@ def test_heatmap_accuracy_of_nothing_is_nan_and_nan_is_wrong():
 def test_pckh_of_published_predictions_is_the_published_one(network):
     truth = read_mpii_truth(MPII_EVAL / "annot" / "gt_valid.mat")
     predicted = read_mpii_predictions(MPII_EVAL / "preds" / f"{network}.mat")
-    errors = normalised_errors(predicted, truth.joints, truth.head_sizes)
+    errors = normalized_errors(predicted, truth.joints, truth.head_sizes)
     legacy = pckh(errors, truth.visible, MPII_KEYPOINTS, legacy_01=True)
     exact = pckh(errors, truth.visible, MPII_KEYPOINTS)
     assert tuple(legacy) == tuple(exact) == COLUMNS
@@ -97,7 +97,7 @@ def test_pckh_of_published_predictions_is_the_published_one(network):
 def test_pckh_of_the_shared_joints_differs_in_the_means_only():
     truth = read_mpii_truth(MPII_EVAL / "annot" / "gt_valid.mat")
     predicted = read_mpii_predictions(MPII_EVAL / "preds" / "tompson.mat")
-    errors = normalised_errors(predicted, truth.joints, truth.head_sizes)
+    errors = normalized_errors(predicted, truth.joints, truth.head_sizes)
     index = list(joint_mapping("mpii", SHARED_KEYPOINTS).index)
     shared = pckh(errors[:, index], truth.visible[:, index], SHARED_KEYPOINTS)
     full = pckh(errors, truth.visible, MPII_KEYPOINTS)
@@ -137,12 +137,12 @@ def test_pckh_refuses_names_of_other_joints():
         pckh(np.zeros((2, 16)), np.ones((2, 16)), SHARED_KEYPOINTS)
 
 
-def test_normalised_errors_divides_by_each_head():
+def test_normalized_errors_divides_by_each_head():
     predicted = np.array([[[3.0, 4.0]], [[6.0, 8.0]]])
-    errors = normalised_errors(predicted, predicted * 0, np.array([5, 20]))
+    errors = normalized_errors(predicted, predicted * 0, np.array([5, 20]))
     np.testing.assert_array_equal(errors, [[1], [0.5]])
     with pytest.raises(InputError, match="2 people with 1 joints.*1 people with 1 joints"):
-        normalised_errors(predicted, predicted[:1], np.ones(1))
+        normalized_errors(predicted, predicted[:1], np.ones(1))
 
 
 @pytest.mark.parametrize("people", [1, 3])
