@@ -8,8 +8,6 @@ import torch
 
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.keypoints import network_joints
-from lib.dataset.mpii import read_mpii
 from lib.evaluation.inference import (
     InferenceOptions,
     estimate_heatmaps,
@@ -20,6 +18,7 @@ from lib.evaluation.inference import (
 )
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
+from tests.factories.small_data_set import COUNT, small_data_set
 from tests.factories.small_network import small_network
 from tests.harness.together import evaluated
 from tests.reference import plain_evaluation
@@ -101,19 +100,14 @@ def test_heatmaps_are_single_precision():
 OPTIONS = InferenceOptions(batch_size=3, workers=0, flip_test=True, shift_heatmap=True, on_bad_image="raise")
 
 
-def mpii_test_set(data):
-    annotations = read_mpii(str(data / "mpii"), "valid", network_joints(13), 1.0)
-    return KeypointDataset(annotations, HeatmapCodec((64, 64), (16, 16), 1.0))
-
-
 def refuse(problem):
     raise AssertionError(problem)
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
-def test_predictions_against_loops_over_people(data, flip_test):
-    dataset, network = mpii_test_set(data), small_network(13)
-    images = torch.stack([dataset[index, 0].image for index in range(8)])
+def test_predictions_against_loops_over_people(tmp_path, flip_test):
+    dataset, network = small_data_set(tmp_path), small_network(13)
+    images = torch.stack([dataset[index, 0].image for index in range(COUNT)])
     with torch.no_grad():
         if flip_test:
             heatmaps = flip_tested(network, images, dataset.flip_indices, shift=True)
@@ -123,25 +117,25 @@ def test_predictions_against_loops_over_people(data, flip_test):
     people = dataset.annotations
     joints = plain_evaluation.to_image(coords, people.centers, people.sizes, (16, 16))
     # About half of the labels are moved to where the network sees the joint, so that the accuracy is not 0.
-    moved = np.random.default_rng(0).random((8, 13)) < 0.5
+    moved = np.random.default_rng(0).random((COUNT, 13)) < 0.5
     # A third of the labels is missing, so that some joints are not labelled in some batch.
-    visible = people.visible * (np.random.default_rng(1).random((8, 13)) < 0.67)
+    visible = people.visible * (np.random.default_rng(1).random((COUNT, 13)) < 0.67)
     joints_or_labels = np.where(moved[..., None], joints, people.joints)
     people = dataclasses.replace(people, joints=joints_or_labels, visible=visible)
     dataset = KeypointDataset(people, dataset.codec)
-    targets = np.stack([dataset[index, 0].heatmaps for index in range(8)])
-    labelled = np.stack([dataset[index, 0].target_weight for index in range(8)]) > 0
+    targets = np.stack([dataset[index, 0].heatmaps for index in range(COUNT)])
+    labelled = np.stack([dataset[index, 0].target_weight for index in range(COUNT)]) > 0
 
     options = dataclasses.replace(OPTIONS, flip_test=flip_test)
     predictions = predict(network, dataset, CPU, options, refuse)
-    assert predictions.index.tolist() == list(range(8))
+    assert predictions.index.tolist() == list(range(COUNT))
     np.testing.assert_allclose(predictions.joints, joints, rtol=0, atol=1e-4)
     np.testing.assert_allclose(predictions.scores, scores, rtol=0, atol=1e-5)
 
     # SimpleBaseline's JointsMSELoss: half the squared error, mean over people, joints and pixels.
     squared = [
         ((heatmaps[n, j].astype(float) - targets[n, j]) ** 2).mean() if labelled[n, j] else 0.0
-        for n in range(8)
+        for n in range(COUNT)
         for j in range(13)
     ]
     assert predictions.loss == pytest.approx(0.5 * sum(squared) / len(squared), rel=1e-5)
@@ -156,27 +150,27 @@ def test_predictions_against_loops_over_people(data, flip_test):
     assert 0.2 < predictions.accuracy < 0.8
 
 
-def test_without_labels_the_accuracy_is_nan(data):
-    dataset = mpii_test_set(data)
-    unlabelled = dataclasses.replace(dataset.annotations, visible=np.zeros((8, 13), int))
+def test_without_labels_the_accuracy_is_nan(tmp_path):
+    dataset = small_data_set(tmp_path)
+    unlabelled = dataclasses.replace(dataset.annotations, visible=np.zeros((COUNT, 13), int))
     predictions = predict(small_network(13), KeypointDataset(unlabelled, dataset.codec), CPU, OPTIONS, refuse)
     assert np.isnan(predictions.accuracy) and predictions.loss == 0
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_the_networks_mode_is_restored_and_its_state_unchanged(data, training):
+def test_the_networks_mode_is_restored_and_its_state_unchanged(tmp_path, training):
     network = small_network(13).train(training)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    predict(network, mpii_test_set(data), CPU, OPTIONS, refuse)
+    predict(network, small_data_set(tmp_path), CPU, OPTIONS, refuse)
     assert all(module.training == training for module in network.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
 @pytest.fixture
-def partly_damaged(data, tmp_path):
-    """(the test set with one image cut off, positions of the people in the other images)."""
-    dataset = mpii_test_set(data)
+def partly_damaged(tmp_path):
+    """(`small_data_set` with one image cut off, positions of the people in the other images)."""
+    dataset = small_data_set(tmp_path)
     people = dataset.annotations
     damaged = people.image_index[4]
     paths = list(people.image_paths)
@@ -186,7 +180,7 @@ def partly_damaged(data, tmp_path):
     return KeypointDataset(people, dataset.codec), np.flatnonzero(people.image_index != damaged)
 
 
-def test_unreadable_images_are_left_out_and_reported(data, partly_damaged):
+def test_unreadable_images_are_left_out_and_reported(tmp_path, partly_damaged):
     dataset, readable = partly_damaged
     with pytest.raises(InputError, match=r"damaged\.jpg"):
         predict(small_network(13), dataset, CPU, OPTIONS, refuse)
@@ -194,9 +188,9 @@ def test_unreadable_images_are_left_out_and_reported(data, partly_damaged):
     problems = []
     options = dataclasses.replace(OPTIONS, on_bad_image="skip")
     predictions = predict(small_network(13), dataset, CPU, options, problems.append)
-    assert 0 < len(readable) < 8 and predictions.index.tolist() == readable.tolist()
-    assert len(problems) == 8 - len(readable) and all("damaged.jpg" in problem for problem in problems)
-    whole = predict(small_network(13), mpii_test_set(data), CPU, OPTIONS, refuse)
+    assert 0 < len(readable) < COUNT and predictions.index.tolist() == readable.tolist()
+    assert len(problems) == COUNT - len(readable) and all("damaged.jpg" in problem for problem in problems)
+    whole = predict(small_network(13), small_data_set(tmp_path), CPU, OPTIONS, refuse)
     np.testing.assert_allclose(predictions.joints, whole.joints[readable], rtol=0, atol=1e-4)
     assert predictions.scores.shape == (len(readable), 13)
 
