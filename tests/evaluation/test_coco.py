@@ -188,6 +188,13 @@ def test_other_categories_and_people_without_labels_do_not_count(tmp_path):
     assert values["AP"] == pytest.approx(1)
 
 
+def test_a_crowd_with_keypoints_does_not_count(tmp_path):
+    people = [coco_person(1, 1), coco_person(2, 2, iscrowd=1)]
+    path = annotation_file(tmp_path, people)
+    assert coco_average_precision(path, [result(1)])["AR"] == 1
+    assert coco_average_precision(path, [result(2, score=3), result(1)])["AP"] == pytest.approx(1)
+
+
 def test_a_poses_score_is_its_boxs_times_its_sure_keypoints():
     rng = np.random.default_rng(0)
     count = 40

@@ -102,6 +102,13 @@ def test_pckh_averages_sides_in_groups_and_people_in_the_mean():
     assert pckh(errors, visible, names, legacy_01=True)["Mean@0.1"] == pytest.approx(100 * 2 / 9)
 
 
+@pytest.mark.parametrize("name", ["pelvis", "thorax"])
+def test_pckh_means_leave_out_the_trunk(name):
+    errors = np.array([[9.0, 0.2], [9.0, 0.6]])
+    result = pckh(errors, np.ones((2, 2)), (name, "head_top"))
+    assert (result["Mean"], result["Mean@0.1"], result["Head"]) == (50, 0, 50)
+
+
 def test_pckh_without_visible_joints_is_nan_and_silent():
     visible = np.zeros((2, 13), int)
     with warnings.catch_warnings():

@@ -58,6 +58,33 @@ def test_settings_and_joints_kept_in_the_checkpoint(tmp_path):
     assert load_trained(path).joints == tuple(content["joints"])
 
 
+def test_settings_of_the_checkpoint_and_defaults_of_a_published_one(tmp_path):
+    state = small_network().state_dict()
+    torch.save(state, tmp_path / "net_64x96.pth")
+    published = load_trained(tmp_path / "net_64x96.pth")
+    assert published.shift_heatmap and published.codec.sigma == 2 and published.color_rgb
+    assert published.codec.image_size == (96, 64)
+    settings = """\
+MODEL: {IMAGE_SIZE: [64, 96], EXTRA: {SIGMA: 1.5}}
+DATASET: {COLOR_RGB: false}
+TEST: {SHIFT_HEATMAP: false}
+"""
+    torch.save({"target_model": state, "config": settings}, tmp_path / "last.pth")
+    trained = load_trained(tmp_path / "last.pth")
+    assert not trained.shift_heatmap and trained.codec.sigma == 1.5 and not trained.color_rgb
+    requested = load_trained(tmp_path / "last.pth", color_rgb=True)
+    assert requested.color_rgb and "RGB" in requested.notes[0]
+
+
+@pytest.mark.parametrize("style", ["pytorch", "caffe"])
+def test_the_style_is_that_of_the_settings_whatever_the_name(style, tmp_path):
+    network = small_network(num_layers=50, width=2, style=style)
+    settings = f"MODEL: {{IMAGE_SIZE: [64, 64], STYLE: {style}}}"
+    torch.save({"target_model": network.state_dict(), "config": settings}, tmp_path / "caffe_run.pth")
+    images = torch.randn(1, 3, 64, 64)
+    assert torch.equal(load_trained(tmp_path / "caffe_run.pth").network(images), network(images))
+
+
 def spoilt(tensors):
     tensors["conv1.weight"][0, 0, 0, 0] = float("nan")
     return tensors
