@@ -60,7 +60,7 @@ def configuration(root: Path, output: Path, cached: bool = True, reduced: bool =
 
 def read_as_a_run_does(root: Path, output: Path, cached: bool) -> Annotations:
     config = configuration(root, output, cached)
-    return read_people(config.DATASET_SRC, big_coco.SET, config, build_codec(config.MODEL), print)
+    return read_people(config.dataset_src, big_coco.SET, config, build_codec(config.model), print)
 
 
 def child(*arguments: object) -> dict:
@@ -150,7 +150,7 @@ def worker_memory(kept_as: str, method: str, root: Path, output: Path) -> dict[s
         people = []
     else:
         arrays = read_as_a_run_does(root, output, cached=True)
-        people = KeypointDataset(arrays, build_codec(configuration(root, output).MODEL))
+        people = KeypointDataset(arrays, build_codec(configuration(root, output).model))
         people = SharedPeople(people) if method == "spawn" else people
     loader = DataLoader(Looking(people), batch_size=None, num_workers=WORKERS, multiprocessing_context=method)
     found = list(loader)
@@ -200,7 +200,7 @@ class Samples:
     """The same samples in different ways: all people of a set, changed at random as in training."""
 
     def __init__(self, people: Annotations):
-        codec = build_codec(configuration(Path(), Path()).MODEL)
+        codec = build_codec(configuration(Path(), Path()).model)
         self.usual = [plain_of(people, i) for i in range(len(people))]
         self.here = KeypointDataset(people, codec, USUAL)
         self.reduced = KeypointDataset(people, codec, USUAL, reduced=True)

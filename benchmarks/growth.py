@@ -24,12 +24,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.dataset.keypoint_dataset import Sample
-from lib.ignoring.bilevel_step import Options, training_step
-from lib.ignoring.learner import TrainableModel
+from lib.ignoring.bilevel_step import Options, StepModels, TrainingStep
 from lib.ignoring.modes import MODES
+from lib.ignoring.trainable_model import TrainableModel
 from lib.ignoring.variables import OnlineWeights
 from lib.models.pose_resnet import RESNETS, PoseResNet
-from lib.training.batches import as_batch, as_source_batch
+from lib.training.batches import StepSamples, as_step_batches
 from lib.utils.profile import part_name, spans, totals
 
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -78,15 +78,14 @@ class Steps:
         """A step of the mode ``name``, to be called."""
         mode, sample = MODES[name], self.sample(batch)
         weights = OnlineWeights(batch, tuple(range(self.case.joints))).to(DEVICE)
-        given = (
+        models = StepModels(
             self.target,
             self.source if mode.has_source_model else None,
             {"A": weights} if mode.ignores else {},
-            as_batch(sample, True),
-            as_source_batch(sample, True),
-            as_batch(sample, True) if mode.ignores else None,
         )
-        return lambda: training_step(mode, OPTIONS, *given)
+        samples = StepSamples(sample, sample, sample if mode.ignores else None)
+        batches = as_step_batches(samples, True)
+        return lambda: TrainingStep(mode, OPTIONS, models, batches).run()
 
     def parameters(self) -> int:
         return sum(p.numel() for p in self.target.parameters)

@@ -22,7 +22,7 @@ from benchmarks.evidence.methods import METHODS, VARIABLES, chosen
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.summary import lines_by_noise, markdown
-from lib.config.loader import load_config, parse_overrides
+from lib.config.loader import current_names, load_config, parse_overrides
 from lib.label_noise.corruptions import parse_noise
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
@@ -70,9 +70,9 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
     plain, _ = load_config(arguments.cfg)
     return Benchmark(
         cfg=arguments.cfg,
-        given=parse_overrides(arguments.overrides),
+        given=current_names(parse_overrides(arguments.overrides), "command line"),
         methods=chosen(arguments.modes, METHODS, "--modes"),
-        variables=chosen(arguments.variables or plain.LBI.VARIABLES, VARIABLES, "--variables"),
+        variables=chosen(arguments.variables or plain.lbi.variables, VARIABLES, "--variables"),
         noises=list(dict.fromkeys(parse_noise(text) for text in arguments.noise.split(","))),
         seeds=seeds_of(arguments.seeds, "--seeds"),
         val_in_train=arguments.val_in_train == "true",

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import torch
-from easydict import EasyDict
 
 from lib.config.loader import load_config
+from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import flip_permutation, network_joints
-from lib.ignoring.bilevel_step import Options, Record, Weighting, training_step
+from lib.ignoring.bilevel_step import StepModels, StepOutput, TrainingStep, Weighting
 from lib.ignoring.modes import MODES
-from lib.training.batches import as_batch, as_source_batch
-from lib.training.state import State, build_state
+from lib.training.batches import StepSamples, as_step_batches
+from lib.training.state import Placement, State, TableShape, build_state
+from lib.training.step import step_options
 from lib.utils.distributed import ALONE, Group
 
 CONFIG = Path(__file__).resolve().parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
@@ -20,15 +21,15 @@ PEOPLE = 8  # in each of the three batches
 ORIGINAL = {
     "MODEL.INIT_WEIGHTS": False,
     "LBI.VARIABLES": "online",
-    "LBI.LOOKAHEAD": "optimizer",
+    "LBI.HYPERGRAD_THROUGH": "optimizer",
     "LBI.SCHEDULE": "together",
-    "LBI.VALIDATE_AT": "target",
-    "LBI.EVERY": 1,
+    "LBI.META_MODEL": "target",
+    "LBI.HYPERGRAD_INTERVAL": 1,
     "LBI.META_LOOP": 1,
 }
 
 
-def config_of(**overrides: object) -> EasyDict:
+def config_of(**overrides: object) -> Config:
     """The published network, from random weights; ``overrides`` as TRAIN__AMP='bf16'."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
     return load_config(CONFIG, ORIGINAL | given)[0]
@@ -38,16 +39,16 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def drawn(seed: int, config: EasyDict) -> Sample:
+def drawn(seed: int, config: Config) -> Sample:
     """Images of noise, a Gaussian somewhere in each heatmap, and a fifth of the joints without label."""
     rng = torch.Generator().manual_seed(seed)
-    (width, height), (columns, rows) = config.MODEL.IMAGE_SIZE, config.MODEL.EXTRA.HEATMAP_SIZE
-    joints = config.MODEL.NUM_JOINTS
+    (width, height), (columns, rows) = config.model.image_size, config.model.extra.heatmap_size
+    joints = config.model.num_joints
     x, y = torch.rand(2, PEOPLE, joints, 1, 1, generator=rng)
     squared = (torch.arange(columns) - x * columns) ** 2 + (torch.arange(rows)[:, None] - y * rows) ** 2
     return Sample(
         torch.randn(PEOPLE, 3, height, width, generator=rng),
-        torch.exp(-squared / (2 * config.MODEL.EXTRA.SIGMA**2)),
+        torch.exp(-squared / (2 * config.model.extra.sigma**2)),
         (torch.rand(PEOPLE, joints, generator=rng) < 0.8).float(),
         torch.arange(PEOPLE),
         torch.zeros(PEOPLE, dtype=torch.bool),
@@ -61,31 +62,24 @@ class PoseCase:
     Of several processes, each has its part of the batches.
     """
 
-    def __init__(self, mode: str, config: EasyDict, group: Group = ALONE):
+    def __init__(self, mode: str, config: Config, group: Group = ALONE):
         self.mode, self.config = MODES[mode], config
-        flip_indices = flip_permutation(network_joints(config.MODEL.NUM_JOINTS))
-        self.state: State = build_state(config, self.mode, device(), PEOPLE, flip_indices, print, group=group)
+        tables = TableShape(PEOPLE, flip_permutation(network_joints(config.model.num_joints)))
+        self.state: State = build_state(config, self.mode, tables, Placement(device(), group))
         (self.counts,) = group.counts(len(range(PEOPLE)[group.part(PEOPLE)]))
         own = torch.zeros(PEOPLE, dtype=torch.bool, device=device())
         own[group.part(PEOPLE)] = True
         self.target, self.source, self.validation = (drawn(seed, config).select(own) for seed in range(3))
 
-    def step(self, otherwise: Weighting | None = None) -> Record:
-        """One training step; weights are learned in every LBI.EVERY-th, or are as ``otherwise`` says."""
-        lbi = self.config.LBI
-        learns = otherwise is None and self.mode.ignores and self.state.step % lbi.EVERY == 0
-        record = training_step(
-            self.mode,
-            Options(
-                lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
-            ),
-            self.state.target,
-            self.state.source,
-            self.state.variables,
-            as_batch(self.target, True, counts=self.counts),
-            as_source_batch(self.source, True, self.counts),
-            as_batch(self.validation, True, counts=self.counts) if learns else None,
-            Weighting.UPDATE if learns else otherwise or Weighting.CURRENT,
-        )
+    def step(self, otherwise: Weighting | None = None) -> StepOutput:
+        """One training step; weights are learned in every LBI.HYPERGRAD_INTERVAL-th, or are as ``otherwise`` says."""
+        lbi = self.config.lbi
+        learns = otherwise is None and self.mode.ignores and self.state.step % lbi.hypergrad_interval == 0
+        validation = self.validation if learns else None
+        samples = StepSamples(self.target, self.source, validation, (self.counts,) * 3)
+        models = StepModels(self.state.target, self.state.source, self.state.variables)
+        weighting = Weighting.UPDATE if learns else otherwise or Weighting.CURRENT
+        batches = as_step_batches(samples, True)
+        output = TrainingStep(self.mode, step_options(lbi), models, batches, weighting).run()
         self.state.step += 1
-        return record
+        return output

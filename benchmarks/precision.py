@@ -4,7 +4,7 @@
 
 Times are ratios to float32's of the same mode. The errors are of ours2's hypergradients and online weights in
 one step from the same state, reached in float32 by --warm steps on the same batch: the norm of the difference
-over float32's norm, and Spearman's rank correlation over the labelled keypoints. Both of LBI.LOOKAHEAD's
+over float32's norm, and Spearman's rank correlation over the labelled keypoints. Both of LBI.HYPERGRAD_THROUGH's
 directions: through Adam's derivative, in which nearly equal numbers are subtracted, small errors grow.
 Images are of noise, so a network trained on people has other numbers.
 """
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.ignoring.bilevel_step import Record, Weighting
+from lib.ignoring.bilevel_step import StepOutput, Weighting
 
 VARIANTS = {
     "float32": {},
@@ -58,14 +58,14 @@ def difference(found: torch.Tensor, expected: torch.Tensor, labelled: torch.Tens
     }
 
 
-def errors(lookahead: str, records: dict[str, Record], labelled: torch.Tensor) -> list[dict]:
+def errors(lookahead: str, records: dict[str, StepOutput], labelled: torch.Tensor) -> list[dict]:
     """Of each variant's hypergradients and weights, against float32's: a row each."""
     exact = records["float32"]
     return [
         {"direction": lookahead, "variant": name, "of": of} | difference(found["A"], expected["A"], labelled)
         for name, record in records.items()
         for of, found, expected in (
-            ("hypergradients", record.gradients, exact.gradients),
+            ("hypergradients", record.hypergradients, exact.hypergradients),
             ("weights", record.weights, exact.weights),
         )
     ]
@@ -89,7 +89,7 @@ def main() -> None:
     for lookahead in LOOKAHEADS:
         records = {}
         for name in variants:
-            case = case_of("ours2", name, state, LBI__LOOKAHEAD=lookahead)
+            case = case_of("ours2", name, state, LBI__HYPERGRAD_THROUGH=lookahead)
             records[name], labelled = case.step(), case.source.target_weight.cpu() > 0
         wrong += errors(lookahead, records, labelled)
     del state

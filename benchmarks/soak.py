@@ -84,7 +84,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not (ROOT / "data/people").exists():
         make_people(ROOT / "data/people")
-    settings = {"TRAIN.END_EPOCH": "1000000", "WORKERS": "2", "LBI.SCHEDULE": "together", "LBI.REST_EPOCH": "0",
+    settings = {"TRAIN.END_EPOCH": "1000000", "WORKERS": "2", "LBI.SCHEDULE": "together", "LBI.FREEZE_WEIGHTS_EPOCH": "0",
                 "TRAIN.SAVE_EVERY_MINUTES": "0.5", "THREADS": str(arguments.threads),
                 "OUTPUT_DIR": str(arguments.output), "LOG_DIR": str(arguments.output / "log")}  # fmt: skip
     words = [word for pair in settings.items() for word in pair] + arguments.overrides

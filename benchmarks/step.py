@@ -30,11 +30,11 @@ def mode_step(mode: str) -> Callable[[], object]:
 
 def parts_of(case: PoseCase) -> tuple:
     """What unrolled.py's steps are given after the mode."""
-    lbi, learners = case.config.LBI, (case.state.target, case.state.source)
+    lbi, learners = case.config.lbi, (case.state.target, case.state.source)
     target, source = (made and (made.model, made.optimizer) for made in learners)
     samples = {"target": case.target, "source": case.source, "validation": case.validation}
     batches = {name: (one.image, one.heatmaps, one.target_weight) for name, one in samples.items()}
-    return lbi.LAM, lbi.GAMMA, target, source, batches
+    return lbi.lam, lbi.gamma, target, source, batches
 
 
 def unrolled_step() -> Callable[[], object]:
@@ -48,7 +48,7 @@ def usual_step() -> Callable[[], object]:
 
 
 def every_step() -> Callable[[], object]:
-    case = PoseCase("ours2", config_of(LBI__EVERY=EVERY, LBI__VARIABLES="persistent"))
+    case = PoseCase("ours2", config_of(LBI__HYPERGRAD_INTERVAL=EVERY, LBI__VARIABLES="persistent"))
     return lambda: [case.step() for _ in range(EVERY)]
 
 

@@ -8,8 +8,7 @@ samples everybody holds. TRAIN.SYNC_BN adds small messages for every layer and p
 from collections import Counter
 from dataclasses import dataclass, field
 
-from easydict import EasyDict
-
+from lib.config.schema import Config
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import SourceUse
 from lib.training.phases import Phase
@@ -32,10 +31,10 @@ class Traffic:
 
 
 def traffic_of_step(
-    config: EasyDict, phase: Phase, weighting: Weighting, parameters: int, processes: int
+    config: Config, phase: Phase, weighting: Weighting, parameters: int, processes: int
 ) -> Traffic:
     """Of a step of ``phase`` with so many numbers in a model, no image left out (see lib/ignoring/bilevel_step.py)."""
-    mode, lbi, joints = phase.mode, config.LBI, config.MODEL.NUM_JOINTS
+    mode, lbi, joints = phase.mode, config.lbi, config.model.num_joints
     weighted = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
     steps_source_model = mode.anchor in (SourceUse.UNIFORM, SourceUse.WEIGHTED)
     gradients = phase.uses_target + steps_source_model
@@ -46,13 +45,13 @@ def traffic_of_step(
     if weighted and weighting is Weighting.UPDATE:
         # In every loop one gradient of validation at each model asked, one of each weighted source; the
         # source model's real step takes the last of those.
-        asked = 2 if weighted == 2 and lbi.VALIDATE_AT == "source" else 1
+        asked = 2 if weighted == 2 and lbi.meta_model == "source" else 1
         gradients = (
-            phase.uses_target + (mode.anchor is SourceUse.UNIFORM) + lbi.META_LOOP * (asked + weighted)
+            phase.uses_target + (mode.anchor is SourceUse.UNIFORM) + lbi.meta_loop * (asked + weighted)
         )
         row += joints * FLOAT  # the hypergradient
-        gathers = lbi.META_LOOP * weighted
-    most = -(-(config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE) // processes)
+        gathers = lbi.meta_loop * weighted
+    most = -(-(config.train.src_batch_size or config.train.batch_size) // processes)
     traffic = Traffic()
     traffic.add("sum", gradients, parameters * FLOAT)
     traffic.add("sum", 1, losses * FLOAT)

@@ -18,6 +18,7 @@ from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
 from lib.doctor.findings import Examination
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 DEFAULT_MODE = "ours2"
 
@@ -33,10 +34,11 @@ def command(words: list[str] | None) -> Examination:
     if arguments.steps < 0:
         raise InputError(f"--steps is {arguments.steps}, expected 0 or more")
     mode = shared.chosen_mode(arguments, DEFAULT_MODE)
-    config, notes = shared.configuration(arguments)
-    names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
-    folders = RunPaths.of(config, arguments.cfg, names, mode.name)
-    output = arguments.output or Path(config.OUTPUT_DIR) / "doctor"
+    with captured_messages() as notes:
+        config = shared.configuration(arguments)
+    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
+    folders = RunPaths.for_run(config, arguments.cfg, names, mode.name)
+    output = arguments.output or Path(config.output_dir) / "doctor"
     return examine(config, mode, folders, notes, output, arguments.steps)
 
 

@@ -57,18 +57,18 @@ def command(words: list[str] | None) -> Path:
         raise InputError(f"--threshold is {arguments.threshold}, expected a weight in [0, 1]")
 
     config, people, _ = source_of_run(arguments.run)
-    source = config.DATASET_SRC
+    source = config.dataset_src
     if not in_coco_layout(source):
-        raise InputError(f"{arguments.run}: its source is in the layout of {source.DATASET}, expected coco")
-    path = annotation_files(source, source.TRAIN_SET)[0]
+        raise InputError(f"{arguments.run}: its source is in the layout of {source.dataset}, expected coco")
+    path = annotation_files(source, source.train_set)[0]
     if arguments.output.resolve() == path.resolve():
         raise InputError(f"--output {arguments.output} is the source's own annotation file; name another")
     dropped = ignored(
         read_weight_table(arguments.run / arguments.weights, people), people.visible, arguments.threshold
     )
     write_text(arguments.output, json.dumps(cleaned(read_json(path), people, dropped)))
-    if config.LBI.INJECT_NOISE:
-        print(f"labels: those of {path} with LBI.INJECT_NOISE {config.LBI.INJECT_NOISE}, as the run had them")
+    if config.lbi.inject_noise:
+        print(f"labels: those of {path} with LBI.INJECT_NOISE {config.lbi.inject_noise}, as the run had them")
     print(summary(people, dropped, arguments.threshold))
     return arguments.output
 

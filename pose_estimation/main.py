@@ -22,8 +22,10 @@ from lib.config.run_paths import RunPaths
 from lib.tracking.boards import import_wandb
 from lib.training.data import build_data
 from lib.training.profiling import profile
+from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.utils.distributed import Group
+from lib.utils.log import LOG
 
 FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} | shared.FLAGS
 
@@ -40,17 +42,16 @@ def command(words: list[str] | None, group: Group) -> Path:
     arguments = build_parser().parse_intermixed_args(words)
     shared.show_on_terminal(arguments, group)
     mode = shared.chosen_mode(arguments)
-    config, notes = shared.configuration(arguments)
+    config = shared.configuration(arguments)
     start_on_gpus(config, group, __file__, words)
-    if config.WANDB:
+    if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
-        data = build_data(config, mode.uses_source, notes.append)
-    names = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
-    if arguments.profile is not None:
-        folders = RunPaths.of(config, arguments.cfg, names, f"{mode.name}_profile")
-        return profile(config, mode, data, folders, notes, arguments.profile, group)
-    return train(config, mode, data, RunPaths.of(config, arguments.cfg, names, mode.name), notes, group=group)
+        data = build_data(config, mode.uses_source, LOG.info)
+    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
+    run = mode.name if arguments.profile is None else f"{mode.name}_profile"
+    spec = RunSpec(config, mode, data, RunPaths.for_run(config, arguments.cfg, names, run), group)
+    return train(spec) if arguments.profile is None else profile(spec, arguments.profile)
 
 
 def main(words: list[str] | None = None) -> int:

@@ -20,7 +20,7 @@ import torch
 
 from lib.cli.arguments import add_terminal_flags, run_command, show_on_terminal
 from lib.cli.model_arguments import add_model_arguments, trained_of
-from lib.config.loader import settings
+from lib.config.schema import settings
 from lib.predict.detector import DETECTORS, Detector
 from lib.predict.people import BoxesFile, FindPeople, GivenBoxes, People, parse_box, whole_images
 from lib.predict.poses import PoseEstimator, estimate_poses

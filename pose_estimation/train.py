@@ -17,8 +17,10 @@ from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import Mode, SourceUse
 from lib.tracking.boards import import_wandb
 from lib.training.data import build_single_data
+from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.utils.distributed import Group
+from lib.utils.log import LOG
 
 ALONE = Mode("train", "one data set", SourceUse.NONE, SourceUse.NONE)
 
@@ -28,14 +30,14 @@ def command(words: list[str] | None, group: Group) -> Path:
     add_terminal_flags(parser)
     arguments = parser.parse_intermixed_args(words)
     show_on_terminal(arguments, group)
-    config, notes = configuration(arguments)
+    config = configuration(arguments)
     start_on_gpus(config, group, __file__, words)
-    if config.WANDB:
+    if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
-        data = build_single_data(config, notes.append)
-    folders = RunPaths.of(config, arguments.cfg, config.DATASET.DATASET, ALONE.name)
-    return train(config, ALONE, data, folders, notes, group=group)
+        data = build_single_data(config, LOG.info)
+    paths = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, ALONE.name)
+    return train(RunSpec(config, ALONE, data, paths, group))
 
 
 def main(words: list[str] | None = None) -> int:

@@ -54,8 +54,8 @@ def settings_of(mode: str, seed: int, output: Path) -> list[str]:
 def results_path(mode: str, seed: int, output: Path) -> Path:
     words = settings_of(mode, seed, output)
     config, _ = load_config(recipe(mode), shared.parse_overrides(words))
-    data = f"{config.DATASET_SRC.DATASET}_to_{config.DATASET_TARGET.DATASET}"
-    return RunPaths.of(config, recipe(mode), data, mode).output / "results.json"
+    data = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
+    return RunPaths.for_run(config, recipe(mode), data, mode).output / "results.json"
 
 
 def command_of(mode: str, seed: int, output: Path, gpus: str) -> list[str]:

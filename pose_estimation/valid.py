@@ -13,11 +13,11 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from easydict import EasyDict
 
 from lib.cli.arguments import add_terminal_flags, configuration, settings_parser, show_on_terminal
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.dataset.layouts import FORMAT, joints_of_network
 from lib.evaluation.build import evaluation_set
 from lib.evaluation.coco import format_table
@@ -29,7 +29,7 @@ from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import Group
 from lib.utils.errors import InputError
 from lib.utils.json_files import write_results
-from lib.utils.log import close_log, open_log
+from lib.utils.log import LOG, close_log, open_log
 
 FLAGS = {"gpus": "GPUS", "workers": "WORKERS", "save_dir": "OUTPUT_DIR", "model-file": "TEST.MODEL_FILE"}
 
@@ -44,55 +44,62 @@ def command(words: list[str] | None, group: Group) -> Path:
     show_on_terminal(arguments, group)
     arguments.overrides += ["TEST.FLIP_TEST", "true"] * arguments.flip_test
     arguments.overrides += ["TEST.USE_GT_BBOX", "false"] * arguments.use_detect_bbox
-    config, notes = configuration(arguments)
-    if bool(arguments.predictions) == bool(config.TEST.MODEL_FILE):
+    config = configuration(arguments)
+    if bool(arguments.predictions) == bool(config.test.model_file):
         raise InputError("give either weights (--model-file, TEST.MODEL_FILE) or --predictions")
 
-    folder = RunPaths.of(config, arguments.cfg, config.DATASET.DATASET, "valid").output
+    folder = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, "valid").output
     if arguments.predictions:
         results = _score_file(config, arguments.predictions)
     else:
         start_on_gpus(config, group, __file__, words)
-        results = _evaluate_network(config, folder, notes, group)
+        results = _evaluate_network(config, folder, group)
     path = folder / "results.json"
     if not group.is_main:
         return path
-    log = open_log(folder / "valid.log")
+    open_log(folder / "valid.log")
     ((measure, numbers),) = ((k, v) for k, v in results["test"].items() if isinstance(v, dict))
     table = format_table(f"{folder.parents[1].name} {measure}", numbers)
-    for line in (*notes, *table.splitlines()):
-        log.info(line)
+    for line in table.splitlines():
+        LOG.info(line)
     close_log()
     write_results(path, results)
     return path
 
 
-def _score_file(config: EasyDict, path: str) -> dict:
-    group = config.DATASET
-    if group.DATASET == FORMAT:
+def _score_file(config: Config, path: str) -> dict:
+    dataset_config = config.dataset
+    if dataset_config.dataset == FORMAT:
         raise InputError(f"--predictions is for mpii and coco, DATASET.DATASET is {FORMAT}")
-    names = joints_of_network(config, group)
+    names = joints_of_network(config, dataset_config)
     measure, numbers = score_predictions(
-        group.DATASET, group.ROOT, group.TEST_SET, names, path, config.TEST.PCKH_LEGACY_01
+        dataset_config.dataset,
+        dataset_config.root,
+        dataset_config.test_set,
+        names,
+        path,
+        config.test.pckh_legacy_01,
     )
     return {"predictions": path, "test": {measure: numbers}}
 
 
-def _evaluate_network(config: EasyDict, folder: Path, notes: list[str], group: Group) -> dict:
-    set_up_backends(config.THREADS, config.CUDNN)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
+def _evaluate_network(config: Config, folder: Path, group: Group) -> dict:
+    set_up_backends(config.threads, config.cudnn)
+    device, where = pick_device(config.device, config.gpus, group.local_rank_and_size)
     with group.main_process_first():  # so that the others find the annotations that it keeps
-        to_evaluate = evaluation_set(config.DATASET, config.DATASET.TEST_SET, config, "test", notes.append)
-    model = build_pose_resnet(config.MODEL)
-    report = load_weights(model, read_state_dict(config.TEST.MODEL_FILE))
-    notes += [where, *(f"{config.TEST.MODEL_FILE}: {line}" for line in report.summary().splitlines())]
+        to_evaluate = evaluation_set(config.dataset, config.dataset.test_set, config, "test", LOG.info)
+    model = build_pose_resnet(config.model)
+    report = load_weights(model, read_state_dict(config.test.model_file))
+    LOG.info(where)
+    for line in report.summary().splitlines():
+        LOG.info(f"{config.test.model_file}: {line}")
     options = inference_options(config, group)
-    summary, found = evaluate(model.to(device), to_evaluate, device, options, notes.append)
+    summary, found = evaluate(model.to(device), to_evaluate, device, options, LOG.warning)
     if not group.is_main:
         return {}
     saved = to_evaluate.save(found, folder)
-    notes.append(f"predictions: {saved}")
-    return {"model_file": config.TEST.MODEL_FILE, "test": summary, "predictions": str(saved)}
+    LOG.info(f"predictions: {saved}")
+    return {"model_file": config.test.model_file, "test": summary, "predictions": str(saved)}
 
 
 def main(words: list[str] | None = None) -> int:

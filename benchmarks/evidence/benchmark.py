@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from easydict import EasyDict
-
 from benchmarks.evidence import tuning
 from benchmarks.evidence.cases import Case, jobs_of, read_rows, row_key, write_rows
 from benchmarks.evidence.jobs import draw, run_job
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.trial import RESERVED
-from lib.config.loader import load_config
+from lib.config.loader import flat_config, load_config
+from lib.config.schema import Config
 from lib.utils.errors import InputError
 
 Rows = list[dict]
@@ -43,11 +42,11 @@ class Benchmark:
         load_config(self.cfg, self.given)  # wrong keys and values are told now
 
     @cached_property
-    def _plain(self) -> EasyDict:
+    def _plain(self) -> Config:
         return load_config(self.cfg)[0]
 
     @cached_property
-    def _asked(self) -> EasyDict:
+    def _asked(self) -> Config:
         return load_config(self.cfg, self.given)[0]
 
     @cached_property
@@ -113,8 +112,8 @@ class Benchmark:
 
     def _grids(self, seeds: list[int]) -> tuning.Grids:
         """What is to be tuned for the methods of this benchmark: for each group its points and their runs."""
-        grids, lbi = {}, self._asked.LBI
-        on_both = lbi.SCHEDULE == "source_first" and lbi.SOURCE_MODEL_ON == "both"
+        grids, lbi = {}, self._asked.lbi
+        on_both = lbi.schedule == "source_first" and lbi.source_model_on == "both"
         for untuned in self._cases(seeds[:1]):
             case = tuning.tuned_by(untuned, self.own)
             group, points = tuning.group_of(case), tuning.grid(METHODS[case.method], self.given, on_both)
@@ -148,7 +147,5 @@ def _in_words(row: dict) -> str:
     return f"PCKh {row['pckh']:.1f}{auroc} ({row['seconds']:.0f} s)"
 
 
-def _value(config: EasyDict, key: str):
-    for name in key.split("."):
-        config = config[name]
-    return config
+def _value(config: Config, key: str):
+    return flat_config(config)[key]

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import yaml
 
 from benchmarks.evidence.methods import METHODS
+from lib.config.loader import current_names
+from lib.config.schema import ALIASES
 from lib.dataset.annotations import read_json
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
@@ -98,8 +100,16 @@ def jobs_of(cases: Iterable[Case], cfg: Path, data: Path) -> list[Job]:
 
 
 def digest(cfg: Path) -> str:
-    """A name for what a YAML file says, whatever its comments and order."""
-    content = json.dumps(yaml.safe_load(cfg.read_text(encoding="utf-8")), sort_keys=True)
+    """A name for what a YAML file says, whatever its comments and order.
+
+    Renamed settings count under their former names, so that the digest of a file stays the same.
+    """
+    tree = yaml.safe_load(cfg.read_text(encoding="utf-8"))
+    for former, key in ALIASES.items():
+        (section, name), old = key.split("."), former.split(".")[1]
+        if name in ((tree or {}).get(section) or {}):
+            tree[section][old] = tree[section].pop(name)
+    content = json.dumps(tree, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -110,6 +120,8 @@ def read_rows(path: Path, cfg: Path | None = None) -> list[dict]:
         isinstance(row, dict) and row.keys() >= set(NEEDED) for row in rows
     ):
         raise InputError(f"{path}: expected a list of rows with {', '.join(NEEDED)}")
+    for row in rows:
+        row["settings"] = current_names(row["settings"], str(path))
     if cfg is not None and {row["config"] for row in rows} - {digest(cfg)}:
         raise InputError(f"{path}: holds runs of another {cfg.name}, or of this one before it was changed: give another --out")  # fmt: skip
     return rows

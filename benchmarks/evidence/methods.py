@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from benchmarks.evidence import recipes
-from lib.config.schema import SCHEMA
+from lib.config.schema import settings
 from lib.ignoring.modes import MODES, Mode, SourceUse
 from lib.utils.errors import InputError
 
-VARIABLES = SCHEMA["LBI"]["VARIABLES"].choices
+VARIABLES = settings()["LBI.VARIABLES"].choices
 # The original's: everything anew for each batch, both models side by side, through Adam's own step.
-ORIGINAL = {"LBI.SCHEDULE": "together", "LBI.LOOKAHEAD": "optimizer", "LBI.EVERY": 1}
+ORIGINAL = {"LBI.SCHEDULE": "together", "LBI.HYPERGRAD_THROUGH": "optimizer", "LBI.HYPERGRAD_INTERVAL": 1}
 
 
 @dataclass(frozen=True)

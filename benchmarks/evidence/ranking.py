@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from easydict import EasyDict
 from torch import nn
 
+from lib.config.schema import Config
 from lib.dataset.annotations import PADDING, Annotations
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.loader import evaluation_batches
@@ -17,7 +17,7 @@ from lib.evaluation.pck import normalized_errors
 from lib.models.loss import keypoint_losses
 from lib.models.pose_resnet import build_pose_resnet
 from lib.training.data import Data
-from lib.training.state import EMPTY_SHARE
+from lib.training.state import FLOOR_SHARE
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
 
@@ -26,19 +26,19 @@ PIXELS_PER_SCALE = 200  # MPII's unit of a person's size
 
 
 @torch.no_grad()
-def source_losses(config: EasyDict, data: Data, best: Path) -> np.ndarray:
+def source_losses(config: Config, data: Data, best: Path) -> np.ndarray:
     """Loss of every source label, [N, J], under the target model in ``best``, without augmentation."""
     model, device = _trained(config, best)
     losses = []
-    for batch in evaluation_batches(_plain(config, data), config.TEST.BATCH_SIZE, config.WORKERS, False):
+    for batch in evaluation_batches(_plain(config, data), config.test.batch_size, config.workers, False):
         outputs = model(batch.image.to(device)).float().cpu()
         losses.append(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).numpy())
     return np.concatenate(losses)
 
 
-def loss_floor(config: EasyDict) -> float:
+def loss_floor(config: Config) -> float:
     """Losses far below this are all alike: a small share of what an empty heatmap would have."""
-    return EMPTY_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2
+    return FLOOR_SHARE * math.pi * config.model.extra.sigma**2 / 2
 
 
 def standardised(losses: np.ndarray, labelled: np.ndarray, floor: float) -> np.ndarray:
@@ -62,7 +62,7 @@ def without_largest(scores: np.ndarray, labelled: np.ndarray, count: int) -> np.
     return kept
 
 
-def agreeing(config: EasyDict, data: Data, best: Path) -> np.ndarray:
+def agreeing(config: Config, data: Data, best: Path) -> np.ndarray:
     """[N, J] true where the prediction of the model in ``best`` is near the source's label."""
     model, device = _trained(config, best)
     found = predict(model, _plain(config, data), device, inference_options(config), _unreadable)
@@ -79,13 +79,13 @@ def near_labels(predicted: np.ndarray, people: Annotations) -> np.ndarray:
     return normalized_errors(predicted, people.joints, heads) <= AGREEMENT
 
 
-def _plain(config: EasyDict, data: Data) -> KeypointDataset:
-    return KeypointDataset(data.source.annotations, data.source.codec, None, config.DATASET.COLOR_RGB)
+def _plain(config: Config, data: Data) -> KeypointDataset:
+    return KeypointDataset(data.source.annotations, data.source.codec, None, config.dataset.color_rgb)
 
 
-def _trained(config: EasyDict, best: Path) -> tuple[nn.Module, torch.device]:
-    device, _ = pick_device(config.DEVICE, config.GPUS)
-    model = build_pose_resnet(config.MODEL)
+def _trained(config: Config, best: Path) -> tuple[nn.Module, torch.device]:
+    device, _ = pick_device(config.device, config.gpus)
+    model = build_pose_resnet(config.model)
     model.load_state_dict(load_checkpoint(best)["target_model"])
     return model.to(device).eval(), device
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from easydict import EasyDict
 
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.ignoring.modes import MODES
 from lib.training.data import Data, build_data
+from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 
 NEVER = 10**9
@@ -31,7 +32,7 @@ class Trained:
     """A finished training: what results.json says, its settings and data."""
 
     results: dict
-    config: EasyDict
+    config: Config
     data: Data
 
     @property
@@ -62,12 +63,12 @@ class Trial:
         if keep is not None:
             weights = keep(data).astype(np.float32)
             fixed = {"A": weights, "B": weights}
-        folders = RunPaths.of(config, self.cfg, "people", mode)
+        spec = RunSpec(config, MODES[mode], data, RunPaths.for_run(config, self.cfg, "people", mode))
         with contextlib.redirect_stdout(io.StringIO()):
-            path = train(config, MODES[mode], data, folders, [], fixed)
+            path = train(spec, fixed)
         return Trained(json.loads(path.read_text()), config, data)
 
-    def _config(self, settings: dict, fixed: bool) -> EasyDict:
+    def _config(self, settings: dict, fixed: bool) -> Config:
         folder = self.folder / str(self.trainings)
         own = {
             "SEED": self.seed,

@@ -8,6 +8,7 @@ from statistics import mean
 
 from benchmarks.evidence.cases import Case, row_key
 from benchmarks.evidence.methods import METHODS, Method
+from lib.config.loader import current_names
 from lib.dataset.annotations import read_json
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
@@ -89,9 +90,16 @@ def read_tuning(path: Path) -> dict:
         return {"given": None, "choices": [], "runs": []}
     content = read_json(path)
     try:
+        content["given"] = content["given"] and [
+            current_names(given, str(path)) for given in content["given"]
+        ]
         for choice in content["choices"]:
-            group_of(choice), choice["settings"].items()
-        content["given"], [row_key(row) for row in content["runs"]]
+            for point in (choice, *choice["tried"]):
+                point["settings"] = current_names(point["settings"], str(path))
+            group_of(choice)
+        for row in content["runs"]:
+            row["settings"] = current_names(row["settings"], str(path))
+            row_key(row)
     except (KeyError, TypeError, AttributeError):
         raise InputError(f"{path}: expected the tuning of this benchmark: given, choices and runs") from None
     return content

@@ -5,14 +5,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from easydict import EasyDict
-
-from lib.config.loader import describe_settings, load_config, parse_overrides, settings
+from lib.config.loader import describe_settings, load_config, parse_overrides
+from lib.config.schema import Config, settings
 from lib.ignoring.modes import MODES, Mode
 from lib.utils.bar import colourise
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
-from lib.utils.log import close_terminal, open_terminal
+from lib.utils.log import LOG, close_terminal, open_terminal, silence_log
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -61,12 +60,14 @@ def add_terminal_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def show_on_terminal(arguments: argparse.Namespace, group: Group = ALONE) -> None:
-    """Open the log on the terminal as the flags of `add_terminal_flags` ask; `run_command` closes it.
+    """Show the log on the terminal as the flags of `add_terminal_flags` ask; `run_command` closes it.
 
-    Of several processes the first one has the terminal.
+    Ranks other than 0 log nothing.
     """
     if group.is_main:
         open_terminal(arguments.shown)
+    else:
+        silence_log()
 
 
 def add_mode_flags(parser: argparse.ArgumentParser, title: str) -> None:
@@ -88,13 +89,17 @@ def chosen_mode(arguments: argparse.Namespace, default: str | None = None) -> Mo
     return chosen[0]
 
 
-def configuration(arguments: argparse.Namespace) -> tuple[EasyDict, list[str]]:
-    """The configuration that the arguments of a ``settings_parser`` ask for, and notes on it."""
+def configuration(arguments: argparse.Namespace) -> Config:
+    """Load the configuration that the arguments of a ``settings_parser`` ask for; notes on it are logged."""
     given = [
         (key, getattr(arguments, flag.replace("-", "_"))) for flag, key in arguments.setting_flags.items()
     ]
     pairs = [word for key, value in given if value is not None for word in (key, value)]
-    return load_config(arguments.cfg, parse_overrides(arguments.overrides) | parse_overrides(pairs))
+    overrides = parse_overrides(arguments.overrides) | parse_overrides(pairs)
+    config, notes = load_config(arguments.cfg, overrides)
+    for note in notes:
+        LOG.info(note)
+    return config
 
 
 def run_command(

@@ -8,9 +8,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from easydict import EasyDict
-
 from lib.cli.arguments import run_command
+from lib.config.schema import Config
 from lib.utils.device import cuda_numbers
 from lib.utils.distributed import Group, init_distributed, shutdown
 from lib.utils.errors import ProcessLostError, one_line
@@ -45,12 +44,12 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
-def start_on_gpus(config: EasyDict, group: Group, script: str, words: list[str] | None) -> None:
+def start_on_gpus(config: Config, group: Group, script: str, words: list[str] | None) -> None:
     """Where GPUS names several devices: run ``script`` with ``words`` in a process for each, and exit as they do.
 
     Does nothing in a process that has been started so, or by torchrun. Raises InputError.
     """
-    numbers = cuda_numbers(config.DEVICE, config.GPUS)
+    numbers = cuda_numbers(config.device, config.gpus)
     if group.size > 1 or len(numbers) < 2:
         return
     # Takes a second to import, which most runs don't need.

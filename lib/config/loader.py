@@ -1,8 +1,10 @@
 """The configuration: defaults of the schema, a YAML file over them, the command line over both."""
 
+import dataclasses
 import difflib
 import functools
 import itertools
+import typing
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import yaml
 from easydict import EasyDict
 
-from lib.config.schema import SCHEMA, WITHOUT_EFFECT, Setting
+from lib.config.schema import ALIASES, WITHOUT_EFFECT, Config, Setting, settings
 from lib.utils.errors import InputError, one_line, shown
 from lib.utils.log import LOG
 
@@ -20,49 +22,61 @@ MOST_VALUES = 10_000  # of a YAML file
 LARGEST_WHOLE = 2**63 - 1  # of settings that have no bound of their own: what torch and NumPy can count to
 
 
-def settings() -> dict[str, Setting]:
-    """All settings by their dotted key, in the schema's order."""
+def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Config, list[str]]:
+    """Read a YAML file and check it.
 
-    def walk(node: dict, prefix: str) -> dict[str, Setting]:
-        flat = {}
-        for name, value in node.items():
-            flat |= {prefix + name: value} if isinstance(value, Setting) else walk(value, f"{prefix}{name}.")
-        return flat
+    Args:
+        path: The YAML file; settings it does not name have their default.
+        overrides: {dotted key: value} that replace the file's values.
 
-    return walk(SCHEMA, "")
+    Returns:
+        The configuration, and notes for the log on former names and settings without effect.
 
-
-def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[EasyDict, list[str]]:
-    """Read the YAML file at ``path``, lay ``overrides`` ({dotted key: value}) over it, check all.
-
-    Returns the configuration (attribute access, ``config.TRAIN.LR``) and notes for the log.
-    Raises InputError for a missing or broken file, an unknown key, a wrong type or value.
+    Raises:
+        InputError: The file is missing or no YAML, or a key, a type or a value is wrong.
     """
     values = {key: setting.default for key, setting in settings().items()}
     notes = []
-    for key, value in _flatten(_read_yaml(Path(path)), str(path)).items():
-        if key in WITHOUT_EFFECT:
-            notes.append(f"{path}: {key} has no effect ({WITHOUT_EFFECT[key]})")
-        else:
-            values[key] = _checked(key, value, str(path))
-    for key, value in (overrides or {}).items():
-        values[key] = _checked(key, value, "command line")
-    return _nest(values), notes
+    in_file = _flatten(_read_yaml(Path(path)), str(path))
+    for given, where in ((in_file, str(path)), (overrides or {}, "command line")):
+        notes += [f"{where}: {key} is called {ALIASES[key]} now" for key in given if key in ALIASES]
+        _refuse_both_names(given, where)
+        for key, value in given.items():
+            if given is in_file and key in WITHOUT_EFFECT:
+                notes.append(f"{where}: {key} has no effect ({WITHOUT_EFFECT[key]})")
+            else:
+                # Checked under the name that was given, which errors should tell.
+                values[ALIASES.get(key, key)] = _checked(key, value, where)
+    return _build(Config, _nest(values)), notes
+
+
+def with_settings(config: Config, changes: dict[str, Any]) -> Config:
+    """A copy of ``config`` with ``changes`` ({dotted key: value}). Raises InputError."""
+    values = flat_config(config)
+    for key, value in changes.items():
+        values[ALIASES.get(key, key)] = _checked(key, value, "changed settings")
+    return _build(Config, _nest(values))
+
+
+def current_names(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """``values`` ({dotted key: value}) with former names replaced. Raises InputError if both are given."""
+    _refuse_both_names(values, where)
+    return {ALIASES.get(key, key): value for key, value in values.items()}
 
 
 def settings_in(text: str, where: str) -> dict[str, Any]:
-    """{dotted key: value} of the YAML ``text``, unchecked; InputError where it is not YAML."""
-    return _flatten(_tree(text, where), where)
+    """{dotted key: value} of the YAML ``text``, unchecked, by the current names; InputError if no YAML."""
+    return current_names(_flatten(_tree(text, where), where), where)
 
 
 def kept_settings(text: str, keys: tuple[str, ...], where: str) -> dict[str, Any]:
-    """The values of ``keys`` in a configuration kept as YAML ``text``; the default of one that is not there.
+    """The values of ``keys`` in a configuration stored as YAML ``text``; the default of a missing one.
 
-    Nothing else is looked at, so that a file from before or after some other setting can be used.
+    Other keys are ignored, so that files written by earlier and later versions can be read.
     """
-    found = settings_in(text, where)
+    stored = settings_in(text, where)
     return {
-        key: _checked(key, found[key], where) if found.get(key) is not None else settings()[key].default
+        key: _checked(key, stored[key], where) if stored.get(key) is not None else settings()[key].default
         for key in keys
     }
 
@@ -73,26 +87,37 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
         raise InputError(f"command line: settings come as KEY VALUE pairs, but {words[-1]!r} has no value")
     overrides = {}
     for key, text in zip(words[::2], words[1::2]):
-        _known(key, "command line")
+        setting = _known(key, "command line")
+        is_text = setting.kind is str and not setting.is_list and not setting.is_mapping
         try:
-            overrides[key] = text if isinstance(settings()[key].default, str) else _parse_yaml(text)
+            overrides[key] = text if is_text else _parse_yaml(text)
         except ValueError:
             raise InputError(f"command line: {key}: {shown(text)} is not a value") from None
     return overrides
 
 
-def flat_config(config: EasyDict) -> dict[str, Any]:
-    """The values of all settings by their dotted key."""
-    return {key: functools.reduce(getattr, key.split("."), config) for key in settings()}
+def flat_config(config: Config) -> dict[str, Any]:
+    """The values of all settings by their dotted key, as YAML has them (lists, dictionaries)."""
+    return {key: _plain(functools.reduce(getattr, key.lower().split("."), config)) for key in settings()}
 
 
-def dump_config(config: EasyDict) -> str:
-    """The configuration as YAML that ``load_config`` reads back to the same."""
+def dump_config(config: Config) -> str:
+    """The configuration as YAML that `load_config` reads back to the same."""
+    tree: dict = {}
+    for key, value in flat_config(config).items():
+        *path, name = key.split(".")
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[name] = value
+    return yaml.safe_dump(tree, sort_keys=False)
 
-    def plain(node: Any) -> Any:
-        return {k: plain(v) for k, v in node.items()} if isinstance(node, Mapping) else node
 
-    return yaml.safe_dump(plain(config), sort_keys=False)
+def _plain(value: Any) -> Any:
+    """A new list or dictionary in place of a tuple or mapping, as YAML writes an object met twice as alias."""
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def describe_settings() -> str:
@@ -185,37 +210,44 @@ def _flatten(tree: dict, where: str, prefix: str = "") -> dict[str, Any]:
 
 
 def _is_mapping(key: str) -> bool:
-    return key in settings() and isinstance(settings()[key].default, dict)
+    return key in settings() and settings()[key].is_mapping
 
 
 def _known(key: str, where: str) -> Setting:
+    """The setting ``key``, by its current or former name; InputError naming the nearest if there is none."""
     known = settings()
-    if key not in known:
+    if ALIASES.get(key, key) not in known:
         key = one_line(key)[:80]
-        near = difflib.get_close_matches(key.upper(), known, n=1, cutoff=0.0)
-        raise InputError(f"{where}: unknown setting {key}; the nearest valid one is {near[0]}")
-    return known[key]
+        (nearest,) = difflib.get_close_matches(key.upper(), [*known, *ALIASES], n=1, cutoff=0.0)
+        nearest = ALIASES.get(nearest, nearest)
+        raise InputError(f"{where}: unknown setting {key}; the nearest valid one is {nearest}")
+    return known[ALIASES.get(key, key)]
+
+
+def _refuse_both_names(given: Mapping[str, Any], where: str) -> None:
+    for former, key in ALIASES.items():
+        if former in given and key in given:
+            raise InputError(f"{where}: {former} and {key} are the same setting, found both")
 
 
 def _checked(key: str, value: Any, where: str) -> Any:
     setting = _known(key, where)
     if value is False and "off" in setting.choices:
         value = "off"  # as which YAML reads it
-    if isinstance(setting.default, list):
-        if not isinstance(value, list):
-            value = [value]
-        items = [_typed(key, item, setting.default[0], where) for item in value]
-        if key.endswith("_SIZE") and len(items) != 2:
-            raise InputError(f"{where}: {key} is a width and a height, found {shown(value)}")
+    if setting.is_list:
+        entries = value if isinstance(value, list) else [value]
+        items = [_typed(key, entry, setting.kind, where) for entry in entries]
+        if setting.length not in (None, len(items)):  # only sizes have a length
+            raise InputError(f"{where}: {key} is a width and a height, found {shown(entries)}")
         result: Any = items
-    elif isinstance(setting.default, dict):
+    elif setting.is_mapping:
         if not isinstance(value, dict):
             raise InputError(f"{where}: {key} is {{name: name, ...}}, found {shown(value)}")
-        pairs = [(_typed(key, k, "", where), _typed(key, v, "", where)) for k, v in value.items()]
+        pairs = [(_typed(key, k, str, where), _typed(key, v, str, where)) for k, v in value.items()]
         result, items = dict(pairs), []
     else:
-        result = items = _typed(key, value, setting.default, where)
-        items = [items]
+        result = _typed(key, value, setting.kind, where)
+        items = [result]
     for item in items:
         if setting.choices and item not in setting.choices:
             raise InputError(
@@ -229,8 +261,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
     return result
 
 
-def _typed(key: str, value: Any, default: Any, where: str) -> Any:
-    kind = type(default)
+def _typed(key: str, value: Any, kind: type, where: str) -> Any:
     if kind is float and not isinstance(value, bool):
         try:
             number = float(value)  # YAML reads 1e-3 as a text
@@ -250,15 +281,29 @@ def _typed(key: str, value: Any, default: Any, where: str) -> Any:
 
 
 def _nest(flat: dict[str, Any]) -> EasyDict:
-    tree: dict = {}
+    """The tree of checked values, by the keys of YAML."""
+    tree = EasyDict()
     for key, value in flat.items():
         *path, name = key.split(".")
         node = tree
         for part in path:
-            node = node.setdefault(part, {})
-        if isinstance(value, dict):
-            value = MappingProxyType(
-                value
-            )  # of a dictionary EasyDict would make attributes: names are anybody's
-        node[name] = list(value) if isinstance(value, list) else value
-    return EasyDict(tree)
+            node = node.setdefault(part, EasyDict())
+        # EasyDict would turn the names in a dictionary, which can be any, into attributes.
+        node[name] = MappingProxyType(value) if isinstance(value, dict) else value
+    return tree
+
+
+def _build(section_type: type, tree: EasyDict) -> Any:
+    """The dataclass ``section_type`` of the values in ``tree``."""
+    hints = typing.get_type_hints(section_type)
+    values = {}
+    for field in dataclasses.fields(section_type):
+        value = tree[field.name.upper()]
+        if dataclasses.is_dataclass(hints[field.name]):
+            value = _build(hints[field.name], value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)  # not a proxy, which cannot be sent to another process
+        values[field.name] = value
+    return section_type(**values)

@@ -1,184 +1,461 @@
-"""Every setting there is: its default, what it means, what is allowed. Nothing else defines one."""
+"""Every setting: its default, its meaning, and the values allowed. Nothing else defines a setting.
 
-from dataclasses import dataclass
-from typing import Any
+A section of the YAML file is a frozen dataclass, a setting one of its fields. The key in YAML and on the
+command line is the field's name in upper case: ``config.lbi.lr`` is ``LBI.LR``.
+"""
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+Layout = Literal["coco", "mpii", "coco_format"]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One leaf of the configuration. Its type is the type of its default; a dictionary is of texts by name."""
+    """What is known of one setting.
+
+    Attributes:
+        default: As YAML has it (a list where the dataclass has a tuple).
+        meaning: Shown by --help and in docs/settings.md.
+        choices: The values allowed; empty if there is no such list.
+        minimum: Smallest number allowed.
+        maximum: Largest number allowed.
+        kind: ``bool``, ``int``, ``float`` or ``str``, of the value or of the entries of a list.
+        is_list: The value is a list of ``kind``.
+        is_mapping: The value is a mapping from ``str`` to ``str``.
+        length: Number of entries of a list; None if any.
+    """
 
     default: Any
     meaning: str
     choices: tuple = ()
     minimum: float | None = None
     maximum: float | None = None
+    kind: type = str
+    is_list: bool = False
+    is_mapping: bool = False
+    length: int | None = None
 
 
-SIGMAS = Setting(
-    [0.05],
-    "coco_format: how far from its label each joint may be found in OKS (COCO's sigmas: 0.025 eyes to 0.107 hips), in the file's order, or one for all",
-    minimum=1e-4,
-    maximum=10,
+def setting(default: Any, meaning: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:
+    """A dataclass field that is a setting; type, choices and length come from the field's annotation."""
+    plain = list(default) if isinstance(default, tuple) else default
+    metadata = {"setting": Setting(plain, meaning, minimum=minimum, maximum=maximum)}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def section(name: type) -> Any:
+    """A dataclass field that is a section of settings."""
+    return field(default_factory=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CudnnConfig:
+    benchmark: bool = setting(True, "let cuDNN benchmark its algorithms and use the fastest")
+    deterministic: bool = setting(False, "use only deterministic cuDNN algorithms")
+    enabled: bool = setting(True, "use cuDNN on CUDA devices")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelExtraConfig:
+    target_type: Literal["gaussian"] = setting("gaussian", "type of the target heatmaps")
+    heatmap_size: tuple[int, int] = setting(
+        (48, 64), "width and height of the heatmaps in pixels", minimum=4, maximum=8192
+    )
+    sigma: float = setting(
+        2.0,
+        "standard deviation of the Gaussian of a target heatmap, in heatmap pixels",
+        minimum=0.1,
+        maximum=1000,
+    )
+    num_layers: Literal[10, 18, 34, 50, 101, 152] = setting(50, "depth of the ResNet")
+    width: int = setting(
+        64,
+        "channels of the first ResNet stage (64 in the published networks)",
+        minimum=1,
+        maximum=1024,
+    )
+    num_deconv_layers: int = setting(3, "number of transposed convolutions in the head", minimum=0, maximum=8)
+    num_deconv_filters: tuple[int, ...] = setting(
+        (256, 256, 256), "channels of each transposed convolution", minimum=1, maximum=8192
+    )
+    num_deconv_kernels: tuple[int, ...] = setting(
+        (4, 4, 4), "kernel size of each transposed convolution: 2, 3 or 4", minimum=2, maximum=4
+    )
+    deconv_with_bias: bool = setting(False, "transposed convolutions have a bias")
+    final_conv_kernel: Literal[1, 3] = setting(1, "kernel size of the last convolution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    name: Literal["pose_resnet"] = setting("pose_resnet", "network architecture")
+    init_weights: bool = setting(True, "initialize from MODEL.PRETRAINED; false: random initialization")
+    pretrained: str = setting(
+        "",
+        "pretrained weights file, an ImageNet backbone or a pose network (empty: random initialization)",
+    )
+    num_joints: int = setting(
+        13,
+        "number of keypoints the network predicts: 13 shared by COCO and MPII, 16 of MPII, 17 of COCO; "
+        "with a coco_format target, the number of keypoints of its category",
+        minimum=1,
+        maximum=1000,
+    )
+    image_size: tuple[int, int] = setting(
+        (192, 256), "width and height of the network input in pixels", minimum=32, maximum=8192
+    )
+    style: Literal["pytorch", "caffe"] = setting(
+        "pytorch",
+        "position of the stride in a bottleneck block: pytorch in the 3x3, caffe in the first 1x1 convolution",
+    )
+    extra: ModelExtraConfig = section(ModelExtraConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    use_target_weight: bool = setting(True, "exclude keypoints without a label from the loss")
+
+
+LAYOUT = (
+    "layout of the {} on disk; coco_format: any dataset in COCO format, "
+    "whose sets are named by their annotation file in ROOT"
+)
+SIGMAS = (
+    "coco_format: OKS sigma of each keypoint in the order of the annotation file, or one for all "
+    "(COCO: 0.025 for eyes to 0.107 for hips)"
 )
 
 
-def _data_set(name: str, role: str, **extra: Setting) -> dict[str, Setting]:
-    return {
-        "DATASET": Setting(name, f"layout of the {role} data on disk; coco_format: any set in COCO's format, whose sets are named by their annotation file in ROOT", choices=("coco", "mpii", "coco_format")),
-        "ROOT": Setting(f"data/{name}", f"folder of the {role} data"),
-        "IMAGES": Setting("images", "coco_format: folder of the images in ROOT; {set} in it stands for the annotation file's name without .json"),
-        "CATEGORY": Setting("", "coco_format: name of the category to read (empty: the only one with keypoints)"),
-        "DATA_FORMAT": Setting("jpg", "images in a folder (jpg), or in a zip file beside where it would be", choices=("jpg", "zip")),
-        "FLIP": Setting(True, "mirror half of the training samples"),
-        "ROT_FACTOR": Setting(40.0, "standard deviation of the rotation in training, degrees", minimum=0, maximum=360),
-        "SCALE_FACTOR": Setting(0.3, "standard deviation of the scale in training, and its bound", minimum=0, maximum=0.9),
-        **extra,
-    }  # fmt: skip
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """The settings that all datasets have."""
+
+    dataset: Layout
+    root: str
+    images: str = setting(
+        "images",
+        "coco_format: image folder in ROOT; {set} in it stands for the annotation file's name without .json",
+    )
+    category: str = setting(
+        "", "coco_format: name of the category to read (empty: the only category with keypoints)"
+    )
+    data_format: Literal["jpg", "zip"] = setting(
+        "jpg", "images are files of a folder (jpg), or members of a zip archive next to it (zip)"
+    )
+    flip: bool = setting(True, "flip training images horizontally with probability 0.5")
+    rot_factor: float = setting(
+        40.0,
+        "standard deviation of the random rotation in training, in degrees (clipped at twice the value)",
+        minimum=0,
+        maximum=360,
+    )
+    scale_factor: float = setting(
+        0.3,
+        "standard deviation of the random scale in training, and the bound it is clipped to",
+        minimum=0,
+        maximum=0.9,
+    )
+    train_set: str
 
 
-SCHEMA: dict[str, Any] = {
-    "DEVICE": Setting("auto", "where to compute; auto takes CUDA where there is one, else the CPU", choices=("auto", "cuda", "mps", "cpu")),
-    "GPUS": Setting("0", "number of the CUDA device to use; several (0,1) train together, a process on each"),
-    "WORKERS": Setting(4, "processes that read images, for each data set (0: the main one)", minimum=0, maximum=1024),
-    "THREADS": Setting(0, "CPU threads of the main process (0: torch's own choice)", minimum=0, maximum=1024),
-    "SEED": Setting(0, "seed of everything random", minimum=0),
-    "PRINT_FREQ": Setting(100, "steps between two lines of the log and two points of the curves", minimum=1),
-    "OUTPUT_DIR": Setting("output", "folder for logs, checkpoints and results"),
-    "LOG_DIR": Setting("log", "folder for tensorboard's event files"),
-    "WANDB": Setting("", "project at Weights & Biases that shows the run too, where wandb is installed (empty: none)"),
-    "CUDNN": {
-        "BENCHMARK": Setting(True, "let cuDNN time its algorithms and take the fastest"),
-        "DETERMINISTIC": Setting(False, "use only algorithms that give the same numbers every time"),
-        "ENABLED": Setting(True, "use cuDNN on CUDA devices"),
-    },
-    "MODEL": {
-        "NAME": Setting("pose_resnet", "network", choices=("pose_resnet",)),
-        "INIT_WEIGHTS": Setting(True, "start from MODEL.PRETRAINED; false starts from random weights"),
-        "PRETRAINED": Setting("", "weights to start from: ImageNet's or a pose network's (empty: random)"),
-        "NUM_JOINTS": Setting(13, "joints of the network: 13 shared by COCO and MPII, 16 of MPII, 17 of COCO; for a target in coco_format as many as it has", minimum=1, maximum=1000),
-        "IMAGE_SIZE": Setting([192, 256], "width and height of the network's input, pixels", minimum=32, maximum=8192),
-        "STYLE": Setting("pytorch", "where a bottleneck has its stride: pytorch in the 3x3, caffe in the 1x1", choices=("pytorch", "caffe")),
-        "EXTRA": {
-            "TARGET_TYPE": Setting("gaussian", "kind of heatmap", choices=("gaussian",)),
-            "HEATMAP_SIZE": Setting([48, 64], "width and height of the heatmaps, pixels", minimum=4, maximum=8192),
-            "SIGMA": Setting(2.0, "standard deviation of a heatmap's Gaussian, heatmap pixels", minimum=0.1, maximum=1000),
-            "NUM_LAYERS": Setting(50, "depth of the ResNet", choices=(10, 18, 34, 50, 101, 152)),
-            "WIDTH": Setting(64, "channels of the ResNet's first stage (64 in the published networks)", minimum=1, maximum=1024),
-            "NUM_DECONV_LAYERS": Setting(3, "transposed convolutions in the head", minimum=0, maximum=8),
-            "NUM_DECONV_FILTERS": Setting([256, 256, 256], "channels of each transposed convolution", minimum=1, maximum=8192),
-            "NUM_DECONV_KERNELS": Setting([4, 4, 4], "kernel size of each transposed convolution: 2, 3 or 4", minimum=2, maximum=4),
-            "DECONV_WITH_BIAS": Setting(False, "transposed convolutions have a bias"),
-            "FINAL_CONV_KERNEL": Setting(1, "kernel size of the last convolution", choices=(1, 3)),
-        },
-    },
-    "LOSS": {
-        "USE_TARGET_WEIGHT": Setting(True, "leave joints without a label out of the loss"),
-    },
-    "DATASET": {
-        **_data_set(
-            "mpii",
-            "one data set's (train.py, valid.py)",
-            TRAIN_SET=Setting("train", "images and labels to train on"),
-            TEST_SET=Setting("valid", "images and labels to evaluate on, after every epoch and at the end"),
-            SIGMAS=SIGMAS,
-        ),
-        "COLOR_RGB": Setting(True, "read images as RGB; false: BGR, for old published pose checkpoints"),
-        "CACHE": Setting(False, "keep every image that was read in memory: for data sets that fit there, in every worker"),
-        "ANNOTATION_CACHE": Setting(True, "keep annotations of large files as arrays in OUTPUT_DIR/annotations: the next start need not read them again"),
-        "REDUCED_DECODE": Setting(False, "decode JPEG images of people far larger than the network's input at 1/2, 1/4 or 1/8 of their size: faster, other pixels"),
-        "ON_BAD_IMAGE": Setting("raise", "an unreadable image stops the run (raise) or is left out and counted (skip)", choices=("raise", "skip")),
-    },
-    "DATASET_SRC": _data_set(
-        "coco",
-        "source",
-        TRAIN_SET=Setting("train2017", "source images and labels to train on"),
-        JOINTS=Setting({}, "where the source calls the target's joints otherwise: {target's name: source's name}; an empty name: the source has no label for it"),
-    ),
-    "DATASET_TARGET": _data_set(
-        "mpii",
+@dataclass(frozen=True, kw_only=True)
+class SingleDatasetConfig(DatasetConfig):
+    """DATASET: the dataset of train.py and valid.py, and how images of any dataset are read."""
+
+    dataset: Layout = setting("mpii", LAYOUT.format("single dataset (train.py, valid.py)"))
+    root: str = setting("data/mpii", "root folder of the single dataset (train.py, valid.py)")
+    train_set: str = setting("train", "set to train on")
+    test_set: str = setting("valid", "set to evaluate on, during training and at the end")
+    sigmas: tuple[float, ...] = setting((0.05,), SIGMAS, minimum=1e-4, maximum=10)
+    color_rgb: bool = setting(True, "read images as RGB; false: BGR, for old published pose checkpoints")
+    cache: bool = setting(False, "keep decoded images in memory, in every worker; for datasets that fit")
+    annotation_cache: bool = setting(
+        True, "cache annotations of large files as arrays in OUTPUT_DIR/annotations, for a faster start"
+    )
+    reduced_decode: bool = setting(
+        False,
+        "decode JPEG images at 1/2, 1/4 or 1/8 of their size if the person is far larger than the "
+        "network input: faster, but pixel values differ",
+    )
+    on_bad_image: Literal["raise", "skip"] = setting(
+        "raise", "unreadable image: stop the run (raise), or skip and count it (skip)"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceDatasetConfig(DatasetConfig):
+    dataset: Layout = setting("coco", LAYOUT.format("source dataset"))
+    root: str = setting("data/coco", "root folder of the source dataset")
+    train_set: str = setting("train2017", "source set to train on")
+    joints: Mapping[str, str] = setting(
+        {},
+        "names of the target's keypoints in the source, if they differ: {target name: source name}; "
+        "an empty name: the source does not label this keypoint",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetDatasetConfig(DatasetConfig):
+    dataset: Layout = setting("mpii", LAYOUT.format("target dataset"))
+    root: str = setting("data/mpii", "root folder of the target dataset")
+    train_set: str = setting(
+        "train_finetune", "T, the training part of the target; train_finetune: two thirds of train"
+    )
+    val_set: str = setting(
+        "train_validate",
+        "V, the validation part of the target; train_validate: the remaining third of train; "
+        "coco_format: an annotation file, or the same as TRAIN_SET, which is then split likewise",
+    )
+    test_set: str = setting("valid", "test part of the target, never used for model selection")
+    split: Literal["image", "annotation"] = setting(
+        "image", "split train into T and V by image, or by annotation as in the original LBI code"
+    )
+    sigmas: tuple[float, ...] = setting((0.05,), SIGMAS, minimum=1e-4, maximum=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    batch_size: int = setting(
+        32,
+        "batch size of the target, over all processes; also of the source if TRAIN.SRC_BATCH_SIZE is 0",
+        minimum=1,
+    )
+    src_batch_size: int = setting(0, "batch size of the source (0: TRAIN.BATCH_SIZE)", minimum=0)
+    shuffle: bool = setting(True, "shuffle the training data in every pass")
+    begin_epoch: int = setting(0, "first epoch", minimum=0)
+    end_epoch: int = setting(140, "number of the epoch at which training ends (exclusive)", minimum=0)
+    steps_per_epoch: int = setting(0, "steps per epoch (0: one pass over T)", minimum=0)
+    resume: bool = setting(False, "resume from the last checkpoint of the same run, also within an epoch")
+    save_every_minutes: float = setting(
+        0.0, "minutes between checkpoints within an epoch (0: only at the end of each epoch)", minimum=0
+    )
+    load_ckpt: str = setting("", "checkpoint of another run whose model weights initialize this run")
+    optimizer: Literal["adam", "sgd"] = setting("adam", "optimizer of both models")
+    lr: float = setting(1e-3, "learning rate of both models", minimum=0)
+    lr_factor: float = setting(
+        0.1, "learning-rate decay factor at each epoch of TRAIN.LR_STEP", minimum=0, maximum=1
+    )
+    lr_step: tuple[int, ...] = setting((90, 120), "epochs at which the learning rate decays", minimum=0)
+    wd: float = setting(0.0, "weight decay (L2 penalty), for either optimizer", minimum=0)
+    momentum: float = setting(0.9, "momentum of SGD", minimum=0, maximum=1)
+    channels_last: bool = setting(False, "channels-last memory format; faster on some devices")
+    amp: Literal["off", "bf16"] = setting(
+        "off",
+        "mixed precision: bf16 autocast, or off (float32); losses, hypergradients and ignoring weights "
+        "are always float32",
+    )
+    compile: bool = setting(
+        False,
+        "compile the forward pass with torch.compile (passes with a JVP stay eager); "
+        "falls back to eager with a warning, for example without a C++ compiler",
+    )
+    sync_bn: bool = setting(
+        False, "synchronize BatchNorm: batch statistics over all processes instead of each one's own"
+    )
+    nesterov: bool = setting(False, "Nesterov momentum in SGD")
+    clip_grad: float = setting(
+        0.0,
+        "maximum gradient norm of either model (0: no clipping); look-ahead steps are clipped too, "
+        "and the hypergradient treats the clipping factor as constant",
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoringConfig:
+    """LBI: learning by ignoring."""
+
+    lam: float = setting(
+        7e-3, "lambda: strength of the proximity term between target and source model", minimum=0
+    )
+    gamma: float = setting(1.0, "gamma: weight of the source loss in the loss of the target model", minimum=0)
+    meta_loop: int = setting(1, "look-ahead steps per hypergradient step", minimum=1)
+    variables: Literal["online", "persistent", "loss_aware"] = setting(
+        "online",
+        "ignoring variables: recomputed for every batch (online), stored for every labelled keypoint "
+        "(persistent), or stored and combined with the keypoint's loss (loss_aware)",
+    )
+    lr: float = setting(0.7, "learning rate of the persistent and the loss-aware variables", minimum=0)
+    hypergrad_interval: int = setting(
+        1, "steps between two hypergradients; the steps in between use the current weights", minimum=1
+    )
+    freeze_weights_epoch: int = setting(
+        0,
+        "epoch of a phase from which the ignoring weights are frozen (0: never); a model that has fitted V "
+        "gives no useful hypergradients",
+        minimum=0,
+    )
+    schedule: Literal["together", "source_first"] = setting(
+        "together",
+        "train source and target model jointly (together), or first the source model and then, "
+        "initialized from it, the target model (source_first)",
+    )
+    source_model_on: Literal["source", "both"] = setting(
+        "source", "source_first: train the source model on the source, or on source and target (both)"
+    )
+    target_lr: float = setting(
+        0.3, "source_first: learning rate of the target model, as a fraction of TRAIN.LR", minimum=0
+    )
+    meta_model: Literal["target", "source"] = setting(
         "target",
-        TRAIN_SET=Setting("train_finetune", "T, the target's training part: train_finetune is two thirds of train"),
-        VAL_SET=Setting("train_validate", "V, the target's validation part: train_validate is the other third of train; coco_format: a file of its own, or TRAIN_SET's, which is cut likewise then"),
-        TEST_SET=Setting("valid", "the target's test part, never used to choose anything"),
-        SPLIT=Setting("image", "how train is cut into T and V: by image, or by annotation as the original does", choices=("image", "annotation")),
-        SIGMAS=SIGMAS,
-    ),
-    "TRAIN": {
-        "BATCH_SIZE": Setting(32, "people in a batch of target, of all processes together, and of source unless TRAIN.SRC_BATCH_SIZE says otherwise", minimum=1),
-        "SRC_BATCH_SIZE": Setting(0, "people in a batch of source (0: as TRAIN.BATCH_SIZE)", minimum=0),
-        "SHUFFLE": Setting(True, "visit the people in a new random order in every pass"),
-        "BEGIN_EPOCH": Setting(0, "first epoch", minimum=0),
-        "END_EPOCH": Setting(140, "epoch before which training ends", minimum=0),
-        "STEPS_PER_EPOCH": Setting(0, "steps in an epoch (0: one pass over the target's training part)", minimum=0),
-        "RESUME": Setting(False, "go on from the last checkpoint of the same run, within an epoch or between two"),
-        "SAVE_EVERY_MINUTES": Setting(0.0, "minutes between two checkpoints within an epoch (0: at the end of each epoch alone)", minimum=0),
-        "LOAD_CKPT": Setting("", "checkpoint of an earlier run whose models this one starts from"),
-        "OPTIMIZER": Setting("adam", "optimiser of both models", choices=("adam", "sgd")),
-        "LR": Setting(1e-3, "learning rate of both models", minimum=0),
-        "LR_FACTOR": Setting(0.1, "factor on the learning rate at every epoch of TRAIN.LR_STEP", minimum=0, maximum=1),
-        "LR_STEP": Setting([90, 120], "epochs at which the learning rate falls", minimum=0),
-        "WD": Setting(0.0, "weight decay (L2), for either optimiser", minimum=0),
-        "MOMENTUM": Setting(0.9, "momentum of SGD", minimum=0, maximum=1),
-        "CHANNELS_LAST": Setting(False, "keep the networks' numbers pixel by pixel in memory (channels last), which some devices compute faster"),
-        "AMP": Setting("off", "compute layers in fewer digits where torch thinks it safe (bf16), or all in single precision (off); losses, hypergradients and weights are in single precision always", choices=("off", "bf16")),
-        "COMPILE": Setting(False, "let torch.compile make the passes without a tangent faster; where it fails (no C++ compiler), a warning, and they are as without it"),
-        "SYNC_BN": Setting(False, "of several processes, normalise by the whole batch in training (BatchNorm), not each by its own part"),
-        "NESTEROV": Setting(False, "Nesterov's momentum in SGD"),
-        "CLIP_GRAD": Setting(0.0, "longest gradient of a step of either model, longer ones are shortened to it (0: any); the look-ahead is clipped likewise, and the hypergradient takes its factor as constant", minimum=0),
-    },
-    "LBI": {
-        "LAM": Setting(7e-3, "lambda: how strongly the target model is held near the source model", minimum=0),
-        "GAMMA": Setting(1.0, "gamma: weight of the source in the target model's own loss", minimum=0),
-        "META_LOOP": Setting(1, "look-ahead steps in which a batch's weights are found", minimum=1),
-        "VARIABLES": Setting("online", "ignoring variables: found anew for each batch (online), kept for each annotated keypoint (persistent), or kept and also looking at the keypoint's loss (loss_aware)", choices=("online", "persistent", "loss_aware")),
-        "LR": Setting(0.7, "learning rate of the persistent and the loss-aware variables", minimum=0),
-        "EVERY": Setting(1, "steps from one hypergradient to the next; the steps between use the weights as they are", minimum=1),
-        "REST_EPOCH": Setting(0, "epoch from which the weights learn no more, of either phase (0: never); a model that has fitted the validation people has little to teach", minimum=0),
-        "SCHEDULE": Setting("together", "train source and target model side by side (together), or the source model first and the target model from there (source_first)", choices=("together", "source_first")),
-        "SOURCE_MODEL_ON": Setting("source", "source_first: what the source model is trained on: the source alone, or the source and the target's people (both)", choices=("source", "both")),
-        "TARGET_LR": Setting(0.3, "source_first: the target model's learning rate, as a share of TRAIN.LR", minimum=0),
-        "VALIDATE_AT": Setting("target", "whose validation loss the source model's weights serve: the target model's, or the source model's own (always so with source_first)", choices=("target", "source")),
-        "VALIDATE_ON": Setting("validation", "people whose loss the weights serve: the validation part, or the training part too (target)", choices=("validation", "target")),
-        "VAL_IN_TRAIN": Setting(False, "train on the validation people too; the last epoch is taken then, for they can't choose one"),
-        "RETRAIN": Setting(0.0, "at the end, train once more from the start without the labels of a weight below this (0: don't)", minimum=0, maximum=1),
-        "LOOKAHEAD": Setting("optimizer", "direction of the hypergradient: the validation gradient through the optimiser's derivative (optimizer), or as it is (sgd)", choices=("optimizer", "sgd")),
-        "WARMUP": Setting(0, "steps at the start of either phase with every weight one", minimum=0),
-        "VAL_BATCH_SIZE": Setting(0, "people in a validation batch of the hypergradient (0: as TRAIN.BATCH_SIZE)", minimum=0),
-        "INJECT_NOISE": Setting("", "make source labels wrong before training, to measure how well they are found: KIND:SHARE, or several joined by + (kinds: make_people.py --help); only in memory (empty: none)"),
-        "INJECT_SEED": Setting(0, "seed of LBI.INJECT_NOISE; the same seed makes the same labels wrong", minimum=0),
-    },
-    "TEST": {
-        "BATCH_SIZE": Setting(32, "people in a batch of evaluation", minimum=1),
-        "FLIP_TEST": Setting(False, "average the heatmaps of an image and of its mirror image"),
-        "SHIFT_HEATMAP": Setting(True, "in the flip test, move the mirrored heatmaps by the pixel they are off"),
-        "PCKH_LEGACY_01": Setting(False, "Mean@0.1 at the threshold 0.11 that the usual toolbox really reads"),
-        "MODEL_FILE": Setting("", "weights that valid.py evaluates"),
-        "USE_GT_BBOX": Setting(True, "COCO: evaluate on annotated boxes; false: on those of TEST.COCO_BBOX_FILE"),
-        "COCO_BBOX_FILE": Setting("data/coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json", "detected person boxes, COCO results format"),
-        "IMAGE_THRE": Setting(0.0, "COCO: leave out detected boxes with a lower score", minimum=0),
-        "BBOX_THRE": Setting(1.0, "COCO: of detected boxes that overlap more (IoU), keep the best (1: keep all)", minimum=0, maximum=1),
-        "IN_VIS_THRE": Setting(0.2, "COCO: keypoints that score more count in a pose's score", minimum=0),
-        "OKS_THRE": Setting(0.9, "COCO: of poses more alike (OKS), keep the best", minimum=0, maximum=1),
-        "EVAL_EPOCHS": Setting(1, "epochs between two validations (the last epoch always has one)", minimum=1),
-    },
-    "DEBUG": {
-        "DEBUG": Setting(False, "save images of training batches every PRINT_FREQ steps, of the kinds below"),
-        "SAVE_BATCH_IMAGES_GT": Setting(True, "samples with their labels"),
-        "SAVE_BATCH_IMAGES_PRED": Setting(True, "samples with the predicted joints"),
-        "SAVE_HEATMAPS_GT": Setting(True, "samples with the heatmaps of their labels"),
-        "SAVE_HEATMAPS_PRED": Setting(True, "samples with the predicted heatmaps"),
-    },
-}  # fmt: skip
+        "model whose validation loss the weights of the source model's loss minimize (meta-objective): the target "
+        "model or the source model; always the source model with source_first",
+    )
+    meta_data: Literal["validation", "target"] = setting(
+        "validation", "data of the meta-objective: V, or T and V (target)"
+    )
+    val_in_train: bool = setting(False, "train on V too; without model selection: the last epoch is kept")
+    retrain: float = setting(
+        0.0,
+        "at the end, retrain from scratch without the labels whose weight is below this (0: no retraining)",
+        minimum=0,
+        maximum=1,
+    )
+    hypergrad_through: Literal["optimizer", "sgd"] = setting(
+        "optimizer",
+        "differentiate the look-ahead step through the optimizer's update rule (optimizer), "
+        "or as a plain SGD step (sgd)",
+    )
+    warmup: int = setting(
+        0, "steps at the start of each phase with all ignoring weights equal to one", minimum=0
+    )
+    val_batch_size: int = setting(
+        0, "size of the validation batch of the hypergradient (0: TRAIN.BATCH_SIZE)", minimum=0
+    )
+    inject_noise: str = setting(
+        "",
+        "synthetic label noise in the source, to measure how well it is detected: KIND:SHARE, several "
+        "joined by + (kinds: make_people.py --help); only in memory (empty: none)",
+    )
+    inject_seed: int = setting(
+        0, "random seed of LBI.INJECT_NOISE; the same seed corrupts the same labels", minimum=0
+    )
 
-# Keys of the original's YAML files that did nothing there: accepted, reported, without effect.
+
+@dataclass(frozen=True, kw_only=True)
+class TestConfig:
+    __test__: ClassVar[bool] = False  # pytest takes classes named Test* for test cases
+
+    batch_size: int = setting(32, "batch size in evaluation", minimum=1)
+    flip_test: bool = setting(False, "average the heatmaps of the image and of its mirror image")
+    shift_heatmap: bool = setting(True, "flip test: shift the flipped heatmaps by one pixel to align them")
+    pckh_legacy_01: bool = setting(False, "compute Mean@0.1 at the threshold 0.11, as the usual toolbox does")
+    model_file: str = setting("", "weights file that valid.py evaluates")
+    use_gt_bbox: bool = setting(
+        True, "COCO: evaluate on ground-truth bounding boxes; false: on the detections of TEST.COCO_BBOX_FILE"
+    )
+    coco_bbox_file: str = setting(
+        "data/coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json",
+        "detected person bounding boxes, in COCO results format",
+    )
+    image_thre: float = setting(0.0, "COCO: score threshold of detected bounding boxes", minimum=0)
+    bbox_thre: float = setting(
+        1.0, "COCO: IoU threshold of bounding-box NMS (1: no NMS)", minimum=0, maximum=1
+    )
+    in_vis_thre: float = setting(
+        0.2, "COCO: score threshold of the keypoints that count for the score of a pose", minimum=0
+    )
+    oks_thre: float = setting(0.9, "COCO: OKS threshold of pose NMS", minimum=0, maximum=1)
+    eval_epochs: int = setting(
+        1, "epochs between validations (the last epoch is always validated)", minimum=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebugConfig:
+    debug: bool = setting(False, "save images of training batches every PRINT_FREQ steps, of the kinds below")
+    save_batch_images_gt: bool = setting(True, "images with the labelled keypoints")
+    save_batch_images_pred: bool = setting(True, "images with the predicted keypoints")
+    save_heatmaps_gt: bool = setting(True, "images with the target heatmaps")
+    save_heatmaps_pred: bool = setting(True, "images with the predicted heatmaps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole configuration of a run."""
+
+    device: Literal["auto", "cuda", "mps", "cpu"] = setting(
+        "auto", "device to compute on; auto: CUDA if available, else the CPU"
+    )
+    gpus: str = setting(
+        "0", "index of the CUDA device; several (0,1): distributed training with one process per GPU"
+    )
+    workers: int = setting(
+        4, "data loader processes per dataset (0: load in the main process)", minimum=0, maximum=1024
+    )
+    threads: int = setting(
+        0, "CPU threads of the main process (0: PyTorch's default)", minimum=0, maximum=1024
+    )
+    seed: int = setting(0, "random seed", minimum=0)
+    print_freq: int = setting(100, "steps between log lines and points of the training curves", minimum=1)
+    output_dir: str = setting("output", "folder of logs, checkpoints and results")
+    log_dir: str = setting("log", "folder of TensorBoard event files")
+    wandb: str = setting("", "Weights & Biases project to log to, if wandb is installed (empty: none)")
+    cudnn: CudnnConfig = section(CudnnConfig)
+    model: ModelConfig = section(ModelConfig)
+    loss: LossConfig = section(LossConfig)
+    dataset: SingleDatasetConfig = section(SingleDatasetConfig)
+    dataset_src: SourceDatasetConfig = section(SourceDatasetConfig)
+    dataset_target: TargetDatasetConfig = section(TargetDatasetConfig)
+    train: TrainConfig = section(TrainConfig)
+    lbi: IgnoringConfig = section(IgnoringConfig)
+    test: TestConfig = section(TestConfig)
+    debug: DebugConfig = section(DebugConfig)
+
+
+# Former names, accepted wherever settings are read: {former key: key}.
+ALIASES = {
+    "LBI.EVERY": "LBI.HYPERGRAD_INTERVAL",
+    "LBI.REST_EPOCH": "LBI.FREEZE_WEIGHTS_EPOCH",
+    "LBI.VALIDATE_AT": "LBI.META_MODEL",
+    "LBI.VALIDATE_ON": "LBI.META_DATA",
+    "LBI.LOOKAHEAD": "LBI.HYPERGRAD_THROUGH",
+}
+
+# Keys of the original's YAML files that did nothing there: accepted and reported, without effect.
 WITHOUT_EFFECT = {
     "DATA_DIR": "give DATASET_SRC.ROOT and DATASET_TARGET.ROOT",
-    "TRAIN.GAMMA1": "no optimiser here reads it",
-    "TRAIN.GAMMA2": "no optimiser here reads it",
+    "TRAIN.GAMMA1": "no optimizer here reads it",
+    "TRAIN.GAMMA2": "no optimizer here reads it",
     "TRAIN.CHECKPOINT": "see TRAIN.RESUME and TRAIN.LOAD_CKPT",
     "DATASET_SRC.TEST_SET": "the source is never tested on",
     "TEST.NMS_THRE": "boxes are suppressed by TEST.BBOX_THRE, poses by TEST.OKS_THRE",
     "DATASET.HYBRID_JOINTS_TYPE": "only gaussian heatmaps",
     "DATASET.SELECT_DATA": "nothing is selected",
 }
+
+
+@functools.cache
+def settings() -> Mapping[str, Setting]:
+    """All settings by their dotted key, in the order of the fields."""
+    return types.MappingProxyType(_settings_of(Config, ""))
+
+
+def _settings_of(section_type: type, prefix: str) -> dict[str, Setting]:
+    found = {}
+    hints = typing.get_type_hints(section_type)
+    for entry in dataclasses.fields(section_type):
+        key, hint = f"{prefix}{entry.name.upper()}", hints[entry.name]
+        if dataclasses.is_dataclass(hint):
+            found |= _settings_of(hint, f"{key}.")
+        else:
+            found[key] = dataclasses.replace(entry.metadata["setting"], **_type_information(hint))
+    return found
+
+
+def _type_information(hint: Any) -> dict[str, Any]:
+    """The fields of `Setting` that follow from a field's annotation."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return {"kind": type(arguments[0]), "choices": arguments}
+    if origin is tuple:
+        length = None if arguments[-1] is Ellipsis else len(arguments)
+        return {"kind": arguments[0], "is_list": True, "length": length}
+    return {"is_mapping": True} if origin is Mapping else {"kind": hint}

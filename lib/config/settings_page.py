@@ -1,20 +1,20 @@
-"""The page of all settings, docs/settings.md, made from the schema.
+"""Generates docs/settings.md, the page of all settings, from the schema.
 
 python -m lib.config.settings_page > docs/settings.md
 """
 
-from lib.config.loader import settings
-from lib.config.schema import WITHOUT_EFFECT, Setting
+from lib.config.schema import ALIASES, WITHOUT_EFFECT, Setting, settings
 
 HEAD = """\
 # Settings
 
-Every setting, as it may stand in a YAML file (nested by the dots) or follow a command's flags as `KEY VALUE`.
-Unknown ones are errors that name the nearest. Made from `lib/config/schema.py` by `python -m lib.config.settings_page`.
+All settings, for a YAML file (dots stand for nesting) or as `KEY VALUE` after the flags of a command.
+An unknown key is an error that names the nearest one. Generated from `lib/config/schema.py` by `python -m lib.config.settings_page`.
 """
 
 
 def page() -> str:
+    """The page in Markdown."""
     groups: dict[str, list[str]] = {}
     for key, setting in settings().items():
         group = key.rpartition(".")[0]
@@ -30,14 +30,17 @@ def page() -> str:
             *lines,
             "",
         ]
-    parts += ["## Without effect\n", "Keys of the original's files: accepted, and the log says so.\n",
+    parts += ["## Former names\n", "Accepted in place of the present ones, with a note in the log.\n",
+              "| former | setting |", "|---|---|"]  # fmt: skip
+    parts += [f"| `{former}` | `{key}` |" for former, key in ALIASES.items()]
+    parts += ["\n## Without effect\n", "Keys of the original's files: accepted, and the log says so.\n",
               "| key | instead |", "|---|---|"]  # fmt: skip
     parts += [f"| `{key}` | {instead} |" for key, instead in WITHOUT_EFFECT.items()]
     return "\n".join(parts) + "\n"
 
 
 def _shown(default: object) -> str:
-    """As YAML has it."""
+    """The default as YAML has it."""
     if isinstance(default, bool):
         return str(default).lower()
     return "''" if default == "" else str(default)

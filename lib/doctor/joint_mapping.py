@@ -1,26 +1,25 @@
 """The joints of the network, and how source and target are put together for them."""
 
-from easydict import EasyDict
-
+from lib.config.schema import Config
 from lib.dataset.keypoints import JointMapping, flip_permutation, one_sided
 from lib.dataset.layouts import mapping_of
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.utils.errors import InputError
 
 
-def check_joints(config: EasyDict, uses_source: bool) -> tuple[list[Finding], tuple[str, ...]]:
+def check_joints(config: Config, uses_source: bool) -> tuple[list[Finding], tuple[str, ...]]:
     """Findings on the mapping of joints, and the table of it."""
-    target, source = config.DATASET_TARGET, config.DATASET_SRC
+    target, source = config.dataset_target, config.dataset_src
     try:
-        of_target = mapping_of(config, target, target.TRAIN_SET)
-        of_source = mapping_of(config, source, source.TRAIN_SET) if uses_source else None
+        of_target = mapping_of(config, target, target.train_set)
+        of_source = mapping_of(config, source, source.train_set) if uses_source else None
     except InputError as problem:
         return [error("joints", str(problem), "see the names that it lists")], ()
     names = of_target.names
     findings = [ok("joints of the network", f"{len(names)}: {', '.join(names)}")]
     if of_source is not None:
-        findings += _of_source(of_source, of_target, dict(source.JOINTS))
-    return findings + _sides(names, target.FLIP or (uses_source and source.FLIP)), _table(
+        findings += _of_source(of_source, of_target, dict(source.joints))
+    return findings + _sides(names, target.flip or (uses_source and source.flip)), _table(
         of_target, of_source
     )
 

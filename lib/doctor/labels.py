@@ -1,8 +1,8 @@
 """Labels that look wrong in the annotations themselves: boxes and joints outside images, and copies."""
 
 import numpy as np
-from easydict import EasyDict
 
+from lib.config.schema import DatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import COCOFile, read_coco_file
 from lib.dataset.layouts import annotation_files, category_of, in_coco_layout
@@ -67,14 +67,17 @@ def _example(people: Annotations, where: np.ndarray) -> str:
     return f"such as {people.mapping.names[j]} of annotation {people.ids[i]} at ({x:.0f}, {y:.0f})"
 
 
-def check_boxes(role: str, group: EasyDict, image_set: str) -> list[Finding]:
+def check_boxes(role: str, dataset_config: DatasetConfig, image_set: str) -> list[Finding]:
     """Boxes of a COCO-layout file against the sizes of its images; nothing for MPII, which has none.
 
     Raises InputError where the file can't be read.
     """
-    if not in_coco_layout(group):
+    if not in_coco_layout(dataset_config):
         return []
-    coco, category = read_coco_file(annotation_files(group, image_set)[0]), category_of(group, image_set)
+    coco, category = (
+        read_coco_file(annotation_files(dataset_config, image_set)[0]),
+        category_of(dataset_config, image_set),
+    )
     wanted = [
         entry for entry in coco.annotations if category is None or entry.get("category_id") == category.number
     ]

@@ -6,25 +6,26 @@ import shutil
 from pathlib import Path
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.ignoring.modes import Mode
 from lib.models.pretrained import imagenet_weights_path
-from lib.training.state import State, build_state
+from lib.training.state import Placement, State, TableShape, build_state
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 GIB = 2**30
 CHECKPOINTS = 3  # the last, the best, and the one that is being written
 NEARLY_FULL = 0.8  # of memory
 
 
-def check_device(config: EasyDict) -> tuple[Finding, torch.device | None]:
+def check_device(config: Config) -> tuple[Finding, torch.device | None]:
     """The device that a run computes on, None where it can't."""
     try:
-        device, where = pick_device(config.DEVICE, config.GPUS)
+        device, where = pick_device(config.device, config.gpus)
     except InputError as problem:
         return error("device", str(problem), "DEVICE auto takes what there is"), None
     if device.type == "cuda":
@@ -42,13 +43,14 @@ def check_extension() -> Finding:
 
 
 def check_weights(
-    config: EasyDict, mode: Mode, device: torch.device, people: int, flip_indices: tuple[int, ...]
+    config: Config, mode: Mode, device: torch.device, tables: TableShape
 ) -> tuple[list[Finding], State | None]:
     """Build the models as the run will, and load into them what it starts from; None where that fails."""
-    model, notes, findings = config.MODEL, [], []
-    path = imagenet_weights_path(model.PRETRAINED) if model.INIT_WEIGHTS and model.PRETRAINED else None
+    model, findings = config.model, []
+    path = imagenet_weights_path(model.pretrained) if model.init_weights and model.pretrained else None
     try:
-        state = build_state(config, mode, device, people, flip_indices, notes.append)
+        with captured_messages() as notes:
+            state = build_state(config, mode, tables, Placement(device))
     except InputError as problem:
         what = "weights" if path is not None else "network"
         return [error(what, str(problem), _advice_on_weights(path))], None
@@ -58,8 +60,8 @@ def check_weights(
         )
     else:
         findings.append(_loaded(str(path), notes))
-    if config.TRAIN.LOAD_CKPT:
-        start = config.TRAIN.LOAD_CKPT
+    if config.train.load_ckpt:
+        start = config.train.load_ckpt
         try:
             state.load_models(load_checkpoint(start), start)
             findings.append(ok("TRAIN.LOAD_CKPT", f"{start} fits"))
@@ -87,12 +89,12 @@ def _loaded(path: str, notes: list[str]) -> Finding:
     return ok("weights", f"{path}: {told}")
 
 
-def check_disk(config: EasyDict, state: State, folder: Path) -> Finding:
+def check_disk(config: Config, state: State, folder: Path) -> Finding:
     """Room and the right to write where the run's ``folder`` will be."""
     place = folder.absolute()
     while not place.exists():
         place = place.parent
-    need = CHECKPOINTS * (2 if config.LBI.RETRAIN else 1) * checkpoint_bytes(config, state)
+    need = CHECKPOINTS * (2 if config.lbi.retrain else 1) * checkpoint_bytes(config, state)
     free = shutil.disk_usage(place).free
     found = f"{free / GIB:.1f} GiB free at {place}, about {need / GIB:.2f} GiB needed for checkpoints"
     if not place.is_dir() or not os.access(place, os.W_OK):
@@ -104,11 +106,11 @@ def check_disk(config: EasyDict, state: State, folder: Path) -> Finding:
     return ok("disk", found)
 
 
-def checkpoint_bytes(config: EasyDict, state: State) -> int:
+def checkpoint_bytes(config: Config, state: State) -> int:
     """Of models, their optimisers' moments and the ignoring variables."""
-    moments = 2 if config.TRAIN.OPTIMIZER == "adam" else 1
+    moments = 2 if config.train.optimizer == "adam" else 1
     total = 0
-    for made in state.learners().values():
+    for made in state.models().values():
         total += sum(t.numel() * t.element_size() for t in made.model.state_dict().values())
         total += moments * sum(p.numel() * p.element_size() for p in made.parameters)
     for variables in state.variables.values():

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import build_codec, read_people
 from lib.dataset.keypoint_dataset import KeypointDataset
@@ -38,7 +38,7 @@ class Sets:
         return {role: dataset for role, dataset in zip(ROLES, made) if dataset is not None}
 
 
-def read_sets(config: EasyDict, uses_source: bool, told: list[Finding]) -> tuple[Sets, list[Finding]]:
+def read_sets(config: Config, uses_source: bool, told: list[Finding]) -> tuple[Sets, list[Finding]]:
     """All sets of a run; where one cannot be used, the others all the same, and an error for each that can't.
 
     What was ``told`` before is not told again.
@@ -54,23 +54,23 @@ def read_sets(config: EasyDict, uses_source: bool, told: list[Finding]) -> tuple
 
 
 def _one_by_one(
-    config: EasyDict, uses_source: bool, problem: InputError, told: list[Finding]
+    config: Config, uses_source: bool, problem: InputError, told: list[Finding]
 ) -> tuple[Sets, list[Finding]]:
-    target = config.DATASET_TARGET
-    cut = target.DATASET == FORMAT and target.VAL_SET == target.TRAIN_SET
+    target = config.dataset_target
+    cut = target.dataset == FORMAT and target.val_set == target.train_set
 
     def evaluated(image_set: str, part: bool | None) -> Annotations:
         return evaluation_set(target, image_set, config, "", lambda line: None, part).dataset.annotations
 
     def trained() -> Annotations:
         part = False if cut else None
-        return read_people(target, target.TRAIN_SET, config, build_codec(config.MODEL), validation=part)
+        return read_people(target, target.train_set, config, build_codec(config.model), validation=part)
 
     readers = {
         "source": lambda: read_source(config)[0],
         "target T": trained,
-        "validation V": lambda: evaluated(target.VAL_SET, True if cut else None),
-        "test": lambda: evaluated(target.TEST_SET, None),
+        "validation V": lambda: evaluated(target.val_set, True if cut else None),
+        "test": lambda: evaluated(target.test_set, None),
     }
     people, findings = {}, []
     for role in ROLES if uses_source else ROLES[1:]:
@@ -88,21 +88,23 @@ def _one_by_one(
     return Sets(people, None, []), findings
 
 
-def _advice(config: EasyDict, role: str) -> str:
-    group = config.DATASET_SRC if role == "source" else config.DATASET_TARGET
+def _advice(config: Config, role: str) -> str:
+    dataset_config = config.dataset_src if role == "source" else config.dataset_target
     image_set = {"test": "TEST_SET", "validation V": "VAL_SET"}.get(role, "TRAIN_SET")
     name = "DATASET_SRC" if role == "source" else "DATASET_TARGET"
-    file = annotation_files(group, group[image_set])[0]
-    return f"mend that, or name other data: {name}.ROOT is {group.ROOT}, {name}.{image_set} is {file}"
+    file = annotation_files(dataset_config, getattr(dataset_config, image_set.lower()))[0]
+    return (
+        f"mend that, or name other data: {name}.ROOT is {dataset_config.root}, {name}.{image_set} is {file}"
+    )
 
 
-def _count(config: EasyDict, role: str, people: Annotations) -> Finding:
-    group = config.DATASET_SRC if role == "source" else config.DATASET_TARGET
+def _count(config: Config, role: str, people: Annotations) -> Finding:
+    dataset_config = config.dataset_src if role == "source" else config.dataset_target
     labels = int((people.visible > 0).sum())
-    found = f"{len(people):,} {called(group)} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
+    found = f"{len(people):,} {called(dataset_config)} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
     sizes = {
-        "source": config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE,
-        "target T": config.TRAIN.BATCH_SIZE,
+        "source": config.train.src_batch_size or config.train.batch_size,
+        "target T": config.train.batch_size,
     }
     if len(people) < sizes.get(role, 0):
         return warning(

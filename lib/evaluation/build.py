@@ -1,8 +1,8 @@
 """Build the evaluation set that the configuration names."""
 
 import numpy as np
-from easydict import EasyDict
 
+from lib.config.schema import Config, DatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import Report, build_codec, keypoint_dataset, read_people, report_annotations
 from lib.dataset.detections import read_detections
@@ -20,9 +20,9 @@ from lib.utils.errors import InputError
 
 
 def evaluation_set(
-    group: EasyDict,
+    dataset_config: DatasetConfig,
     image_set: str,
-    config: EasyDict,
+    config: Config,
     role: str,
     report: Report,
     validation: bool | None = None,
@@ -31,42 +31,42 @@ def evaluation_set(
 
     ``validation``: see `read_people`.
     """
-    codec, test = build_codec(config.MODEL), config.TEST
-    mapping = mapping_of(config, group, image_set)
+    codec, test = build_codec(config.model), config.test
+    mapping = mapping_of(config, dataset_config, image_set)
 
     def dataset(people: Annotations) -> KeypointDataset:
-        report_annotations(people, group, image_set, role, report)
+        report_annotations(people, dataset_config, image_set, role, report)
         return keypoint_dataset(people, None, config)
 
     def annotated() -> Annotations:
-        return read_people(group, image_set, config, codec, report, validation)
+        return read_people(dataset_config, image_set, config, codec, report, validation)
 
-    if group.DATASET == "mpii":
-        return MPIISet(dataset(annotated()), test.PCKH_LEGACY_01)
-    (file,) = annotation_files(group, image_set)
-    if group.DATASET == FORMAT:
-        if not test.USE_GT_BBOX:
+    if dataset_config.dataset == "mpii":
+        return MPIISet(dataset(annotated()), test.pckh_legacy_01)
+    (file,) = annotation_files(dataset_config, image_set)
+    if dataset_config.dataset == FORMAT:
+        if not test.use_gt_bbox:
             raise InputError(
                 "TEST.USE_GT_BBOX false is for coco; coco_format is evaluated on annotated boxes"
             )
-        sigmas = sigmas_of(group, mapping.names)
-        report(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in group.SIGMAS)} (SIGMAS)")
-        kind = ObjectKind(category_of(group, image_set).number, tuple(sigmas.tolist()))
-        return ObjectSet(dataset(annotated()), file, kind, test.IN_VIS_THRE, test.OKS_THRE)
-    if test.USE_GT_BBOX:
+        sigmas = sigmas_of(dataset_config, mapping.names)
+        report(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in dataset_config.sigmas)} (SIGMAS)")
+        kind = ObjectKind(category_of(dataset_config, image_set).number, tuple(sigmas.tolist()))
+        return ObjectSet(dataset(annotated()), file, kind, test.in_vis_thre, test.oks_thre)
+    if test.use_gt_bbox:
         people = annotated()
         image_ids, scores = people.image_ids, np.ones(len(people))
     else:
         detected = read_detections(
-            test.COCO_BBOX_FILE,
-            group.ROOT,
+            test.coco_bbox_file,
+            dataset_config.root,
             image_set,
             mapping.names,
             codec.image_size[0] / codec.image_size[1],
-            test.IMAGE_THRE,
-            test.BBOX_THRE,
-            group.DATA_FORMAT,
+            test.image_thre,
+            test.bbox_thre,
+            dataset_config.data_format,
         )
         people, scores = detected.annotations, detected.scores
         image_ids = people.image_ids
-    return COCOSet(dataset(people), file, image_ids, scores, test.IN_VIS_THRE, test.OKS_THRE)
+    return COCOSet(dataset(people), file, image_ids, scores, test.in_vis_thre, test.oks_thre)

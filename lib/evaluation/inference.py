@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from easydict import EasyDict
 from torch import Tensor, nn
 
+from lib.config.schema import Config
 from lib.dataset.heatmap import to_image
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.loader import evaluation_batches, readable
@@ -57,15 +57,15 @@ class InferenceOptions:
     group: Group = ALONE
 
 
-def inference_options(config: EasyDict, group: Group = ALONE) -> InferenceOptions:
+def inference_options(config: Config, group: Group = ALONE) -> InferenceOptions:
     """Collect the options from the settings TEST, WORKERS and DATASET.ON_BAD_IMAGE."""
-    test = config.TEST
+    test = config.test
     return InferenceOptions(
-        batch_size=test.BATCH_SIZE,
-        workers=config.WORKERS,
-        flip_test=test.FLIP_TEST,
-        shift_heatmap=test.SHIFT_HEATMAP,
-        on_bad_image=config.DATASET.ON_BAD_IMAGE,
+        batch_size=test.batch_size,
+        workers=config.workers,
+        flip_test=test.flip_test,
+        shift_heatmap=test.shift_heatmap,
+        on_bad_image=config.dataset.on_bad_image,
         group=group,
     )
 

@@ -1,6 +1,5 @@
-"""One training step of any of the nine modes, and of a source model that is trained before the target model."""
+"""One bilevel training step of any of the nine modes. docs/method.md has the method; `TrainingStep.run` follows it."""
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
@@ -8,21 +7,31 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from lib.ignoring.hypergradient import Direction, losses_and_jvp, through, unit, validation_gradient
-from lib.ignoring.learner import Batch, TrainableModel, frozen_batchnorm
+from lib.ignoring.batch import StepBatches
+from lib.ignoring.hypergradient import (
+    Direction,
+    losses_and_jvp,
+    normalized,
+    through_optimizer,
+    validation_gradient,
+)
 from lib.ignoring.lookahead import LookAhead, norm, zeros_like
-from lib.ignoring.modes import Mode, SourceUse
-from lib.ignoring.variables import IgnoringVariables, SourceSamples
-from lib.utils.distributed import Group
+from lib.ignoring.modes import ANCHOR, JOINT, Mode, Place, SourceUse
+from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
+from lib.ignoring.variables import IgnoringVariables
 from lib.utils.profile import profiled
 
 
 @dataclass(frozen=True)
 class Options:
-    """lam, gamma: lambda and gamma.   meta_loop: look-aheads for one batch's weights.
-    through_optimizer: the hypergradient's direction is the validation gradient times the
-    optimisers' derivatives; without, the validation gradient as it is.
-    validate_at_source: the weights A serve the source model's own validation loss, not the target model's."""
+    """The numbers and choices of a step.
+
+    lam, gamma: lambda and gamma of docs/method.md.
+    meta_loop: look-aheads per batch.
+    through_optimizer: multiply the validation gradient by the derivatives of the optimizer steps; if
+        false, the hypergradient follows the validation gradient itself.
+    validate_at_source: the weights A minimize the source model's validation loss, not the target model's.
+    """
 
     lam: float
     gamma: float
@@ -35,317 +44,292 @@ class Weighting(Enum):
     """Where the weights of a step come from."""
 
     UNIFORM = "all are one"
-    CURRENT = "as the ignoring variables have them"
-    UPDATE = "the ignoring variables learn from a hypergradient first"
+    CURRENT = "the ignoring variables, as they are"
+    UPDATE = "the ignoring variables, after learning from a hypergradient"
 
 
 @dataclass(frozen=True)
-class SourceBatch(Batch):
-    """A source batch, and which annotated keypoints it holds."""
+class StepModels:
+    """What a step trains: the models (None if the mode has none), and the ignoring variables by place."""
 
-    index: Tensor
-    flipped: Tensor
-    labelled: Tensor
-
-    def visit(self, group: Group, losses: Tensor, *others: Tensor) -> tuple:
-        """The visit of the whole batch, and its ``others`` [N, J], given those of this process's samples."""
-        mine = (self.index, self.flipped, self.labelled, losses.detach(), *others)
-        index, flipped, labelled, losses, *others = group.all_gather(self.counts, *mine)
-        return SourceSamples(index, flipped, labelled, losses), *others
+    target: TrainableModel | None
+    source: TrainableModel | None
+    variables: dict[Place, IgnoringVariables]
 
 
 @dataclass
-class Record:
-    """What a step saw: mean losses and proximity, and for each learned set of weights (A, B)
-    the hypergradient and the weights [N, J], in the batch's joint order.
+class StepOutput:
+    """What a step computed. M samples are the whole source batch, N this rank's part of a batch.
 
-    All of whole batches; ``own``: the rows of this process's samples of the source."""
+    losses: mean losses over the whole batch, scalars: target, source, source_model, proximity.
+    hypergradients, weights: [M, J] for each place that learns, in sample order.
+    own: the rows of this rank's samples among the M.
+    target_heatmaps: [N, J, h, w] predicted for the target batch.
+    keypoint_losses: {target, source, validation: [N, J] of every pass of that batch through a model}.
+    """
 
     losses: dict[str, Tensor] = field(default_factory=dict)
-    gradients: dict[str, Tensor] = field(default_factory=dict)
-    weights: dict[str, Tensor] = field(default_factory=dict)
+    hypergradients: dict[Place, Tensor] = field(default_factory=dict)
+    weights: dict[Place, Tensor] = field(default_factory=dict)
     own: slice = field(default_factory=lambda: slice(None))
+    target_heatmaps: Tensor | None = None
+    keypoint_losses: dict[str, list[Tensor]] = field(
+        default_factory=lambda: {"target": [], "source": [], "validation": []}
+    )
 
 
-# What the weights [N, J] are, given the losses [N, J] that they multiply, of this process's samples.
-Weigh = Callable[[Tensor], Tensor]
+@dataclass
+class TrainingStep:
+    """One training step. Create one per step and call `run`, or `run_source_first` for the source model alone.
 
-
-def all_one(losses: Tensor) -> Tensor:
-    return torch.ones_like(losses)
-
-
-@profiled("step")
-def training_step(
-    mode: Mode,
-    options: Options,
-    target: TrainableModel,
-    source: TrainableModel | None,
-    variables: dict[str, IgnoringVariables],
-    target_batch: Batch,
-    source_batch: SourceBatch | None,
-    validation_batch: Batch | None,
-    weighting: Weighting = Weighting.UPDATE,
-) -> Record:
-    """Update the source model, unless it is fixed, then the target model, as ``mode`` says.
-
-    ``variables`` holds the ignoring variables of A (the source model's loss) and of B (the source
-    in the target's loss) where the mode learns them.
-
-    Running statistics of BatchNorm follow the real target batch in the target model and the real
-    source batch in the source model; every other pass leaves them alone.
-
-    Where the learners belong to several processes, each process gives its own samples of the batches:
-    gradients are summed, and the weights are found by everybody alike, from the whole source batch.
+    BatchNorm's running statistics follow the target batch in the target model and the source batch in the
+    source model; every other pass leaves them unchanged. With several ranks, each has its part of the
+    batches: gradients are summed, and every rank computes the same weights from the whole source batch.
     """
-    record, group = _record_of(target.group, source_batch), target.group
-    target_losses = target.losses(target_batch)
-    record.losses["target"] = target_batch.part_of_mean(target_losses.detach())
-    elements = target_batch.elements(target_losses)
-    if mode.joint_loss is not SourceUse.NONE:
-        elements += source_batch.elements(source_batch.labelled)
-    gradient = target.gradient(target_losses.sum() / elements)
-    del target_losses
 
-    def add_source(weigh: Weigh) -> None:
-        losses, added = _source_gradient(target, source_batch, options.gamma / elements, weigh)
-        record.losses["source"] = source_batch.part_of_mean(losses)
-        torch._foreach_add_(gradient, added)
+    mode: Mode
+    options: Options
+    models: StepModels
+    batches: StepBatches
+    weighting: Weighting = Weighting.UPDATE
+    output: StepOutput = field(default_factory=StepOutput)
 
-    # What has no weights to be found comes first: the look-ahead starts from there.
-    if mode.joint_loss is SourceUse.UNIFORM:
-        add_source(all_one)
-    if mode.anchor is SourceUse.UNIFORM:
-        _step_source_model(source, source_batch, all_one, record)
-    found, learns = {}, mode.ignores and weighting is Weighting.UPDATE
-    if learns:
-        group.all_reduce_(gradient)
-        found = find_weights(
-            mode, options, target, source, variables, gradient, elements, source_batch, validation_batch, record
-        )  # fmt: skip
-    if "A" in found:
-        source.step(found.pop("A"))
-    elif mode.anchor is SourceUse.WEIGHTED:
-        weigh = _weigh("A", weighting, variables, source_batch, group, record)
-        _step_source_model(source, source_batch, weigh, record)
-    if "B" in found:
-        torch._foreach_add_(gradient, found.pop("B"))
-    elif mode.joint_loss is SourceUse.WEIGHTED:
-        add_source(_weigh("B", weighting, variables, source_batch, group, record))
-    if not learns:
-        group.all_reduce_(gradient)
-    _sum_losses(group, record)
+    def __post_init__(self):
+        self.target, self.source = self.models.target, self.models.source
+        self.group = (self.target or self.source).group
+        if self.batches.source:
+            self.output.own = self.group.own(self.batches.source.counts)
 
-    if mode.has_source_model:
-        distance = _difference(target.parameters, source.parameters)
-        proximity = options.lam * norm(distance) ** 2
-        record.losses["proximity"] = record.losses["target"].new_tensor(proximity)
-        torch._foreach_add_(gradient, distance, alpha=2 * options.lam)
-    target.step(gradient)
-    return record
+    @profiled("step")
+    def run(self) -> StepOutput:
+        """Update the source model, unless it is frozen, then the target model."""
+        # Gradient of the target batch in the target model. `scale` is the factor of a source keypoint beside it.
+        gradient, scale = self._target_gradient()
 
+        # Source losses with uniform weights come first: the look-ahead starts from their gradient.
+        if self.mode.joint_loss is SourceUse.UNIFORM:
+            torch._foreach_add_(gradient, self._source_gradient(None, scale))
+        if self.mode.anchor is SourceUse.UNIFORM:
+            self._step_source_model(None)
 
-@profiled("step")
-def source_first_step(
-    mode: Mode,
-    options: Options,
-    source: TrainableModel,
-    variables: dict[str, IgnoringVariables],
-    source_batch: SourceBatch,
-    validation_batch: Batch | None,
-    weighting: Weighting = Weighting.UPDATE,
-) -> Record:
-    """Update the source model alone; its weights A, where ``mode`` has them, serve its own validation loss."""
-    record, group = _record_of(source.group, source_batch), source.group
-    if mode.anchor is not SourceUse.WEIGHTED:
-        _step_source_model(source, source_batch, all_one, record)
-    elif weighting is not Weighting.UPDATE:
-        weigh = _weigh("A", weighting, variables, source_batch, group, record)
-        _step_source_model(source, source_batch, weigh, record)
-    else:
-        weighted, scale = None, 1 / source_batch.elements(source_batch.labelled)
-        for loop in range(options.meta_loop):
-            ahead = source.look_ahead(weighted or zeros_like(source.parameters))
-            directions = {"A": _at_source(options, source, ahead, validation_batch)}
-            last = loop == options.meta_loop - 1
-            del ahead, weighted
-            weighted = _weighted_gradient(
-                "A", last, source, source_batch, scale, directions, variables, record
-            )
-        source.step(weighted)
-    _sum_losses(group, record)
-    return record
+        # Learn the weights from the hypergradients; this gives the gradients of the weighted losses, too.
+        learns = self.mode.ignores and self.weighting is Weighting.UPDATE
+        learned: dict[Place, list[Tensor]] = {}
+        if learns:
+            self.group.all_reduce_(gradient)
+            learned = self.find_weights(gradient, scale)
 
+        # Update the source model, and add the weighted source to the target model's gradient.
+        if self.mode.anchor is SourceUse.WEIGHTED:
+            if learns:
+                self.source.step(learned.pop(ANCHOR))
+            else:
+                self._step_source_model(ANCHOR)
+        if self.mode.joint_loss is SourceUse.WEIGHTED:
+            weighted = learned.pop(JOINT) if learns else self._source_gradient(JOINT, scale)
+            torch._foreach_add_(gradient, weighted)
+        if not learns:
+            self.group.all_reduce_(gradient)
+        self._reduce_losses()
 
-def find_weights(
-    mode: Mode,
-    options: Options,
-    target: TrainableModel,
-    source: TrainableModel | None,
-    variables: dict[str, IgnoringVariables],
-    gradient: list[Tensor],
-    elements: int,
-    source_batch: SourceBatch,
-    validation_batch: Batch,
-    record: Record,
-) -> dict[str, list[Tensor]]:
-    """Put the hypergradients and the weights A and B that ``mode`` learns into ``record``.
+        # Hold the target model near the source model, and update it.
+        if self.mode.has_source_model:
+            self._add_proximity_gradient_(gradient)
+        self.target.step(gradient)
+        return self.output
 
-    ``gradient`` is that of the target's loss without the weighted source and the proximity, and
-    ``elements`` the number of keypoints in that loss's mean, both of all processes. Returns the
-    gradients of the weighted source losses, of A for the source model, of B for the target model.
-    Nothing changes but ``variables`` and the source model's running statistics, which follow the
-    batch that A weights.
-    """
-    scales = {"A": 1 / source_batch.elements(source_batch.labelled), "B": options.gamma / elements}
-    weighted: dict[str, list[Tensor]] = {}
-    for loop in range(options.meta_loop):
-        directions = _directions(mode, options, target, source, gradient, weighted, validation_batch)
-        last = loop == options.meta_loop - 1
-        for place in list(directions):
-            weighted[place] = _weighted_gradient(
-                place, last, source if place == "A" else target, source_batch, scales[place],
-                directions, variables, record,
-            )  # fmt: skip
-    return weighted
-
-
-def _directions(
-    mode: Mode,
-    options: Options,
-    target: TrainableModel,
-    source: TrainableModel | None,
-    gradient: list[Tensor],
-    weighted: dict[str, list[Tensor]],
-    validation_batch: Batch,
-) -> dict[str, Direction]:
-    """Where the source's losses in the places A and B push what the validation batch asks of the next step.
-
-    ``weighted``: gradients of the source losses with the weights of the loop before, at first none.
-    """
-    found, slopes = {}, {}
-    pull, anchor = gradient, source.parameters if mode.has_source_model else None
-    if mode.anchor is SourceUse.WEIGHTED:
-        ahead = source.look_ahead(weighted.pop("A", None) or zeros_like(source.parameters))
-        if options.validate_at_source:
-            found["A"] = _at_source(options, source, ahead, validation_batch)
+    @profiled("step")
+    def run_source_first(self) -> StepOutput:
+        """Update the source model alone; its weights A, if any, minimize its own validation loss."""
+        if self.mode.anchor is not SourceUse.WEIGHTED:
+            self._step_source_model(None)
+        elif self.weighting is not Weighting.UPDATE:
+            self._step_source_model(ANCHOR)
         else:
-            slopes["A"] = ahead.derivative
-        anchor = ahead.parameters
-        del ahead
-    learns_b = mode.joint_loss is SourceUse.WEIGHTED
-    if not learns_b and not slopes:
-        return found
+            gradient = None
+            for last in self._meta_loops():
+                ahead = self.source.look_ahead(gradient or zeros_like(self.source.parameters))
+                direction = self._direction_at_source(ahead)
+                del ahead, gradient  # before the next pass allocates
+                gradient = self._weighted_gradient(ANCHOR, direction, self._mean_scale(), last)
+            self.source.step(gradient)
+        self._reduce_losses()
+        return self.output
 
-    if learns_b and "B" in weighted:
-        pull = torch._foreach_add(pull, weighted.pop("B"))
-    if anchor is not None:
-        distance = _difference(target.parameters, anchor)
-        pull = torch._foreach_add(pull, distance, alpha=2 * options.lam)
-        del distance, anchor
-    moved, slope = target.look_ahead(pull)
-    del pull
-    if slopes:
-        torch._foreach_mul_(slopes["A"], slope)
-    if learns_b:
-        slopes["B"] = slope
-    del slope
-    if not options.through_optimizer:
-        slopes = dict.fromkeys(slopes)
-    steepest = unit(validation_gradient(target, moved, validation_batch))
-    for place in list(slopes):
-        slope = slopes.pop(place)
-        found[place] = through(steepest, slope) if slope else steepest
-    if "A" in found and not options.validate_at_source:
-        found["A"] = found["A"]._replace(length=2 * options.lam * found["A"].length)
-    return found
+    def find_weights(self, gradient: list[Tensor], scale: float) -> dict[Place, list[Tensor]]:
+        """Learn the weights A and B; nothing else changes but the source model's running statistics.
 
+        Args:
+            gradient: of the target model's loss without the weighted source and the proximity term, summed
+                over ranks.
+            scale: factor of a source keypoint's loss in the target model's loss.
 
-def _at_source(
-    options: Options, source: TrainableModel, ahead: LookAhead, validation_batch: Batch
-) -> Direction:
-    """The direction of the source model's own validation loss after its next step."""
-    steepest = unit(validation_gradient(source, ahead.parameters, validation_batch))
-    return through(steepest, ahead.derivative) if options.through_optimizer else steepest
+        Returns:
+            The gradients, summed over ranks, of the source losses with the weights found: of A in the source
+            model, of B in the target model.
+        """
+        weighted: dict[Place, list[Tensor]] = {}
+        for last in self._meta_loops():
+            directions = self._directions(gradient, weighted)
+            for place in list(directions):
+                place_scale = self._mean_scale() if place == ANCHOR else scale
+                weighted[place] = self._weighted_gradient(place, directions.pop(place), place_scale, last)
+        return weighted
 
+    def _meta_loops(self) -> list[bool]:
+        """For each look-ahead of the step, whether it is the last."""
+        return [False] * (self.options.meta_loop - 1) + [True]
 
-@profiled("source")
-def _weighted_gradient(
-    place: str,
-    last: bool,
-    learner: TrainableModel,
-    batch: SourceBatch,
-    scale: float,
-    directions: dict[str, Direction],
-    variables: dict[str, IgnoringVariables],
-    record: Record,
-) -> list[Tensor]:
-    """The gradient of ``scale`` times the sum of the source losses of a place, as its hypergradient weights them.
+    def _mean_scale(self) -> float:
+        """1 / M_s: factor of a source keypoint's loss in the source model's mean loss."""
+        return 1 / self.batches.source.element_count
 
-    One forward pass of ``batch`` serves both. The variables remember the last loop's hypergradient
-    alone; that pass is the one that the source model's running statistics follow.
-    """
-    group = learner.group
-    with nullcontext() if place == "A" and last else frozen_batchnorm(learner.model):
-        direction = directions.pop(place)
-        losses, tangent = losses_and_jvp(learner, batch, direction.tensors)
-    visit, record.gradients[place] = batch.visit(group, losses, tangent * (-scale * direction.length))
-    del direction, tangent
-    ask = variables[place].update if last else variables[place].preview
-    record.weights[place] = ask(record.gradients[place], visit)
-    losses = record.weights[place][record.own] * losses
-    record.losses["source_model" if place == "A" else "source"] = batch.part_of_mean(losses.detach())
-    return learner.reduced_gradient(scale * losses.sum())
+    def _target_gradient(self) -> tuple[list[Tensor], float]:
+        """This rank's part of the target batch's gradient, and gamma / M_t."""
+        batch = self.batches.target
+        heatmaps = self.target.predict(batch)
+        losses = batch.losses(heatmaps)
+        self.output.target_heatmaps = heatmaps.detach()
+        self.output.keypoint_losses["target"].append(losses.detach())
+        self.output.losses["target"] = batch.share_of_mean(losses.detach())
+        elements = batch.element_count
+        if self.mode.joint_loss is not SourceUse.NONE:
+            elements += self.batches.source.element_count
+        return self.target.local_gradient(losses.sum() / elements), self.options.gamma / elements
 
+    def _directions(
+        self, gradient: list[Tensor], weighted: dict[Place, list[Tensor]]
+    ) -> dict[Place, Direction]:
+        """The parameter directions v for which the hypergradient is -scale * < v, grad l_ij >.
 
-def _weigh(
-    place: str,
-    weighting: Weighting,
-    variables: dict[str, IgnoringVariables],
-    batch: SourceBatch,
-    group: Group,
-    record: Record,
-) -> Weigh:
-    """The weights of a place in a step without a hypergradient, put into ``record``."""
+        Args:
+            gradient: see `find_weights`.
+            weighted: gradients of the source losses with the weights of the previous loop, none at first;
+                they are removed, to free their memory.
+        """
+        directions, derivatives = {}, {}
+        pull, anchor = gradient, self.source.parameters if self.mode.has_source_model else None
 
-    def weigh(losses: Tensor) -> Tensor:
-        visit, whole = batch.visit(group, losses)[0], record.weights
-        one = weighting is Weighting.UNIFORM
-        whole[place] = all_one(visit.losses) if one else variables[place].current(visit)
-        return whole[place][record.own]
+        # A: one look-ahead step of the source model. Its derivative is D_s.
+        if self.mode.anchor is SourceUse.WEIGHTED:
+            ahead = self.source.look_ahead(weighted.pop(ANCHOR, None) or zeros_like(self.source.parameters))
+            if self.options.validate_at_source:
+                directions[ANCHOR] = self._direction_at_source(ahead)
+            else:
+                derivatives[ANCHOR] = ahead.derivative
+            anchor = ahead.parameters
+            del ahead
+        learns_joint = self.mode.joint_loss is SourceUse.WEIGHTED
+        if not learns_joint and not derivatives:
+            return directions
 
-    return weigh
+        # One look-ahead step of the target model, from the gradient it would see. Its derivative is D_t.
+        if learns_joint and JOINT in weighted:
+            pull = torch._foreach_add(pull, weighted.pop(JOINT))
+        if anchor is not None:
+            distance = _difference(self.target.parameters, anchor)
+            pull = torch._foreach_add(pull, distance, alpha=2 * self.options.lam)
+            del distance, anchor
+        moved, derivative = self.target.look_ahead(pull)
+        del pull
 
+        # D_s * D_t for A, D_t for B; neither if the direction is the validation gradient itself.
+        if derivatives:
+            torch._foreach_mul_(derivatives[ANCHOR], derivative)
+        if learns_joint:
+            derivatives[JOINT] = derivative
+        del derivative
+        if not self.options.through_optimizer:
+            derivatives = dict.fromkeys(derivatives)
 
-@profiled("source")
-def _step_source_model(source: TrainableModel, batch: SourceBatch, weigh: Weigh, record: Record) -> None:
-    losses = source.losses(batch)
-    losses = batch.part_of_mean(weigh(losses.detach()) * losses)
-    record.losses["source_model"] = losses.detach()
-    source.step(source.reduced_gradient(losses))
+        # u, the validation gradient there, and the directions D * u. A acts through 2 lambda (w_t - w_s).
+        u = self._unit_validation_gradient(self.target, moved)
+        for place in list(derivatives):
+            derivative = derivatives.pop(place)
+            directions[place] = through_optimizer(u, derivative) if derivative else u
+        if ANCHOR in directions and not self.options.validate_at_source:
+            direction = directions[ANCHOR]
+            directions[ANCHOR] = direction._replace(norm=2 * self.options.lam * direction.norm)
+        return directions
 
+    def _direction_at_source(self, ahead: LookAhead) -> Direction:
+        """The direction for the source model's own validation loss after its next step: D_s * u, or u."""
+        u = self._unit_validation_gradient(self.source, ahead.parameters)
+        return through_optimizer(u, ahead.derivative) if self.options.through_optimizer else u
 
-@profiled("source")
-def _source_gradient(
-    learner: TrainableModel, batch: SourceBatch, scale: float, weigh: Weigh
-) -> tuple[Tensor, list[Tensor]]:
-    """Weighted losses [N, J] of this process's samples and the gradient of ``scale`` times their sum.
+    def _unit_validation_gradient(self, model: TrainableModel, parameters: list[Tensor]) -> Direction:
+        gradient, losses = validation_gradient(model, parameters, self.batches.validation)
+        self.output.keypoint_losses["validation"].append(losses)
+        return normalized(gradient)
 
-    BatchNorm's running statistics stay as they are.
-    """
-    with frozen_batchnorm(learner.model):
-        losses = learner.losses(batch)
-    losses = weigh(losses.detach()) * losses
-    return losses.detach(), learner.gradient(scale * losses.sum())
+    @profiled("source")
+    def _weighted_gradient(
+        self, place: Place, direction: Direction, scale: float, last: bool
+    ) -> list[Tensor]:
+        """Gradient, summed over ranks, of ``scale`` times the source losses, weighted by their hypergradient.
 
+        One forward pass computes the losses and the hypergradient. Only the last loop updates the ignoring
+        variables and, for A, the source model's running statistics.
+        """
+        model, batch = self.source if place == ANCHOR else self.target, self.batches.source
+        with nullcontext() if place == ANCHOR and last else frozen_batchnorm(model.model):
+            losses, jvp = losses_and_jvp(model, batch, direction.tensors)
+        self.output.keypoint_losses["source"].append(losses.detach())
 
-def _record_of(group: Group, source_batch: SourceBatch | None) -> Record:
-    return Record(own=group.own(source_batch.counts)) if source_batch else Record()
+        # The hypergradient of the whole batch, and the weights it leads to, on every rank.
+        samples, hypergradient = batch.gather(self.group, losses, jvp * (-scale * direction.norm))
+        del direction, jvp
+        variables = self.models.variables[place]
+        weights = (variables.update if last else variables.preview)(hypergradient, samples)
+        self.output.hypergradients[place], self.output.weights[place] = hypergradient, weights
 
+        # The backward pass of the same losses, weighted.
+        losses = weights[self.output.own] * losses
+        name = "source_model" if place == ANCHOR else "source"
+        self.output.losses[name] = batch.share_of_mean(losses.detach())
+        return model.gradient(scale * losses.sum())
 
-def _sum_losses(group: Group, record: Record) -> None:
-    """Every process's parts of the mean losses, in one message."""
-    group.all_reduce_(list(record.losses.values()))
+    def _current_weights(self, place: Place | None, losses: Tensor) -> Tensor:
+        """Weights [N, J] of this rank's samples without a hypergradient; ones if ``place`` is None."""
+        if place is None:
+            return torch.ones_like(losses)
+        samples, *_ = self.batches.source.gather(self.group, losses)
+        if self.weighting is Weighting.UNIFORM:
+            weights = torch.ones_like(samples.losses)
+        else:
+            weights = self.models.variables[place].current(samples)
+        self.output.weights[place] = weights
+        return weights[self.output.own]
+
+    @profiled("source")
+    def _step_source_model(self, place: Place | None) -> None:
+        """Update the source model on the source batch, with the present weights or, for None, uniformly."""
+        losses = self.source.losses(self.batches.source)
+        self.output.keypoint_losses["source"].append(losses.detach())
+        loss = self.batches.source.share_of_mean(self._current_weights(place, losses.detach()) * losses)
+        self.output.losses["source_model"] = loss.detach()
+        self.source.step(self.source.gradient(loss))
+
+    @profiled("source")
+    def _source_gradient(self, place: Place | None, scale: float) -> list[Tensor]:
+        """This rank's part of the gradient, in the target model, of ``scale`` times the weighted source losses."""
+        with frozen_batchnorm(self.target.model):
+            losses = self.target.losses(self.batches.source)
+        self.output.keypoint_losses["source"].append(losses.detach())
+        losses = self._current_weights(place, losses.detach()) * losses
+        self.output.losses["source"] = self.batches.source.share_of_mean(losses.detach())
+        return self.target.local_gradient(scale * losses.sum())
+
+    def _add_proximity_gradient_(self, gradient: list[Tensor]) -> None:
+        """Add the gradient of lambda ||w_t - w_s||^2 in the target model, in place."""
+        distance = _difference(self.target.parameters, self.source.parameters)
+        loss = self.options.lam * norm(distance) ** 2
+        self.output.losses["proximity"] = self.output.losses["target"].new_tensor(loss)
+        torch._foreach_add_(gradient, distance, alpha=2 * self.options.lam)
+
+    def _reduce_losses(self) -> None:
+        """Sum every rank's parts of the mean losses, in one message."""
+        self.group.all_reduce_(list(self.output.losses.values()))
 
 
 def _difference(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:

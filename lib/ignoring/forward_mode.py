@@ -1,8 +1,11 @@
-"""A forward pass with its tangent beside it: the values keep their graph, the tangents have none.
+"""Forward pass and Jacobian-vector product together; only the outputs keep an autograd graph.
 
-The tangent of a network's outputs along a direction of its parameters is pushed through layer by layer
-(forward-mode differentiation). ``jvp_pass`` does so for a network whose layers all have a rule here,
-and says None of any other.
+The tangent of every layer's output along a direction of the parameters is computed beside the output
+itself (forward-mode differentiation), with one rule per kind of layer. torch's own forward mode gives the
+same numbers, but keeps a graph of the tangents as well or needs a second forward pass.
+
+A rule is called as ``rule(layer, *inputs, tangents)``: the module (None for a function), its inputs as
+`Dual`, the tangents of all parameters. It returns the output as `Dual`.
 """
 
 import operator
@@ -19,52 +22,66 @@ from lib.ignoring.sync_batchnorm import SyncBatchNorm2d
 
 
 class Dual(NamedTuple):
-    """A value and its tangent; None is a tangent of zeros. ``shared``: the tangent is read again later."""
+    """A value and its tangent, of equal shape.
+
+    tangent: None stands for zeros, as for the images.
+    shared: a later layer reads the tangent again, so it must not be overwritten.
+    """
 
     value: Tensor
     tangent: Tensor | None
     shared: bool = False
 
-    def writable(self) -> Tensor:
+    def writable_tangent(self) -> Tensor:
+        """The tangent itself if no other layer needs it, else a copy."""
         return self.tangent.clone() if self.shared else self.tangent
 
 
-# Tangents of a network's parameters, by the parameters' id.
+# Tangents of the parameters, by the parameter's id.
 ParameterTangents = dict[int, Tensor]
 
 
 class JVPPass:
-    """The forward pass of ``model`` at its parameters, as ``graph`` tells it, with the tangent beside it."""
+    """The forward pass of a traced model, with tangents."""
 
     def __init__(self, model: nn.Module, graph: fx.Graph):
         self.parameters = list(model.parameters())
         self.output = next(node.args[0] for node in graph.nodes if node.op == "output")
-        self.steps = [(node, *_rule(model, node)) for node in graph.nodes if node.op.startswith("call_")]
+        self.steps = [(node, *_rule_of(model, node)) for node in graph.nodes if node.op.startswith("call_")]
         (self.input,) = (node for node in graph.nodes if node.op == "placeholder")
-        self.last_reader = {read: node for node, *_ in self.steps for read in node.args}
+        self.last_reader = {argument: node for node, *_ in self.steps for argument in node.args}
 
     def __call__(self, images: Tensor, direction: list[Tensor]) -> Dual:
-        """Outputs with a graph, and their tangent along ``direction`` (as the model's parameters) without."""
-        along = {id(parameter): tangent for parameter, tangent in zip(self.parameters, direction)}
-        found = {self.input: Dual(images, None)}
+        """Run the model.
+
+        Args:
+            images: [N, 3, H, W].
+            direction: one tensor per parameter, in their order.
+
+        Returns:
+            The outputs with their graph, and their tangent along ``direction`` without one.
+        """
+        tangents = {id(parameter): tangent for parameter, tangent in zip(self.parameters, direction)}
+        results = {self.input: Dual(images, None)}
         for node, rule, layer in self.steps:
-            inputs = [found[read]._replace(shared=self._read_later(read, node)) for read in node.args]
+            inputs = [results[read]._replace(shared=self._is_read_later(read, node)) for read in node.args]
+            # Free what no later layer reads, before this layer allocates.
             for read in set(node.args):
                 if self.last_reader[read] is node:
-                    del found[read]
-            found[node] = rule(layer, *inputs, along)
+                    del results[read]
+            results[node] = rule(layer, *inputs, tangents)
             del inputs
-        return found[self.output]
+        return results[self.output]
 
-    def _read_later(self, read: fx.Node, node: fx.Node) -> bool:
+    def _is_read_later(self, read: fx.Node, node: fx.Node) -> bool:
         return self.last_reader[read] is not node or read is self.output
 
 
 def jvp_pass(model: nn.Module) -> JVPPass | None:
-    """None for a network with a layer or an operation that has no rule here."""
+    """Trace ``model``; None if it has a layer or an operation without a rule."""
     try:
         return JVPPass(model, _Tracer().trace(model))
-    except Exception:  # _NoRule, or whatever a network's own code raises when it is given fx's proxies
+    except Exception:  # _NoRule, or whatever a network's own code raises when it gets torch.fx's proxies
         return None
 
 
@@ -77,118 +94,125 @@ class _Tracer(fx.Tracer):
         return type(m) in LAYERS or super().is_leaf_module(m, module_qualified_name)
 
 
-def _rule(model: nn.Module, node: fx.Node) -> tuple[Callable, nn.Module | None]:
-    """What computes ``node``, and the layer that it is of."""
-    if node.kwargs or not all(isinstance(read, fx.Node) for read in node.args):
+def _rule_of(model: nn.Module, node: fx.Node) -> tuple[Callable, nn.Module | None]:
+    """The rule that computes ``node``, and its layer."""
+    if node.kwargs or not all(isinstance(argument, fx.Node) for argument in node.args):
         raise _NoRule
     if node.op == "call_module":
         layer = model.get_submodule(node.target)
-        if type(layer) in LAYERS and not _is_special(layer):
+        if type(layer) in LAYERS and not _is_altered(layer):
             return LAYERS[type(layer)], layer
     elif node.target in OPERATIONS:
         return OPERATIONS[node.target], None
     raise _NoRule
 
 
-def _is_special(layer: nn.Module) -> bool:
-    """Hooks and parametrised weights would go unseen."""
+def _is_altered(layer: nn.Module) -> bool:
+    """True for a layer with hooks or parametrized weights, which the rules would miss."""
     hooks = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
     return any(hooks) or any(True for _ in layer.children())
 
 
-def _linear(layer: nn.Module, x: Dual, along: ParameterTangents) -> Dual:
-    """Of layers linear in the input and in the weight: f(x, dw) + db + f(dx, w)."""
+def _linear(layer: nn.Module, x: Dual, tangents: ParameterTangents) -> Dual:
+    """Layers linear in the input and in the weight: dy = f(x, dw) + db + f(dx, w)."""
     value = layer(x.value)
     with torch.no_grad():
-        tangents = {name: along[id(p)] for name, p in layer.named_parameters()}
-        tangent = functional_call(layer, tangents, x.value.detach())
+        own = {name: tangents[id(p)] for name, p in layer.named_parameters()}
+        tangent = functional_call(layer, own, x.value.detach())
         if x.tangent is not None:
-            without_bias = {} if layer.bias is None else {"bias": torch.zeros_like(layer.bias)}
-            tangent += functional_call(layer, without_bias, x.tangent)
+            no_bias = {} if layer.bias is None else {"bias": torch.zeros_like(layer.bias)}
+            tangent += functional_call(layer, no_bias, x.tangent)
     return Dual(value, tangent)
 
 
-def _batch_norm(layer: _BatchNorm, x: Dual, along: ParameterTangents) -> Dual:
+def _batch_norm(layer: _BatchNorm, x: Dual, tangents: ParameterTangents) -> Dual:
     """With n = (x - mean) / sd:  dy = dgamma n + dbeta + gamma / sd * (dx - mean(dx) - n mean(n dx)).
 
-    The two means are over the batch, and left out where running statistics normalise.
+    The two means are over the batch, and absent if running statistics normalize. Written as
+    dy = values * x + slopes * dx + constants with one number per channel each.
     """
-    value, mean, scale, sums = _normalised(layer, x.value)
+    value, mean, inverse_sd, sums = _normalize(layer, x.value)
     with torch.no_grad():
         values, tangent = x.value.detach(), x.tangent
-        weight, d_weight, d_bias = 1.0, 0.0, 0.0
+        gamma, d_gamma, d_beta = 1.0, 0.0, 0.0
         if layer.affine:
-            weight, d_weight, d_bias = layer.weight, along[id(layer.weight)], along[id(layer.bias)]
-        slope = weight * scale
+            gamma, d_gamma, d_beta = layer.weight, tangents[id(layer.weight)], tangents[id(layer.bias)]
+        slope = gamma * inverse_sd
+        # The means over the batch act like a change of gamma and beta.
         if tangent is not None and sums is not None:
             products, total, count = sums(tangent)
-            d_weight = d_weight - slope * products / count
-            d_bias = d_bias - slope * total / count
-        of_value = d_weight * scale
-        constant = d_bias - of_value * mean
+            d_gamma = d_gamma - slope * products / count
+            d_beta = d_beta - slope * total / count
+        value_factor = d_gamma * inverse_sd
+        constant = d_beta - value_factor * mean
         shape = (1, -1, *[1] * (values.dim() - 2))
-        of_value, constant, slope = (torch.as_tensor(t).view(shape) for t in (of_value, constant, slope))
+        value_factor, constant, slope = (
+            torch.as_tensor(t).view(shape) for t in (value_factor, constant, slope)
+        )
         if tangent is None:
-            tangent = values * of_value
+            tangent = values * value_factor
         else:
-            # In fewer digits than the statistics have, it is rounded once, at the end.
-            tangent = x.writable() if tangent.dtype == slope.dtype else tangent.to(slope.dtype)
-            tangent = tangent.mul_(slope).addcmul_(values.to(slope.dtype), of_value)
+            # In mixed precision, compute in the statistics' dtype and round once, at the end.
+            same = tangent.dtype == slope.dtype
+            tangent = x.writable_tangent() if same else tangent.to(slope.dtype)
+            tangent = tangent.mul_(slope).addcmul_(values.to(slope.dtype), value_factor)
         tangent += constant
     return Dual(value, tangent.to(value.dtype))
 
 
-# (dx) -> the sums of n dx and of dx over the batch, [C] each, and of how many numbers each is.
-Sums = Callable[[Tensor], tuple[Tensor, Tensor, float | Tensor]]
+# dx [N, C, ...] -> sums of n dx and of dx over the batch, [C] each, and the number of elements per channel.
+BatchSums = Callable[[Tensor], tuple[Tensor, Tensor, float | Tensor]]
 
 
-def _normalised(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Sums | None]:
-    """What ``layer`` does, with the mean and 1 / sd that it does it by; sums where these are the batch's."""
+def _normalize(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tensor, BatchSums | None]:
+    """The layer's output, and the mean and 1 / sd [C] that it used; BatchSums if they are the batch's."""
     if not layer.training and layer.running_mean is not None:
         return layer(values), layer.running_mean, (layer.running_var + layer.eps).rsqrt(), None
     if isinstance(layer, SyncBatchNorm2d):
-        found = layer.normalised(values)
-        return *found[:3], lambda tangent: (*layer.sums(tangent, values.detach(), found), found.count)
+        statistics = layer.normalized(values)
+        return *statistics[:3], lambda dx: (*layer.sums(dx, values.detach(), statistics), statistics.count)
     momentum = 0.0
     if layer.training and layer.track_running_stats:
         layer.num_batches_tracked += 1
         momentum = 1 / float(layer.num_batches_tracked) if layer.momentum is None else layer.momentum
-    found = torch.native_batch_norm(
+    output, mean, inverse_sd = torch.native_batch_norm(
         values, layer.weight, layer.bias, layer.running_mean, layer.running_var, True, momentum, layer.eps
     )
-    _, mean, scale = found
 
-    def sums(tangent: Tensor) -> tuple[Tensor, Tensor, float]:
-        # What BatchNorm's backward pass sums for its weight and bias. CUDA allocates both sums like the
-        # weight, although it does not read it, and fails without one.
+    def sums(dx: Tensor) -> tuple[Tensor, Tensor, float]:
+        # BatchNorm's backward pass computes these sums for its weight and bias. On CUDA it allocates them
+        # like the weight, which it does not read, and fails without one.
         weight = layer.weight if layer.affine else torch.ones_like(mean)
         _, products, total = torch.ops.aten.native_batch_norm_backward(
-            tangent, values.detach(), weight, None, None, mean, scale, True, layer.eps, [False, True, True]
+            dx, values.detach(), weight, None, None, mean, inverse_sd, True, layer.eps, [False, True, True]
         )
         return products, total, values.numel() / values.shape[1]
 
-    return *found, sums
+    return output, mean, inverse_sd, sums
 
 
-def _relu(layer: nn.ReLU | None, x: Dual, along: ParameterTangents) -> Dual:
+def _relu(layer: nn.ReLU | None, x: Dual, tangents: ParameterTangents) -> Dual:
+    """dy = dx where y > 0, else 0."""
     value = F.relu(x.value) if layer is None else layer(x.value)
     if x.tangent is None:
         return Dual(value, None)
-    tangent = x.writable()
+    tangent = x.writable_tangent()
     torch.ops.aten.threshold_backward.grad_input(tangent, value.detach(), 0, grad_input=tangent)
     return Dual(value, tangent)
 
 
-def _max_pool(layer: nn.MaxPool2d, x: Dual, along: ParameterTangents) -> Dual:
-    value, chosen = F.max_pool2d(
+def _max_pool(layer: nn.MaxPool2d, x: Dual, tangents: ParameterTangents) -> Dual:
+    """dy = dx at the position of the maximum."""
+    value, positions = F.max_pool2d(
         x.value, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.ceil_mode, True
     )
     if x.tangent is None:
         return Dual(value, None)
-    return Dual(value, x.tangent.flatten(-2).gather(-1, chosen.flatten(-2)).view(value.shape))
+    return Dual(value, x.tangent.flatten(-2).gather(-1, positions.flatten(-2)).view(value.shape))
 
 
-def _add(_: None, x: Dual, y: Dual, along: ParameterTangents) -> Dual:
+def _add(_: None, x: Dual, y: Dual, tangents: ParameterTangents) -> Dual:
+    """d(x + y) = dx + dy, in place of dx if no other layer needs it."""
     value = x.value + y.value
     if x.tangent is None or y.tangent is None:
         known = x if y.tangent is None else y
@@ -198,7 +222,7 @@ def _add(_: None, x: Dual, y: Dual, along: ParameterTangents) -> Dual:
     return Dual(value, x.tangent.add_(y.tangent))
 
 
-# Exactly these classes: a subclass may do something else.
+# Exactly these classes: a subclass may compute something else.
 LAYERS = {
     nn.Conv2d: _linear,
     nn.ConvTranspose2d: _linear,

@@ -1,16 +1,19 @@
-"""How much each source keypoint would help or hurt on the target's validation batch, exactly.
+"""The hypergradient: how much each source keypoint would help or hurt on the target's validation batch.
 
-The ignoring variables eps enter the source gradient linearly and optimisers step elementwise, so
-dL_V(w_t')/d eps_ij is one Jacobian-vector product of the [N, J] source losses (no second-order
-graph):
+The ignoring variables eps enter the source gradient linearly, and optimizers step elementwise in the
+gradient. So dL_V(w_t') / d eps_ij is one Jacobian-vector product (JVP) of the [N, J] source losses,
+without any second-order graph (derivation: docs/method.md):
 
     A, through the source model:    G_ij = -(2 lambda / M_s) < D_s * D_t * u, grad l_ij(w_s) >
     B, through the target's loss:   G_ij = -(gamma / M_t)    < D_t * u,       grad l_ij(w_t) >
 
-with u = grad L_V(w_t') at the look-ahead and D the optimisers' derivatives (lookahead.py).
+with u = grad L_V(w_t') at the look-ahead, D the derivatives of the optimizer steps (lookahead.py), and
+M the number of keypoints in the mean.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -18,76 +21,94 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 from torch.func import functional_call
 
-from lib.ignoring.learner import Batch, TrainableModel, frozen_batchnorm
+from lib.ignoring.batch import Batch
 from lib.ignoring.lookahead import norm
+from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
 from lib.utils.profile import profiled
-
-# torch's own forward mode calls the function that this warning is about.
-warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
 
 
 @profiled("validation")
-def validation_gradient(learner: TrainableModel, values: list[Tensor], batch: Batch) -> list[Tensor]:
-    """u = gradient of the mean loss on ``batch`` with ``values`` in place of the model's parameters."""
-    with frozen_batchnorm(learner.model), learner.swapped_parameters(values):
-        return learner.reduced_gradient(batch.part_of_mean(learner.losses(batch)))
+def validation_gradient(
+    model: TrainableModel, parameters: list[Tensor], batch: Batch
+) -> tuple[list[Tensor], Tensor]:
+    """u: the gradient of the validation loss at other parameters than the model's own.
 
+    Args:
+        parameters: where to evaluate, in the order of ``model.parameters``.
+        batch: this rank's part of the validation batch.
 
-@profiled("tangent")
-def losses_and_jvp(learner: TrainableModel, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The losses l [N, J], with their graph, and < direction, grad l_ij > [N, J] without one, of own samples.
-
-    BatchNorm's running statistics follow the batch as in any forward pass. A network that
-    lib.ignoring.forward_mode does not know costs another forward pass, beside torch's own forward mode.
+    Returns:
+        The gradient of the mean loss over all ranks, and this rank's keypoint losses [N, J].
     """
-    if learner.is_empty(batch):
-        losses = learner.losses(batch)
+    with frozen_batchnorm(model.model), model.swapped_parameters(parameters):
+        losses = model.losses(batch)
+        return model.gradient(batch.share_of_mean(losses)), losses.detach()
+
+
+@profiled("jvp")
+def losses_and_jvp(model: TrainableModel, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Keypoint losses l and their JVP < direction, grad l_ij >, both [N, J], for this rank's samples.
+
+    The losses keep their graph, the JVP has none. BatchNorm's running statistics move as in any forward
+    pass. A network without rules in forward_mode.py costs a second forward pass, in torch's forward mode.
+    """
+    if model.is_empty(batch):
+        losses = model.losses(batch)
         return losses, torch.zeros_like(losses)
-    if learner.jvp_pass is None:
-        return learner.losses(batch), tangent_by_torch(learner, batch, direction)
-    with learner.precision(batch):
-        outputs, tangent, _ = learner.jvp_pass(batch.images, direction)
-    outputs, tangent = learner.to_float32(outputs), learner.to_float32(tangent)
+    if model.jvp_pass is None:
+        return model.losses(batch), jvp_by_torch(model, batch, direction)
+    with model.autocast_context(batch):
+        outputs, tangent, _ = model.jvp_pass(batch.images, direction)
+    outputs, tangent = model.to_float32(outputs), model.to_float32(tangent)
     losses = batch.losses(outputs)
-    with torch.no_grad(), forward_ad.dual_level():
+    # From the heatmaps to the losses, torch's forward mode does the rest.
+    with _torch_forward_mode():
         dual = batch.losses(forward_ad.make_dual(outputs.detach(), tangent))
         return losses, forward_ad.unpack_dual(dual).tangent
 
 
-def tangent_by_torch(learner: TrainableModel, batch: Batch, direction: list[Tensor]) -> Tensor:
-    """< direction, grad l_ij > [N, J] by torch's forward mode, for any network; always in full precision.
+def jvp_by_torch(model: TrainableModel, batch: Batch, direction: list[Tensor]) -> Tensor:
+    """< direction, grad l_ij > [N, J] by torch's forward mode, for any network, in full precision.
 
-    No statistics change.
+    Running statistics do not move.
     """
-    model = learner.model
-    with torch.no_grad(), frozen_batchnorm(model), forward_ad.dual_level():
+    module = model.model
+    with frozen_batchnorm(module), _torch_forward_mode():
         dual = {
             name: forward_ad.make_dual(parameter, tangent)
-            for (name, parameter), tangent in zip(model.named_parameters(), direction)
+            for (name, parameter), tangent in zip(module.named_parameters(), direction)
         }
-        losses = batch.losses(functional_call(model, dual, (batch.images,)))
+        losses = batch.losses(functional_call(module, dual, (batch.images,)))
         return forward_ad.unpack_dual(losses).tangent
 
 
+@contextmanager
+def _torch_forward_mode() -> Iterator[None]:
+    with warnings.catch_warnings(), torch.no_grad(), forward_ad.dual_level():
+        # Inside torch, forward mode calls a function that is deprecated.
+        warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
+        yield
+
+
 class Direction(NamedTuple):
-    """Tensors of length one together, and the length that they had."""
+    """A direction in parameter space: unit ``tensors`` (or zeros), and the ``norm`` that they had."""
 
     tensors: list[Tensor]
-    length: float
+    norm: float
 
 
-def unit(tensors: list[Tensor], length: float = 1.0) -> Direction:
-    """``tensors``, divided by ``length`` before, scaled in place; zeros stay as they are.
+def normalized(tensors: list[Tensor], factor: float = 1.0) -> Direction:
+    """Scale ``tensors`` in place to unit norm; zeros stay zeros. The norm is returned times ``factor``.
 
-    In float32, products of D, u and gradients can leave the range.
+    In float32, products of D, u and gradients can leave the range of the type.
     """
-    own = norm(tensors)
-    if own:
-        torch._foreach_div_(tensors, own)
-    return Direction(tensors, own * length)
+    length = norm(tensors)
+    if length:
+        torch._foreach_div_(tensors, length)
+    return Direction(tensors, length * factor)
 
 
-def through(gradient: Direction, derivative: list[Tensor]) -> Direction:
-    """``gradient`` times the optimisers' D, elementwise; takes the memory of ``derivative``."""
+def through_optimizer(gradient: Direction, derivative: list[Tensor]) -> Direction:
+    """D * u: ``gradient`` times the derivative of the optimizer step, elementwise; overwrites ``derivative``."""
     torch._foreach_mul_(derivative, gradient.tensors)
-    return unit(derivative, gradient.length)
+    return normalized(derivative, gradient.norm)

@@ -1,4 +1,4 @@
-"""The step an optimiser would take, and its derivative by the gradient, without taking it."""
+"""The step an optimizer would take, and its derivative with respect to the gradient, without taking it."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,11 @@ from lib.utils.profile import profiled
 
 
 class LookAhead(NamedTuple):
-    """parameters: w' = w - U(g).   derivative: D = dU/dg, elementwise. Both in optimiser order."""
+    """The outcome of a step that was not taken, both in optimizer order.
+
+    parameters: w' = w - U(g).
+    derivative: D = dU/dg, the diagonal of the update's Jacobian; optimizers step elementwise.
+    """
 
     parameters: list[Tensor]
     derivative: list[Tensor]
@@ -21,10 +25,16 @@ class LookAhead(NamedTuple):
 @profiled("look-ahead")
 @torch.no_grad()
 def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
-    """Where ``optimizer.step()`` would go from here with ``gradients``, and how that depends on them.
+    """Compute where ``optimizer.step()`` would go with ``gradients``, and how that depends on them.
 
-    Reads the optimiser's state (moments, step count, weight decay) and changes nothing.
-    Knows torch's Adam, AdamW and SGD; ValueError for others and for amsgrad and maximize.
+    Reads the optimizer's state (moments, step count, weight decay) and changes nothing.
+
+    Args:
+        optimizer: torch's Adam, AdamW or SGD.
+        gradients: one tensor per parameter, in optimizer order.
+
+    Raises:
+        ValueError: for another optimizer, amsgrad or maximize.
     """
     if not isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)):
         raise ValueError(f"no look-ahead for {type(optimizer).__name__}: expected Adam, AdamW or SGD")
@@ -34,121 +44,139 @@ def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
         group = {"decoupled_weight_decay": isinstance(optimizer, torch.optim.AdamW), **group}
         if group.get("amsgrad") or group.get("maximize"):
             raise ValueError("no look-ahead for amsgrad or maximize")
-        count = len(group["params"])
-        part = gradients[start : start + count]
-        states = [optimizer.state.get(parameter, {}) for parameter in group["params"]]
-        step = _sgd if isinstance(optimizer, torch.optim.SGD) else _adam
-        moved = [parameter.detach().clone() for parameter in group["params"]]
-        slope = [torch.empty_like(parameter) for parameter in moved]
-        step(group, moved, slope, part, states)
-        parameters += moved
-        derivative += slope
-        start += count
+        tensors = _GroupTensors.allocate(group, optimizer, gradients[start : start + len(group["params"])])
+        update = _sgd_update if isinstance(optimizer, torch.optim.SGD) else _adam_update
+        update(group, tensors)
+        parameters += tensors.weights
+        derivative += tensors.derivative
+        start += len(group["params"])
     return LookAhead(parameters, derivative)
 
 
-def _adam(
-    group: dict, weights: list[Tensor], slopes: list[Tensor], gradients: list[Tensor], states: list[dict]
-) -> None:
-    """Kingma & Ba (arXiv 1412.6980) with torch's place of eps; moves ``weights`` and fills ``slopes`` with D.
+class _GroupTensors(NamedTuple):
+    """Tensors of one parameter group: gradients and optimizer state to read, the results to write."""
 
-    D = lr/c1 * ((1-b1) eps + [(1-b1) b2 v - (1-b2) b1 m g] / (r c2)) / (r + eps)^2, the bracket 0
-    where r = 0: equal to dU/dg, but without its cancellation (3e-3 off in float32 at a fresh state).
+    gradients: list[Tensor]
+    states: list[dict]
+    weights: list[Tensor]
+    derivative: list[Tensor]
+
+    @classmethod
+    def allocate(cls, group: dict, optimizer: Optimizer, gradients: list[Tensor]) -> "_GroupTensors":
+        weights = [parameter.detach().clone() for parameter in group["params"]]
+        states = [optimizer.state.get(parameter, {}) for parameter in group["params"]]
+        return cls(gradients, states, weights, [torch.empty_like(weight) for weight in weights])
+
+
+def _adam_update(group: dict, tensors: _GroupTensors) -> None:
+    """Move the weights by Adam's step (Kingma & Ba, arXiv 1412.6980; eps where torch has it), and write D.
+
+    U = lr (m'/c1) / (r + eps), with m' = b1 m + (1-b1) g, r = sqrt(v'/c2), v' = b2 v + (1-b2) g^2. Hence
+    D = lr/c1 * ((1-b1) eps + [(1-b1) b2 v - (1-b2) b1 m g] / (r c2)) / (r + eps)^2, the bracket 0 if r = 0:
+    dU/dg without its cancellation, which in float32 is wrong by 3e-3 for a fresh state.
     """
     lr, (b1, b2), eps, decay = float(group["lr"]), group["betas"], group["eps"], group["weight_decay"]
+    states = tensors.states
     step = 1 + (float(states[0]["step"]) if states[0] else 0)
-    c1, c2 = 1 - b1**step, 1 - b2**step
+    c1, c2 = 1 - b1**step, 1 - b2**step  # bias corrections
     if states[0]:
         firsts = [state["exp_avg"] for state in states]
         seconds = [state["exp_avg_sq"] for state in states]
-    else:
-        firsts = seconds = zeros_like(weights)
-    for weight, slope, gradient, first, second in pieces(weights, slopes, gradients, firsts, seconds):
+    else:  # before the first step
+        firsts = seconds = zeros_like(tensors.weights)
+    for weight, d, gradient, first, second in chunks(
+        tensors.weights, tensors.derivative, tensors.gradients, firsts, seconds
+    ):
+        # Weight decay: decoupled (AdamW) shrinks the weight, L2 (Adam) adds to the gradient.
         if decay and group["decoupled_weight_decay"]:
             torch._foreach_mul_(weight, 1 - lr * decay)
         elif decay:
             gradient = torch._foreach_add(gradient, weight, alpha=decay)
 
+        # r = sqrt((b2 v + (1-b2) g^2) / c2)
         root = torch._foreach_mul(second, b2 / c2)
         torch._foreach_addcmul_(root, gradient, gradient, (1 - b2) / c2)
         torch._foreach_sqrt_(root)
 
-        torch._foreach_copy_(slope, second)
-        torch._foreach_mul_(slope, (1 - b1) * b2 / c2 * lr / c1)
-        torch._foreach_addcmul_(slope, first, gradient, -(1 - b2) * b1 / c2 * lr / c1)
-        torch._foreach_div_(slope, root)
-        for s in slope:
-            s.nan_to_num_(0.0, 0.0, 0.0)  # of a division by 0
-        torch._foreach_add_(slope, (1 - b1) * eps * lr / c1)
+        # lr/c1 * [(1-b1) b2 v - (1-b2) b1 m g] / (r c2), 0 / 0 = 0
+        torch._foreach_copy_(d, second)
+        torch._foreach_mul_(d, (1 - b1) * b2 / c2 * lr / c1)
+        torch._foreach_addcmul_(d, first, gradient, -(1 - b2) * b1 / c2 * lr / c1)
+        torch._foreach_div_(d, root)
+        for tensor in d:
+            tensor.nan_to_num_(0.0, 0.0, 0.0)
 
+        # + lr/c1 * (1-b1) eps, and all of it / (r + eps)^2
+        torch._foreach_add_(d, (1 - b1) * eps * lr / c1)
         torch._foreach_add_(root, eps)
         for _ in range(2):
-            torch._foreach_div_(slope, root)
+            torch._foreach_div_(d, root)
 
+        # w' = w - lr/c1 * (b1 m + (1-b1) g) / (r + eps)
         torch._foreach_addcdiv_(weight, first, root, -lr * b1 / c1)
         torch._foreach_addcdiv_(weight, gradient, root, -lr * (1 - b1) / c1)
 
 
-def _sgd(
-    group: dict, weights: list[Tensor], slopes: list[Tensor], gradients: list[Tensor], states: list[dict]
-) -> None:
-    """SGD is affine in the gradient: D is lr times what of g reaches the step."""
+def _sgd_update(group: dict, tensors: _GroupTensors) -> None:
+    """Move the weights by SGD's step, and write D: lr times the share of g that reaches the step."""
     lr, momentum, decay = float(group["lr"]), group["momentum"], group["weight_decay"]
-    begun = bool(momentum) and states[0].get("momentum_buffer") is not None
-    share = 1 - group["dampening"] if begun else 1.0  # torch's first step takes g undamped
-    buffers = [state["momentum_buffer"] for state in states] if begun else gradients
-    for weight, gradient, buffer in pieces(weights, gradients, buffers):
+    # torch keeps a momentum buffer from the first step on, which takes the gradient undamped.
+    has_buffer = bool(momentum) and tensors.states[0].get("momentum_buffer") is not None
+    undamped = 1 - group["dampening"] if has_buffer else 1.0
+    buffers = [state["momentum_buffer"] for state in tensors.states] if has_buffer else tensors.gradients
+    for weight, gradient, buffer in chunks(tensors.weights, tensors.gradients, buffers):
         if decay:
             gradient = torch._foreach_add(gradient, weight, alpha=decay)
         step = gradient
-        if begun:
+        if has_buffer:
             step = torch._foreach_mul(buffer, momentum)
-            torch._foreach_add_(step, gradient, alpha=share)
+            torch._foreach_add_(step, gradient, alpha=undamped)
         if momentum and group["nesterov"]:
             step = torch._foreach_add(gradient, step, alpha=momentum)
         torch._foreach_add_(weight, step, alpha=-lr)
-    reaches = 1 + momentum * share if momentum and group["nesterov"] else share
-    for slope in slopes:
-        slope.fill_(lr * reaches)
+    # torch refuses Nesterov's momentum together with dampening.
+    share = 1 + momentum if momentum and group["nesterov"] else undamped
+    for d in tensors.derivative:
+        d.fill_(lr * share)
 
 
-PIECE = 1 << 18  # numbers of each tensor; a handful of such parts stays in a processor's cache
+CHUNK = 1 << 18  # elements; a handful of tensors of this size stays in a processor's cache
 
 
-def pieces(*lists: list[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
-    """The same part of every list, as views, one cache-sized part after another.
+def chunks(*lists: list[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
+    """Yield the same chunk of every list of tensors, as views, one cache-sized chunk after another.
 
-    Many elementwise operations in a row are then not held up by memory on a CPU. Other devices,
-    for which starting many small operations is what takes long, get everything at once.
+    On a CPU, a row of elementwise operations then runs in cache instead of waiting for memory. Other
+    devices get everything at once: there, launching many small operations is what takes long.
     """
     if lists[0] and lists[0][0].device.type != "cpu":
         yield lists
         return
     for tensors in zip(*lists):
-        numbers = tensors[0].numel()
-        if numbers <= PIECE:
+        count = tensors[0].numel()
+        if count <= CHUNK:
             yield tuple([tensor] for tensor in tensors)
             continue
-        # Rows are one run of memory in every memory format.
-        rows = max(1, PIECE * len(tensors[0]) // numbers)
+        # A row is contiguous in every memory format.
+        rows = max(1, CHUNK * len(tensors[0]) // count)
         for part in zip(*(tensor.split(rows) for tensor in tensors)):
             yield tuple([tensor] for tensor in part)
 
 
 def zeros_like(tensors: list[Tensor]) -> list[Tensor]:
-    """Zeros to read, which take no memory."""
+    """Read-only zeros that take no memory."""
     return [tensor.new_zeros(()).expand_as(tensor) for tensor in tensors]
 
 
 def norm(tensors: list[Tensor]) -> float:
-    """Euclidean norm of a list of tensors, summed in double precision."""
+    """Euclidean norm of a list of tensors as one vector, summed in float64."""
     norms = torch.stack([n.double() for n in torch._foreach_norm(tensors)])
     return math.sqrt(float(norms.square().sum()))
 
 
-def clipped(gradient: list[Tensor], limit: float) -> tuple[list[Tensor], float]:
-    """``gradient``, shortened to the Euclidean norm ``limit`` where it is longer (0: never), and the factor."""
-    length = norm(gradient) if limit else 0.0
-    if not length > limit:
+def clipped(gradient: list[Tensor], max_norm: float) -> tuple[list[Tensor], float]:
+    """The gradient scaled down to the Euclidean norm ``max_norm`` if it exceeds it (0: never), and the factor."""
+    length = norm(gradient) if max_norm else 0.0
+    if not length > max_norm:
         return gradient, 1.0
-    return list(torch._foreach_mul(gradient, limit / length)), limit / length
+    return list(torch._foreach_mul(gradient, max_norm / length)), max_norm / length

@@ -1,7 +1,8 @@
 """The ignoring variables: one weight in [0, 1] for every annotated keypoint of the source.
 
-All kinds turn a batch's hypergradient into weights. They speak of keypoints as the annotation
-names them: what a mirrored sample says about its left wrist is kept for the right one.
+Every kind turns a batch's hypergradient [N, J] into weights [N, J]. Batches are in sample order: of a
+mirrored sample, the column of the left wrist holds the annotation's right wrist. Tables are in annotation
+order: values of a mirrored sample go through the flip permutation first.
 """
 
 import math
@@ -11,16 +12,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-LIMIT = 6.0  # logits stay within, so that no weight is beyond return
+LIMIT = 6.0  # bound of the logits: beyond it the sigmoid's slope is so small that a weight could not return
 
 
 @dataclass(frozen=True)
 class SourceSamples:
-    """Which keypoints a batch of N source samples holds.
+    """Which keypoints a batch of N source samples holds, in sample order.
 
-    index: [N] position of each sample's annotation.   flipped: [N] sample is mirrored.
-    labelled: [N, J] 1 where the sample has a label for the joint (inside the crop).
-    losses: [N, J] the keypoints' own losses, for variables that look at them.
+    index: [N] position of each sample's annotation.
+    flipped: [N] whether the sample is mirrored.
+    labelled: [N, J] 1 if the sample has a label for the joint inside the crop, else 0.
+    losses: [N, J] the keypoints' own losses, for variables that depend on them.
     """
 
     index: Tensor
@@ -30,10 +32,14 @@ class SourceSamples:
 
 
 class IgnoringVariables(nn.Module, ABC):
-    """What is remembered of every keypoint: its weight, and how often it was seen.
+    """The weights of all keypoints of the source, and how often each keypoint was visited.
 
-    ``flip_indices`` is the flip permutation of the joints. Being buffers, the tables [count, J] are
-    moved and checkpointed with everything else. ``learned``: hypergradients change them.
+    The tables [count, J] are buffers, so they are moved and checkpointed like those of any module.
+    ``learned``: hypergradients change the weights.
+
+    Args:
+        count: number of source annotations.
+        flip_indices: for each of the J joints, the joint that a mirror image exchanges it with.
     """
 
     learned = True
@@ -43,55 +49,55 @@ class IgnoringVariables(nn.Module, ABC):
         self.flip_indices = list(flip_indices)
         self.register_buffer("seen", torch.zeros(count, len(flip_indices), dtype=torch.int32))
 
-    def update(self, gradient: Tensor, visit: SourceSamples) -> Tensor:
-        """Learn from the hypergradient [N, J], once for each visit of a batch; the weights [N, J] after it."""
-        labelled = self._note(visit)
-        weights = self._learn(self.as_annotated(gradient, visit), labelled, visit)
-        return self.as_sampled(weights, visit)
+    def update(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
+        """Learn from one visit of a batch: the hypergradient and the new weights are [N, J] in sample order."""
+        labelled = self._count_visit(samples)
+        weights = self._learn(self.to_annotation_order(hypergradient, samples), labelled, samples)
+        return self.to_sample_order(weights, samples)
 
-    def preview(self, gradient: Tensor, visit: SourceSamples) -> Tensor:
-        """The weights that ``commit`` would give; remembers nothing."""
+    def preview(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
+        """The weights [N, J] that `update` would return; changes nothing."""
         before = {name: buffer.clone() for name, buffer in self.named_buffers()}
-        weights = self.update(gradient, visit)
+        weights = self.update(hypergradient, samples)
         for name, buffer in self.named_buffers():
             buffer.copy_(before[name])
         return weights
 
-    def current(self, visit: SourceSamples) -> Tensor:
-        """The weights [N, J] of a visit without a hypergradient."""
-        labelled = self._note(visit)
-        return self.as_sampled(self._recall(labelled, visit), visit).to(visit.losses.dtype)
+    def current(self, samples: SourceSamples) -> Tensor:
+        """Count a visit without a hypergradient; the present weights [N, J] in sample order."""
+        labelled = self._count_visit(samples)
+        return self.to_sample_order(self._look_up(labelled, samples), samples).to(samples.losses.dtype)
 
     @abstractmethod
     def all_weights(self) -> Tensor:
         """The weight of every keypoint of the source, [count, J] in annotation order."""
 
-    def as_annotated(self, values: Tensor, visit: SourceSamples) -> Tensor:
-        """[N, J] in the samples' joint order -> in the annotations' order."""
-        return torch.where(visit.flipped[:, None], values[:, self.flip_indices], values)
+    def to_annotation_order(self, values: Tensor, samples: SourceSamples) -> Tensor:
+        """[N, J] in sample order -> [N, J] in annotation order."""
+        return torch.where(samples.flipped[:, None], values[:, self.flip_indices], values)
 
-    # Mirroring twice changes nothing, so the way back is the same.
-    as_sampled = as_annotated
+    # The flip permutation is its own inverse.
+    to_sample_order = to_annotation_order
 
-    def _note(self, visit: SourceSamples) -> Tensor:
-        """Count the visit; which keypoints [N, J] it has labels for, in annotation order."""
-        labelled = self.as_annotated(visit.labelled, visit) > 0
-        self.seen[visit.index] += labelled.to(self.seen.dtype)
+    def _count_visit(self, samples: SourceSamples) -> Tensor:
+        """Count the visit of every labelled keypoint; returns which are, [N, J] in annotation order."""
+        labelled = self.to_annotation_order(samples.labelled, samples) > 0
+        self.seen[samples.index] += labelled.to(self.seen.dtype)
         return labelled
 
     @abstractmethod
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        """Weights [N, J] after learning from the gradient [N, J]; in annotation order, as ``labelled``."""
+    def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        """Learn from the hypergradient; all [N, J], the returned weights too, are in annotation order."""
 
     @abstractmethod
-    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        """Weights [N, J] as they are, in annotation order."""
+    def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        """The present weights [N, J] in annotation order."""
 
 
 class OnlineWeights(IgnoringVariables):
-    """The original's: found anew for each batch, weight = minmax(max(-G, 0)) over the batch.
+    """Original LBI: recomputed for every batch as minmax(max(-G, 0)) over the batch.
 
-    Nothing found is used again; the mean over visits is kept as a record only.
+    Nothing carries over to the next batch; the mean over visits is recorded for the weight table only.
     """
 
     def __init__(self, count: int, flip_indices: tuple[int, ...]):
@@ -99,24 +105,25 @@ class OnlineWeights(IgnoringVariables):
         self.register_buffer("total", torch.zeros(count, len(flip_indices)))
 
     def all_weights(self) -> Tensor:
-        """Mean weight over visits; one where a keypoint was never seen."""
+        """Mean weight over visits; one for a keypoint that was never visited."""
         return torch.where(self.seen > 0, self.total / self.seen.clamp(min=1), 1.0)
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        weights = minmax((-gradient).clamp(min=0))
-        self.total[visit.index] += weights.to(self.total.dtype) * labelled
+    def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        weights = minmax((-hypergradient).clamp(min=0))
+        self.total[samples.index] += weights.to(self.total.dtype) * labelled
         return weights
 
-    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        return torch.ones_like(visit.losses)
+    def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        return torch.ones_like(samples.losses)
 
 
 class PersistentWeights(IgnoringVariables):
-    """One logit for every keypoint, kept for the whole training: weight = sigmoid(logit).
+    """One logit for every keypoint, kept for the whole training: weight a = sigmoid(logit).
 
-    Each visit takes one step on the logit along the hypergradient:
-    logit <- clip(logit - lr * clip(G / rms(G), +-2) * 4 a (1 - a), +-6), with the root mean
-    square over the batch's labelled keypoints.
+    Each visit takes one step along the hypergradient G, with the root mean square (rms) over the batch's
+    labelled keypoints:
+
+        logit <- clip(logit - lr * clip(G / rms(G), +-2) * 4 a (1 - a), +-6)
     """
 
     def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float):
@@ -127,36 +134,41 @@ class PersistentWeights(IgnoringVariables):
     def all_weights(self) -> Tensor:
         return self.logits.sigmoid()
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        logits = self.logits[visit.index]
-        step = self.lr * relative(gradient, labelled).to(logits.dtype) * slope(logits)
+    def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        logits = self.logits[samples.index]
+        step = self.lr * rms_normalized(hypergradient, labelled).to(logits.dtype) * sigmoid_slope(logits)
         logits = (logits - step).clamp(-LIMIT, LIMIT)
-        self.logits[visit.index] = logits
-        return logits.sigmoid().to(gradient.dtype)
+        self.logits[samples.index] = logits
+        return logits.sigmoid().to(hypergradient.dtype)
 
-    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        return self.logits[visit.index].sigmoid()
+    def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        return self.logits[samples.index].sigmoid()
 
 
 class LossAwareWeights(IgnoringVariables):
-    """A logit that also looks at the keypoint's own loss, as far as the hypergradient finds that useful.
+    """A logit that also depends on the keypoint's own loss, as far as the hypergradient finds that useful.
 
-        theta_ij = v_ij + u_i + b_j + w1 e_ij + w2 mean_j(e_ij), within +-6;   weight = sigmoid(theta)
+        theta_ij = v_ij + u_i + b_j + w1 e_ij + w2 mean_j(e_ij), within +-6;   weight a = sigmoid(theta)
 
-    v is a table as in PersistentWeights, u one number for each person, b one for each joint. e is
-    the keypoint's log loss, standardised per joint and averaged over visits; the idea of
-    Meta-Weight-Net (arXiv 1902.07379), kept linear. All start at 0. One visit, with
-    q = clip(g / rms(g), +-2) * 4 a (1 - a) and g = -G / sqrt(loss + floor):
+    v is a table as in PersistentWeights, u one number per instance, b one per joint. e is the keypoint's
+    log loss, standardized per joint and averaged over visits. The idea is Meta-Weight-Net's (Shu et al.,
+    arXiv 1902.07379), with a linear function. Everything starts at 0. One visit, with
+    g = -G / sqrt(loss + floor) and q = clip(g / rms(g), +-2) * 4 a (1 - a):
 
         v += lr q;   u += 0.43 lr clip(sum_j q / sqrt(J), +-2);   (w1, w2, b): Adam of 0.043 lr on -mean(q theta)
 
-    ``floor`` keeps the logarithm of a loss of zero finite; a small part of the loss of an empty heatmap.
+    The constants come from experiments on the built-in people.
+
+    Args:
+        lr: learning rate of v.
+        floor: added to a loss before its logarithm, in units of the loss; a small fraction of the loss of
+            an all-zero prediction, so that smaller losses all look alike.
     """
 
-    OLD = 0.6  # share of the past in the average of a keypoint's losses
-    FORGET = 0.05  # share of a batch in the losses' running mean and variance
-    PERSON_LR, LINEAR_LR = 0.43, 0.043  # of u and of (w1, w2, b), as shares of v's
-    BETAS, EPS = (0.9, 0.99), 1e-8  # Adam's of (w1, w2, b)
+    AVERAGE_DECAY = 0.6  # of the past in e, the average over a keypoint's visits
+    STATISTICS_RATE = 0.05  # of a batch in the running mean and variance that standardize log losses
+    INSTANCE_LR, LINEAR_LR = 0.43, 0.043  # of u and of (w1, w2, b), in units of v's
+    BETAS, EPS = (0.9, 0.99), 1e-8  # of Adam on (w1, w2, b)
 
     def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float, floor: float):
         super().__init__(count, flip_indices)
@@ -168,78 +180,98 @@ class LossAwareWeights(IgnoringVariables):
         self.register_buffer("linear", torch.zeros(2 + joints))  # w1, w2, b
         self.register_buffer("moments", torch.zeros(2, 2 + joints))
         self.register_buffer("average", torch.zeros(count, joints))  # e
-        self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))
+        self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))  # e holds a visit
         self.register_buffer("mean", torch.zeros(joints))
         self.register_buffer("variance", torch.ones(joints))
-        self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))  # that had the joint
+        self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))  # with a label of the joint
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def all_weights(self) -> Tensor:
-        everyone = torch.arange(len(self.logits), device=self.logits.device)
-        return self._theta(everyone, self._features(everyone)).sigmoid()
+        rows = torch.arange(len(self.logits), device=self.logits.device)
+        return self._theta(rows, self._features(rows)).sigmoid()
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        losses = self._look(labelled, visit)
-        rows, features = visit.index, self._features(visit.index)
-        gained = relative(-gradient / (losses + self.floor).sqrt(), labelled).to(self.logits.dtype)
+    def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        losses = self._observe_losses(labelled, samples)
+        rows, features = samples.index, self._features(samples.index)
         theta = self._theta(rows, features)
-        gained = gained * slope(theta) * labelled
-        self.logits[rows] = (self.logits[rows] + self.lr * gained).clamp(-LIMIT, LIMIT)
-        of_person = (gained.sum(1) / math.sqrt(gained.shape[1])).clamp(-2, 2)
-        self.person[rows] = (self.person[rows] + self.PERSON_LR * self.lr * of_person).clamp(-LIMIT, LIMIT)
-        on_losses = (gained[None] * features).mean((1, 2))
-        self._adam(-torch.cat([on_losses, gained.sum(0) / gained.numel()]))
-        return self._theta(rows, features).sigmoid().to(gradient.dtype)
 
-    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        self._look(labelled, visit)
-        return self._theta(visit.index, self._features(visit.index)).sigmoid()
+        # q: the normalized gradient of theta. Dividing by sqrt(loss) keeps large losses from dominating.
+        q = rms_normalized(-hypergradient / (losses + self.floor).sqrt(), labelled).to(self.logits.dtype)
+        q = q * sigmoid_slope(theta) * labelled
 
-    def _look(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
-        """Remember the losses of a visit, and return them [N, J] in annotation order."""
-        losses = self.as_annotated(visit.losses, visit)
+        # v, one number per keypoint
+        self.logits[rows] = (self.logits[rows] + self.lr * q).clamp(-LIMIT, LIMIT)
+
+        # u, one number per instance
+        instance_step = (q.sum(1) / math.sqrt(q.shape[1])).clamp(-2, 2)
+        instance_lr = self.INSTANCE_LR * self.lr
+        self.person[rows] = (self.person[rows] + instance_lr * instance_step).clamp(-LIMIT, LIMIT)
+
+        # w1, w2 and b, shared by all: Adam on -mean(q theta)
+        feature_gradient = (q[None] * features).mean((1, 2))
+        self._adam_step(-torch.cat([feature_gradient, q.sum(0) / q.numel()]))
+        return self._theta(rows, features).sigmoid().to(hypergradient.dtype)
+
+    def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        self._observe_losses(labelled, samples)
+        return self._theta(samples.index, self._features(samples.index)).sigmoid()
+
+    def _observe_losses(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
+        """Update e with the losses of a visit, and return them, [N, J] in annotation order."""
+        losses = self.to_annotation_order(samples.losses, samples)
         logs = (losses + self.floor).log().to(self.mean.dtype)
+
+        # Running mean and variance per joint: a plain average over the first batches, exponential later.
         count = labelled.sum(0)
         mean = (logs * labelled).sum(0) / count.clamp(min=1)
         variance = ((logs - mean).square() * labelled).sum(0) / count.clamp(min=1)
         self.batches += count > 0
-        share = (1 / self.batches.clamp(min=1).to(self.mean.dtype)).clamp(min=self.FORGET) * (count > 0)
-        self.mean += share * (mean - self.mean)
-        self.variance += share * (variance - self.variance)
-        relative_log = ((logs - self.mean) / (self.variance.sqrt() + 1e-3)).clamp(-3, 3)
-        rows = visit.index
+        rate = (1 / self.batches.clamp(min=1).to(self.mean.dtype)).clamp(min=self.STATISTICS_RATE)
+        rate = rate * (count > 0)
+        self.mean += rate * (mean - self.mean)
+        self.variance += rate * (variance - self.variance)
+
+        # e: the average over visits of the standardized log loss; the first visit counts in full.
+        standardized = ((logs - self.mean) / (self.variance.sqrt() + 1e-3)).clamp(-3, 3)
+        rows = samples.index
         before, met = self.average[rows], self.met[rows]
-        now = torch.where(met, self.OLD * before + (1 - self.OLD) * relative_log, relative_log)
+        averaged = self.AVERAGE_DECAY * before + (1 - self.AVERAGE_DECAY) * standardized
+        now = torch.where(met, averaged, standardized)
         self.average[rows] = torch.where(labelled, now, before)
         self.met[rows] = met | labelled
         return losses
 
     def _features(self, rows: Tensor) -> Tensor:
-        """What w1 and w2 multiply, [2, N, J]: the keypoint's own e, and its mean over the person's known ones."""
+        """[2, N, J]: e of the keypoint, and the mean of e over the instance's visited keypoints."""
         own, met = self.average[rows], self.met[rows]
-        of_person = own.sum(1) / met.sum(1).clamp(min=1)
-        return torch.stack([own, of_person[:, None].expand_as(own)])
+        instance_mean = own.sum(1) / met.sum(1).clamp(min=1)
+        return torch.stack([own, instance_mean[:, None].expand_as(own)])
 
     def _theta(self, rows: Tensor, features: Tensor) -> Tensor:
-        (own, of_person), joints = self.linear[:2], self.linear[2:]
-        from_losses = own * features[0] + of_person * features[1]
-        theta = self.logits[rows] + self.person[rows, None] + joints + from_losses
+        """The logits theta [N, J] of the annotations ``rows``."""
+        (w1, w2), b = self.linear[:2], self.linear[2:]
+        from_losses = w1 * features[0] + w2 * features[1]
+        theta = self.logits[rows] + self.person[rows, None] + b + from_losses
         return theta.clamp(-LIMIT, LIMIT)
 
-    def _adam(self, gradient: Tensor) -> None:
+    def _adam_step(self, gradient: Tensor) -> None:
+        """Adam (arXiv 1412.6980) on (w1, w2, b); its state is in buffers, so it is checkpointed."""
         self.steps += 1
         for moment, value, beta in zip(self.moments, (gradient, gradient.square()), self.BETAS):
             moment.lerp_(value, 1 - beta)
-        steps = self.steps.to(self.moments.dtype)  # a power of an integer tensor would be single precision
+        steps = self.steps.to(self.moments.dtype)  # the power of an integer tensor would be float32
         first, second = (m / (1 - beta**steps) for m, beta in zip(self.moments, self.BETAS))
         self.linear -= self.LINEAR_LR * self.lr * first / (second.sqrt() + self.EPS)
 
 
 class FixedWeights(IgnoringVariables):
-    """Weights known beforehand, [count, J]: no hypergradient is asked for.
+    """Weights [count, J] known beforehand, which no hypergradient changes.
 
-    ``ranking``: variables that learned before. They rank the keypoints, and go on looking at the
-    losses, which say more in a model that does without the worst labels.
+    Args:
+        weights: [count, J] in annotation order.
+        flip_indices: as in IgnoringVariables.
+        ranking: variables that learned before. They give the weights of the weight table, and go on
+            observing losses, which tell more in a model that is trained without the worst labels.
     """
 
     learned = False
@@ -254,31 +286,31 @@ class FixedWeights(IgnoringVariables):
     def all_weights(self) -> Tensor:
         return self.weights if self.ranking is None else self.ranking.all_weights()
 
-    def _learn(self, gradient: Tensor, labelled: Tensor, visit: SourceSamples) -> Tensor:
+    def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
         raise TypeError("fixed weights do not learn")
 
-    def _recall(self, labelled: Tensor, visit: SourceSamples) -> Tensor:
+    def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
         if self.ranking is not None:
-            self.ranking.current(visit)
-        return self.weights[visit.index]
+            self.ranking.current(samples)
+        return self.weights[samples.index]
 
 
-def relative(gradient: Tensor, labelled: Tensor) -> Tensor:
-    """``gradient`` [N, J] in units of its root mean square over the labelled keypoints, within +-2."""
-    # In double precision: squares of hypergradients can be too small for single.
+def rms_normalized(gradient: Tensor, labelled: Tensor) -> Tensor:
+    """``gradient`` [N, J] divided by its root mean square over the labelled keypoints, within +-2."""
+    # In float64: squares of hypergradients can underflow float32.
     mean_square = gradient.double().square().sum() / labelled.count_nonzero().clamp(min=1)
-    # A gradient of zero everywhere asks for no step, not for 0 / 0.
+    # An all-zero gradient asks for no step, not for 0 / 0.
     return torch.where(mean_square == 0, 0.0, gradient / mean_square.sqrt()).clamp(-2, 2)
 
 
-def slope(logits: Tensor) -> Tensor:
-    """4 a (1 - a) of a = sigmoid(logits): the sigmoid's derivative, one at 0."""
+def sigmoid_slope(logits: Tensor) -> Tensor:
+    """4 a (1 - a) for a = sigmoid(logits): the sigmoid's derivative, scaled to one at 0."""
     weights = logits.sigmoid()
     return 4 * weights * (1 - weights)
 
 
 def minmax(values: Tensor) -> Tensor:
-    """Scale to [0, 1] over all elements; where all are equal: zeros if they are zero, else ones.
+    """Scale to [0, 1] over all elements; if all are equal, to zeros if they are zero, else to ones.
 
     One NaN makes all of them NaN.
     """

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from easydict import EasyDict
 
 from lib.config.loader import load_config
+from lib.config.schema import Config, IgnoringConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import Report, training_annotations
 from lib.dataset.layouts import (
@@ -19,54 +19,56 @@ from lib.utils.errors import InputError
 INJECTED_TRUTH = "injected_truth.json"
 
 
-def read_source(config: EasyDict, report: Report = lambda line: None) -> tuple[Annotations, Truth | None]:
+def read_source(config: Config, report: Report = lambda line: None) -> tuple[Annotations, Truth | None]:
     """The source's people with the labels to train on, and which of those are wrong where that is known.
 
     With LBI.INJECT_NOISE the labels on disk are corrupted first. Raises InputError.
     """
-    group, lbi = config.DATASET_SRC, config.LBI
-    on_disk = training_annotations(group, config, report)
+    dataset_config, lbi = config.dataset_src, config.lbi
+    on_disk = training_annotations(dataset_config, config, report)
     truth = (
-        truth_beside(annotation_files(group, group.TRAIN_SET)[0], on_disk) if in_coco_layout(group) else None
+        truth_beside(annotation_files(dataset_config, dataset_config.train_set)[0], on_disk)
+        if in_coco_layout(dataset_config)
+        else None
     )
-    if not lbi.INJECT_NOISE:
+    if not lbi.inject_noise:
         return on_disk, truth
-    if not in_coco_layout(group):
+    if not in_coco_layout(dataset_config):
         raise InputError(
-            f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {group.DATASET}"
+            f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {dataset_config.dataset}"
         )
     try:
-        people, truth = inject(on_disk, lbi.INJECT_NOISE, lbi.INJECT_SEED, truth)
+        people, truth = inject(on_disk, lbi.inject_noise, lbi.inject_seed, truth)
     except InputError as error:
         raise InputError(f"LBI.INJECT_NOISE: {error}") from None
     labels = (on_disk.visible > 0) | (people.visible > 0)
     made_wrong = changed_labels(on_disk, people) & truth.wrong
     report(
-        f"LBI.INJECT_NOISE {lbi.INJECT_NOISE}, seed {lbi.INJECT_SEED}: "
+        f"LBI.INJECT_NOISE {lbi.inject_noise}, seed {lbi.inject_seed}: "
         f"{made_wrong.sum()} of {labels.sum()} source labels made wrong"
     )
     return people, truth
 
 
-def write_injected_truth(lbi: EasyDict, source: Annotations, truth: Truth, folder: Path) -> None:
+def write_injected_truth(lbi: IgnoringConfig, source: Annotations, truth: Truth, folder: Path) -> None:
     """Write ``injected_truth.json`` (see truth.py) for a run whose source labels LBI.INJECT_NOISE changed."""
-    write_truth_of(folder / INJECTED_TRUTH, lbi.INJECT_NOISE, lbi.INJECT_SEED, source, truth)
+    write_truth_of(folder / INJECTED_TRUTH, lbi.inject_noise, lbi.inject_seed, source, truth)
 
 
-def source_of_run(folder: Path) -> tuple[EasyDict, Annotations, Truth | None]:
+def source_of_run(folder: Path) -> tuple[Config, Annotations, Truth | None]:
     """The settings, the source's people as trained on, and the truth, of the run that wrote ``folder``.
 
     Raises InputError where the folder is not a run's, or the same noise can't be made again.
     """
     config, _ = load_config(folder / "config.yaml")
     people, truth = read_source(config)
-    if config.LBI.INJECT_NOISE:
+    if config.lbi.inject_noise:
         written = read_truth_of(folder / INJECTED_TRUTH, people)
         # Other annotations by now, or another NumPy's random numbers: these are not the run's labels.
         if not np.array_equal(written.wrong, truth.wrong):
             raise InputError(
-                f"{folder / INJECTED_TRUTH}: not the labels that LBI.INJECT_NOISE {config.LBI.INJECT_NOISE} "
-                f"makes wrong in {config.DATASET_SRC.ROOT} now"
+                f"{folder / INJECTED_TRUTH}: not the labels that LBI.INJECT_NOISE {config.lbi.inject_noise} "
+                f"makes wrong in {config.dataset_src.root} now"
             )
         truth = written
     return config, people, truth

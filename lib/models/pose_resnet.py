@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from lib.config.schema import ModelConfig
 from lib.utils.errors import InputError
 
 
@@ -184,30 +185,30 @@ class PoseResNet(nn.Module):
         nn.init.zeros_(self.final_layer.bias)
 
 
-def build_pose_resnet(model_config) -> PoseResNet:
+def build_pose_resnet(model: ModelConfig) -> PoseResNet:
     """Build the network that the MODEL section of a configuration describes.
 
     Raises:
         InputError: a setting is not supported, or the lists of the head do not have NUM_DECONV_LAYERS entries.
     """
-    extra = model_config.EXTRA
+    extra = model.extra
     for key in ("NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS"):
-        entries = len(getattr(extra, key))
-        if entries != extra.NUM_DECONV_LAYERS:
+        entries = len(getattr(extra, key.lower()))
+        if entries != extra.num_deconv_layers:
             raise InputError(
-                f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.NUM_DECONV_LAYERS},"
+                f"MODEL.EXTRA.{key} has {entries} entries; expected {extra.num_deconv_layers},"
                 " as MODEL.EXTRA.NUM_DECONV_LAYERS says"
             )
     return PoseResNet(
-        num_layers=extra.NUM_LAYERS,
-        num_joints=model_config.NUM_JOINTS,
-        width=extra.WIDTH,
-        style=model_config.STYLE,
+        num_layers=extra.num_layers,
+        num_joints=model.num_joints,
+        width=extra.width,
+        style=model.style,
         head=DeconvHead(
-            filters=tuple(extra.NUM_DECONV_FILTERS),
-            kernels=tuple(extra.NUM_DECONV_KERNELS),
-            bias=extra.DECONV_WITH_BIAS,
-            final_kernel=extra.FINAL_CONV_KERNEL,
+            filters=tuple(extra.num_deconv_filters),
+            kernels=tuple(extra.num_deconv_kernels),
+            bias=extra.deconv_with_bias,
+            final_kernel=extra.final_conv_kernel,
         ),
     )
 

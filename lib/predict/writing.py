@@ -10,7 +10,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from lib.config.loader import settings
+from lib.config.schema import settings
 from lib.evaluation.coco import PoseNMS, PredictedPoses, coco_results
 from lib.predict.drawing import draw_people
 from lib.predict.poses import Poses

@@ -1,10 +1,7 @@
 """The report that compares several runs."""
 
-from functools import reduce
-
-from easydict import EasyDict
-
-from lib.config.loader import settings
+from lib.config.loader import flat_config
+from lib.config.schema import settings
 from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
 from lib.report.learned import Learned, Named, name_all
@@ -64,9 +61,9 @@ def _weights_table(named: list[Named]) -> Markup:
 
 
 def _differences(runs: list[Run]) -> Markup:
-    rows = []
+    rows, configs = [], [flat_config(run.config) for run in runs]
     for key in settings():
-        values = [str(_setting(run.config, key)) for run in runs]
+        values = [str(flat[key]) for flat in configs]
         if len(set(values)) > 1:
             rows.append([key, *values])
     if not rows:
@@ -74,10 +71,6 @@ def _differences(runs: list[Run]) -> Markup:
     else:
         shown = [paragraph("All others are the same."), table(["setting", *(run.name for run in runs)], rows)]
     return section("Settings that differ", "settings", shown)
-
-
-def _setting(config: EasyDict, key: str):
-    return reduce(lambda node, name: node[name], key.split("."), config)
 
 
 def _commands(runs: list[Run]) -> Markup:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from easydict import EasyDict
 
+from lib.config.schema import SourceDatasetConfig
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
 from lib.ignoring.weight_table import read_whole_ledger
@@ -84,7 +84,7 @@ def read_learned(run: Run) -> list[Learned]:
     ledgers = run.results.get("weights") or {}
     if not ledgers:
         return []
-    source = run.config.DATASET_SRC
+    source = run.config.dataset_src
     _, people, truth = source_of_run(run.folder)
     annotators = _annotators(source, people)
     read = []
@@ -110,20 +110,20 @@ def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
     Those in DATASET_SRC.JOINTS are left out where a set has names of its own: they may mean the same.
     """
     own = people.mapping
-    group = run.config.DATASET_TARGET
-    target = mapping_of(run.config, group, group.TRAIN_SET)
+    dataset_config = run.config.dataset_target
+    target = mapping_of(run.config, dataset_config, dataset_config.train_set)
     named = FORMAT in (own.dataset, target.dataset)
-    given = run.config.DATASET_SRC.JOINTS if named else ()
+    given = run.config.dataset_src.joints if named else ()
     pairs = zip(own.names, own.native, target.native)
     return {j: (s, t) for j, s, t in pairs if s not in (t, None) and j not in given}
 
 
-def _annotators(source: EasyDict, people: Annotations) -> list[str] | None:
+def _annotators(source: SourceDatasetConfig, people: Annotations) -> list[str] | None:
     """The field ``annotator`` (or ``annotator_id``) of each person's annotation in a COCO file."""
     if not in_coco_layout(source):
         return None
     named = {}
-    for annotation in read_json(annotation_files(source, source.TRAIN_SET)[0])["annotations"]:
+    for annotation in read_json(annotation_files(source, source.train_set)[0])["annotations"]:
         name = annotation.get("annotator", annotation.get("annotator_id"))
         if name is not None:
             named[annotation["id"]] = str(name)

@@ -28,7 +28,7 @@ def predict_people(run: Run, model: str, people: Annotations, persons: list[int]
     if not persons or not checkpoint.exists():
         return {}
     config = run.config
-    network = build_pose_resnet(config.MODEL)
+    network = build_pose_resnet(config.model)
     try:
         network.load_state_dict(load_checkpoint(checkpoint)[f"{model}_model"])
     except (KeyError, RuntimeError, TypeError, AttributeError):
@@ -36,8 +36,8 @@ def predict_people(run: Run, model: str, people: Annotations, persons: list[int]
             f"{checkpoint}: expected the {model} model of {run.folder / 'config.yaml'}"
         ) from None
     dataset = KeypointDataset(
-        people.subset(np.array(persons)), build_codec(config.MODEL), None, config.DATASET.COLOR_RGB
+        people.subset(np.array(persons)), build_codec(config.model), None, config.dataset.color_rgb
     )
-    options = InferenceOptions(AT_ONCE, 0, config.TEST.FLIP_TEST, config.TEST.SHIFT_HEATMAP, "raise")
+    options = InferenceOptions(AT_ONCE, 0, config.test.flip_test, config.test.shift_heatmap, "raise")
     found = predict(network, dataset, torch.device("cpu"), options, report=lambda _: None)
     return dict(zip(persons, found.joints))

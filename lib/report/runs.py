@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from easydict import EasyDict
 
 from lib.config.loader import load_config
+from lib.config.schema import Config
 from lib.ignoring.modes import MODES
 from lib.report.results import read_results
 from lib.tracking.metrics import BINS
@@ -26,7 +26,7 @@ class Run:
 
     folder: Path
     name: str
-    config: EasyDict
+    config: Config
     results: dict
     scalars: dict[str, tuple[np.ndarray, np.ndarray]]
     histograms: dict[str, tuple[np.ndarray, np.ndarray]]

@@ -42,11 +42,11 @@ def single_report(run: Run, learned: list[Learned], rows: int) -> tuple[str, lis
 
 def _circumstances(run: Run, learned: list[Learned]) -> str:
     config, results = run.config, run.results
-    source, target, model = config.DATASET_SRC, config.DATASET_TARGET, config.MODEL
+    source, target, model = config.dataset_src, config.dataset_target, config.model
     people = f" ({len(learned[0].people):,} people)" if learned else ""
     sentence = (
-        f"Source: {source.DATASET} {source.TRAIN_SET}{people}. Target: {target.DATASET} {target.TRAIN_SET}. "
-        f"ResNet-{model.EXTRA.NUM_LAYERS} at {model.IMAGE_SIZE[0]} × {model.IMAGE_SIZE[1]} pixels, seed {results['seed']}"
+        f"Source: {source.dataset} {source.train_set}{people}. Target: {target.dataset} {target.train_set}. "
+        f"ResNet-{model.extra.num_layers} at {model.image_size[0]} × {model.image_size[1]} pixels, seed {results['seed']}"
     )
     if results.get("steps") is not None:
         sentence += f", {counted(results['steps'], 'training step')}"

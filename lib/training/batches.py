@@ -1,168 +1,185 @@
-"""The batches that a phase of training takes, and what the training step sees of them."""
+"""The batches of a training phase: read, left out if unreadable, and as the training step takes them."""
 
 import itertools
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from typing import NamedTuple
 
 import torch
-from easydict import EasyDict
 
+from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.loader import InfiniteBatchSampler, readable, training_batches
-from lib.ignoring.bilevel_step import SourceBatch, Weighting
-from lib.ignoring.learner import Batch
-from lib.models.loss import keypoint_losses
+from lib.ignoring.batch import Batch, SourceBatch, StepBatches
+from lib.ignoring.bilevel_step import Weighting
 from lib.training.data import Data
 from lib.training.phases import Phase
+from lib.training.run_spec import RunSpec
 from lib.training.state import State
+from lib.utils.distributed import Group
 from lib.utils.errors import InputError
+from lib.utils.log import LOG
 from lib.utils.profile import profiled
+
+Counts = tuple[int, ...]  # the number of samples of a batch on each rank, empty with a single process
+
+
+class StepSamples(NamedTuple):
+    """The samples that a step uses on this rank, None for a batch that it does not have; and their counts."""
+
+    target: Sample | None
+    source: Sample | None
+    validation: Sample | None
+    counts: tuple[Counts, Counts, Counts] = ((), (), ())
 
 
 class TrainingBatches:
-    """The batches of one training run after another, on the device, unreadable images left out.
+    """The batches of one phase, step after step, on the device; this rank's part of each.
 
-    Of several processes, this one's part of each. ``counts``: how many samples each process holds of the
-    batches (target, source, validation) that ``next`` gave last. Raises InputError where a batch is too
-    small for the processes.
+    Use it as a context manager: leaving it shuts down the data loader workers.
     """
 
-    def __init__(self, config: EasyDict, phase: Phase, data: Data, state: State, device: torch.device, log):
-        self.config = config
-        self.device = device
+    def __init__(self, spec: RunSpec, phase: Phase, state: State):
+        self.config = spec.config
+        self.device = state.device
+        self.group = state.group
         self.skipped = 0
         self.waited = 0.0
-        self.log = log
-        self.group = state.group
-        self.counts: list[tuple[int, ...]] = [(), (), ()]
-        self.problems: list[str] = []  # that the first process has not been told of
-        self.people = validation_people(config, data) if phase.ignores and state.learns else None
-        size, start = config.TRAIN.BATCH_SIZE, state.step
+        self.problems: list[str] = []  # that the main rank has not logged yet
+        learns = phase.ignores and state.learns
+        self.meta_dataset = meta_dataset(spec.config, spec.data) if learns else None
         self.target = self.source = self.validation = None
+        size, start = self.config.train.batch_size, state.step
         if phase.uses_target:
-            self.target = self._read(data.target, self._order(data.target, size, 1, start))
+            self.target = self._read(spec.data.target, self._sampler(spec.data.target, size, 1, start))
         if phase.uses_source:
-            of_source = self._order(data.source, config.TRAIN.SRC_BATCH_SIZE or size, 2, start)
-            self.source = self._read(data.source, of_source)
+            source_size = self.config.train.src_batch_size or size
+            self.source = self._read(spec.data.source, self._sampler(spec.data.source, source_size, 2, start))
 
     def __enter__(self) -> "TrainingBatches":
         return self
 
     def __exit__(self, *_) -> None:
-        """End the workers that read; left to the interpreter's end they are killed, which torch takes for a failure."""
+        """Shut down the data loader workers; otherwise they are killed at exit and torch reports an error."""
         for part in (self.target, self.source, self.validation):
             if isinstance(part, Generator):
                 part.close()
 
     @profiled("data")
-    def next(self, step: int, weighting: Weighting) -> tuple[Sample | None, Sample | None, Sample | None]:
-        """TrainingBatches of target and source, where the phase uses them, and of validation, where the step learns."""
-        validates = self.people is not None and weighting is Weighting.UPDATE
+    def next(self, step: int, weighting: Weighting) -> StepSamples:
+        """The samples of training step ``step``, with validation samples if its weights are to be updated.
+
+        Raises:
+            InputError: if no image of a batch can be read, or a batch is too small for the ranks.
+        """
+        validates = self.meta_dataset is not None and weighting is Weighting.UPDATE
         begun = time.perf_counter()
         if validates and self.validation is None:
-            self.validation = self._validation(step)
+            self.validation = self._validation_batches(step)
         parts = (self.target, self.source, self.validation if validates else None)
-        batches = tuple(part and next(part) for part in parts)
+        samples = StepSamples(*(part and next(part) for part in parts))
         if self.group.size > 1:
-            self._count(batches)
+            samples, problems = with_counts(self.group, samples, self.problems)
+            self.problems.clear()
+            for problem in problems:
+                self._log_skipped(problem)
+            raise_if_unreadable(samples, problems)
         self.waited += time.perf_counter() - begun
-        return batches
-
-    def _count(self, batches: tuple[Sample | None, ...]) -> None:
-        """Find ``counts``, and report what anybody could not read."""
-        held = (len(batch.index) if batch else 0 for batch in batches)
-        *self.counts, untold = self.group.counts(*held, len(self.problems))
-        problems = list(itertools.chain(*self.group.all_gather_object(self.problems))) if any(untold) else []
-        self.problems.clear()
-        for problem in problems:
-            self._report(problem)
-        for batch, counts in zip(batches, self.counts):
-            if batch and not any(counts):
-                raise InputError(f"no image of a whole batch can be read, among them {problems[0]}")
+        return samples
 
     def take_waited(self) -> float:
-        """Seconds that ``next`` took since this was last asked."""
+        """Seconds spent in `next` since the last call of this method."""
         waited, self.waited = self.waited, 0.0
         return waited
 
-    def _validation(self, step: int) -> Iterator[Sample]:
-        """One batch for each LBI.EVERY steps, from ``step`` on."""
-        size = self.config.LBI.VAL_BATCH_SIZE or self.config.TRAIN.BATCH_SIZE
-        if size < len(self.people):
-            order = self._order(self.people, size, 3, step // self.config.LBI.EVERY)
-            return self._read(self.people, order)
+    def _validation_batches(self, step: int) -> Iterator[Sample]:
+        """One batch per hypergradient, from ``step`` on."""
+        size = self.config.lbi.val_batch_size or self.config.train.batch_size
+        if size < len(self.meta_dataset):
+            start = step // self.config.lbi.hypergrad_interval
+            return self._read(self.meta_dataset, self._sampler(self.meta_dataset, size, 3, start))
         # The whole of V every time, without augmentation: read it once.
         whole = InfiniteBatchSampler(
-            len(self.people), size, self.config.SEED, shuffle=False, group=self.group
+            len(self.meta_dataset), size, self.config.seed, shuffle=False, group=self.group
         )
-        return itertools.repeat(next(self._read(self.people, whole)))
+        return itertools.repeat(next(self._read(self.meta_dataset, whole)))
 
-    def _order(self, dataset: KeypointDataset, size: int, role: int, start: int) -> InfiniteBatchSampler:
-        # Every role has its own stream of random numbers, whatever the others draw.
-        seed = self.config.SEED + role * 1_000_003
-        return InfiniteBatchSampler(len(dataset), size, seed, self.config.TRAIN.SHUFFLE, start, self.group)
+    def _sampler(self, dataset: KeypointDataset, size: int, role: int, start: int) -> InfiniteBatchSampler:
+        # Every role has its own stream of random numbers, independent of the others.
+        seed = self.config.seed + role * 1_000_003
+        return InfiniteBatchSampler(len(dataset), size, seed, self.config.train.shuffle, start, self.group)
 
-    def _read(self, dataset: KeypointDataset, order: InfiniteBatchSampler) -> Iterator[Sample]:
-        loader = training_batches(dataset, order, self.config.WORKERS, self.device.type == "cuda")
-        several = self.group.size > 1
-        if order.batch_size < self.group.size:
+    def _read(self, dataset: KeypointDataset, sampler: InfiniteBatchSampler) -> Iterator[Sample]:
+        loader = training_batches(dataset, sampler, self.config.workers, self.device.type == "cuda")
+        if sampler.batch_size < self.group.size:
             raise InputError(
-                f"a batch of {order.batch_size} people is too small for {self.group.size} processes"
+                f"a batch of {sampler.batch_size} people is too small for {self.group.size} processes"
             )
-        report = self.problems.append if several else self._report
+        several = self.group.size > 1
+        report = self.problems.append if several else self._log_skipped
         for batch in loader:
-            yield readable(batch, self.config.DATASET.ON_BAD_IMAGE, report, several).to(self.device)
+            yield readable(batch, self.config.dataset.on_bad_image, report, several).to(self.device)
 
-    def _report(self, problem: str) -> None:
+    def _log_skipped(self, problem: str) -> None:
         self.skipped += 1
-        self.log.warning(f"left out ({self.skipped} so far): {problem}")
+        LOG.warning(f"skipped ({self.skipped} so far): {problem}")
 
 
-def validation_people(config: EasyDict, data: Data) -> KeypointDataset:
-    """The people whose loss the ignoring weights serve, as they are: V, or T and V."""
-    if config.LBI.VALIDATE_ON == "validation":
+def with_counts(group: Group, samples: StepSamples, problems: list[str]) -> tuple[StepSamples, list[str]]:
+    """Exchange with the other ranks how many samples each holds, and what it could not read.
+
+    Args:
+        problems: unreadable images of this rank, one message each.
+
+    Returns:
+        ``samples`` with their counts, and the problems of all ranks.
+    """
+    held = (len(batch.index) if batch else 0 for batch in samples[:3])
+    *counts, unreported = group.counts(*held, len(problems))
+    collected = group.all_gather_object(problems) if any(unreported) else []
+    return samples._replace(counts=tuple(counts)), list(itertools.chain(*collected))
+
+
+def raise_if_unreadable(samples: StepSamples, problems: list[str]) -> None:
+    """Raise InputError if no rank could read an image of a batch."""
+    for batch, counts in zip(samples, samples.counts):
+        if batch and not any(counts):
+            raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
+
+
+def meta_dataset(config: Config, data: Data) -> KeypointDataset:
+    """The samples whose loss the ignoring weights minimize, without augmentation: V, or T and V."""
+    if config.lbi.meta_data == "validation":
         return data.validation.dataset
-    of_both = data.target.annotations
-    if not config.LBI.VAL_IN_TRAIN:  # otherwise T holds V already
-        of_both = of_both.joined(data.validation.dataset.annotations)
-    return data.validation.dataset.of(of_both)
+    annotations = data.target.annotations
+    if not config.lbi.val_in_train:  # otherwise T holds V already
+        annotations = annotations.joined(data.validation.dataset.annotations)
+    return data.validation.dataset.of(annotations)
 
 
-def as_batch(
-    sample: Sample,
-    use_target_weight: bool,
-    keep: list[torch.Tensor] | None = None,
-    counts: tuple[int, ...] = (),
-) -> Batch:
-    """A batch as the training step knows it; the network's outputs are put into ``keep``."""
-    weight = _loss_weight(sample, use_target_weight)
+def as_step_batches(samples: StepSamples, use_target_weight: bool) -> StepBatches:
+    """The batches as the training step takes them.
 
-    def losses(outputs: torch.Tensor) -> torch.Tensor:
-        if keep is not None:
-            keep.append(outputs.detach())
-        return keypoint_losses(outputs, sample.heatmaps, weight)
-
-    return Batch(sample.image, losses, counts=counts)
+    Args:
+        use_target_weight: LOSS.USE_TARGET_WEIGHT; if false, keypoints without a label count in the loss, too.
+    """
+    target, source, validation, counts = samples
+    return StepBatches(
+        target and as_batch(target, use_target_weight, counts[0]),
+        source and as_source_batch(source, use_target_weight, counts[1]),
+        validation and as_batch(validation, use_target_weight, counts[2]),
+    )
 
 
-def watched(batch: Batch, passes: list[torch.Tensor]) -> Batch:
-    """``batch``, whose losses [N, J] of every pass through a model are put into ``passes``."""
-
-    def losses(outputs: torch.Tensor) -> torch.Tensor:
-        values = batch.losses(outputs)
-        passes.append(values.detach())
-        return values
-
-    return replace(batch, losses=losses)
+def as_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> Batch:
+    weights = _loss_weights(sample, use_target_weight)
+    return Batch(sample.image, sample.heatmaps, weights, counts=counts)
 
 
-def as_source_batch(sample: Sample, use_target_weight: bool, counts: tuple[int, ...] = ()) -> SourceBatch:
-    """A source batch; the keypoints that count in its loss are those that have ignoring variables."""
-    batch = as_batch(sample, use_target_weight)
-    counted = _loss_weight(sample, use_target_weight)
-    return SourceBatch(batch.images, batch.losses, sample.index, sample.flipped, counted, counts=counts)
+def as_source_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> SourceBatch:
+    weights = _loss_weights(sample, use_target_weight)
+    return SourceBatch(sample.image, sample.heatmaps, weights, sample.index, sample.flipped, counts=counts)
 
 
-def _loss_weight(sample: Sample, use_target_weight: bool) -> torch.Tensor:
+def _loss_weights(sample: Sample, use_target_weight: bool) -> torch.Tensor:
     return sample.target_weight if use_target_weight else torch.ones_like(sample.target_weight)

@@ -1,22 +1,22 @@
-"""The checkpoints of a run: last.pth, the one before it, and best.pth."""
+"""The checkpoints of a run: last.pth, the one before it (previous.pth), and best.pth."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from easydict import EasyDict
-
-from lib.config.loader import dump_config, settings_in
-from lib.ignoring.modes import Mode
+from lib.config.loader import dump_config, flat_config, settings_in
+from lib.config.schema import Config
 from lib.training.phases import trains_source_first
+from lib.training.run_spec import RunSpec
 from lib.training.state import State
 from lib.utils.checkpoint import load_newest, save_checkpoint
 from lib.utils.errors import InputError, shown
 from lib.utils.files import remove_temporary_files
+from lib.utils.log import LOG
 
 LAST, PREVIOUS, BEST, DAMAGED = "last.pth", "previous.pth", "best.pth", "damaged.pth"
 
-# Settings that say what is trained when: a run can't go on with others than it began with.
+# Settings that must match the checkpoint when resuming.
 MUST_MATCH_ON_RESUME = (
     "LBI.SCHEDULE",
     "LBI.SOURCE_MODEL_ON",
@@ -24,89 +24,88 @@ MUST_MATCH_ON_RESUME = (
     "LBI.VARIABLES",
     "LBI.VAL_IN_TRAIN",
 )
-MUST_MATCH_WITH_PHASES = (
-    "TRAIN.END_EPOCH",
-)  # would move the end of the source model's phase; otherwise more are welcome
-MUST_MATCH_WITHIN_EPOCH = ("TRAIN.STEPS_PER_EPOCH", "TRAIN.BATCH_SIZE")  # say where in its epoch a step is
+# ... with two phases: it would move the end of the first one. With a single phase, more epochs are welcome.
+MUST_MATCH_WITH_PHASES = ("TRAIN.END_EPOCH",)
+# ... within an epoch: they decide which step of the epoch comes next.
+MUST_MATCH_WITHIN_EPOCH = ("TRAIN.STEPS_PER_EPOCH", "TRAIN.BATCH_SIZE")
 
 
 class Checkpointer:
-    """Writes the checkpoints of one run into ``folder``; each has all of ``state`` and the settings.
+    """Writes the checkpoints of one run; each holds all of ``state``, the settings and the joints.
 
-    Of several processes the first one writes.
+    With several ranks, the main one writes.
 
-    ``joints``: the network's. ``written()``: bytes of metrics.jsonl so far, so that going on from here
-    repeats none of it.
+    Args:
+        metrics_bytes: returns the size of metrics.jsonl so far, which resuming truncates the file to.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        config: EasyDict,
-        state: State,
-        joints: tuple[str, ...],
-        written: Callable[[], int],
-    ):
-        self.folder = folder
+    def __init__(self, spec: RunSpec, state: State, metrics_bytes: Callable[[], int]):
+        self.folder = spec.paths.output
         self.state = state
-        self.written = written
-        self.minutes = config.TRAIN.SAVE_EVERY_MINUTES
-        self.saved = time.monotonic()
-        self.settings = {"config": dump_config(config), "joints": list(joints)}
+        self.metrics_bytes = metrics_bytes
+        self.interval = 60 * spec.config.train.save_every_minutes
+        self.saved_at = time.monotonic()
+        self.settings = {"config": dump_config(spec.config), "joints": list(spec.data.joints)}
 
     def due(self) -> bool:
-        """TRAIN.SAVE_EVERY_MINUTES have gone by since the last checkpoint."""
-        return 0 < self.minutes * 60 <= time.monotonic() - self.saved
+        """True if TRAIN.SAVE_EVERY_MINUTES have passed since the last checkpoint."""
+        return 0 < self.interval <= time.monotonic() - self.saved_at
 
     def save_last(self) -> None:
+        """Write last.pth; the one that was there becomes previous.pth."""
         if self.state.group.is_main:
             save_checkpoint(self.folder / LAST, self._contents(), self.folder / PREVIOUS)
-        self.saved = time.monotonic()
+        self.saved_at = time.monotonic()
 
     def save_best(self) -> None:
+        """Write best.pth."""
         if self.state.group.is_main:
             save_checkpoint(self.folder / BEST, self._contents())
 
     def _contents(self) -> dict:
-        return {**self.state.state_dict(), **self.settings, "metrics_bytes": self.written()}
+        return {**self.state.state_dict(), **self.settings, "metrics_bytes": self.metrics_bytes()}
 
 
 def has_checkpoint(folder: Path) -> bool:
     return (folder / LAST).exists() or (folder / PREVIOUS).exists()
 
 
-def go_on(folder: Path, config: EasyDict, mode: Mode, state: State, report: Callable[[str], None]) -> int:
-    """Set ``state`` to the newest good checkpoint of ``folder``; the bytes of metrics.jsonl that belong to it.
+def resume(spec: RunSpec, state: State) -> int:
+    """Load the newest undamaged checkpoint of the run's folder into ``state``.
 
-    Raises InputError where none can be used, or where it is of another course of training.
+    Returns:
+        The size in bytes of metrics.jsonl when the checkpoint was written.
+
+    Raises:
+        InputError: if no checkpoint can be used, or the configuration does not match it.
     """
+    folder, config = spec.paths.output, spec.config
     remove_temporary_files(folder)
     last, previous = folder / LAST, folder / PREVIOUS
-    checkpoint, path = load_newest(last, previous, lambda line: report(f"warning: {line}"))
+    checkpoint, path = load_newest(last, previous, LOG.warning)
     if path == previous and last.exists():
-        last.rename(folder / DAMAGED)  # or the next checkpoint would put it in the good one's place
-    _expect_same(MUST_MATCH_ON_RESUME, checkpoint, config, path)
+        last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
+    _check_settings_match(MUST_MATCH_ON_RESUME, checkpoint, config, path)
     state.load_state_dict(checkpoint, str(path))
-    if trains_source_first(config, mode):
-        _expect_same(MUST_MATCH_WITH_PHASES, checkpoint, config, path)
+    if trains_source_first(config, spec.mode):
+        _check_settings_match(MUST_MATCH_WITH_PHASES, checkpoint, config, path)
     if state.step_of_epoch:
-        _expect_same(MUST_MATCH_WITHIN_EPOCH, checkpoint, config, path)
-    within = f" and {state.step_of_epoch} steps of the next" if state.step_of_epoch else ""
-    report(f"going on from {path}, after {state.epoch} epochs{within}")
-    written = checkpoint.get("metrics_bytes")
-    if type(written) is not int or written < 0:
-        raise InputError(f"{path}: metrics_bytes is {shown(written)}, expected a number of bytes")
-    return written
+        _check_settings_match(MUST_MATCH_WITHIN_EPOCH, checkpoint, config, path)
+    within = f" and {state.step_of_epoch} steps" if state.step_of_epoch else ""
+    LOG.info(f"resumed from {path} (after {state.epoch} epochs{within})")
+    metrics_bytes = checkpoint.get("metrics_bytes")
+    if type(metrics_bytes) is not int or metrics_bytes < 0:
+        raise InputError(f"{path}: metrics_bytes is {shown(metrics_bytes)}, expected a number of bytes")
+    return metrics_bytes
 
 
-def _expect_same(keys: tuple[str, ...], checkpoint: dict, config: EasyDict, path: Path) -> None:
-    """Raise InputError where the run of ``checkpoint`` began with other values of ``keys``."""
-    began = settings_in(str(checkpoint.get("config", "")), str(path))
+def _check_settings_match(keys: tuple[str, ...], checkpoint: dict, config: Config, path: Path) -> None:
+    """Raise InputError if the checkpoint was written with other values of ``keys``."""
+    stored, settings = settings_in(str(checkpoint.get("config", "")), str(path)), flat_config(config)
     for key in keys:
-        section, name = key.split(".")
-        expected = config[section][name]
-        found = began.get(key, expected)
-        if found != expected:
+        expected = settings[key]
+        value = stored.get(key, expected)
+        if value != expected:
             raise InputError(
-                f"{path}: the run began with {key} {shown(found)}, it can't go on with {expected}"
+                f"{path}: cannot resume: the checkpoint has {key} {shown(value)}, the configuration {expected}"
             )

@@ -1,4 +1,4 @@
-"""What a training run costs in forward passes, by calculation: nothing here is measured.
+"""The cost of a training run in forward passes, by calculation: nothing here is measured.
 
 F is one forward pass of one target batch through the network; a backward pass counts 2 F, and
 forward-mode AD beside a forward pass 2 F more.
@@ -6,8 +6,7 @@ forward-mode AD beside a forward pass 2 F more.
 
 from dataclasses import dataclass
 
-from easydict import EasyDict
-
+from lib.config.schema import Config
 from lib.dataset.mpii import VALIDATION_SHARE
 from lib.ignoring.modes import Mode, SourceUse
 from lib.training.phases import Phase, phases
@@ -18,8 +17,12 @@ TANGENT = 2  # beside the source forward pass that the weighted loss takes anywa
 
 @dataclass(frozen=True)
 class Cost:
-    """steps: of training.   training, validation: F of all steps, and of all validations.
-    source_passes: how often each source person is seen, on average."""
+    """Cost of a run.
+
+    steps: training steps.
+    training, validation: F of all steps, and of all validations.
+    source_passes: mean number of visits of a source annotation.
+    """
 
     steps: int
     training: float
@@ -34,7 +37,7 @@ class Cost:
         return self.forwards * seconds_per_forward / 3600
 
 
-def forwards_of_step(config: EasyDict, phase: Phase) -> float:
+def forwards_of_step(config: Config, phase: Phase) -> float:
     """F of one step of ``phase`` without a hypergradient (see lib/ignoring/bilevel_step.py)."""
     source = FORWARD_BACKWARD * _source_share(config)
     step = FORWARD_BACKWARD * phase.uses_target
@@ -42,43 +45,49 @@ def forwards_of_step(config: EasyDict, phase: Phase) -> float:
     return step + source * ("source" in phase.roles and phase.mode.has_source_model)
 
 
-def forwards_of_hypergradient(config: EasyDict, phase: Phase) -> float:
-    """F that the hypergradient adds to a step; 0 where nothing is learned."""
-    mode, lbi = phase.mode, config.LBI
+def forwards_of_hypergradient(config: Config, phase: Phase) -> float:
+    """F that the hypergradient adds to a step; 0 if no weights are learned."""
+    mode, lbi = phase.mode, config.lbi
     learned = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
     if not learned:
         return 0.0
-    # A validation gradient at each model that one is asked of, and a tangent for each set of weights;
-    # from the second loop on also the gradient of the source as weighted in the loop before.
-    asked = 2 if learned == 2 and lbi.VALIDATE_AT == "source" else 1
-    validation = FORWARD_BACKWARD * (lbi.VAL_BATCH_SIZE or config.TRAIN.BATCH_SIZE) / config.TRAIN.BATCH_SIZE
+    # A validation gradient for each model that needs one, and a tangent for each set of weights; from the
+    # second loop on also the gradient of the source losses with the weights of the loop before.
+    gradients = 2 if learned == 2 and lbi.meta_model == "source" else 1
+    validation = FORWARD_BACKWARD * (lbi.val_batch_size or config.train.batch_size) / config.train.batch_size
     source = _source_share(config)
-    again = (lbi.META_LOOP - 1) * learned * FORWARD_BACKWARD * source
-    return lbi.META_LOOP * (asked * validation + learned * TANGENT * source) + again
+    again = (lbi.meta_loop - 1) * learned * FORWARD_BACKWARD * source
+    return lbi.meta_loop * (gradients * validation + learned * TANGENT * source) + again
 
 
-def forwards_of_validation(config: EasyDict, people: int) -> float:
-    """F of one model over so many people."""
-    return (2 if config.TEST.FLIP_TEST else 1) * people / config.TRAIN.BATCH_SIZE
+def forwards_of_validation(config: Config, people: int) -> float:
+    """F of evaluating one model on ``people`` samples."""
+    return (2 if config.test.flip_test else 1) * people / config.train.batch_size
 
 
-def training_cost(config: EasyDict, mode: Mode, target_people: int, source_people: int) -> Cost:
-    """What ``config`` costs with so many people in MPII's train and in the source; LBI.RETRAIN is left out.
+def training_cost(config: Config, mode: Mode, target_people: int, source_people: int) -> Cost:
+    """The cost of a run by ``config``, without LBI.RETRAIN.
 
-    T is taken as exactly two thirds of the target's people, V as the rest.
+    Args:
+        target_people: annotations in MPII's train; T is taken as exactly two thirds of them, V as the rest.
+        source_people: annotations of the source.
     """
-    batch = config.TRAIN.BATCH_SIZE
+    batch = config.train.batch_size
     validated = target_people // VALIDATION_SHARE
-    trained = target_people - (0 if config.LBI.VAL_IN_TRAIN else validated)
-    steps_per_epoch = config.TRAIN.STEPS_PER_EPOCH or trained // batch
+    trained = target_people - (0 if config.lbi.val_in_train else validated)
+    steps_per_epoch = config.train.steps_per_epoch or trained // batch
     steps, training, validations, source_steps = 0, 0.0, 0, 0
     for phase in phases(config, mode):
-        epochs = phase.end - max(phase.begin, config.TRAIN.BEGIN_EPOCH)
-        learning = min(epochs, config.LBI.REST_EPOCH or epochs) * steps_per_epoch / config.LBI.EVERY
+        epochs = phase.end - max(phase.begin, config.train.begin_epoch)
+        learning = (
+            min(epochs, config.lbi.freeze_weights_epoch or epochs)
+            * steps_per_epoch
+            / config.lbi.hypergrad_interval
+        )
         steps += epochs * steps_per_epoch
         training += epochs * steps_per_epoch * forwards_of_step(config, phase)
         training += learning * forwards_of_hypergradient(config, phase)
-        validations += len(phase.roles) * -(-epochs // config.TEST.EVAL_EPOCHS)
+        validations += len(phase.roles) * -(-epochs // config.test.eval_epochs)
         source_steps += epochs * steps_per_epoch * phase.uses_source
     return Cost(
         steps=steps,
@@ -88,6 +97,6 @@ def training_cost(config: EasyDict, mode: Mode, target_people: int, source_peopl
     )
 
 
-def _source_share(config: EasyDict) -> float:
-    """People in a batch of source over those in a batch of target."""
-    return (config.TRAIN.SRC_BATCH_SIZE or config.TRAIN.BATCH_SIZE) / config.TRAIN.BATCH_SIZE
+def _source_share(config: Config) -> float:
+    """Size of a source batch, in target batches."""
+    return (config.train.src_batch_size or config.train.batch_size) / config.train.batch_size

@@ -1,18 +1,17 @@
-"""How the boards are laid out: which curves share a chart, the table that compares runs, the page about a run."""
+"""What a run logs to TensorBoard before it trains: its description, the layout of charts, hyperparameters."""
 
 import shlex
 import sys
 import textwrap
 
-from easydict import EasyDict
-
-from lib.config.loader import dump_config, flat_config, settings
-from lib.evaluation.evaluators import EvaluationSet
+from lib.config.loader import dump_config, flat_config
+from lib.config.schema import Config, settings
 from lib.ignoring.modes import Mode
 from lib.tracking.metrics import MetricsWriter
+from lib.training.run_spec import RunSpec
 from lib.training.state import State
 
-# What runs are told apart by; the same for all, for tensorboard makes one table of them.
+# Hyperparameters in TensorBoard's HParams table; must be the same for every run.
 COMPARED = (
     "mode",
     "SEED",
@@ -28,24 +27,21 @@ COMPARED = (
 )
 
 
-def log_run_info(
-    sink: MetricsWriter,
-    config: EasyDict,
-    mode: Mode,
-    state: State,
-    validation: EvaluationSet,
-    notes: list[str],
-) -> None:
-    """Tell the boards of ``sink`` all that they want to know of a run beforehand."""
-    measure, headline = validation.measure, validation.headline
+def log_run_info(writer: MetricsWriter, spec: RunSpec, state: State, messages: list[str]) -> None:
+    """Log the run description, chart layout and hyperparameters before training starts.
+
+    Args:
+        messages: of the log so far; they become part of the description.
+    """
+    measure, headline = spec.data.validation.measure, spec.data.validation.headline
     command = [*["python"] * sys.argv[0].endswith(".py"), *sys.argv]
-    sink.text("about", about(config, mode, command, notes))
-    sink.layout(charts(state, measure, headline))
-    sink.settings(all_settings(config, state), COMPARED, compared_metrics(measure, headline))
+    writer.text("about", about(spec.config, spec.mode, command, messages))
+    writer.layout(charts(state, measure, headline))
+    writer.settings(all_settings(spec.config, state), COMPARED, compared_metrics(measure, headline))
 
 
 def compared_metrics(measure: str, headline: str) -> tuple[str, ...]:
-    """Tags of the same table, the same for all modes too."""
+    """Tags of the metrics in the HParams table; the same for every mode, too."""
     return (
         f"test/{measure}_{headline}",
         f"test_source_model/{measure}_{headline}",
@@ -57,7 +53,7 @@ def compared_metrics(measure: str, headline: str) -> tuple[str, ...]:
 
 
 def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, list[str]]]:
-    """{heading: {chart: tags}}. A chart that two modes have is the same in both, or it would be there twice."""
+    """{heading: {chart: tags}}. A chart that two modes share must be equal in both, or it would appear twice."""
     both = state.source is not None
     models = ("val", "val_source_model")
     found = {
@@ -78,14 +74,14 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
     if both:
         found["losses of the batches"]["lambda times the squared distance of the models"] = ["loss/proximity"]
     if state.variables:
-        of_both = {
+        by_place = {
             "mean over all labels": "weights_{}_table/mean",
             "AUROC of finding wrong labels": "weights_{}_table/auroc",
             "share of zeros in the batch": "weights_{}/zero_share",
             "length of the hypergradient": "hypergradient/{}_norm",
         }
         found["ignoring weights"] = {
-            chart: [tag.format(place) for place in "AB"] for chart, tag in of_both.items()
+            chart: [tag.format(place) for place in "AB"] for chart, tag in by_place.items()
         }
     for place in sorted(state.variables):
         by_joint = f"mean of each joint ({place})"
@@ -93,16 +89,16 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
     return found
 
 
-def all_settings(config: EasyDict, state: State) -> dict[str, str | float | bool]:
-    """By dotted key; lists and mappings as text."""
+def all_settings(config: Config, state: State) -> dict[str, str | float | bool]:
+    """{dotted key: value}; lists and mappings as text."""
     plain = {"mode": state.mode}
     for key, value in flat_config(config).items():
         plain[key] = value if isinstance(value, str | float | int) else str(value)
     return plain
 
 
-def about(config: EasyDict, mode: Mode, command: list[str], notes: list[str]) -> str:
-    """Markdown: what the run is, how it was started, and what is unlike the defaults."""
+def about(config: Config, mode: Mode, command: list[str], messages: list[str]) -> str:
+    """Markdown: what the run is, how it was started, and which settings differ from the defaults."""
     changed = [
         f"| {key} | `{value}` | `{setting.default}` |"
         for key, value in flat_config(config).items()
@@ -114,9 +110,9 @@ def about(config: EasyDict, mode: Mode, command: list[str], notes: list[str]) ->
             "",
             *(f"    {line}" for line in _lines_of(command)),
             "",
-            *(f"- {note}" for note in notes),
+            *(f"- {message}" for message in messages),
             "",
-            "### Settings unlike the defaults",
+            "### Settings that differ from the defaults",
             "",
             "| setting | value | default |",
             "|---|---|---|",
@@ -130,7 +126,7 @@ def about(config: EasyDict, mode: Mode, command: list[str], notes: list[str]) ->
 
 
 def _lines_of(command: list[str]) -> list[str]:
-    """As a shell takes it, in lines that a page is wide."""
+    """The command quoted for a shell, wrapped to the width of a page."""
     text = shlex.join(command).replace("\n", " ")
     lines = textwrap.wrap(text, 110, break_long_words=False, break_on_hyphens=False, subsequent_indent="    ")
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]

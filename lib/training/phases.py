@@ -1,17 +1,18 @@
-"""Which models are trained when, and how fast: source and target together, or the source model first."""
+"""The phases of training: source and target model together, or the source model first; learning-rate schedule."""
 
 from dataclasses import dataclass, replace
 
-from easydict import EasyDict
-
+from lib.config.schema import Config, TrainConfig
 from lib.ignoring.modes import Mode, SourceUse
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the training, epochs ``begin`` to before ``end``, in which ``roles`` of models are trained.
+    """Epochs ``begin`` to ``end`` (exclusive), in which the same models are trained in the same way.
 
-    ``mode`` is that of its steps; ``lr`` is the learning rate at its start.
+    roles: the models that are trained, "source", "target" or both.
+    mode: of the phase's steps.
+    lr: initial learning rate.
     """
 
     roles: tuple[str, ...]
@@ -22,12 +23,12 @@ class Phase:
 
     @property
     def trains_target(self) -> bool:
-        """The target model is trained; without, the source model alone is."""
+        """True if the target model is trained; otherwise only the source model is."""
         return "target" in self.roles
 
     @property
     def uses_target(self) -> bool:
-        """The target's people are trained on: by the target model, or by a source model that has both in its loss."""
+        """True if target batches are trained on: by the target model, or by a source model trained on both sets."""
         return self.trains_target or self.mode.joint_loss is not SourceUse.NONE
 
     @property
@@ -36,33 +37,35 @@ class Phase:
 
     @property
     def ignores(self) -> bool:
-        """Its steps weight source keypoints."""
+        """True if its steps weight source keypoints."""
         return self.mode.ignores
 
-    def learning_rate(self, train: EasyDict, epoch: int) -> float:
-        """LR times LR_FACTOR for every LR_STEP that has come since the phase began; of the epoch alone."""
-        passed = sum(epoch - self.begin >= milestone for milestone in train.LR_STEP)
-        return self.lr * train.LR_FACTOR**passed
+    def learning_rate(self, train: TrainConfig, epoch: int) -> float:
+        """The learning rate of ``epoch``: LR times LR_FACTOR for every LR_STEP passed since the phase began."""
+        passed = sum(epoch - self.begin >= milestone for milestone in train.lr_step)
+        return self.lr * train.lr_factor**passed
 
 
-def phases(config: EasyDict, mode: Mode) -> list[Phase]:
-    """One phase, or two where a source model is trained first and the target model starts from it.
+def phases(config: Config, mode: Mode) -> list[Phase]:
+    """The phases of a run: one, or with LBI.SCHEDULE source_first two of TRAIN.END_EPOCH epochs each.
 
-    Either phase has TRAIN.END_EPOCH epochs.
+    In the first of two, the source model is trained; the target model starts from it in the second, whose
+    epochs count on from the first's.
     """
-    end, lr = config.TRAIN.END_EPOCH, config.TRAIN.LR
+    end, lr = config.train.end_epoch, config.train.lr
     if not trains_source_first(config, mode):
         roles = ("source", "target") if mode.has_source_model else ("target",)
         return [Phase(roles, mode, 0, end, lr)]
-    if config.LBI.SOURCE_MODEL_ON == "both":  # the source, weighted or not, beside the target's people
+    if config.lbi.source_model_on == "both":  # the source, weighted or not, beside target batches
         first = replace(mode, joint_loss=mode.anchor, anchor=SourceUse.NONE)
     else:
         first = replace(mode, joint_loss=SourceUse.NONE)
     return [
         Phase(("source",), first, 0, end, lr),
-        Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * config.LBI.TARGET_LR),
+        Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * config.lbi.target_lr),
     ]
 
 
-def trains_source_first(config: EasyDict, mode: Mode) -> bool:
-    return mode.has_source_model and config.LBI.SCHEDULE == "source_first"
+def trains_source_first(config: Config, mode: Mode) -> bool:
+    """True if the run has two phases; a mode without a source model never has."""
+    return mode.has_source_model and config.lbi.schedule == "source_first"

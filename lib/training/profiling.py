@@ -2,72 +2,68 @@
 
 from pathlib import Path
 
-from easydict import EasyDict
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as torch_profile
 
-from lib.config.run_paths import RunPaths
-from lib.dataset.keypoints import flip_permutation
-from lib.ignoring.modes import Mode
 from lib.training.batches import TrainingBatches
-from lib.training.data import Data
-from lib.training.phases import phases
-from lib.training.state import build_state
-from lib.training.timed_steps import Steps
+from lib.training.phases import Phase
+from lib.training.run_spec import RunSpec
+from lib.training.state import Placement, State, TableShape, build_state
+from lib.training.timed_steps import TimedSteps
 from lib.utils.device import pick_device, set_up_backends
-from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
-from lib.utils.log import close_log, open_log
+from lib.utils.log import LOG, close_log, open_log, open_terminal_unless_open
 from lib.utils.profile import spans, table, totals
 
-WARM_UP = 3  # steps before those that count
+WARM_UP = 3  # steps before those that are profiled
 
 
-def profile(
-    config: EasyDict,
-    mode: Mode,
-    data: Data,
-    folders: RunPaths,
-    notes: list[str],
-    steps: int,
-    group: Group = ALONE,
-) -> Path:
-    """Take ``steps`` steps of every phase of ``mode``; log a table of their parts, write torch's trace.
+def profile(spec: RunSpec, steps: int) -> Path:
+    """Profile ``steps`` steps of every phase: log a table of their parts, write torch's trace.
 
-    Returns the folder with ``profile.log`` and a ``.pt.trace.json`` of each phase, which tensorboard's
-    profiler plugin, chrome://tracing and ui.perfetto.dev show. Nothing is trained on or kept.
-    Of the processes of ``group``, the first one's.
+    Returns:
+        The folder with ``profile.log`` and a ``.pt.trace.json`` of each phase, which TensorBoard's profiler
+        plugin, chrome://tracing and ui.perfetto.dev show. No checkpoint is written. With several ranks, they
+        are of the main one.
+
+    Raises:
+        InputError: if ``steps`` is below 1, or the input cannot be used.
     """
     if steps < 1:
         raise InputError(f"--profile is {steps}, expected at least 1 step")
-    set_up_backends(config.THREADS, config.CUDNN)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
-    people = data.source.annotations if data.source else data.target.annotations
-    flip_indices = flip_permutation(data.joints)
-    state = build_state(config, mode, device, len(people), flip_indices, notes.append, group=group)
-    log = open_log(folders.output / "profile.log", group.is_main)
+    open_terminal_unless_open()
+    config, group = spec.config, spec.group
+    set_up_backends(config.threads, config.cudnn)
+    device, description = pick_device(config.device, config.gpus, group.local_rank_and_size)
+    data = spec.data.source or spec.data.target
+    placement = Placement(device, group)
+    state = build_state(config, spec.mode, TableShape.of(data.annotations), placement)
+    open_log(spec.paths.output / "profile.log", group.is_main)
     try:
-        for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
-            log.info(line)
-        for phase in phases(config, mode):
-            with TrainingBatches(config, phase, data, state, device, log) as batches:
-                take = Steps(config, phase, state, batches)
-                take(WARM_UP)
-                with torch_profile(activities=_activities(device.type)) as profiler:
-                    seconds = take(steps)
-            if not group.is_main:
-                continue
-            roles = "_and_".join(phase.roles)
-            trace = folders.output / f"{roles}.pt.trace.json"
-            unfinished = trace.with_name(f".{trace.name}")
-            profiler.export_chrome_trace(str(unfinished))
-            unfinished.replace(trace)
-            log.info(f"\n{steps} steps of the {roles.replace('_', ' ')} model, under the profiler")
-            log.info(table(totals(spans(profiler.events())), steps, seconds))
-            log.info(f"trace: {trace}")
+        LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
+        LOG.info(description)
+        for phase in spec.phases:
+            _profile_phase(spec, phase, state, steps)
     finally:
         close_log()
-    return folders.output
+    return spec.paths.output
+
+
+def _profile_phase(spec: RunSpec, phase: Phase, state: State, steps: int) -> None:
+    with TrainingBatches(spec, phase, state) as batches:
+        timed = TimedSteps(spec, phase, state, batches)
+        timed.run(WARM_UP)
+        with torch_profile(activities=_activities(state.device.type)) as profiler:
+            seconds = timed.run(steps)
+    if not spec.group.is_main:
+        return
+    trace = spec.paths.output / f"{'_and_'.join(phase.roles)}.pt.trace.json"
+    temporary = trace.with_name(f".{trace.name}")
+    profiler.export_chrome_trace(str(temporary))
+    temporary.replace(trace)
+    LOG.info(f"\n{steps} steps of the {' and '.join(phase.roles)} model, under the profiler")
+    LOG.info(table(totals(spans(profiler.events())), steps, seconds))
+    LOG.info(f"trace: {trace}")
 
 
 def _activities(device: str) -> list[ProfilerActivity]:

@@ -1,38 +1,35 @@
-"""How far a run is, and how long it will still take: its work by calculation, its speed as seen so far."""
+"""How much of a run is done and how long the rest takes: work by calculation, speed as measured so far."""
 
 import time
 
-from easydict import EasyDict
-
-from lib.ignoring.modes import Mode
 from lib.training.cost import forwards_of_hypergradient, forwards_of_step, forwards_of_validation
-from lib.training.data import Data
-from lib.training.phases import phases
+from lib.training.run_spec import RunSpec
 from lib.training.state import State
 
 
 class Progress:
-    """Work is counted in forward passes (see cost.py), so that phases and validations weigh what they cost.
+    """The work of a run in forward passes of a target batch (see cost.py).
 
-    The steps and validations that are left, the test, and with LBI.RETRAIN the second training.
+    Counted are steps, validations, the test at the end and, with LBI.RETRAIN, the second training.
     """
 
-    def __init__(self, config: EasyDict, mode: Mode, data: Data, state: State, steps_per_epoch: int):
+    def __init__(self, spec: RunSpec, state: State):
         self.state = state
-        self.steps_per_epoch = steps_per_epoch
-        self.epochs = _epochs(config, mode, data, state.learns)
+        self.steps_per_epoch = spec.steps_per_epoch
+        self.epochs = _work_of_epochs(spec, state.learns)
+        config, data = spec.config, spec.data
         evaluated = {id(part): len(part.dataset) for part in (data.validation, data.test)}.values()
-        models = len(state.learners())
-        self.after = models * sum(forwards_of_validation(config, people) for people in evaluated)
-        if config.LBI.RETRAIN and mode.ignores and state.learns:
-            fixed = _epochs(config, mode, data, learns=False)
-            self.after += self.after + sum(self._work(*epoch) for epoch in fixed.values())
+        models = len(state.models())
+        self.after = models * sum(forwards_of_validation(config, samples) for samples in evaluated)
+        if config.lbi.retrain and spec.mode.ignores and state.learns:
+            retraining = _work_of_epochs(spec, learns=False)
+            self.after += self.after + sum(self._work(*epoch) for epoch in retraining.values())
         self.whole = sum(self._work(*epoch) for epoch in self.epochs.values()) + self.after
         self.at_start = self.work_left()
         self.started = time.monotonic()
 
     def work_left(self) -> float:
-        """Forward passes of one batch of target."""
+        """Forward passes from the state's position to the end of the run."""
         done = (
             self.state.step_of_epoch * self.epochs[self.state.epoch][0] if self.state.step_of_epoch else 0.0
         )
@@ -40,27 +37,29 @@ class Progress:
         return sum(self._work(*epoch) for epoch in left) - done + self.after
 
     def share(self) -> float:
-        """Of the whole run that is done."""
+        """Share of the whole run that is done, 0 to 1."""
         return 1 - self.work_left() / self.whole
 
     def seconds_left(self) -> float:
-        """At the speed since this process began training."""
+        """Seconds to the end at the speed since this process started training."""
         left = self.work_left()
         return (time.monotonic() - self.started) * left / max(self.at_start - left, 1e-9)
 
-    def _work(self, of_step: float, of_validation: float) -> float:
-        return self.steps_per_epoch * of_step + of_validation
+    def _work(self, step: float, validation: float) -> float:
+        """Work of an epoch, given that of one step and of its validation."""
+        return self.steps_per_epoch * step + validation
 
 
-def _epochs(config: EasyDict, mode: Mode, data: Data, learns: bool) -> dict[int, tuple[float, float]]:
-    """The work of a step and of the validation of each epoch."""
-    found, lbi = {}, config.LBI
-    for phase in phases(config, mode):
-        validation = len(phase.roles) * forwards_of_validation(config, len(data.validation.dataset))
-        for epoch in range(max(phase.begin, config.TRAIN.BEGIN_EPOCH), phase.end):
+def _work_of_epochs(spec: RunSpec, learns: bool) -> dict[int, tuple[float, float]]:
+    """{epoch: (work of a step, work of the validation)}."""
+    config, lbi = spec.config, spec.config.lbi
+    work = {}
+    for phase in spec.phases:
+        validation = len(phase.roles) * forwards_of_validation(config, len(spec.data.validation.dataset))
+        for epoch in range(max(phase.begin, config.train.begin_epoch), phase.end):
             step = forwards_of_step(config, phase)
-            if learns and not (lbi.REST_EPOCH and epoch - phase.begin >= lbi.REST_EPOCH):
-                step += forwards_of_hypergradient(config, phase) / lbi.EVERY
-            validates = (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == phase.end - 1
-            found[epoch] = (step, validates * validation)
-    return found
+            if learns and not (lbi.freeze_weights_epoch and epoch - phase.begin >= lbi.freeze_weights_epoch):
+                step += forwards_of_hypergradient(config, phase) / lbi.hypergrad_interval
+            validates = (epoch + 1) % config.test.eval_epochs == 0 or epoch == phase.end - 1
+            work[epoch] = (step, validates * validation)
+    return work

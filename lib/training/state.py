@@ -1,16 +1,18 @@
-"""Everything of a run that changes: models, optimisers, ignoring variables, position, best score."""
+"""The state of a run, built from the configuration, checkpointed as a whole."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from easydict import EasyDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lib.ignoring.learner import Compiled, TrainableModel
-from lib.ignoring.modes import Mode, SourceUse
+from lib.config.schema import Config, TrainConfig
+from lib.dataset.annotations import Annotations
+from lib.dataset.keypoints import flip_permutation
+from lib.ignoring.modes import Mode, Place
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
+from lib.ignoring.trainable_model import Compiled, TrainableModel
 from lib.ignoring.variables import (
     IgnoringVariables,
     LossAwareWeights,
@@ -20,69 +22,107 @@ from lib.ignoring.variables import (
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
 from lib.utils.distributed import ALONE, Group
-from lib.utils.errors import InputError, one_line, shown
+from lib.utils.errors import InputError, NonFiniteError, one_line, shown
+from lib.utils.log import LOG
 from lib.utils.random_state import random_state, set_random_state
 
-# Losses far below this share of the loss that an empty heatmap has are all alike to loss-aware weights.
-EMPTY_SHARE = 1 / 80
+# Floor of the loss-aware variables' log loss, as a fraction of the loss of an all-zero prediction.
+FLOOR_SHARE = 1 / 80
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a run computes: this rank's device, and the ranks that train together."""
+
+    device: torch.device
+    group: Group = ALONE
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """Shape of the ignoring variables' tables: the number of source annotations, and their joints' flip permutation."""
+
+    count: int
+    flip_indices: tuple[int, ...]
+
+    @classmethod
+    def of(cls, annotations: Annotations) -> "TableShape":
+        return cls(len(annotations), flip_permutation(annotations.mapping.names))
 
 
 @dataclass
 class State:
-    """``variables`` by the place they weight: A, the source model's loss; B, the target's own.
+    """Everything of a run that changes: models, optimizers, ignoring variables, position, best score.
 
-    ``step`` counts training steps done, ``epoch`` finished epochs, ``step_of_epoch`` steps done of the
-    next. Data order and augmentation follow from the seed and the step, so torch's generators are the
-    only other state.
+    Data order and augmentation follow from the seed and the step, so torch's generators are the only other
+    state; `state_dict` holds them, too.
+
+    variables: ignoring variables by the place they weight (A: the source model's loss, B: the target's).
+    step: training steps taken.   epoch: finished epochs.   step_of_epoch: steps taken of the next epoch.
+    best_score: on V, of the epoch ``best_epoch`` (-1: none yet).   seconds: of all training steps.
     """
 
     mode: str
     target: TrainableModel
     source: TrainableModel | None
-    variables: dict[str, IgnoringVariables]
+    variables: dict[Place, IgnoringVariables]
     step: int = 0
     epoch: int = 0
     step_of_epoch: int = 0
     best_score: float = float("-inf")
     best_epoch: int = -1
     seconds: float = 0.0
-    _roles: tuple[str, ...] = field(default=("target", "source"), repr=False)
 
-    def learners(self) -> dict[str, TrainableModel]:
-        return {role: made for role in self._roles if (made := getattr(self, role)) is not None}
+    def models(self) -> dict[str, TrainableModel]:
+        """{"target": ..., "source": ...}, without a source model if the mode has none."""
+        models = {"target": self.target, "source": self.source}
+        return {role: model for role, model in models.items() if model is not None}
 
     @property
     def learns(self) -> bool:
-        """Some ignoring variables ask for hypergradients."""
+        """True if some ignoring variables need hypergradients."""
         return any(variables.learned for variables in self.variables.values())
 
     @property
     def group(self) -> Group:
-        """The processes that have this state together."""
+        """The ranks that share this state."""
         return self.target.group
 
-    def agree(self, report) -> None:
-        """Make the processes' states one: BatchNorm's running statistics their mean, as each saw its own samples.
+    @property
+    def device(self) -> torch.device:
+        return self.target.parameters[0].device
 
-        All else is equal already, unless the processes compute differently: then the first one's is taken,
-        and ``report`` told.
+    def synchronize(self) -> None:
+        """Make the ranks equal: average BatchNorm's running statistics, broadcast anything else that differs.
+
+        Nothing else differs unless the ranks compute differently; that is logged as a warning.
         """
         if self.group.size == 1:
             return
-        held = {f"{role} model": made.model for role, made in self.learners().items()}
-        held |= {f"weights {place}": variables for place, variables in self.variables.items()}
-        for made in self.learners().values():
-            statistics = [buffer for buffer in made.model.buffers() if buffer.is_floating_point()]
+        for model in self.models().values():
+            statistics = [buffer for buffer in model.model.buffers() if buffer.is_floating_point()]
             if statistics:
                 torch._foreach_div_(self.group.all_reduce_(statistics), self.group.size)
-        for name, module in held.items():
+        modules = {f"{role} model": model.model for role, model in self.models().items()}
+        modules |= {f"weights {place}": variables for place, variables in self.variables.items()}
+        for name, module in modules.items():
             tensors = [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]
-            lengths = [float(tensor.double().norm()) for tensor in tensors if tensor.is_floating_point()]
-            if any(other != lengths for other in self.group.all_gather_object(lengths)):
-                report(f"{name}: not the same in all processes, the first one's is taken from here on")
+            norms = [float(tensor.double().norm()) for tensor in tensors if tensor.is_floating_point()]
+            if any(other != norms for other in self.group.all_gather_object(norms)):
+                LOG.warning(f"{name}: differs between ranks; using rank 0's copy")
                 self.group.broadcast_(tensors)
 
+    def raise_if_nonfinite(self) -> None:
+        """Raise NonFiniteError if any parameter or buffer is NaN or infinite.
+
+        Called before every checkpoint, so that a diverged model does not replace the last good one.
+        """
+        for role, model in self.models().items():
+            if not all(torch.isfinite(tensor).all() for tensor in model.model.state_dict().values()):
+                raise NonFiniteError(f"the {role} model's weights are not finite at step {self.step}")
+
     def state_dict(self) -> dict:
+        """The state as plain values and tensors, for a checkpoint."""
         state = {
             "mode": self.mode,
             "step": self.step,
@@ -94,21 +134,25 @@ class State:
             "variables": {place: v.state_dict() for place, v in self.variables.items()},
             "rng": random_state(),
         }
-        for role, made in self.learners().items():
-            state[f"{role}_model"] = made.model.state_dict()
-            state[f"{role}_optimizer"] = made.optimizer.state_dict()
+        for role, model in self.models().items():
+            state[f"{role}_model"] = model.model.state_dict()
+            state[f"{role}_optimizer"] = model.optimizer.state_dict()
         return state
 
     def load_state_dict(self, state: dict, path: str) -> None:
-        """Go on from ``state``; InputError where it belongs to another mode, network or data set."""
+        """Continue from a checkpoint's ``state``; ``path`` is named in errors.
+
+        Raises:
+            InputError: if it belongs to another mode, network or data set, or is damaged.
+        """
         if state.get("mode") != self.mode:
             raise InputError(
                 f"{path}: a checkpoint of mode {shown(state.get('mode'))}, expected {self.mode!r}"
             )
         try:
-            for role, made in self.learners().items():
-                _load_model(made.model, state[f"{role}_model"])
-                _load_optimizer(made.optimizer, state[f"{role}_optimizer"])
+            for role, model in self.models().items():
+                _load_model(model.model, state[f"{role}_model"])
+                _load_optimizer(model.optimizer, state[f"{role}_optimizer"])
             for place, variables in self.variables.items():
                 variables.load_state_dict(state["variables"][place])
                 if not torch.isfinite(variables.all_weights()).all():
@@ -120,93 +164,97 @@ class State:
             if min(self.step, self.epoch, self.step_of_epoch, self.best_epoch + 1) < 0 or not math.isfinite(
                 self.seconds
             ):
-                raise ValueError("a step, an epoch or a time that can't be")
+                raise ValueError("negative step or epoch, or non-finite time")
             set_random_state(state["rng"])
-        except Exception as error:  # what is not as it should be may raise anything
+        except Exception as error:  # a damaged checkpoint may raise anything
             raise InputError(f"{path}: does not fit this configuration ({_first_line(error)})") from None
 
     def load_models(self, state: dict, path: str) -> None:
-        """Start the models, and nothing else, from a checkpoint of any mode.
+        """Load the models, and nothing else, from a checkpoint of any mode.
 
-        A source model that the checkpoint lacks starts from its target model.
+        A source model that the checkpoint lacks gets its target model's weights.
         """
         try:
-            for role, made in self.learners().items():
-                _load_model(made.model, state.get(f"{role}_model", state["target_model"]))
+            for role, model in self.models().items():
+                _load_model(model.model, state.get(f"{role}_model", state["target_model"]))
         except Exception as error:
             raise InputError(f"{path}: does not fit this network ({_first_line(error)})") from None
 
 
 def build_state(
-    config: EasyDict,
+    config: Config,
     mode: Mode,
-    device: torch.device,
-    people: int,
-    flip_indices: tuple[int, ...],
-    report,
-    fixed: dict[str, IgnoringVariables] | None = None,
-    group: Group = ALONE,
+    tables: TableShape,
+    placement: Placement,
+    fixed: dict[Place, IgnoringVariables] | None = None,
 ) -> State:
-    """Fresh models, optimisers and ignoring variables of the source's ``people``, alike in all of ``group``.
+    """Build models, optimizers and ignoring variables, equal on all ranks; seeds torch with SEED.
 
-    ``fixed`` {place: variables} takes the place of variables that learn.
+    Args:
+        tables: shape of the ignoring variables' tables.
+        fixed: ignoring variables by place, in place of ones that learn.
     """
-    torch.manual_seed(config.SEED)
-    target = _learner(config, device, report, group)
+    torch.manual_seed(config.seed)
+    target = _build_model(config, placement)
     source = None
     if mode.has_source_model:
-        source = _learner(config, device, report, group)
-        # Both models start alike, so that being near the source model means something from the start.
+        source = _build_model(config, placement)
+        # Both models start equal: otherwise their distance would mean nothing at the start.
         source.model.load_state_dict(target.model.state_dict())
-    places = {"A": mode.anchor, "B": mode.joint_loss}
     variables = {
-        place: (fixed[place] if fixed else _variables(config, people, flip_indices)).to(device)
-        for place, use in places.items()
-        if use is SourceUse.WEIGHTED
+        place: (fixed[place] if fixed else _build_variables(config, tables)).to(placement.device)
+        for place in mode.weighted_places
     }
     return State(mode.name, target, source, variables)
 
 
-def _learner(config: EasyDict, device: torch.device, report, group: Group) -> TrainableModel:
-    model = build_pose_resnet(config.MODEL)
-    if config.MODEL.INIT_WEIGHTS and config.MODEL.PRETRAINED:
-        path = imagenet_weights_path(config.MODEL.PRETRAINED)
+def _build_model(config: Config, placement: Placement) -> TrainableModel:
+    model = build_pose_resnet(config.model)
+    if config.model.init_weights and config.model.pretrained:
+        path = imagenet_weights_path(config.model.pretrained)
         for line in load_weights(model, read_state_dict(path)).summary().splitlines():
-            report(f"{path}: {line}")
-    train = config.TRAIN
-    if train.CHANNELS_LAST:
+            LOG.info(f"{path}: {line}")
+    train, device, group = config.train, placement.device, placement.group
+    if train.channels_last:
         model = model.to(memory_format=torch.channels_last)
     model = model.to(device).train()
-    if train.SYNC_BN and group.size > 1:
+    if train.sync_bn and group.size > 1:
         convert_sync_batchnorm(model, group)
     parameters = list(model.parameters())
-    if train.OPTIMIZER == "adam":
-        optimizer = torch.optim.Adam(parameters, lr=train.LR, weight_decay=train.WD, fused=_can_fuse(device))
-    else:
-        optimizer = torch.optim.SGD(
-            parameters, lr=train.LR, momentum=train.MOMENTUM, weight_decay=train.WD, nesterov=train.NESTEROV
-        )
-    autocast = torch.bfloat16 if train.AMP == "bf16" else None
-    compiled = Compiled(model) if train.COMPILE else None
-    return TrainableModel(model, optimizer, parameters, autocast, compiled, train.CLIP_GRAD, group)
+    return TrainableModel(
+        model,
+        _build_optimizer(train, parameters),
+        parameters,
+        autocast=torch.bfloat16 if train.amp == "bf16" else None,
+        compiled=Compiled(model) if train.compile else None,
+        clip=train.clip_grad,
+        group=group,
+    )
 
 
-def _can_fuse(device: torch.device) -> bool:
-    """Torch has Adam's step in one pass over memory there, in all the versions that are wanted here."""
-    return device.type in ("cpu", "cuda")
+def _build_optimizer(train: TrainConfig, parameters: list[nn.Parameter]) -> Optimizer:
+    if train.optimizer == "adam":
+        # torch has a fused Adam, one pass over memory, for these devices in all supported versions.
+        fused = parameters[0].device.type in ("cpu", "cuda")
+        return torch.optim.Adam(parameters, lr=train.lr, weight_decay=train.wd, fused=fused)
+    return torch.optim.SGD(
+        parameters, lr=train.lr, momentum=train.momentum, weight_decay=train.wd, nesterov=train.nesterov
+    )
 
 
-def _variables(config: EasyDict, people: int, flip_indices: tuple[int, ...]) -> IgnoringVariables:
-    if config.LBI.VARIABLES == "persistent":
-        return PersistentWeights(people, flip_indices, config.LBI.LR)
-    if config.LBI.VARIABLES == "loss_aware":
-        floor = EMPTY_SHARE * math.pi * config.MODEL.EXTRA.SIGMA**2 / 2  # of an empty heatmap's loss
-        return LossAwareWeights(people, flip_indices, config.LBI.LR, floor)
-    return OnlineWeights(people, flip_indices)
+def _build_variables(config: Config, tables: TableShape) -> IgnoringVariables:
+    lbi = config.lbi
+    if lbi.variables == "persistent":
+        return PersistentWeights(tables.count, tables.flip_indices, lbi.lr)
+    if lbi.variables == "loss_aware":
+        # pi sigma^2 / 2 is half the sum of squares of a Gaussian heatmap: the loss of an all-zero prediction.
+        floor = FLOOR_SHARE * math.pi * config.model.extra.sigma**2 / 2
+        return LossAwareWeights(tables.count, tables.flip_indices, lbi.lr, floor)
+    return OnlineWeights(tables.count, tables.flip_indices)
 
 
 def _load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """As torch does; and ValueError where numbers are not finite."""
+    """Load as torch does; ValueError if a number is not finite."""
     model.load_state_dict(tensors)
     for name, tensor in model.state_dict().items():
         if not torch.isfinite(tensor).all():
@@ -214,18 +262,18 @@ def _load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def _load_optimizer(optimizer: Optimizer, state: dict) -> None:
-    """As torch does, which looks at neither kinds nor shapes; ValueError where those are others than its own."""
+    """Load as torch does, and check types and shapes, which torch does not; ValueError if they differ."""
     kept = [dict(group) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, before in zip(optimizer.param_groups, kept):
         for name, value in before.items():
             if isinstance(value, float | tuple) and type(group[name]) is not type(value):
-                raise ValueError(f"the optimiser's {name} is {shown(group[name])}")
+                raise ValueError(f"the optimizer's {name} is {shown(group[name])}")
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
             fits = isinstance(value, Tensor) and value.shape in (parameter.shape, ())
             if value is not None and (not fits or not torch.isfinite(value).all()):
-                raise ValueError(f"the optimiser's {name} is not finite, or of another shape")
+                raise ValueError(f"the optimizer's {name} is not finite, or of another shape")
 
 
 def _first_line(error: Exception) -> str:

@@ -1,77 +1,65 @@
-"""One training step of a phase: of which models, with which batches, and where its weights come from."""
+"""One training step of a phase: which models it trains, and where its weights come from."""
+
+from dataclasses import replace
 
 import torch
-from easydict import EasyDict
 
-from lib.dataset.keypoint_dataset import Sample
-from lib.ignoring.bilevel_step import Options, Record, Weighting, source_first_step, training_step
-from lib.training.batches import as_batch, as_source_batch, watched
+from lib.config.schema import IgnoringConfig
+from lib.ignoring.batch import StepBatches
+from lib.ignoring.bilevel_step import Options, StepModels, StepOutput, TrainingStep, Weighting
+from lib.ignoring.modes import ANCHOR, JOINT, Place
 from lib.training.phases import Phase
 from lib.training.state import State
 from lib.utils.errors import NonFiniteError
 
 
-def take_step(
-    config: EasyDict,
-    phase: Phase,
-    weighting: Weighting,
-    state: State,
-    target: Sample | None,
-    source: Sample | None,
-    validation: Sample | None,
-    outputs: list[torch.Tensor],
-    passes: dict[str, list[torch.Tensor]],
-    counts: list[tuple[int, ...]],
-) -> Record:
-    """One step of the models that ``phase`` trains; the heatmaps of the target's people go into ``outputs``,
-    and the losses [N, J] of every pass of a batch into ``passes``. ``counts``: see TrainingBatches."""
-    lbi, by_weight = config.LBI, config.LOSS.USE_TARGET_WEIGHT
-    options = Options(
-        lbi.LAM, lbi.GAMMA, lbi.META_LOOP, lbi.LOOKAHEAD == "optimizer", lbi.VALIDATE_AT == "source"
+def step_options(lbi: IgnoringConfig) -> Options:
+    return Options(
+        lbi.lam, lbi.gamma, lbi.meta_loop, lbi.hypergrad_through == "optimizer", lbi.meta_model == "source"
     )
-    of_target, of_source, of_validation = counts
-    source_batch = validation_batch = None
-    if source:
-        source_batch = watched(as_source_batch(source, by_weight, of_source), passes["source"])
-    if validation:
-        validation_batch = watched(as_batch(validation, by_weight, None, of_validation), passes["validation"])
-    if not phase.uses_target:
-        return source_first_step(
-            phase.mode, options, state.source, state.variables, source_batch, validation_batch, weighting
-        )
-    target_batch = watched(as_batch(target, by_weight, outputs, of_target), passes["target"])
+
+
+def run_phase_step(
+    lbi: IgnoringConfig, phase: Phase, state: State, batches: StepBatches, weighting: Weighting
+) -> StepOutput:
+    """Take one step of the models that ``phase`` trains; ``state.step`` is not counted on."""
+    options = step_options(lbi)
     if phase.trains_target:
-        learner, near, variables = state.target, state.source, state.variables
-    else:  # a source model with the target's people in its loss; the weights of its source are still A
-        learner, near, variables = state.source, None, _renamed(state.variables, "A", "B")
-    record = training_step(
-        phase.mode, options, learner, near, variables, target_batch, source_batch, validation_batch, weighting
+        models = StepModels(state.target, state.source, state.variables)
+        return TrainingStep(phase.mode, options, models, batches, weighting).run()
+    if not phase.uses_target:
+        models = StepModels(None, state.source, state.variables)
+        return TrainingStep(phase.mode, options, models, batches, weighting).run_source_first()
+    # The source model is trained on source and target alike, so its weights A act in a joint loss.
+    variables = {JOINT: state.variables[ANCHOR]} if ANCHOR in state.variables else {}
+    models = StepModels(state.source, None, variables)
+    output = TrainingStep(phase.mode, options, models, batches, weighting).run()
+    return replace(
+        output,
+        weights=_as_anchor(output.weights),
+        hypergradients=_as_anchor(output.hypergradients),
     )
-    if not phase.trains_target:
-        record.weights = _renamed(record.weights, "B", "A")
-        record.gradients = _renamed(record.gradients, "B", "A")
-    return record
 
 
-def _renamed(places: dict, old: str, new: str) -> dict:
-    """Of ``places``, that one alone, by its new name."""
-    return {new: places[old]} if old in places else {}
+def _as_anchor(by_place: dict[Place, torch.Tensor]) -> dict[Place, torch.Tensor]:
+    """What a joint loss computed with the weights A, under A."""
+    return {ANCHOR: by_place[JOINT]} if JOINT in by_place else {}
 
 
-def weighting_of(lbi: EasyDict, state: State, epoch: int, step: int) -> Weighting:
-    """Where the weights come from in a step of an epoch, both counted from the phase's beginning."""
+def weighting_of_step(lbi: IgnoringConfig, state: State, epoch: int, step: int) -> Weighting:
+    """Decide how a step gets its ignoring weights; ``epoch`` and ``step`` count from the start of the phase."""
     if not state.learns:
         return Weighting.CURRENT
-    if step < lbi.WARMUP:
+    if step < lbi.warmup:
         return Weighting.UNIFORM
-    rests = lbi.REST_EPOCH and epoch >= lbi.REST_EPOCH
-    return Weighting.CURRENT if rests or state.step % lbi.EVERY else Weighting.UPDATE
+    frozen = lbi.freeze_weights_epoch and epoch >= lbi.freeze_weights_epoch
+    return Weighting.CURRENT if frozen or state.step % lbi.hypergrad_interval else Weighting.UPDATE
 
 
-def raise_if_nonfinite_loss(record: Record, step: int) -> None:
-    """Raise NonFiniteError naming the first loss or hypergradient of ``record`` that is not finite."""
+def raise_if_nonfinite_loss(output: StepOutput, step: int) -> None:
+    """Raise NonFiniteError that names the first loss or hypergradient of ``output`` that is not finite."""
     # Hypergradients first: weights made from a bad one spoil the loss that they weight.
-    for kind, values in (("hypergradient", record.gradients), ("loss", record.losses)):
+    for kind, values in (("hypergradient", output.hypergradients), ("loss", output.losses)):
         for name, value in values.items():
             if not torch.isfinite(value).all():
                 raise NonFiniteError(f"the {kind} {name!r} is not finite at step {step}")

@@ -1,37 +1,38 @@
-"""Some steps of a training run, to see what they cost."""
+"""Training steps that are timed, for the profiler and the doctor."""
 
 import time
 
-from easydict import EasyDict
-
-from lib.training.batches import TrainingBatches
+from lib.training.batches import TrainingBatches, as_step_batches
 from lib.training.phases import Phase
+from lib.training.run_spec import RunSpec
 from lib.training.state import State
-from lib.training.step import raise_if_nonfinite_loss, take_step, weighting_of
+from lib.training.step import raise_if_nonfinite_loss, run_phase_step, weighting_of_step
 from lib.utils.device import wait_for_device
 
 
-class Steps:
+class TimedSteps:
     """Steps of a phase as in training, past LBI.WARMUP."""
 
-    def __init__(self, config: EasyDict, phase: Phase, state: State, batches: TrainingBatches):
-        self.config = config
+    def __init__(self, spec: RunSpec, phase: Phase, state: State, batches: TrainingBatches):
+        self.config = spec.config
         self.phase = phase
         self.state = state
         self.batches = batches
 
-    def __call__(self, count: int) -> float:
-        """The seconds that ``count`` steps took."""
+    def run(self, count: int) -> float:
+        """Take ``count`` steps; the seconds that they took."""
         wait_for_device()
         begun = time.perf_counter()
         for _ in range(count):
-            weighting = weighting_of(self.config.LBI, self.state, 0, self.config.LBI.WARMUP)
-            passes = {"target": [], "source": [], "validation": []}
-            samples = self.batches.next(self.state.step, weighting)
-            record = take_step(
-                self.config, self.phase, weighting, self.state, *samples, [], passes, self.batches.counts
-            )
-            self.state.step += 1
-            raise_if_nonfinite_loss(record, self.state.step)
+            self._run_step()
         wait_for_device()
         return time.perf_counter() - begun
+
+    def _run_step(self) -> None:
+        lbi = self.config.lbi
+        weighting = weighting_of_step(lbi, self.state, 0, lbi.warmup)
+        samples = self.batches.next(self.state.step, weighting)
+        batches = as_step_batches(samples, self.config.loss.use_target_weight)
+        output = run_phase_step(lbi, self.phase, self.state, batches, weighting)
+        self.state.step += 1
+        raise_if_nonfinite_loss(output, self.state.step)

@@ -1,15 +1,14 @@
-"""The training loop: the nine modes, from data sets to results.json.
+"""The training loop of the nine modes, from the data sets to results.json.
 
 What repeats: on one machine, with the same versions, settings, SEED and THREADS, a run on the CPU gives the
-same numbers to the last bit, however many WORKERS read images, and whether or not it was interrupted.
-A sample's augmentation follows from seed, person and visit; batches follow from seed and step.
+same numbers to the last bit, for any number of WORKERS, and whether or not it was interrupted. A sample's
+augmentation follows from seed, annotation and visit; batches follow from seed and step.
 What need not repeat: other machines, versions of torch, OpenCV or NumPy, or numbers of threads (sums are
 taken in another order); CUDA, unless CUDNN.DETERMINISTIC is true and CUDNN.BENCHMARK false, and even then
 wherever torch has no deterministic algorithm; anything timed (seconds_per_step).
 """
 
 import json
-import logging
 import math
 import signal
 import time
@@ -17,259 +16,260 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from easydict import EasyDict
 
 from lib.config.loader import dump_config
-from lib.config.run_paths import RunPaths
-from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import flip_permutation
-from lib.dataset.loader import InfiniteBatchSampler
-from lib.evaluation.inference import inference_options
-from lib.ignoring.modes import Mode, SourceUse
+from lib.ignoring.modes import Place, SourceUse
 from lib.ignoring.variables import FixedWeights, IgnoringVariables
 from lib.label_noise.source import write_injected_truth
 from lib.tracking.metrics import MetricsWriter
-from lib.training.batches import TrainingBatches, validation_people
-from lib.training.checkpoints import Checkpointer, go_on, has_checkpoint
+from lib.training.batches import TrainingBatches, as_step_batches, meta_dataset
+from lib.training.checkpoints import Checkpointer, has_checkpoint, resume
 from lib.training.dashboard import log_run_info
-from lib.training.data import Data
-from lib.training.final_test import finish
-from lib.training.nonfinite import Seen, locate_nonfinite, most_specific
-from lib.training.phases import Phase, phases
+from lib.training.final_test import run_final_test
+from lib.training.metric_logger import FinishedStep, MetricLogger
+from lib.training.nonfinite import BatchTrace, locate_nonfinite, most_specific
+from lib.training.phases import Phase
 from lib.training.progress import Progress
-from lib.training.recorder import MetricLogger
-from lib.training.state import State, build_state
-from lib.training.step import raise_if_nonfinite_loss, take_step, weighting_of
+from lib.training.run_spec import RunSpec
+from lib.training.state import Placement, State, TableShape, build_state
+from lib.training.step import raise_if_nonfinite_loss, run_phase_step, weighting_of_step
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device, set_up_backends
-from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import NonFiniteError, StoppedError
 from lib.utils.files import rotate_directory, write_text
 from lib.utils.json_files import write_results
-from lib.utils.log import close_log, format_duration, open_log
+from lib.utils.log import LOG, close_log, format_duration, open_log, open_terminal_unless_open
 from lib.utils.stopping import GracefulShutdown
 
 
-def train(
-    config: EasyDict,
-    mode: Mode,
-    data: Data,
-    folders: RunPaths,
-    notes: list[str],
-    fixed: dict[str, np.ndarray] | None = None,
-    group: Group = ALONE,
-) -> Path:
-    """Train in ``mode``, choose the best epoch on V, test it; returns the path of results.json.
+def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
+    """Train in the run's mode, choose the best epoch on V, and test it.
 
-    ``notes`` are written at the top of the log. ``fixed`` {A and B that the mode has: [N, J]} are
-    weights known beforehand, in place of ignoring variables. With LBI.RETRAIN the mode is trained
-    once more from the start, without the labels that ended below that weight.
-    The processes of ``group`` train together, and the first of them writes.
-    Raises InputError for input that cannot be used and NonFiniteError where a loss is not finite;
-    the last good checkpoint stays.
+    With LBI.RETRAIN the mode is trained once more from the start, without the labels whose weight ended
+    below that threshold.
+
+    Args:
+        fixed: weights [count, J] known beforehand for each place that the mode weights, in place of
+            ignoring variables that learn.
+
+    Returns:
+        The path of results.json.
+
+    Raises:
+        InputError: for input that cannot be used.
+        NonFiniteError: if a loss or a model is not finite; the last good checkpoint stays.
+        StoppedError: after SIGINT or SIGTERM, once a checkpoint is written.
     """
-    set_up_backends(config.THREADS, config.CUDNN)
-    flip_indices = flip_permutation(data.joints)
+    open_terminal_unless_open()
+    flip_indices = flip_permutation(spec.data.joints)
     known = fixed and {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
-    path, variables = _run(config, mode, data, folders, notes, known, group)
-    if config.LBI.RETRAIN and mode.ignores and fixed is None:
-        kept = {
-            p: FixedWeights(v.all_weights() >= config.LBI.RETRAIN, flip_indices, v)
-            for p, v in variables.items()
-        }
-        labelled = data.source.annotations.visible > 0
-        dropped = ", ".join(
-            f"{int((k.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
-            for place, k in kept.items()
-        )
-        note = f"once more from the start, without the labels of weight below {config.LBI.RETRAIN}: {dropped}"
-        again, _ = _run(config, mode, data, folders.inside("retrained"), [note], kept, group)
-        if not group.is_main:
-            return path
-        results = json.loads(path.read_text(encoding="utf-8"))
-        results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
-        write_results(path, results)
+    trainer = Trainer(spec, known)
+    path = trainer.train()
+    if spec.config.lbi.retrain and spec.mode.ignores and fixed is None:
+        _retrain(spec, trainer.state, path)
     return path
 
 
-def _run(
-    config: EasyDict,
-    mode: Mode,
-    data: Data,
-    folders: RunPaths,
-    notes: list[str],
-    fixed: dict[str, IgnoringVariables] | None,
-    group: Group,
-) -> tuple[Path, dict[str, IgnoringVariables]]:
-    """One training; the path of its results.json, and the ignoring variables that it ended with."""
-    notes = list(notes)
-    device, where = pick_device(config.DEVICE, config.GPUS, group.local_rank_and_size)
-    if group.size > 1:
-        notes.append(f"{group.size} processes train together, each on its part of every batch")
-    source_people = data.source.annotations if data.source else data.target.annotations
-    flip_indices = flip_permutation(data.joints)
-    state = build_state(config, mode, device, len(source_people), flip_indices, notes.append, fixed, group)
-    written = 0
-    if config.TRAIN.LOAD_CKPT:
-        state.load_models(load_checkpoint(config.TRAIN.LOAD_CKPT), config.TRAIN.LOAD_CKPT)
-        notes.append(f"models start from {config.TRAIN.LOAD_CKPT}")
-    if config.TRAIN.RESUME and group.broadcast_object(lambda: has_checkpoint(folders.output)):
-        with group.main_process_first():  # it puts damaged files out of the way
-            written = go_on(folders.output, config, mode, state, notes.append)
-    else:
-        if config.TRAIN.RESUME:
-            notes.append(f"nothing to go on from in {folders.output}: starting from the beginning")
-        group.barrier()  # what is set aside may hold the checkpoint that somebody still reads
-        for folder in (folders.output, folders.board) if group.is_main else ():
-            if kept := rotate_directory(folder):
-                notes.append(f"an earlier run was there: kept as {kept}")
-        state.epoch = config.TRAIN.BEGIN_EPOCH
-
-    log = open_log(folders.output / "train.log", group.is_main)
-    if group.is_main:
-        write_text(folders.output / "config.yaml", dump_config(config))
-        if data.source and config.LBI.INJECT_NOISE:
-            write_injected_truth(config.LBI, data.source.annotations, data.source_truth, folders.output)
-    for line in (f"mode {mode.name}: {mode.meaning}", where, *notes):
-        log.log(logging.WARNING if line.startswith("warning: ") else logging.INFO, line)
-    try:
-        with MetricsWriter(
-            folders.output, folders.board, written, state.step, config.WANDB, group.is_main
-        ) as sink:
-            log_run_info(sink, config, mode, state, data.validation, notes)
-            progress = Progress(config, mode, data, state, steps_in_epoch(config, data))
-            options = inference_options(config, group)
-            recorder = MetricLogger(config, data, state, options, sink, log, folders.output, progress)
-            keeper = Checkpointer(folders.output, config, state, data.joints, sink.written)
-            with GracefulShutdown() as stop:
-                for phase in phases(config, mode):
-                    if state.epoch < phase.end:
-                        with TrainingBatches(config, phase, data, state, device, log) as batches:
-                            _run_epochs(
-                                config, phase, data, state, device, batches, keeper, stop, recorder, log
-                            )
-            return finish(config, data, state, device, folders, recorder, log), state.variables
-    finally:
-        close_log()
-
-
-def _run_epochs(
-    config: EasyDict,
-    phase: Phase,
-    data: Data,
-    state: State,
-    device: torch.device,
-    batches: TrainingBatches,
-    keeper: Checkpointer,
-    stop: GracefulShutdown,
-    recorder: MetricLogger,
-    log: logging.Logger,
-) -> None:
-    if phase.mode.anchor is SourceUse.FROZEN and (state.epoch, state.step_of_epoch) == (phase.begin, 0):
-        state.target.model.load_state_dict(state.source.model.state_dict())
-        log.info("the target model starts from the source model, which rests from now on")
-    steps_per_epoch = steps_in_epoch(config, data)
-    end = phase.end
-    steps_left = steps_per_epoch * (end - state.epoch) - state.step_of_epoch
-    roles = " and ".join(phase.roles)
-    log.info(
-        f"{steps_left} steps of the {roles} model to do: epochs {state.epoch} to {end - 1} of {steps_per_epoch} steps"
+def _retrain(spec: RunSpec, state: State, path: Path) -> None:
+    """Train again without the labels of low weight, into the folder ``retrained``; add it to the results in ``path``."""
+    threshold, flip_indices = spec.config.lbi.retrain, flip_permutation(spec.data.joints)
+    kept = {
+        place: FixedWeights(variables.all_weights() >= threshold, flip_indices, variables)
+        for place, variables in state.variables.items()
+    }
+    labelled = spec.data.source.annotations.visible > 0
+    dropped = ", ".join(
+        f"{int((k.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
+        for place, k in kept.items()
     )
-    started = time.monotonic()
+    LOG.info(f"training again from the start, without the labels of weight below {threshold}: {dropped}")
+    paths = spec.paths.child("retrained")
+    again = Trainer(RunSpec(spec.config, spec.mode, spec.data, paths, spec.group), kept).train()
+    if spec.group.is_main:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
+        write_results(path, results)
 
-    for epoch in range(state.epoch, end):
-        for made in state.learners().values():
-            for group in made.optimizer.param_groups:
-                group["lr"] = phase.learning_rate(config.TRAIN, epoch)
 
-        while state.step_of_epoch < steps_per_epoch:
-            begun = time.perf_counter()
-            outputs: list[torch.Tensor] = []
-            steps_of_phase = (epoch - phase.begin) * steps_per_epoch + state.step_of_epoch
-            weighting = weighting_of(config.LBI, state, epoch - phase.begin, steps_of_phase)
-            passes: dict[str, list[torch.Tensor]] = {"target": [], "source": [], "validation": []}
-            target, source, validation = batches.next(state.step, weighting)
-            record = take_step(
-                config, phase, weighting, state, target, source, validation, outputs, passes, batches.counts
-            )
-            state.step += 1
-            state.step_of_epoch += 1
-            steps_left -= 1
-            try:
-                raise_if_nonfinite_loss(record, state.step)
-            except NonFiniteError as error:
-                samples = {"target": target, "source": source, "validation": validation}
-                gradients = [gradient[record.own] for gradient in record.gradients.values()]
-                told = locate_nonfinite(_seen(config, data, samples, passes), gradients)
-                raise NonFiniteError(f"{error}{most_specific(state.group.all_gather_object(told))}") from None
-            state.seconds += time.perf_counter() - begun
-            if state.group.is_main:
-                written = state.step % config.PRINT_FREQ == 0 or steps_left == 0
-                recorder.every_step(epoch, record, target, source, written)
-                if written:
-                    recorder.step(epoch, phase.roles, record, target, source, outputs, batches.take_waited())
-            _save_within_epoch(state, keeper, stop, log)
+class Trainer:
+    """One training run: everything it holds, and its loop from `train` down to `run_step`."""
 
-        state.agree(log.warning)
-        raise_if_nonfinite_model(state)
-        recorder.tables()
-        if (epoch + 1) % config.TEST.EVAL_EPOCHS == 0 or epoch == end - 1:
-            score = recorder.validate(epoch, phase.roles, device)
-            # People that are trained on can't choose an epoch: the last one is taken then.
-            better = (
-                config.LBI.VAL_IN_TRAIN or score > state.best_score or not math.isfinite(state.best_score)
-            )
-        else:
-            score, better = state.best_score, False
+    def __init__(self, spec: RunSpec, fixed: dict[Place, IgnoringVariables] | None = None):
+        self.spec = spec
+        self.config, self.data, self.group = spec.config, spec.data, spec.group
+        set_up_backends(self.config.threads, self.config.cudnn)
+        device, description = pick_device(
+            self.config.device, self.config.gpus, self.group.local_rank_and_size
+        )
+        LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
+        LOG.info(description)
+        if self.group.size > 1:
+            LOG.info(f"{self.group.size} processes train together, each on its part of every batch")
+        tables = TableShape.of((self.data.source or self.data.target).annotations)
+        self.state = build_state(self.config, spec.mode, tables, Placement(device, self.group), fixed)
+        self.steps_per_epoch = spec.steps_per_epoch
+
+    def train(self) -> Path:
+        """Run all phases from the state's position, then the final test; the path of results.json."""
+        metrics_bytes = self._prepare_output()
+        messages = open_log(self.spec.paths.output / "train.log", self.group.is_main)
+        try:
+            with self._metrics_writer(metrics_bytes) as writer:
+                log_run_info(writer, self.spec, self.state, messages)
+                self.logger = MetricLogger(self.spec, self.state, writer, Progress(self.spec, self.state))
+                self.checkpointer = Checkpointer(self.spec, self.state, writer.written)
+                with GracefulShutdown() as self.shutdown:
+                    for phase in self.spec.phases:
+                        if self.state.epoch < phase.end:
+                            self.run_phase(phase)
+                return run_final_test(self.spec, self.state, self.logger)
+        finally:
+            close_log()
+
+    def run_phase(self, phase: Phase) -> None:
+        """Run the epochs of ``phase`` that are left, and validate and checkpoint after each."""
+        state = self.state
+        if phase.mode.anchor is SourceUse.FROZEN and (state.epoch, state.step_of_epoch) == (phase.begin, 0):
+            state.target.model.load_state_dict(state.source.model.state_dict())
+            LOG.info("target model initialised from the source model; source model frozen")
+        steps_left = self._steps_left(phase)
+        LOG.info(
+            f"training the {' and '.join(phase.roles)} model for {steps_left} steps"
+            f" (epochs {state.epoch}-{phase.end - 1}, {self.steps_per_epoch} steps each)"
+        )
+        started = time.monotonic()
+        with TrainingBatches(self.spec, phase, state) as self.batches:
+            for epoch in range(state.epoch, phase.end):
+                self.run_epoch(phase, epoch)
+        LOG.info(f"trained for {format_duration(time.monotonic() - started)}")
+
+    def run_epoch(self, phase: Phase, epoch: int) -> None:
+        """Run the steps of ``epoch`` that are left, validate, keep the best models, write a checkpoint."""
+        state = self.state
+        # The learning-rate schedule goes by epochs.
+        for model in state.models().values():
+            for group in model.optimizer.param_groups:
+                group["lr"] = phase.learning_rate(self.config.train, epoch)
+
+        while state.step_of_epoch < self.steps_per_epoch:
+            step = self.run_step(phase, epoch)
+            if self.group.is_main:
+                self._log_step(step)
+            self._checkpoint_within_epoch()
+
+        state.synchronize()
+        state.raise_if_nonfinite()
+        self.logger.log_weight_tables()
+        score = self._validate(phase, epoch)
         state.epoch, state.step_of_epoch = epoch + 1, 0
-        if phase.trains_target and better:
+        if phase.trains_target and score is not None:
             state.best_score, state.best_epoch = score, epoch
-            keeper.save_best()
-        keeper.save_last()
-    log.info(f"trained for {format_duration(time.monotonic() - started)}")
+            self.checkpointer.save_best()
+        self.checkpointer.save_last()
 
+    def run_step(self, phase: Phase, epoch: int) -> FinishedStep:
+        """Read the batches of the next step and take it."""
+        state, lbi, begun = self.state, self.config.lbi, time.perf_counter()
 
-def _save_within_epoch(
-    state: State, keeper: Checkpointer, stop: GracefulShutdown, log: logging.Logger
-) -> None:
-    """Save where it is time to; raise StoppedError where a signal has asked one of the processes to stop."""
-    signals, due = state.group.counts(stop.signal or 0, int(keeper.due()))
-    if not any(signals) and not any(due):
-        return
-    state.agree(log.warning)
-    raise_if_nonfinite_model(state)
-    keeper.save_last()
-    if number := max(signals):
-        raise StoppedError(
-            number,
-            f"stopped by {signal.Signals(number).name} after step {state.step}, "
-            f"saved in {keeper.folder}: --resume goes on",
+        # Where the weights come from decides whether a validation batch is read.
+        steps_of_phase = (epoch - phase.begin) * self.steps_per_epoch + state.step_of_epoch
+        weighting = weighting_of_step(lbi, state, epoch - phase.begin, steps_of_phase)
+        samples = self.batches.next(state.step, weighting)
+        batches = as_step_batches(samples, self.config.loss.use_target_weight)
+
+        # One update of the phase's models and of the ignoring variables.
+        output = run_phase_step(lbi, phase, state, batches, weighting)
+        state.step += 1
+        state.step_of_epoch += 1
+        step = FinishedStep(phase, epoch, samples, output)
+
+        # Stop at the first loss that is not finite, before a checkpoint could hold its effect.
+        self._raise_if_nonfinite(step)
+        state.seconds += time.perf_counter() - begun
+        return step
+
+    def _prepare_output(self) -> int:
+        """Load what the run starts from, and make room for its files; the bytes of metrics.jsonl to keep."""
+        config, state, folder = self.config, self.state, self.spec.paths.output
+        metrics_bytes = 0
+        if config.train.load_ckpt:
+            state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
+            LOG.info(f"models start from {config.train.load_ckpt}")
+        if config.train.resume and self.group.broadcast_object(lambda: has_checkpoint(folder)):
+            with self.group.main_process_first():  # it renames a damaged checkpoint
+                metrics_bytes = resume(self.spec, state)
+        else:
+            if config.train.resume:
+                LOG.info(f"no checkpoint in {folder}; starting from scratch")
+            self.group.barrier()  # another rank may still be loading a checkpoint from this directory
+            for path in (folder, self.spec.paths.board) if self.group.is_main else ():
+                if moved := rotate_directory(path):
+                    LOG.info(f"moved the previous run to {moved}")
+            state.epoch = config.train.begin_epoch
+        if self.group.is_main:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / "config.yaml", dump_config(config))
+            if self.data.source and config.lbi.inject_noise:
+                write_injected_truth(config.lbi, self.data.source.annotations, self.data.source_truth, folder)
+        return metrics_bytes
+
+    def _metrics_writer(self, metrics_bytes: int) -> MetricsWriter:
+        paths, wandb = self.spec.paths, self.config.wandb
+        return MetricsWriter(
+            paths.output, paths.board, metrics_bytes, self.state.step, wandb, self.group.is_main
         )
 
+    def _steps_left(self, phase: Phase) -> int:
+        return self.steps_per_epoch * (phase.end - self.state.epoch) - self.state.step_of_epoch
 
-def _seen(
-    config: EasyDict, data: Data, samples: dict[str, Sample | None], passes: dict[str, list[torch.Tensor]]
-) -> list[Seen]:
-    """The batches of a step, with the people that they are of."""
-    people = {
-        "target": lambda: data.target.annotations,
-        "source": lambda: data.source.annotations,
-        "validation": lambda: validation_people(config, data).annotations,
-    }
-    return [Seen(role, sample, people[role](), passes[role]) for role, sample in samples.items() if sample]
+    def _log_step(self, step: FinishedStep) -> None:
+        written = self.state.step % self.config.print_freq == 0 or self._steps_left(step.phase) == 0
+        self.logger.log_step(step, self.batches.take_waited() if written else None)
 
+    def _validate(self, phase: Phase, epoch: int) -> float | None:
+        """Evaluate on V if it is time; the target model's score if this epoch is the best so far, else None."""
+        if (epoch + 1) % self.config.test.eval_epochs and epoch != phase.end - 1:
+            return None
+        score, best = self.logger.log_validation(phase, epoch), self.state.best_score
+        # With VAL_IN_TRAIN, V cannot be used for model selection; keep the last epoch.
+        better = self.config.lbi.val_in_train or score > best or not math.isfinite(best)
+        return score if better else None
 
-def steps_in_epoch(config: EasyDict, data: Data) -> int:
-    """TRAIN.STEPS_PER_EPOCH, or one pass over the target's people."""
-    whole_pass = InfiniteBatchSampler(len(data.target), config.TRAIN.BATCH_SIZE, config.SEED).batches_per_pass
-    return config.TRAIN.STEPS_PER_EPOCH or whole_pass
+    def _checkpoint_within_epoch(self) -> None:
+        """Write a checkpoint if one is due; raise StoppedError after a signal to any of the ranks."""
+        signals, due = self.group.counts(self.shutdown.signal or 0, int(self.checkpointer.due()))
+        if not any(signals) and not any(due):
+            return
+        self.state.synchronize()
+        self.state.raise_if_nonfinite()
+        self.checkpointer.save_last()
+        if number := max(signals):
+            raise StoppedError(
+                number,
+                f"stopped by {signal.Signals(number).name} after step {self.state.step}; "
+                f"checkpoint saved to {self.checkpointer.folder}; continue with --resume",
+            )
 
+    def _raise_if_nonfinite(self, step: FinishedStep) -> None:
+        """Raise NonFiniteError, with the keypoint to blame if one can be found."""
+        try:
+            raise_if_nonfinite_loss(step.output, self.state.step)
+        except NonFiniteError as error:
+            output = step.output
+            own = [gradient[output.own] for gradient in output.hypergradients.values()]
+            found = locate_nonfinite(self._traces(step), own)
+            where = most_specific(self.group.all_gather_object(found))
+            raise NonFiniteError(f"{error}{where}") from None
 
-def raise_if_nonfinite_model(state: State) -> None:
-    """Raise NonFiniteError for a model that a step from a finite loss has spoiled all the same.
-
-    Asked before every checkpoint, so that the one kept is good.
-    """
-    for role, made in state.learners().items():
-        if not all(torch.isfinite(tensor).all() for tensor in made.model.state_dict().values()):
-            raise NonFiniteError(f"the {role} model's weights are not finite at step {state.step}")
+    def _traces(self, step: FinishedStep) -> list[BatchTrace]:
+        annotations = {
+            "target": lambda: self.data.target.annotations,
+            "source": lambda: self.data.source.annotations,
+            "validation": lambda: meta_dataset(self.config, self.data).annotations,
+        }
+        return [
+            BatchTrace(role, sample, annotations[role](), step.output.keypoint_losses[role])
+            for role, sample in zip(annotations, step.samples[:3])
+            if sample
+        ]

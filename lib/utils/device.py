@@ -1,8 +1,18 @@
 """Where to compute, and what to set there."""
 
+from typing import Protocol
+
 import torch
 
 from lib.utils.errors import InputError
+
+
+class CudnnSettings(Protocol):
+    """The settings of section CUDNN."""
+
+    benchmark: bool
+    deterministic: bool
+    enabled: bool
 
 
 def cuda_numbers(name: str, gpus: str) -> list[int]:
@@ -64,10 +74,10 @@ def wait_for_device() -> None:
         torch.mps.synchronize()
 
 
-def set_up_backends(threads: int, cudnn: dict) -> None:
-    """Set CPU threads and cuDNN's switches, for the whole process."""
+def set_up_backends(threads: int, cudnn: CudnnSettings) -> None:
+    """Set CPU threads and the cuDNN settings of the whole process."""
     if threads:
         torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = cudnn["BENCHMARK"]
-    torch.backends.cudnn.deterministic = cudnn["DETERMINISTIC"]
-    torch.backends.cudnn.enabled = cudnn["ENABLED"]
+    torch.backends.cudnn.benchmark = cudnn.benchmark
+    torch.backends.cudnn.deterministic = cudnn.deterministic
+    torch.backends.cudnn.enabled = cudnn.enabled

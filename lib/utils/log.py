@@ -4,6 +4,8 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from logging.handlers import MemoryHandler
 from pathlib import Path
 
 from lib.utils.bar import Bar, colourise, is_terminal
@@ -38,39 +40,56 @@ class Terminal(logging.Handler):
 
 
 def open_terminal(shown: str = "normal") -> None:
-    """Show the program's log on the terminal from now on."""
+    """Show the log on the terminal from now on, and keep its lines for the file that `open_log` opens."""
     close_terminal()
     LOG.setLevel(min(STEP, SHOWN[shown]))
     LOG.propagate = False
     LOG.addHandler(Terminal(shown))
+    _keep_lines()
+
+
+def open_terminal_unless_open() -> None:
+    if not LOG.handlers:
+        open_terminal()
 
 
 def close_terminal() -> None:
     for handler in _terminals():
         handler.bar.clear()
         LOG.removeHandler(handler)
+    _take_kept_lines()
 
 
-def open_log(path: str | Path, writes: bool = True) -> logging.Logger:
-    """The program's logger: lines to the terminal as they are, to ``path`` with the time.
+def silence_log() -> None:
+    """Drop all lines of the log from now on, as ranks other than 0 do."""
+    close_log()
+    close_terminal()
+    LOG.propagate = False
+    LOG.addHandler(logging.NullHandler())
 
-    One that doesn't write, of a process whose part another one tells, says nothing.
+
+def open_log(path: str | Path, writes: bool = True) -> list[str]:
+    """Write the log to ``path`` as well, each line with the time; first the lines logged so far.
+
+    With ``writes=False`` (ranks other than 0) the log is silenced instead.
+
+    Returns:
+        The lines logged so far, since the terminal was opened or the last file closed.
     """
     path = Path(path)
-    close_log()
     if not writes:
-        close_terminal()
-        LOG.propagate = False
-        LOG.addHandler(logging.NullHandler())
-        return LOG
+        silence_log()
+        return []
+    open_terminal_unless_open()
+    kept = _take_kept_lines()
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not _terminals():
-        open_terminal()
     file = logging.FileHandler(path, mode="a", encoding="utf-8")
     file.setLevel(STEP)
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     LOG.addHandler(file)
-    return LOG
+    for record in kept:
+        file.handle(record)
+    return [record.getMessage() for record in kept]
 
 
 def close_log() -> None:
@@ -80,6 +99,39 @@ def close_log() -> None:
         if isinstance(handler, logging.FileHandler):
             LOG.removeHandler(handler)
             handler.close()
+            _keep_lines()
+
+
+@contextmanager
+def captured_messages() -> Iterator[list[str]]:
+    """Collect the messages of the log inside a ``with`` block, instead of showing or writing them."""
+    handlers, level, propagate = list(LOG.handlers), LOG.level, LOG.propagate
+    buffer = MemoryHandler(capacity=sys.maxsize, flushLevel=sys.maxsize, flushOnClose=False)
+    messages: list[str] = []
+    LOG.handlers, LOG.propagate = [buffer], False
+    LOG.setLevel(logging.INFO)
+    try:
+        yield messages
+    finally:
+        messages += [record.getMessage() for record in buffer.buffer]
+        LOG.handlers, LOG.propagate = handlers, propagate
+        LOG.setLevel(level)
+
+
+def _keep_lines() -> None:
+    """Buffer lines until a file is open."""
+    buffer = MemoryHandler(capacity=sys.maxsize, flushLevel=sys.maxsize, flushOnClose=False)
+    buffer.setLevel(STEP)
+    LOG.addHandler(buffer)
+
+
+def _take_kept_lines() -> list[logging.LogRecord]:
+    """Stop buffering, and return the lines that were buffered."""
+    kept = []
+    for handler in [handler for handler in LOG.handlers if isinstance(handler, MemoryHandler)]:
+        kept += handler.buffer
+        LOG.removeHandler(handler)
+    return kept
 
 
 def current_bar() -> Bar:

@@ -35,7 +35,7 @@ def test_steps_of_all_sizes_are_measured():
         for where in ("batch 1", "batch 2", "joints 13", "joints 14", "layers 18")
     }
     parts = {row["part"] for row in numbers["batch, parts of ours2, seconds"]}
-    assert {"look-ahead", "source: tangent", "target: backward"} <= parts
+    assert {"look-ahead", "source: jvp", "target: backward"} <= parts
     # More than the first convolution alone: of two people, 64 channels and 32 x 32 pixels from 3 x 7 x 7 numbers.
     assert 2 * 2 * 64 * 32**2 * 3 * 7**2 / 1e9 < numbers["network"][0]["GFLOP a forward pass"] < 2
     assert tables(numbers)

@@ -13,13 +13,14 @@ import pytest
 
 from benchmarks import modes
 from benchmarks.evidence import benchmark, recipes, tuning
-from benchmarks.evidence.cases import Case, jobs_of
+from benchmarks.evidence.cases import Case, digest, jobs_of, read_rows
 from benchmarks.evidence.methods import METHODS, settings_of
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.ranking import near_labels, standardised, without_largest
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.summary import interval, lines_by_noise, markdown, paired
+from lib.config.schema import ALIASES
 from lib.ignoring.weight_table import auroc
 from lib.synthetic.generate import make_people
 from tests.factories.small_run import write_config
@@ -205,13 +206,13 @@ def test_the_overview_keeps_settings_apart_and_takes_the_last_tuning():
         row("baseline2", 0, 50.0, settings={"LBI.GAMMA": 1.0}),
         row("baseline2", 0, 60.0, settings={"LBI.GAMMA": 0.3}),
         row("ours1", 0, 70.0, variables="loss_aware", auroc=0.9, settings={"LBI.GAMMA": 1.0}),
-        row("ours1", 0, 71.0, variables="loss_aware", auroc=0.8, settings={"LBI.EVERY": 4}),
+        row("ours1", 0, 71.0, variables="loss_aware", auroc=0.8, settings={"LBI.HYPERGRAD_INTERVAL": 4}),
         row("ours1", 0, 40.0, variables="online", auroc=0.5),
     ]
     lines = overview(lines_by_noise(rows))
     for line in (
-        "| baseline2 | 60.0 |", "| ours1 | 70.0 |", "| ours1, EVERY 4 | 71.0 |", "| ours1 online | 40.0 |",
-        "| ours1 - baseline2 | +10.0 |", "| ours1, EVERY 4 | 0.800 (0.800) |",
+        "| baseline2 | 60.0 |", "| ours1 | 70.0 |", "| ours1, HYPERGRAD_INTERVAL 4 | 71.0 |", "| ours1 online | 40.0 |",
+        "| ours1 - baseline2 | +10.0 |", "| ours1, HYPERGRAD_INTERVAL 4 | 0.800 (0.800) |",
     ):  # fmt: skip
         assert line in lines
     assert len([line for line in lines if line.startswith("| baseline2")]) == 1
@@ -255,3 +256,14 @@ def test_errors_are_one_line(place, capsys, words, message):
     assert modes.main([*place, *words]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_files_with_former_names_of_settings_are_read(tmp_path):
+    former, key = next(iter(ALIASES.items()))
+    (tmp_path / "rows.json").write_text(json.dumps([row("ours1", 0, 50.0, settings={former: 4})]))
+    (read,) = read_rows(tmp_path / "rows.json")
+    assert read["settings"] == {key: 4}
+    before, after = tmp_path / "before.yaml", tmp_path / "after.yaml"
+    before.write_text(f"LBI: {{{former.removeprefix('LBI.')}: 2, LAM: 1}}\nSEED: 1")
+    after.write_text(f"LBI: {{{key.removeprefix('LBI.')}: 2, LAM: 1}}\nSEED: 1")
+    assert digest(before) == digest(after)

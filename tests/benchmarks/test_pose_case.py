@@ -17,9 +17,9 @@ SMALL = {
 def test_every_step_has_its_hypergradients(mode, places):
     case = PoseCase(mode, config_of(**SMALL))
     for _ in range(3):
-        assert sorted(case.step().gradients) == list(places)
+        assert sorted(case.step().hypergradients) == list(places)
 
 
 def test_one_step_in_four_has_a_hypergradient():
-    case = PoseCase("ours2", config_of(LBI__EVERY=4, LBI__VARIABLES="persistent", **SMALL))
-    assert [len(case.step().gradients) for _ in range(8)] == [1, 0, 0, 0] * 2
+    case = PoseCase("ours2", config_of(LBI__HYPERGRAD_INTERVAL=4, LBI__VARIABLES="persistent", **SMALL))
+    assert [len(case.step().hypergradients) for _ in range(8)] == [1, 0, 0, 0] * 2

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from easydict import EasyDict
 
 from lib.cli.launch import start_on_gpus
 from lib.utils.distributed import Group
@@ -78,11 +78,11 @@ def test_two_gpus_start_two_processes_that_train_one_model(config, two_gpus, cap
 def test_one_process_more_is_not_started_by_one_that_was(two_gpus):
     """Of torchrun's, or of one number."""
     for group, settings in (
-        (Group(0, 2), {"DEVICE": "auto", "GPUS": "0,1"}),
-        (Group(), {"DEVICE": "auto", "GPUS": "1"}),
-        (Group(), {"DEVICE": "cpu", "GPUS": "0,1"}),
+        (Group(0, 2), {"device": "auto", "gpus": "0,1"}),
+        (Group(), {"device": "auto", "gpus": "1"}),
+        (Group(), {"device": "cpu", "gpus": "0,1"}),
     ):
-        start_on_gpus(EasyDict(settings), group, "no such script", [])
+        start_on_gpus(SimpleNamespace(**settings), group, "no such script", [])
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_a_process_that_is_killed_ends_all(tmp_path, two_gpus, capfd):
     script = tmp_path / "dies.py"
     script.write_text(DIES.format(root=str(ROOT)))
     with pytest.raises(SystemExit) as ended:
-        start_on_gpus(EasyDict({"DEVICE": "auto", "GPUS": "0,1"}), Group(), str(script), [])
+        start_on_gpus(SimpleNamespace(device="auto", gpus="0,1"), Group(), str(script), [])
     assert ended.value.code == 1
     assert capfd.readouterr().err == "error: process 1 was ended by SIGKILL\n"
 

@@ -1,10 +1,21 @@
+import dataclasses
+import pickle
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lib.config.loader import describe_settings, dump_config, load_config, parse_overrides, settings
-from lib.config.schema import WITHOUT_EFFECT
+from lib.config.loader import (
+    describe_settings,
+    dump_config,
+    flat_config,
+    kept_settings,
+    load_config,
+    parse_overrides,
+    settings_in,
+    with_settings,
+)
+from lib.config.schema import ALIASES, WITHOUT_EFFECT, settings
 from lib.utils.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,23 +48,33 @@ def test_an_empty_file_gives_the_defaults(load, text):
     config, notes = load(text)
     assert notes == []
     # As the original's: ResNet-50, 256 x 192, 13 joints, Adam 1e-3, lambda 7e-3.
-    assert config.MODEL.IMAGE_SIZE == [192, 256]
-    assert config.MODEL.EXTRA.HEATMAP_SIZE == [48, 64]
-    assert (config.MODEL.EXTRA.NUM_LAYERS, config.MODEL.NUM_JOINTS) == (50, 13)
-    assert (config.TRAIN.OPTIMIZER, config.TRAIN.LR, config.TRAIN.LR_STEP) == ("adam", 1e-3, [90, 120])
-    assert (config.LBI.LAM, config.LBI.GAMMA, config.LBI.META_LOOP) == (7e-3, 1.0, 1)
-    assert (config.DATASET_SRC.DATASET, config.DATASET_TARGET.DATASET) == ("coco", "mpii")
-    assert config.DATASET_TARGET.TRAIN_SET == "train_finetune"
-    assert config.DATASET_TARGET.VAL_SET == "train_validate"
-    assert config.DATASET.COLOR_RGB is True
+    assert config.model.image_size == (192, 256)
+    assert config.model.extra.heatmap_size == (48, 64)
+    assert (config.model.extra.num_layers, config.model.num_joints) == (50, 13)
+    assert (config.train.optimizer, config.train.lr, config.train.lr_step) == ("adam", 1e-3, (90, 120))
+    assert (config.lbi.lam, config.lbi.gamma, config.lbi.meta_loop) == (7e-3, 1.0, 1)
+    assert (config.dataset_src.dataset, config.dataset_target.dataset) == ("coco", "mpii")
+    assert config.dataset_target.train_set == "train_finetune"
+    assert config.dataset_target.val_set == "train_validate"
+    assert config.dataset.color_rgb is True
 
 
 def test_defaults_are_not_shared_between_configurations(load):
-    load()[0].MODEL.IMAGE_SIZE.append(1)
-    load()[0].TRAIN.LR = 5
+    load()[0].dataset_src.joints["a"] = "b"
+    flat_config(load()[0])["TRAIN.LR_STEP"].append(1)
     config = load()[0]
-    assert config.MODEL.IMAGE_SIZE == [192, 256]
-    assert config.TRAIN.LR == 1e-3
+    assert config.dataset_src.joints == {} and config.train.lr_step == (90, 120)
+
+
+def test_a_configuration_is_not_changed_but_copied(load):
+    config = load()[0]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.train.lr = 5
+    changed = with_settings(config, {"TRAIN.LR": "0.5", "MODEL.IMAGE_SIZE": [64, 96], "LBI.EVERY": 3})
+    assert (changed.train.lr, changed.model.image_size, changed.lbi.hypergrad_interval) == (0.5, (64, 96), 3)
+    assert dataclasses.replace(changed, train=config.train, model=config.model, lbi=config.lbi) == config
+    assert "TRAIN.BATCH_SIZE must be at least 1" in complaint(with_settings, config, {"TRAIN.BATCH_SIZE": 0})
+    assert pickle.loads(pickle.dumps(changed)) == changed
 
 
 def test_yaml_over_defaults_and_overrides_over_yaml(load):
@@ -64,11 +85,11 @@ def test_yaml_over_defaults_and_overrides_over_yaml(load):
         NUM_LAYERS: 18
     """
     config, _ = load(text, {"TRAIN.LR": 0.5, "MODEL.EXTRA.SIGMA": 3})
-    assert config.TRAIN.LR == 0.5
-    assert config.TRAIN.BATCH_SIZE == 8
-    assert config.MODEL.EXTRA.NUM_LAYERS == 18
-    assert config.MODEL.EXTRA.SIGMA == 3.0 and isinstance(config.MODEL.EXTRA.SIGMA, float)
-    assert config.TRAIN.WD == 0.0
+    assert config.train.lr == 0.5
+    assert config.train.batch_size == 8
+    assert config.model.extra.num_layers == 18
+    assert config.model.extra.sigma == 3.0 and isinstance(config.model.extra.sigma, float)
+    assert config.train.wd == 0.0
 
 
 @pytest.mark.parametrize(
@@ -86,9 +107,7 @@ def test_yaml_over_defaults_and_overrides_over_yaml(load):
     ],
 )
 def test_values_take_the_type_of_the_setting(load, line, key, value):
-    found = load(line)[0]
-    for name in key.split("."):
-        found = found[name]
+    found = flat_config(load(line)[0])[key]
     assert found == value
     assert type(found) is type(value)
 
@@ -111,9 +130,7 @@ def test_values_take_the_type_of_the_setting(load, line, key, value):
     ],
 )
 def test_words_of_the_command_line(load, words, expected):
-    found = load("TRAIN: {LR: 9, BATCH_SIZE: 9}", parse_overrides(words))[0]
-    for name in words[0].split("."):
-        found = found[name]
+    found = flat_config(load("TRAIN: {LR: 9, BATCH_SIZE: 9}", parse_overrides(words))[0])[words[0]]
     assert found == expected
     assert type(found) is type(expected)
 
@@ -208,7 +225,7 @@ def test_outside_what_is_allowed(load, line, expected):
 
 def test_limits_themselves_are_allowed(load):
     config, _ = load("TRAIN: {LR: 0, MOMENTUM: 1, BATCH_SIZE: 1, OPTIMIZER: sgd}")
-    assert (config.TRAIN.LR, config.TRAIN.MOMENTUM, config.TRAIN.BATCH_SIZE) == (0, 1, 1)
+    assert (config.train.lr, config.train.momentum, config.train.batch_size) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +270,7 @@ def test_a_key_given_twice_is_not_dropped_in_silence(load, text, key):
 
 def test_yaml_anchors_and_merges_still_work(load):
     config, _ = load("TEST: &batch {BATCH_SIZE: 3}\nTRAIN: {<<: *batch, LR: 0.5}")
-    assert (config.TEST.BATCH_SIZE, config.TRAIN.BATCH_SIZE, config.TRAIN.LR) == (3, 3, 0.5)
+    assert (config.test.batch_size, config.train.batch_size, config.train.lr) == (3, 3, 0.5)
 
 
 @pytest.mark.parametrize("text", ["[]", "- TRAIN", "3", "0", "false", "just words", "''"])
@@ -322,4 +339,47 @@ def test_every_setting_is_explained_and_its_default_allowed(load):
 def test_shipped_experiment_loads(path):
     config, notes = load_config(path)
     assert notes == []
-    assert config.MODEL.NUM_JOINTS in (13, 16, 17) or config.DATASET_TARGET.DATASET == "coco_format"
+    assert config.model.num_joints in (13, 16, 17) or config.dataset_target.dataset == "coco_format"
+
+
+VALUES = {"LBI.EVERY": 3, "LBI.REST_EPOCH": 7, "LBI.VALIDATE_AT": "source", "LBI.VALIDATE_ON": "target",
+          "LBI.LOOKAHEAD": "sgd"}  # fmt: skip
+
+
+@pytest.mark.parametrize("former", ALIASES)
+def test_a_former_name_is_accepted_with_a_note(load, former):
+    key, value = ALIASES[former], VALUES[former]
+    expected = load("", {key: value})[0]
+    assert expected != load()[0]
+    text = f"LBI: {{{former.removeprefix('LBI.')}: {value}}}"
+    for config, notes, where in (
+        (*load(text), "some.yaml"),
+        (*load("", parse_overrides([former, str(value)])), "command line"),
+    ):
+        assert config == expected
+        (note,) = notes
+        assert f"{where}: {former} is called {key} now" in note
+    assert former.removeprefix("LBI.") + ":" not in dump_config(expected)
+    # As in a checkpoint.
+    assert settings_in(text, "a.pth") == {key: value}
+    assert kept_settings(text, (key,), "a.pth") == {key: value}
+
+
+def test_both_names_in_one_place_are_an_error(load):
+    both = "LBI: {EVERY: 2, HYPERGRAD_INTERVAL: 2}"
+    for message in (
+        complaint(load, both),
+        complaint(load, "", {"LBI.HYPERGRAD_INTERVAL": 2, "LBI.EVERY": 3}),
+        complaint(settings_in, both, "a.pth"),
+    ):
+        assert "LBI.EVERY" in message and "LBI.HYPERGRAD_INTERVAL" in message
+
+
+def test_the_command_line_replaces_a_former_name_of_the_file(load):
+    config, (note,) = load("LBI: {EVERY: 2}", {"LBI.HYPERGRAD_INTERVAL": 5})
+    assert config.lbi.hypergrad_interval == 5 and "some.yaml" in note
+
+
+def test_errors_of_a_former_name_tell_the_name_that_was_given(load):
+    assert "some.yaml: LBI.EVERY must be at least 1, found 0" in complaint(load, "LBI: {EVERY: 0}")
+    assert complaint(load, "", {"LBI.EVRY": 1}).endswith("LBI.HYPERGRAD_INTERVAL")

@@ -37,7 +37,7 @@ def annotations_in(path):
 
 def test_the_target_is_read_as_it_is(excavators):
     config = configured(excavators)
-    people = read_people(config.DATASET_TARGET, "annotations/test.json", config, build_codec(config.MODEL))
+    people = read_people(config.dataset_target, "annotations/test.json", config, build_codec(config.model))
     by_id, files = annotations_in(excavators / "target/annotations/test.json")
     assert people.ids.tolist() == sorted(by_id) and people.mapping.names == JOINTS
     for i, number in enumerate(people.ids.tolist()):
@@ -52,7 +52,7 @@ def test_the_target_is_read_as_it_is(excavators):
 
 def test_the_source_is_read_by_the_targets_names(excavators):
     config = configured(excavators)
-    people = read_people(config.DATASET_SRC, "train.json", config, build_codec(config.MODEL))
+    people = read_people(config.dataset_src, "train.json", config, build_codec(config.model))
     by_id, _ = annotations_in(excavators / "source/train.json")
     assert people.mapping.missing == ("counterweight",) and people.mapping.unused == ("lamp",)
     for i, number in enumerate(people.ids.tolist()):
@@ -127,7 +127,7 @@ def test_images_in_folders_named_by_the_set_and_in_an_archive(excavators, tmp_pa
             **asked,
             **{"DATASET_TARGET.ROOT": str(tmp_path), "DATASET_TARGET.TRAIN_SET": "test.json"},
         )
-        people = read_people(config.DATASET_TARGET, "test.json", config, build_codec(config.MODEL))
+        people = read_people(config.dataset_target, "test.json", config, build_codec(config.model))
         found.append([p.rpartition("/")[2] for p in people.image_paths])
     assert found[0] == found[1] == [image["file_name"] for image in tree["images"]]
 

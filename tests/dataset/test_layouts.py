@@ -1,6 +1,7 @@
 """How the joints of source and target are put together, over all pairs of layouts; and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -34,7 +35,7 @@ def config_of(tmp_path):
 
 
 def source_mapping(config):
-    return mapping_of(config, config.DATASET_SRC, config.DATASET_SRC.TRAIN_SET)
+    return mapping_of(config, config.dataset_src, config.dataset_src.train_set)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_what_the_source_is_read_as(config_of, source, target, joints, given, na
 
 def test_the_networks_joints_are_the_targets(config_of):
     config = config_of("coco", "a.json", 4)
-    target = mapping_of(config, config.DATASET_TARGET, "a.json")
+    target = mapping_of(config, config.dataset_target, "a.json")
     assert target.names == target.native == tuple(NAMES)
     assert source_mapping(config).names == tuple(NAMES)
     assert source_mapping(config_of("coco", "mpii", 13)).names == SHARED_KEYPOINTS
@@ -84,7 +85,7 @@ def test_what_is_refused(config_of, arguments, says):
 def test_all_sets_of_the_target_have_the_same_keypoints(config_of):
     config = config_of("b.json", "a.json", 4)
     with pytest.raises(InputError, match="b.json has the keypoints snout.* but a.json has nose"):
-        mapping_of(config, config.DATASET_TARGET, "b.json")
+        mapping_of(config, config.dataset_target, "b.json")
 
 
 def test_a_target_in_cocos_own_layout_is_refused(config_of):
@@ -94,9 +95,9 @@ def test_a_target_in_cocos_own_layout_is_refused(config_of):
 
 
 def test_sigmas(config_of):
-    group = config_of("b.json", "a.json", 4).DATASET_TARGET
-    assert sigmas_of(group, tuple(NAMES)).tolist() == [0.05] * 4
-    group.SIGMAS = [0.1, 0.2, 0.3, 0.4]
-    assert sigmas_of(group, tuple(NAMES)).tolist() == group.SIGMAS
+    dataset_config = config_of("b.json", "a.json", 4).dataset_target
+    assert sigmas_of(dataset_config, tuple(NAMES)).tolist() == [0.05] * 4
+    dataset_config = replace(dataset_config, sigmas=(0.1, 0.2, 0.3, 0.4))
+    assert sigmas_of(dataset_config, tuple(NAMES)).tolist() == [0.1, 0.2, 0.3, 0.4]
     with pytest.raises(InputError, match="SIGMAS has 4 numbers, expected one for all joints or 17"):
-        sigmas_of(group, COCO_KEYPOINTS)
+        sigmas_of(dataset_config, COCO_KEYPOINTS)

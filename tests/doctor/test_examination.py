@@ -55,7 +55,7 @@ def examined(root, changed=None, mode="ours2", steps=0):
         "MODEL.EXTRA.WIDTH": 4, "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8], "THREADS": 1,
     }  # fmt: skip
     config, notes = load_config(CONFIG, values | (changed or {}))
-    folders = RunPaths.of(config, CONFIG, "a_to_b", mode)
+    folders = RunPaths.for_run(config, CONFIG, "a_to_b", mode)
     return examine(config, MODES[mode], folders, notes, root / "doctor", steps)
 
 
@@ -153,7 +153,7 @@ def test_joints_that_differ_between_source_and_target(root):
 def test_an_approximated_joint(config):
     values = {"DEVICE": "cpu"}
     loaded, notes = load_config(config, values)
-    folders = RunPaths.of(loaded, config, "coco_to_mpii", "ours1")
+    folders = RunPaths.for_run(loaded, config, "coco_to_mpii", "ours1")
     examination = examine(loaded, MODES["ours1"], folders, notes, config.parent, 0)
     told = {what: text for _, what, text in amiss(examination)}
     assert "head (head_top in the target, nose in the source)" in told.pop("approximated joints")
@@ -358,7 +358,7 @@ def test_steps_that_go_wrong(root):
     told = amiss(examination)
     assert told[0][:2] == ("error", "steps of the source and target model") and "not finite" in told[0][2]
     assert "TRAIN.CLIP_GRAD" in told[0][2]
-    more = {"LBI.SCHEDULE": "source_first", "LBI.EVERY": 3}
+    more = {"LBI.SCHEDULE": "source_first", "LBI.HYPERGRAD_INTERVAL": 3}
     text = str(examined(root, more, steps=1))
     assert (
         "steps of the source model: " in text

@@ -1,11 +1,11 @@
 import dataclasses
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from lib.config.schema import Config, SingleDatasetConfig, TestConfig
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.evaluation.inference import (
@@ -226,8 +226,11 @@ def test_every_rank_reports_the_unreadable_images_of_all(partly_damaged):
 
 
 def test_options_of_a_configuration():
-    test = SimpleNamespace(BATCH_SIZE=7, FLIP_TEST=False, SHIFT_HEATMAP=True)
-    config = SimpleNamespace(TEST=test, WORKERS=2, DATASET=SimpleNamespace(ON_BAD_IMAGE="skip"))
+    config = Config(
+        workers=2,
+        test=TestConfig(batch_size=7, flip_test=False, shift_heatmap=True),
+        dataset=SingleDatasetConfig(on_bad_image="skip"),
+    )
     group = Group()
     assert inference_options(config, group) == InferenceOptions(7, 2, False, True, "skip", group)
     assert inference_options(config).group is ALONE

@@ -5,9 +5,9 @@ import copy
 import torch
 from torch import nn
 
-from lib.ignoring.bilevel_step import SourceBatch
-from lib.ignoring.learner import Batch, TrainableModel
-from lib.models.loss import keypoint_losses
+from lib.ignoring.batch import Batch, SourceBatch, StepBatches
+from lib.ignoring.bilevel_step import StepModels, TrainingStep
+from lib.ignoring.trainable_model import TrainableModel
 
 JOINTS = 4
 PARTNER = (1, 0, 2, 3)
@@ -43,14 +43,25 @@ def small_batches(seed=0, count=5, dtype=torch.float64):
 
 
 def as_batch(images, heatmaps, weight):
-    return Batch(images, lambda outputs: keypoint_losses(outputs, heatmaps, weight))
+    return Batch(images, heatmaps, weight)
 
 
 def as_source_batch(images, heatmaps, weight, flipped=None):
     count = len(images)
     flipped = torch.zeros(count, dtype=torch.bool) if flipped is None else flipped
-    losses = as_batch(images, heatmaps, weight).losses
-    return SourceBatch(images, losses, torch.arange(count), flipped, weight)
+    return SourceBatch(images, heatmaps, weight, torch.arange(count), flipped)
+
+
+def step_batches(batches):
+    """The StepBatches of {name: (images, heatmaps, weight)}; source samples are annotations 0, 1, ..."""
+    return StepBatches(
+        as_batch(*batches["target"]), as_source_batch(*batches["source"]), as_batch(*batches["validation"])
+    )
+
+
+def take_step(mode, options, models, batches):
+    """The StepOutput of one training step; ``models`` is (target, source, variables)."""
+    return TrainingStep(mode, options, StepModels(*models), step_batches(batches)).run()
 
 
 OPTIMIZERS = {
@@ -69,7 +80,7 @@ def learner(optimizer="adam", decay=0.0, warm=0, seed=0, dtype=torch.float64):
     made = TrainableModel(model, OPTIMIZERS[optimizer](parameters, decay), parameters)
     for i in range(warm):
         batch = as_batch(*small_batches(100 + 10 * seed + i, dtype=dtype)["target"])
-        made.step(made.gradient(made.losses(batch).mean()))
+        made.step(made.local_gradient(made.losses(batch).mean()))
     return made
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from lib.ignoring.bilevel_step import SourceBatch, Weighting, source_first_step, training_step
+from lib.ignoring.batch import SourceBatch, StepBatches
+from lib.ignoring.bilevel_step import StepModels, TrainingStep, Weighting
 from lib.ignoring.modes import MODES, SourceUse
 from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
 from tests.factories.setups import PARTNER, as_batch, learner, small_batches
@@ -29,28 +30,28 @@ def material(step):
 
 
 def of_source(batches, index, flipped):
-    images, _, labelled = batches["source"]
-    return SourceBatch(images, as_batch(*batches["source"]).losses, index, flipped, labelled)
+    return SourceBatch(*batches["source"], index, flipped)
 
 
 def take(mode, options, target, source, variables, batches, index, flipped, weighting=Weighting.UPDATE):
     """A step of the project, given no more than the mode needs."""
     learns = mode.ignores and weighting is Weighting.UPDATE
-    return training_step(
-        mode, options, target, source, variables,
+    step_batches = StepBatches(
         as_batch(*batches["target"]),
         of_source(batches, index, flipped) if mode.uses_source else None,
         as_batch(*batches["validation"]) if learns else None,
-        weighting,
-    )  # fmt: skip
+    )
+    return TrainingStep(mode, options, StepModels(target, source, variables), step_batches, weighting).run()
 
 
 def take_source_first(mode, options, source, variables, batches, index, flipped, weighting=Weighting.UPDATE):
     learns = bool(variables) and weighting is Weighting.UPDATE
-    return source_first_step(
-        mode, options, source, variables, of_source(batches, index, flipped),
-        as_batch(*batches["validation"]) if learns else None, weighting,
-    )  # fmt: skip
+    step_batches = StepBatches(
+        source=of_source(batches, index, flipped),
+        validation=as_batch(*batches["validation"]) if learns else None,
+    )
+    models = StepModels(None, source, variables)
+    return TrainingStep(mode, options, models, step_batches, weighting).run_source_first()
 
 
 def learners(name, optimizer="adam", warm=3, decay=1e-3):

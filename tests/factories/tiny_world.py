@@ -93,7 +93,7 @@ def _published(root: Path, name: str, cfg: str) -> None:
     path = root / "models/pytorch" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(
-        {f"module.{key}": tensor for key, tensor in build_pose_resnet(config.MODEL).state_dict().items()},
+        {f"module.{key}": tensor for key, tensor in build_pose_resnet(config.model).state_dict().items()},
         path,
     )
 

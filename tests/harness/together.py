@@ -3,7 +3,6 @@
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -16,23 +15,18 @@ from lib.dataset.keypoints import network_joints
 from lib.dataset.mpii import read_mpii
 from lib.evaluation.evaluators import MPIISet, evaluate
 from lib.evaluation.inference import InferenceOptions, Predictions
-from lib.ignoring.bilevel_step import (
-    Options,
-    Record,
-    SourceBatch,
-    Weighting,
-    source_first_step,
-    training_step,
-)
-from lib.ignoring.learner import Batch, TrainableModel
+from lib.ignoring.batch import Batch, SourceBatch, StepBatches
+from lib.ignoring.bilevel_step import Options, StepModels, StepOutput, TrainingStep, Weighting
 from lib.ignoring.modes import MODES
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
+from lib.ignoring.trainable_model import TrainableModel
 from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
-from lib.training.batches import TrainingBatches
+from lib.training.batches import StepSamples, raise_if_unreadable, with_counts
 from lib.training.phases import phases
 from lib.training.state import State
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from pose_estimation.main import command
 from tests.factories.setups import PARTNER, as_batch, learner, small_batches
 from tests.factories.small_network import small_network
@@ -96,9 +90,13 @@ def batches_of(step: int, group: Group, holder: int | None) -> tuple[Batch, Sour
         batch = as_batch(*(part[own] for part in parts))
         made[role] = replace(batch, counts=counts[role] if group.size > 1 else ())
         if role == "source":
-            labelled = parts[2][own]
             made[role] = SourceBatch(
-                batch.images, batch.losses, index[own], flipped[own], labelled, counts=made[role].counts
+                batch.images,
+                batch.heatmaps,
+                batch.loss_weights,
+                index[own],
+                flipped[own],
+                counts=made[role].counts,
             )
     return made["target"], made["source"], made["validation"]
 
@@ -126,13 +124,14 @@ def run_case(case: Case, group: Group = ALONE) -> dict:
         weighting = Weighting[case.weightings[step % len(case.weightings)].upper()]
         target_batch, source_batch, validation = batches_of(step, group, case.holder)
         if case.source_first:
-            record = source_first_step(mode, options, source, variables, source_batch, validation, weighting)
+            models = StepModels(None, source, variables)
+            batches = StepBatches(source=source_batch, validation=validation)
+            output = TrainingStep(mode, options, models, batches, weighting).run_source_first()
         else:
-            record = training_step(
-                mode, options, target, source if mode.has_source_model else None, variables,
-                target_batch, source_batch, validation, weighting,
-            )  # fmt: skip
-        records.append(_told(record))
+            models = StepModels(target, source if mode.has_source_model else None, variables)
+            batches = StepBatches(target_batch, source_batch, validation)
+            output = TrainingStep(mode, options, models, batches, weighting).run()
+        records.append(_recorded(output))
     return {
         "target": target.model.state_dict(),
         "source": source.model.state_dict(),
@@ -141,8 +140,8 @@ def run_case(case: Case, group: Group = ALONE) -> dict:
     }
 
 
-def _told(record: Record) -> dict:
-    return {"losses": record.losses, "weights": record.weights, "gradients": record.gradients}
+def _recorded(output: StepOutput) -> dict:
+    return {"losses": output.losses, "weights": output.weights, "gradients": output.hypergradients}
 
 
 SMALL = {
@@ -153,7 +152,7 @@ SMALL = {
     "MODEL__EXTRA__NUM_DECONV_FILTERS": [2, 2, 2],
     "TRAIN__BATCH_SIZE": 8,
 }
-SENT = ({"LBI__VALIDATE_AT": "source"}, {"LBI__META_LOOP": 2}, {"LBI__EVERY": 2})
+SENT = ({"LBI__META_MODEL": "source"}, {"LBI__META_LOOP": 2}, {"LBI__HYPERGRAD_INTERVAL": 2})
 
 
 # Kinds of variables make no difference to a mode without any.
@@ -172,30 +171,32 @@ def agreed(group: Group) -> dict:
     """A state whose processes saw other samples, and then one that came apart in a weight; made one again."""
     made = replace(learner(), group=group)
     made.model.bn1.running_mean += group.rank
-    state, told = State("ours1", made, None, {"B": PersistentWeights(TABLE, PARTNER, LR)}), []
-    state.agree(told.append)
+    state = State("ours1", made, None, {"B": PersistentWeights(TABLE, PARTNER, LR)})
+    with captured_messages() as before:
+        state.synchronize()
     statistics = made.model.bn1.running_mean.clone()
-    told.append("then")
     with torch.no_grad():
         made.model.conv1.weight += group.rank
-    state.agree(told.append)
+    with captured_messages() as warnings:
+        state.synchronize()
+    told = [*before, "then", *warnings]
     return {"statistics": statistics, "weight": made.model.conv1.weight.detach(), "told": told}
 
 
 def counted(group: Group) -> dict:
-    """What TrainingBatches makes of images that only some processes could read."""
-    batches, lines = TrainingBatches.__new__(TrainingBatches), []
-    batches.group, batches.skipped, batches.log = group, 0, SimpleNamespace(warning=lines.append)
+    """What is exchanged about images that only some processes could read."""
 
     def held(count: int) -> Sample:
         return Sample(None, None, None, torch.arange(count), None, [""] * count)
 
-    batches.problems = [f"a{group.rank}"] * group.rank
-    batches._count((held(group.rank), None, held(4)))
-    found = {"counts": batches.counts, "lines": list(lines)}
-    batches.problems = [f"b{group.rank}"]
+    samples, problems = with_counts(
+        group, StepSamples(held(group.rank), None, held(4)), [f"a{group.rank}"] * group.rank
+    )
+    found = {"counts": samples.counts, "problems": problems}
+    raise_if_unreadable(samples, problems)
+    unread = with_counts(group, StepSamples(held(1), held(0), None), [f"b{group.rank}"])
     try:
-        batches._count((held(1), held(0), None))
+        raise_if_unreadable(*unread)
     except InputError as error:
         found["error"] = str(error)
     return found
@@ -235,10 +236,10 @@ def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
         (phase,) = phases(config, MODES[mode])
         case = PoseCase(mode, config, group)
         # The second step is one without a hypergradient, where not every step has one.
-        for _ in range(config.LBI.EVERY):
+        for _ in range(config.lbi.hypergrad_interval):
             group.messages.clear(), group.sent.clear()
             case.step()
-        weighting = Weighting.UPDATE if config.LBI.EVERY == 1 else Weighting.CURRENT
+        weighting = Weighting.UPDATE if config.lbi.hypergrad_interval == 1 else Weighting.CURRENT
         numbers = sum(parameter.numel() for parameter in case.state.target.parameters)
         expected = traffic_of_step(config, phase, weighting, numbers, group.size)
         found[f"{mode} {settings}"] = (

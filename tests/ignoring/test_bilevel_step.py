@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lib.ignoring.bilevel_step import Options, Weighting
-from lib.ignoring.learner import TrainableModel
 from lib.ignoring.modes import MODES
+from lib.ignoring.trainable_model import TrainableModel
 from lib.ignoring.variables import OnlineWeights
 from tests.factories.setups import PARTNER, as_batch, copied, learner
 from tests.factories.step_cases import (
@@ -60,7 +60,7 @@ def check_against_the_plain_step(
         for made, plain in ((target, plain_target), (source, plain_source)):
             if made:
                 assert_same(made.model.state_dict(), plain[0].state_dict(), f"step {step}, model")
-        assert record.gradients.keys() == (variables.keys() if weighting == "update" else set())
+        assert record.hypergradients.keys() == (variables.keys() if weighting == "update" else set())
         assert record.weights.keys() == weights.keys() == variables.keys()
         for place, expected in weights.items():
             assert_same(record.weights[place], expected, f"step {step}, weights {place}")
@@ -185,7 +185,7 @@ def check_source_first(name, optimizer, kind, meta_loop, weightings):
         assert_same(source.model.state_dict(), plain_source.model.state_dict(), f"step {step}, model")
         assert record.weights.keys() == variables.keys()
         assert_same(record.weights, weights, f"step {step}, weights")
-        assert record.gradients.keys() == (variables.keys() if weighting == "update" else set())
+        assert record.hypergradients.keys() == (variables.keys() if weighting == "update" else set())
         assert {what: float(mean) for what, mean in record.losses.items()} == pytest.approx(means, rel=1e-9)
         assert not any(torch.equal(p, q) for p, q in zip(source.parameters, before))
 
@@ -206,7 +206,7 @@ def test_hypergradients_at_the_source_model_equal_unrolled_autodiff(meta_loop):
         alone = take_source_first(MODES["ours2"], options, copied(source), variables, batches, index, flipped)
         beside = take(MODES["ours2"], options, target, source, variables, batches, index, flipped)
         for record in (alone, beside):
-            error = (record.gradients["A"] - expected).norm() / expected.norm()
+            error = (record.hypergradients["A"] - expected).norm() / expected.norm()
             assert expected.norm() > 0 and error < 1e-9, (optimizer, float(error))
 
 
@@ -301,7 +301,7 @@ def test_leaves_nothing_behind(name):
     assert torch.equal(rng, torch.get_rng_state())
     for made in (target, source):
         assert made is None or all(p.grad is None and p.requires_grad for p in made.parameters)
-    for found in (record.losses, record.gradients, record.weights):
+    for found in (record.losses, record.hypergradients, record.weights):
         assert not any(tensor.requires_grad for tensor in found.values())
 
 
@@ -314,8 +314,8 @@ def test_keypoints_without_label_weigh_nothing_and_learn_nothing(name):
     assert without.any()
     record = take(MODES[name], Options(LAM, GAMMA), target, source, variables, batches, index, flipped)
     for place, made in variables.items():
-        assert (record.gradients[place][without] == 0).all()
-        assert (record.gradients[place][~without] != 0).all()
+        assert (record.hypergradients[place][without] == 0).all()
+        assert (record.hypergradients[place][~without] != 0).all()
         assert made.seen.sum() == (~without).sum()
         assert ((made.logits != 0) == (made.seen > 0)).all()
 
@@ -333,8 +333,8 @@ def test_without_the_optimizers_derivatives_the_direction_is_the_plain_validatio
     source_ahead.step([torch.zeros_like(p) for p in source.parameters])
     losses = plain_losses(ahead, "target")
     pull = LAM * sum(((p - q.detach()) ** 2).sum() for p, q in zip(ahead.parameters, source_ahead.parameters))
-    ahead.step(ahead.gradient(losses.sum() / (2 * losses.numel()) + pull))
-    steepest = ahead.gradient(plain_losses(ahead, "validation").mean())
+    ahead.step(ahead.local_gradient(losses.sum() / (2 * losses.numel()) + pull))
+    steepest = ahead.local_gradient(plain_losses(ahead, "validation").mean())
 
     def products(made, factor):
         made = copied(made)  # whose running statistics may move
@@ -354,7 +354,7 @@ def test_without_the_optimizers_derivatives_the_direction_is_the_plain_validatio
     options = Options(LAM, GAMMA, through_optimizer=False)
     record = take(MODES["ours5"], options, target, source, variables, batches, index, flipped)
     for place, gradient in expected.items():
-        torch.testing.assert_close(record.gradients[place], gradient, rtol=1e-9, atol=1e-15)
+        torch.testing.assert_close(record.hypergradients[place], gradient, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
@@ -386,7 +386,7 @@ def test_single_precision_finds_the_hypergradients_of_double():
         given = {name: tuple(part.to(dtype) for part in batch) for name, batch in batches.items()}
         variables = {place: OnlineWeights(COUNT, PARTNER).to(dtype) for place in "AB"}
         record = take(MODES["ours5"], Options(LAM, GAMMA), target, source, variables, given, index, flipped)
-        found[dtype] = {place: g.double() for place, g in record.gradients.items()}
+        found[dtype] = {place: g.double() for place, g in record.hypergradients.items()}
     for place, exact in found[torch.float64].items():
         assert (found[torch.float32][place] - exact).norm() / exact.norm() < 1e-3
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from lib.ignoring.bilevel_step import Options, training_step
+from lib.ignoring.bilevel_step import Options
 from lib.ignoring.hypergradient import validation_gradient
 from lib.ignoring.lookahead import clipped
 from lib.ignoring.modes import MODES
@@ -16,10 +16,10 @@ from tests.factories.setups import (
     OPTIMIZERS,
     PARTNER,
     as_batch,
-    as_source_batch,
     copied,
     learner,
     small_batches,
+    take_step,
 )
 
 
@@ -39,7 +39,7 @@ def test_a_step_is_torchs_after_clipping_and_where_the_look_ahead_was(name, limi
     ours = replace(copied(learner(name, 0.01, warm=2)), clip=limit)
     plain = copied(ours)
     batch = as_batch(*small_batches()["target"])
-    gradient = ours.gradient(ours.losses(batch).mean())
+    gradient = ours.local_gradient(ours.losses(batch).mean())
     ahead = ours.look_ahead(gradient)
     for parameter, part in zip(plain.parameters, gradient):
         parameter.grad = part.clone()
@@ -54,7 +54,7 @@ def test_a_step_is_torchs_after_clipping_and_where_the_look_ahead_was(name, limi
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_derivative_with_the_factor_held(name):
     made = replace(copied(learner(name, 0.01, warm=2)), clip=0.05)
-    gradient = made.gradient(made.losses(as_batch(*small_batches()["target"])).mean())
+    gradient = made.local_gradient(made.losses(as_batch(*small_batches()["target"])).mean())
     short, factor = clipped(gradient, made.clip)
     assert factor < 0.5
     free, step = replace(made, clip=0.0), 1e-6
@@ -72,20 +72,18 @@ def test_the_hypergradient_by_hand(limit):
     target = replace(copied(learner("sgd")), clip=limit)
     frozen, batches = copied(target), small_batches()
     parts = {name: as_batch(*values) for name, values in batches.items()}
-    source = as_source_batch(*batches["source"])
     variables = {"B": OnlineWeights(5, PARTNER)}
     gamma = 0.8
-    record = training_step(MODES["ours1"], Options(0.0, gamma), target, None, variables, parts["target"], source,
-                           parts["validation"])  # fmt: skip
-    elements = 2 * source.labelled.numel()
-    gradient = frozen.gradient(frozen.losses(parts["target"]).sum() / elements)
+    record = take_step(MODES["ours1"], Options(0.0, gamma), (target, None, variables), batches)
+    elements = 2 * batches["source"][2].numel()
+    gradient = frozen.local_gradient(frozen.losses(parts["target"]).sum() / elements)
     length = math.sqrt(sum(float(g.square().sum()) for g in gradient))
     factor = min(1.0, limit / length) if limit else 1.0
     assert (factor < 1) == bool(limit)
     moved = [(p - 1e-2 * factor * g).detach() for p, g in zip(frozen.parameters, gradient)]
-    steepest = validation_gradient(frozen, moved, parts["validation"])
+    steepest, _ = validation_gradient(frozen, moved, parts["validation"])
     for i, j in ((0, 1), (2, 0), (4, 3)):
         losses = frozen.losses(parts["source"])
-        along = sum((u * g).sum() for u, g in zip(steepest, frozen.gradient(losses[i, j])))
+        along = sum((u * g).sum() for u, g in zip(steepest, frozen.local_gradient(losses[i, j])))
         expected = -1e-2 * factor * gamma / elements * along
-        torch.testing.assert_close(record.gradients["B"][i, j], expected, rtol=1e-8, atol=1e-14)
+        torch.testing.assert_close(record.hypergradients["B"][i, j], expected, rtol=1e-8, atol=1e-14)

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from lib.ignoring.forward_mode import jvp_pass
-from lib.ignoring.hypergradient import losses_and_jvp, tangent_by_torch
-from lib.ignoring.learner import TrainableModel, frozen_batchnorm
+from lib.ignoring.hypergradient import jvp_by_torch, losses_and_jvp
+from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
 from lib.models.pose_resnet import DeconvHead, PoseResNet
 from tests.factories.setups import SmallPoseNet, as_batch
 
@@ -88,7 +88,7 @@ def test_equals_torchs_forward_mode_and_backward_passes(network, training, chann
         losses, tangent = losses_and_jvp(made, batch, direction)
         assert torch.equal(losses, made.losses(batch))
     assert losses.requires_grad and not tangent.requires_grad
-    assert_same(tangent, tangent_by_torch(made, batch, direction))
+    assert_same(tangent, jvp_by_torch(made, batch, direction))
     assert_same(tangent, by_backward(made, batch, direction))
     torch.testing.assert_close((batch.images, direction), before, rtol=0, atol=0)
 
@@ -122,7 +122,7 @@ def test_the_forward_pass_is_the_models_own(network):
         losses, _ = losses_and_jvp(made, batch, direction)
         expected = other.losses(batch)
         torch.testing.assert_close(losses, expected, rtol=0, atol=0)
-        found, wanted = made.gradient(losses.sum()), other.gradient(expected.sum())
+        found, wanted = made.local_gradient(losses.sum()), other.local_gradient(expected.sum())
         torch.testing.assert_close(found, wanted, rtol=0, atol=0)
     torch.testing.assert_close(made.model.state_dict(), other.model.state_dict(), rtol=0, atol=0)
 

@@ -5,12 +5,21 @@ import copy
 import pytest
 import torch
 
-from lib.ignoring.bilevel_step import Options, Record, find_weights, training_step
+from lib.ignoring.bilevel_step import Options, StepModels, TrainingStep
 from lib.ignoring.hypergradient import losses_and_jvp
-from lib.ignoring.learner import frozen_batchnorm
 from lib.ignoring.modes import MODES
+from lib.ignoring.trainable_model import frozen_batchnorm
 from lib.ignoring.variables import OnlineWeights, minmax
-from tests.factories.setups import PARTNER, as_batch, as_source_batch, copied, learner, small_batches
+from tests.factories.setups import (
+    PARTNER,
+    as_batch,
+    as_source_batch,
+    copied,
+    learner,
+    small_batches,
+    step_batches,
+    take_step,
+)
 from tests.reference import unrolled
 
 LAM, GAMMA = 0.05, 0.7
@@ -22,20 +31,17 @@ def found_hypergradient(mode, target, source, batches, meta_loop):
     options = Options(LAM, GAMMA, meta_loop)
     target_losses = target.losses(as_batch(*batches["target"]))
     elements = target_losses.numel() * (2 if mode.joint_loss.value != "no" else 1)
-    gradient = target.gradient(target_losses.sum() / elements)
+    gradient = target.local_gradient(target_losses.sum() / elements)
     source_batch = as_source_batch(*batches["source"])
     if mode.joint_loss.value == "plain":
-        plain = target.gradient(GAMMA * target.losses(source_batch).sum() / elements)
+        plain = target.local_gradient(GAMMA * target.losses(source_batch).sum() / elements)
         gradient = [g + p for g, p in zip(gradient, plain)]
     if mode.anchor.value == "plain":
-        source.step(source.gradient(source.losses(source_batch).mean()))
+        source.step(source.local_gradient(source.losses(source_batch).mean()))
     variables = {place: OnlineWeights(5, PARTNER).double() for place in "AB"}
-    record = Record()
-    find_weights(
-        mode, options, target, source, variables, gradient, elements,
-        source_batch, as_batch(*batches["validation"]), record,
-    )  # fmt: skip
-    return record
+    step = TrainingStep(mode, options, StepModels(target, source, variables), step_batches(batches))
+    step.find_weights(gradient, GAMMA / elements)
+    return step.output
 
 
 @pytest.mark.parametrize("meta_loop", [1, 2])
@@ -62,10 +68,10 @@ def test_equals_unrolled_autodiff(name, optimizer, decay, warm, meta_loop):
             eps |= {place: minmax((-g).clamp(min=0)) for place, g in oracle.items()}
 
     record = found_hypergradient(MODES[name], copied(target), source and copied(source), batches, meta_loop)
-    assert record.gradients.keys() == oracle.keys()
+    assert record.hypergradients.keys() == oracle.keys()
     ill_conditioned = optimizer == "adam" and warm == 0 and meta_loop > 1
     for place, expected in oracle.items():
-        error = (record.gradients[place] - expected).norm() / expected.norm()
+        error = (record.hypergradients[place] - expected).norm() / expected.norm()
         assert expected.norm() > 0
         assert error < (1e-4 if ill_conditioned else 1e-6), (place, float(error))
 
@@ -84,7 +90,7 @@ def test_leaves_no_trace(name):
     if mode.anchor.value == "plain":
         source = learner(warm=2, seed=1)
     losses = target.losses(as_batch(*batches["target"]))
-    gradient = target.gradient(losses.mean())
+    gradient = target.local_gradient(losses.mean())
     before = [everything(made) for made in (target, source) if made]
     if mode.anchor.value == "weighted":
         fed = copied(source)
@@ -92,10 +98,8 @@ def test_leaves_no_trace(name):
         before[1] = everything(fed)
     rng = torch.get_rng_state()
     kept = [g.clone() for g in gradient]
-    find_weights(
-        mode, options, target, source, {p: OnlineWeights(5, PARTNER).double() for p in "AB"}, gradient, 20,
-        as_source_batch(*batches["source"]), as_batch(*batches["validation"]), Record(),
-    )  # fmt: skip
+    models = StepModels(target, source, {p: OnlineWeights(5, PARTNER).double() for p in "AB"})
+    TrainingStep(mode, options, models, step_batches(batches)).find_weights(gradient, GAMMA / 20)
     after = [everything(made) for made in (target, source) if made]
     torch.testing.assert_close(before, after, rtol=0, atol=0)
     torch.testing.assert_close(kept, gradient, rtol=0, atol=0)
@@ -111,10 +115,8 @@ def test_identical_models_give_finite_weights(name, dtype):
     mode = MODES[name]
     variables = {place: OnlineWeights(5, PARTNER).to(dtype) for place in "AB"}
     for _ in range(3):
-        record = training_step(
-            mode, Options(LAM, GAMMA), target, source if mode.has_source_model else None, variables,
-            as_batch(*batches["target"]), as_source_batch(*batches["source"]), as_batch(*batches["validation"]),
-        )  # fmt: skip
+        models = (target, source if mode.has_source_model else None, variables)
+        record = take_step(mode, Options(LAM, GAMMA), models, batches)
         for weights in record.weights.values():
             assert torch.isfinite(weights).all()
             assert weights.min() == 0 and weights.max() == 1

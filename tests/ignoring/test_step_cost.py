@@ -25,7 +25,7 @@ def test_every_pass_is_used_once(name, meta_loop):
     images, batch = batches["target"][0], as_batch(*batches["target"])
     with torch.no_grad():
         forward, first = flops_of(lambda: target.model(images)), flops_of(lambda: target.model.conv1(images))
-    both = flops_of(lambda: target.gradient(target.losses(batch).sum()))
+    both = flops_of(lambda: target.local_gradient(target.losses(batch).sum()))
     tangent = 2 * forward - first  # the images have no tangent
     variables, _ = made_variables(name, "online")
     found = flops_of(

@@ -9,11 +9,11 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from lib.ignoring.bilevel_step import Options, SourceBatch, TrainableModel, Weighting, training_step
-from lib.ignoring.hypergradient import Batch
+from lib.ignoring.batch import Batch, SourceBatch, StepBatches
+from lib.ignoring.bilevel_step import Options, StepModels, TrainingStep, Weighting
 from lib.ignoring.modes import MODES
+from lib.ignoring.trainable_model import TrainableModel
 from lib.ignoring.variables import FixedWeights, PersistentWeights
-from lib.models.loss import keypoint_losses
 
 TARGET, SOURCE, VALIDATION, JOINTS, SIDE, FEATURES, SHARED = 12, 12, 48, 4, 4, 8, 4
 PARTNER = (1, 0, 3, 2)
@@ -93,21 +93,19 @@ class Problem:
         parameters = list(model.parameters())
         target = TrainableModel(model, torch.optim.SGD(parameters, lr=0.5), parameters)
         source = SourceBatch(
-            self.source[0], as_batch(*self.source).losses, torch.arange(SOURCE),
-            torch.zeros(SOURCE, dtype=torch.bool), torch.ones(SOURCE, JOINTS).double(),
+            *self.source, torch.ones(SOURCE, JOINTS).double(),
+            torch.arange(SOURCE), torch.zeros(SOURCE, dtype=torch.bool),
         )  # fmt: skip
         options = Options(lam=0.0, gamma=1.0, through_optimizer=False)
         for _ in range(steps):
-            training_step(
-                MODES["ours1"], options, target, None, {"B": variables},
-                as_batch(*self.target), source, as_batch(*self.validation), weighting,
-            )  # fmt: skip
+            batches = StepBatches(as_batch(*self.target), source, as_batch(*self.validation))
+            models = StepModels(target, None, {"B": variables})
+            TrainingStep(MODES["ours1"], options, models, batches, weighting).run()
         return model.shared.weight.detach()
 
 
 def as_batch(x, heatmaps):
-    weight = torch.ones(len(x), JOINTS).double()
-    return Batch(x, lambda outputs: keypoint_losses(outputs, heatmaps, weight))
+    return Batch(x, heatmaps, torch.ones(len(x), JOINTS).double())
 
 
 def all_but(i, j):

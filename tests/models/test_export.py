@@ -1,6 +1,7 @@
 """Exported networks against the network itself, and what is kept beside them."""
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -95,11 +96,43 @@ def test_the_check_tells_another_network(checkpoint, tmp_path):
     assert largest_difference(other, path, crops) > TOLERANCE
 
 
+def test_a_network_that_differs_is_not_kept(checkpoint, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("pose_estimation.export.largest_difference", lambda *_: 0.1)
+    assert export.main(["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts")]) == 2
+    assert "differ by 0.1" in capsys.readouterr().err and not (tmp_path / "net.ts").exists()
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript"])
+def test_what_to_install_is_told(package, checkpoint, tmp_path, monkeypatch, capsys):
+    if package == "onnxscript":
+        available("onnx")
+    monkeypatch.setitem(sys.modules, package, None)
+    assert export.main(["--model-file", str(checkpoint), "--output", str(tmp_path / "net.onnx")]) == 2
+    error = capsys.readouterr().err
+    assert f"the package {package}, which" in error and "pip install onnx onnxscript onnxruntime" in error
+    assert not (tmp_path / "net.onnx").exists()
+
+
 def test_without_onnxruntime_there_is_no_check(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert not can_run(tmp_path / "net.onnx") and can_run(tmp_path / "net.ts")
     with pytest.raises(InputError, match="pip install onnx onnxscript onnxruntime"):
         load_exported(tmp_path / "net.onnx")
+
+
+def test_images_to_check_with_and_the_description(checkpoint, tmp_path, capsys, data):
+    words = ["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts"), "--describe"]
+    assert export.main([*words, "--pictures", str(data / "mpii/images")]) == 0
+    output = capsys.readouterr().out
+    assert "checked on 4 crops" in output
+    assert json.loads(output[output.index("{") : output.rindex("}") + 1])["color"] == "BGR"
+    assert export.main([*words, "--pictures", str(checkpoint)]) == 2
+    assert "cannot be read as an image" in capsys.readouterr().err
+
+
+def test_unknown_ending(checkpoint, tmp_path, capsys):
+    assert export.main(["--model-file", str(checkpoint), "--output", str(tmp_path / "net.bin")]) == 2
+    assert ".onnx, .ts, .pt2" in capsys.readouterr().err
 
 
 def test_the_description_of_the_flip_test_follows_the_setting(checkpoint):

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 import torchvision
@@ -8,6 +6,7 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torchvision.models.resnet import BasicBlock
 
+from lib.config.schema import ModelConfig, ModelExtraConfig
 from lib.models.pose_resnet import DeconvHead, PoseResNet, build_pose_resnet
 from lib.utils.errors import InputError
 
@@ -15,11 +14,8 @@ DEPTHS = (18, 34, 50, 101, 152)
 
 
 def config(**extra):
-    settings = {
-        "NUM_LAYERS": 18, "WIDTH": 8, "DECONV_WITH_BIAS": False, "NUM_DECONV_LAYERS": 3,
-        "NUM_DECONV_FILTERS": [16, 16, 16], "NUM_DECONV_KERNELS": [4, 4, 4], "FINAL_CONV_KERNEL": 1,
-    }  # fmt: skip
-    return SimpleNamespace(NUM_JOINTS=13, STYLE="pytorch", EXTRA=SimpleNamespace(**{**settings, **extra}))
+    settings = {"num_layers": 18, "width": 8, "num_deconv_filters": (16, 16, 16)}
+    return ModelConfig(extra=ModelExtraConfig(**{**settings, **extra}))
 
 
 def shapes(model):
@@ -119,14 +115,14 @@ def test_caffe_style_takes_every_second_pixel_before_the_block():
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_every_depth_gives_heatmaps_of_a_quarter_of_the_image(depth):
-    model = build_pose_resnet(config(NUM_LAYERS=depth)).eval()
+    model = build_pose_resnet(config(num_layers=depth)).eval()
     with torch.no_grad():
         assert model(torch.randn(1, 3, 96, 64)).shape == (1, 13, 24, 16)
 
 
 @pytest.mark.parametrize("kernel", [2, 3, 4])
 def test_transposed_convolutions_double_the_size(kernel):
-    extra = {"NUM_DECONV_LAYERS": 2, "NUM_DECONV_FILTERS": [16, 12], "NUM_DECONV_KERNELS": [kernel, kernel]}
+    extra = {"num_deconv_layers": 2, "num_deconv_filters": [16, 12], "num_deconv_kernels": [kernel, kernel]}
     model = build_pose_resnet(config(**extra)).eval()
     with torch.no_grad():
         assert model(torch.randn(1, 3, 96, 64)).shape == (1, 13, 12, 8)
@@ -135,7 +131,7 @@ def test_transposed_convolutions_double_the_size(kernel):
 
 
 def test_final_kernel_and_bias_of_the_transposed_convolutions():
-    model = build_pose_resnet(config(FINAL_CONV_KERNEL=3, DECONV_WITH_BIAS=True)).eval()
+    model = build_pose_resnet(config(final_conv_kernel=3, deconv_with_bias=True)).eval()
     assert shapes(model)["final_layer.weight"] == (13, 16, 3, 3)
     assert shapes(model)["deconv_layers.0.bias"] == (16,)
     assert not model.deconv_layers[0].bias.any()
@@ -160,13 +156,13 @@ def test_initialisation():
 @pytest.mark.parametrize(
     "extra, message",
     [
-        ({"NUM_LAYERS": 42}, "NUM_LAYERS is 42; expected one of 10, 18, 34, 50, 101, 152"),
-        ({"NUM_DECONV_KERNELS": [4, 5, 4]}, "NUM_DECONV_KERNELS is 5; expected one of 4, 3, 2"),
-        ({"NUM_DECONV_KERNELS": [4, 4]}, "NUM_DECONV_KERNELS has 2 entries; expected 3"),
-        ({"NUM_DECONV_FILTERS": [256] * 4}, "NUM_DECONV_FILTERS has 4 entries; expected 3"),
-        ({"NUM_DECONV_FILTERS": [256, 0, 256]}, "NUM_DECONV_FILTERS is 0; expected 1 or more"),
-        ({"FINAL_CONV_KERNEL": 2}, "FINAL_CONV_KERNEL is 2; expected one of 1, 3"),
-        ({"WIDTH": 0}, "WIDTH is 0; expected 1 or more"),
+        ({"num_layers": 42}, "NUM_LAYERS is 42; expected one of 10, 18, 34, 50, 101, 152"),
+        ({"num_deconv_kernels": [4, 5, 4]}, "NUM_DECONV_KERNELS is 5; expected one of 4, 3, 2"),
+        ({"num_deconv_kernels": [4, 4]}, "NUM_DECONV_KERNELS has 2 entries; expected 3"),
+        ({"num_deconv_filters": [256] * 4}, "NUM_DECONV_FILTERS has 4 entries; expected 3"),
+        ({"num_deconv_filters": [256, 0, 256]}, "NUM_DECONV_FILTERS is 0; expected 1 or more"),
+        ({"final_conv_kernel": 2}, "FINAL_CONV_KERNEL is 2; expected one of 1, 3"),
+        ({"width": 0}, "WIDTH is 0; expected 1 or more"),
     ],
 )
 def test_impossible_settings_are_refused(extra, message):

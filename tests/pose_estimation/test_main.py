@@ -148,12 +148,12 @@ def test_every_flag_overrides_the_yaml(config):
     words = [word for flag, value in values.items() for word in (f"--{flag}", value)]
     assert run(config, "--ours1", *words, "--resume", "TRAIN.BATCH_SIZE", "3", "DEVICE", "cpu") == 0
     written, _ = load_config(config.parent / "else" / RUNS / "ours1" / "config.yaml")
-    found = {"lam": written.LBI.LAM, "gamma": written.LBI.GAMMA, "meta_loop": written.LBI.META_LOOP,
-             "gpus": written.GPUS, "workers": written.WORKERS, "batch_size": written.TRAIN.BATCH_SIZE,
-             "num_epochs": written.TRAIN.END_EPOCH, "random_seed": written.SEED,
-             "save_dir": written.OUTPUT_DIR, "load_ckpt": written.TRAIN.LOAD_CKPT, "wandb": written.WANDB}  # fmt: skip
+    found = {"lam": written.lbi.lam, "gamma": written.lbi.gamma, "meta_loop": written.lbi.meta_loop,
+             "gpus": written.gpus, "workers": written.workers, "batch_size": written.train.batch_size,
+             "num_epochs": written.train.end_epoch, "random_seed": written.seed,
+             "save_dir": written.output_dir, "load_ckpt": written.train.load_ckpt, "wandb": written.wandb}  # fmt: skip
     assert {flag: str(value) for flag, value in found.items()} == values
-    assert written.TRAIN.RESUME
+    assert written.train.resume
 
 
 def test_help_names_every_mode_flag_and_setting(capsys):

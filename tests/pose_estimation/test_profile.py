@@ -23,7 +23,7 @@ def test_a_profile_names_the_parts_of_a_step_and_leaves_a_trace(config, capsys):
     assert calls["look-ahead"] == "2.00"  # of either model
     trace = json.loads((folder / "source_and_target.pt.trace.json").read_text())
     names = {event.get("name") for event in trace["traceEvents"]}
-    assert {"part: step", "part: tangent", "part: data"} <= names
+    assert {"part: step", "part: jvp", "part: data"} <= names
     assert {path.name for path in folder.iterdir()} == {"profile.log", "source_and_target.pt.trace.json"}
 
 
@@ -33,8 +33,8 @@ def test_every_phase_has_its_profile(config):
     )
     assert {path.name for path in folder.glob("*.json")} == {"source.pt.trace.json", "target.pt.trace.json"}
     of_source, of_target = log.split("1 steps of the target model")
-    assert "tangent" in of_source and "target: forward" not in of_source
-    assert "tangent" not in of_target and "target: forward" in of_target
+    assert "jvp" in of_source and "target: forward" not in of_source
+    assert "jvp" not in of_target and "target: forward" in of_target
 
 
 def test_a_profile_of_no_steps_is_refused(config, capsys):

@@ -30,7 +30,7 @@ TINY = ["--batch_size", "4", "TRAIN.STEPS_PER_EPOCH", "4",
 
 def train_an_epoch(mode, folder, *more):
     words = ["--cfg", CONFIG, f"--{mode}", "--batch_size", "2", "--workers", "0", "--num_epochs", "1",
-             "LBI.WARMUP", "0", "LBI.EVERY", "1", "--save_dir", str(folder / "output"), "LOG_DIR", str(folder / "log"), "MODEL.PRETRAINED", "",
+             "LBI.WARMUP", "0", "LBI.HYPERGRAD_INTERVAL", "1", "--save_dir", str(folder / "output"), "LOG_DIR", str(folder / "log"), "MODEL.PRETRAINED", "",
              "DATASET_SRC.ROOT", str(SHARED / "coco"), "DATASET_TARGET.ROOT", str(SHARED / "mpii"), *more]  # fmt: skip
     assert main(words) == 0
     (results,) = (folder / "output").rglob("results.json")

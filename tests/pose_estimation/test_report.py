@@ -169,11 +169,11 @@ def test_predictions_are_those_of_the_best_model(root, tmp_path):
     from lib.dataset.keypoints import MPII_KEYPOINTS
 
     (read,) = read_runs([folder(root, "ours1")])
-    group = read.config.DATASET_TARGET
-    people = read_people(group, "valid", read.config, build_codec(read.config.MODEL))
+    dataset_config = read.config.dataset_target
+    people = read_people(dataset_config, "valid", read.config, build_codec(read.config.model))
     found = predict_people(read, "target", people, [0, 3, 5])
     words = ["--cfg", folder(root, "ours1") / "config.yaml", "--model-file", folder(root, "ours1") / "best.pth",
-             "--save_dir", tmp_path, "DATASET.DATASET", "mpii", "DATASET.ROOT", group.ROOT, "DATASET.TEST_SET", "valid"]  # fmt: skip
+             "--save_dir", tmp_path, "DATASET.DATASET", "mpii", "DATASET.ROOT", dataset_config.root, "DATASET.TEST_SET", "valid"]  # fmt: skip
     saved = loadmat(validate([str(word) for word in words], ALONE).parent / "predictions.mat")["preds"] - 1
     index = [MPII_KEYPOINTS.index(native) for native in people.mapping.native]
     for person, joints in found.items():

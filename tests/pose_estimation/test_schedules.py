@@ -12,9 +12,10 @@ import torch
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import MODES
-from lib.training.batches import validation_people
+from lib.training.batches import meta_dataset
 from lib.training.checkpoints import Checkpointer
 from lib.training.data import build_data
+from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from tests.factories.small_run import RUNS, assert_same, results_of, run, weights_file
 
@@ -164,8 +165,8 @@ def test_a_run_retrains_without_the_labels_of_low_weight(config):
         data.source.annotations = replace(
             people, joints=people.joints + 9 * labels[..., None].astype(np.float32)
         )
-        path = train(settings, MODES["ours1"], data, RunPaths(config.parent / name, config.parent / "log" / name),
-                     [], {"B": kept.astype(np.float32)})  # fmt: skip
+        paths = RunPaths(config.parent / name, config.parent / "log" / name)
+        path = train(RunSpec(settings, MODES["ours1"], data, paths), {"B": kept.astype(np.float32)})
         return torch.load(path.with_name("last.pth"), weights_only=True)["target_model"]
 
     expected = weights_file(config, "ours1/retrained")["target_model"]
@@ -201,13 +202,22 @@ def test_validation_people_in_training(config):
     assert run(config, *words, "LBI.VAL_IN_TRAIN", "true", "--save_dir", str(config.parent / "all")) == 0
     results = results_of(config, "ours1", "all")
     assert results["steps"] == 9 and results["best_epoch"] == 2 and results["val"]["people"] == 5
-    assert "9 steps of the target model to do" in log_of(config, "ours1", "all")
+    assert "target model for 9 steps" in log_of(config, "ours1", "all")
     best = torch.load(folder_of(config, "ours1", "all") / "best.pth", weights_only=True)
     assert_same(best, weights_file(config, "ours1", "all"))
 
 
 def test_a_hypergradient_every_second_step(config):
-    words = ["LBI.EVERY", "2", "LBI.WARMUP", "1", "TRAIN.STEPS_PER_EPOCH", "5", "TRAIN.END_EPOCH", "1"]
+    words = [
+        "LBI.HYPERGRAD_INTERVAL",
+        "2",
+        "LBI.WARMUP",
+        "1",
+        "TRAIN.STEPS_PER_EPOCH",
+        "5",
+        "TRAIN.END_EPOCH",
+        "1",
+    ]
     assert run(config, "--ours5", *words) == 0
     steps = [line for line in metrics_of(config, "ours5") if "loss/target" in line]
     assert [line["step"] for line in steps] == [1, 2, 3, 4, 5]
@@ -257,7 +267,7 @@ def test_mixed_precision_trains_and_keeps_everything_in_single_precision(config)
 
 def test_channels_last_gives_the_same_numbers(config):
     """But for rounding; SGD, because Adam's first steps make a rounding error of a zero gradient large."""
-    words = ["--ours5", "TRAIN.OPTIMIZER", "sgd", "LBI.LOOKAHEAD", "sgd"]
+    words = ["--ours5", "TRAIN.OPTIMIZER", "sgd", "LBI.HYPERGRAD_THROUGH", "sgd"]
     for name, value in (("a", "false"), ("b", "true")):
         assert run(config, *words, "TRAIN.CHANNELS_LAST", value, "--save_dir", str(config.parent / name)) == 0
     a, b = (weights_file(config, "ours5", name) for name in "ab")
@@ -283,13 +293,13 @@ def test_the_source_has_its_own_batch_size(config):
 
 
 @pytest.mark.parametrize("in_train", [True, False])
-def test_weights_may_serve_training_and_validation_people(config, in_train):
+def test_weights_may_serve_training_and_meta_dataset(config, in_train):
     overrides = {"LBI.VAL_IN_TRAIN": in_train}
     only_v, _ = load_config(config, overrides)
-    of_both, _ = load_config(config, overrides | {"LBI.VALIDATE_ON": "target"})
+    of_both, _ = load_config(config, overrides | {"LBI.META_DATA": "target"})
     data = build_data(of_both, True, lambda line: None)
-    assert validation_people(only_v, data) is data.validation.dataset
-    people = validation_people(of_both, data)
+    assert meta_dataset(only_v, data) is data.validation.dataset
+    people = meta_dataset(of_both, data)
     assert len(people) == 15 and len(data.validation.dataset) < 15
     assert sorted(people.annotations.ids.tolist()) == list(range(15))
     # As they are: without augmentation, and the same every time.
@@ -301,4 +311,4 @@ def test_a_run_goes_on_as_it_began(config, capsys, key, value):
     assert run(config, "--ours2", "TRAIN.END_EPOCH", "1") == 0
     capsys.readouterr()
     assert run(config, "--ours2", "TRAIN.RESUME", "true", key, value) == 2
-    assert f"began with {key}" in capsys.readouterr().err
+    assert f"checkpoint has {key}" in capsys.readouterr().err

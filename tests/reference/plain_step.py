@@ -172,10 +172,10 @@ def plain_loss_aware(made, lr, floor):
     """The plain twin of the LossAwareWeights ``made``, whose constants are settings, not part of the method."""
     numbers = {
         "lr": lr,
-        "person_lr": made.PERSON_LR * lr,
+        "person_lr": made.INSTANCE_LR * lr,
         "floor": floor,
-        "old": made.OLD,
-        "forget": made.FORGET,
+        "old": made.AVERAGE_DECAY,
+        "forget": made.STATISTICS_RATE,
         "linear_lr": made.LINEAR_LR * lr,
         "betas": made.BETAS,
         "eps": made.EPS,

@@ -63,7 +63,7 @@ def assert_sane(people, root):
     assert count > 0
     shapes = {
         "ids": (),
-        "image": (),
+        "image_index": (),
         "joints": (joints, 2),
         "visible": (joints,),
         "centers": (2,),

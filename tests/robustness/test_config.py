@@ -9,7 +9,8 @@ import yaml
 from hypothesis import strategies as st
 
 from lib.cli.arguments import run_command
-from lib.config.loader import dump_config, load_config, parse_overrides, settings
+from lib.config.loader import dump_config, load_config, parse_overrides
+from lib.config.schema import settings
 from lib.dataset.build import build_codec
 from lib.utils.errors import InputError
 from pose_estimation.main import main
@@ -48,13 +49,13 @@ def assert_sane(config):
     for key, setting in settings().items():
         value = config
         for part in key.split("."):
-            value = value[part]
+            value = getattr(value, part.lower())
         if isinstance(setting.default, dict):
             assert all(type(name) is str for pair in value.items() for name in pair), key
             continue
-        items = value if isinstance(setting.default, list) else [value]
+        assert isinstance(value, tuple) == isinstance(setting.default, list), key
         kind = type(setting.default[0]) if isinstance(setting.default, list) else type(setting.default)
-        for item in items:
+        for item in value if isinstance(value, tuple) else [value]:
             assert type(item) is kind, key
             assert not setting.choices or item in setting.choices, key
             assert setting.minimum is None or item >= setting.minimum, key
@@ -77,7 +78,7 @@ def test_files(tmp_path, examples):
         assert_sane(config)
         again.write_text(dump_config(config), encoding="utf-8")
         assert load_config(again)[0] == config
-        outcome(build_codec, config.MODEL)
+        outcome(build_codec, config.model)
 
     try_many(examples, placed, check)
 

@@ -1,19 +1,20 @@
 """Which people are in the batches of a step, whatever came before in the same process; how long it waits."""
 
-import logging
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from lib.config.loader import load_config
+from lib.config.run_paths import RunPaths
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import PersistentWeights
 from lib.training.batches import TrainingBatches
 from lib.training.data import build_data
 from lib.training.phases import phases
+from lib.training.run_spec import RunSpec
 from lib.training.state import State
 from lib.utils.distributed import ALONE
 from tests.factories.setups import learner
@@ -22,20 +23,21 @@ from tests.factories.setups import learner
 @pytest.fixture
 def start(config):
     """TrainingBatches of ours1 as a run has them that begins at a step, and what validation they read."""
-    settings, _ = load_config(config, {"LBI.EVERY": 3, "TRAIN.BATCH_SIZE": 2})
+    settings, _ = load_config(config, {"LBI.HYPERGRAD_INTERVAL": 3, "TRAIN.BATCH_SIZE": 2})
     data = build_data(settings, True, lambda line: None)
     (phase,) = phases(settings, MODES["ours1"])
 
     def batches_from(step):
         variables = {"B": PersistentWeights(20, tuple(range(13)), 0.7)}
         state = State("ours1", learner(), None, variables, step=step)
-        made = TrainingBatches(settings, phase, data, state, torch.device("cpu"), logging.getLogger())
+        spec = RunSpec(settings, MODES["ours1"], data, RunPaths(Path("output"), Path("log")))
+        made = TrainingBatches(spec, phase, state)
         made.read = []
         read = made._read
 
         def watched(people, order):
             for batch in read(people, order):
-                if people is made.people:
+                if people is made.meta_dataset:
                     made.read.append(batch.index.tolist())
                 yield batch
 
@@ -54,7 +56,7 @@ def run(batches, begin, end, learned):
     weightings = {
         step: Weighting.UPDATE if step in learned else Weighting.CURRENT for step in range(begin, end)
     }
-    return {step: [people(p) for p in batches.next(step, w)] for step, w in weightings.items()}
+    return {step: [people(p) for p in batches.next(step, w)[:3]] for step, w in weightings.items()}
 
 
 def test_validation_is_read_only_where_it_is_used(start):
@@ -86,11 +88,11 @@ def test_waiting_is_counted_until_it_is_taken(monkeypatch):
             yield number
 
     batches = TrainingBatches.__new__(TrainingBatches)
-    batches.target, batches.source, batches.people, batches.waited = slow(2), slow(0.5), None, 0.0
+    batches.target, batches.source, batches.meta_dataset, batches.waited = slow(2), slow(0.5), None, 0.0
     batches.validation, batches.group = None, ALONE
-    assert batches.next(0, Weighting.UNIFORM) == (0, 0, None)
+    assert batches.next(0, Weighting.UNIFORM)[:3] == (0, 0, None)
     clock.now += 30  # the step
-    assert batches.next(0, Weighting.UNIFORM) == (1, 1, None)
+    assert batches.next(0, Weighting.UNIFORM)[:3] == (1, 1, None)
     assert batches.take_waited() == pytest.approx(5)
     assert batches.take_waited() == 0
     batches.next(0, Weighting.UNIFORM)
@@ -102,6 +104,6 @@ def test_what_some_processes_could_not_read_is_counted_and_told_once(together):
         lines = [f"a{rank}" for rank in range(size) for _ in range(rank)]
         for found in processes:
             told = found["counted"]
-            assert told["counts"] == [tuple(range(size)), (0,) * size, (4,) * size]
-            assert told["lines"] == [f"left out ({n} so far): {line}" for n, line in enumerate(lines, 1)]
-            assert told["error"] == "no image of a whole batch can be read, among them b0"
+            assert told["counts"] == (tuple(range(size)), (0,) * size, (4,) * size)
+            assert told["problems"] == lines
+            assert "no readable image" in told["error"] and "b0" in told["error"]

@@ -9,8 +9,8 @@ import torch
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import joint_mapping
-from lib.training import batches
-from lib.training.nonfinite import Seen, locate_nonfinite, most_specific
+from lib.ignoring import batch
+from lib.training.nonfinite import BatchTrace, locate_nonfinite, most_specific
 from tests.factories.small_run import run
 
 NAN, INF = math.nan, math.inf
@@ -29,7 +29,7 @@ def seen(*passes, role="source", flipped=(False, False)):
     )
     nothing = torch.zeros(2)
     sample = Sample(nothing, nothing, nothing, torch.tensor([2, 0]), torch.tensor(flipped), ["", ""])
-    return Seen(role, sample, people, [torch.tensor(losses) for losses in passes])
+    return BatchTrace(role, sample, people, [torch.tensor(losses) for losses in passes])
 
 
 FINE = [[1.0, 2.0], [3.0, 4.0]]
@@ -70,7 +70,7 @@ def test_a_hypergradient_is_of_the_source():
 
 @pytest.mark.parametrize("mode", ["baseline2", "ours2"])
 def test_a_run_says_whose_loss_is_not_finite(config, capsys, monkeypatch, mode):
-    plain = batches.keypoint_losses
+    plain = batch.keypoint_losses
 
     def one_is_bad(outputs, heatmaps, weight):
         losses = plain(outputs, heatmaps, weight)
@@ -78,7 +78,7 @@ def test_a_run_says_whose_loss_is_not_finite(config, capsys, monkeypatch, mode):
             (torch.tensor(1), torch.tensor(2)), torch.tensor(NAN)
         )
 
-    monkeypatch.setattr(batches, "keypoint_losses", one_is_bad)
+    monkeypatch.setattr(batch, "keypoint_losses", one_is_bad)
     assert run(config, f"--{mode}", "TRAIN.END_EPOCH", "1") == 3
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "is not finite at step 1: the loss of " in line

@@ -1,18 +1,20 @@
 """Which models are trained when, by hand."""
 
-import pytest
-from easydict import EasyDict
+from dataclasses import replace
 
+import pytest
+
+from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.ignoring.modes import MODES, SourceUse
 from lib.training.phases import phases, trains_source_first
 
-TRAIN = EasyDict(LR=0.01, LR_FACTOR=0.5, LR_STEP=[2, 4], END_EPOCH=5)
+TRAIN = TrainConfig(lr=0.01, lr_factor=0.5, lr_step=(2, 4), end_epoch=5)
 WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
 
 
 def configured(schedule, source_model_on="source", **train):
-    lbi = {"SCHEDULE": schedule, "TARGET_LR": 0.25, "SOURCE_MODEL_ON": source_model_on}
-    return EasyDict(TRAIN={**TRAIN, **train}, LBI=lbi)
+    lbi = IgnoringConfig(schedule=schedule, target_lr=0.25, source_model_on=source_model_on)
+    return Config(train=replace(TRAIN, **train), lbi=lbi)
 
 
 def rates(phase):
@@ -82,5 +84,5 @@ def test_learning_rates_start_again_for_the_target_model_at_its_share(name):
 
 
 def test_without_epochs_there_is_nothing_to_train():
-    for phase in phases(configured("source_first", END_EPOCH=0), MODES["ours2"]):
+    for phase in phases(configured("source_first", end_epoch=0), MODES["ours2"]):
         assert phase.begin == phase.end == 0

@@ -9,6 +9,7 @@ from lib.ignoring.modes import MODES
 from lib.training import progress
 from lib.training.cost import forwards_of_hypergradient, forwards_of_step, training_cost
 from lib.training.phases import phases
+from lib.training.run_spec import RunSpec
 
 STEPS, PEOPLE = 5, 30  # V and the test are a third of the people each
 
@@ -19,10 +20,11 @@ def made(tmp_path, mode, *words, learns=True):
     )
     config, _ = load_config(tmp_path / "c.yaml", parse_overrides(list(words)))
     part = lambda: SimpleNamespace(dataset=range(PEOPLE // 3))  # noqa: E731
-    data = SimpleNamespace(validation=part(), test=part())
+    data = SimpleNamespace(validation=part(), test=part(), target=range(PEOPLE))
     models = dict.fromkeys(("target", "source") if MODES[mode].has_source_model else ("target",))
-    state = SimpleNamespace(epoch=0, step_of_epoch=0, learns=learns, learners=lambda: models)
-    return config, progress.Progress(config, MODES[mode], data, state, STEPS), state
+    state = SimpleNamespace(epoch=0, step_of_epoch=0, learns=learns, models=lambda: models)
+    spec = RunSpec(config, MODES[mode], data, None)
+    return config, progress.Progress(spec, state), state
 
 
 @pytest.mark.parametrize("mode", ["baseline2", "ours1", "ours2", "ours5"])
@@ -31,14 +33,14 @@ def made(tmp_path, mode, *words, learns=True):
     [
         [],
         ["LBI.SCHEDULE", "source_first", "LBI.SOURCE_MODEL_ON", "both", "TEST.FLIP_TEST", "true"],
-        ["LBI.EVERY", "2", "LBI.REST_EPOCH", "2", "TEST.EVAL_EPOCHS", "2"],
+        ["LBI.HYPERGRAD_INTERVAL", "2", "LBI.FREEZE_WEIGHTS_EPOCH", "2", "TEST.EVAL_EPOCHS", "2"],
     ],
 )
 def test_the_work_is_that_of_the_calculation_of_cost(mode, words, tmp_path):
     config, made_of, _ = made(tmp_path, mode, *words)
     cost = training_cost(config, MODES[mode], PEOPLE, 100)
     assert made_of.whole - made_of.after == pytest.approx(cost.forwards)
-    flips, models = 1 + config.TEST.FLIP_TEST, 1 + MODES[mode].has_source_model
+    flips, models = 1 + config.test.flip_test, 1 + MODES[mode].has_source_model
     assert made_of.after == pytest.approx(models * flips * 2 * (PEOPLE // 3) / 4)
 
 
@@ -46,7 +48,7 @@ def test_the_work_is_that_of_the_calculation_of_cost(mode, words, tmp_path):
 def test_time_left_is_right_where_a_forward_pass_takes_a_second(going_on_from, tmp_path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    words = ["LBI.SCHEDULE", "source_first", "LBI.REST_EPOCH", "3", "LBI.EVERY", "2"]
+    words = ["LBI.SCHEDULE", "source_first", "LBI.FREEZE_WEIGHTS_EPOCH", "3", "LBI.HYPERGRAD_INTERVAL", "2"]
     config, _, _ = made(tmp_path, "ours2", *words)
     course = []  # (epoch, steps done after it, seconds of the step and of a validation behind it)
     for phase in phases(config, MODES["ours2"]):

@@ -15,5 +15,5 @@ def test_processes_agree_on_the_mean_statistics_and_on_the_firsts_weights(togeth
             assert torch.equal(one["weight"], weight)
             assert one["told"] == [
                 "then",
-                "target model: not the same in all processes, the first one's is taken from here on",
+                "target model: differs between ranks; using rank 0's copy",
             ]

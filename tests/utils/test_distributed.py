@@ -19,7 +19,7 @@ def test_parts_are_disjoint_whole_and_alike(size, count):
 def test_alone_everything_stays_as_it_is():
     given = [torch.rand(2), torch.rand(3, 4)]
     kept = [tensor.clone() for tensor in given]
-    assert ALONE.all_reduce_(given) is given and ALONE.gather((), *given) == tuple(given)
+    assert ALONE.all_reduce_(given) is given and ALONE.all_gather((), *given) == tuple(given)
     assert all(torch.equal(a, b) for a, b in zip(given, kept))
     assert (
         ALONE.counts(3, 0) == [(3,), (0,)]
@@ -32,7 +32,7 @@ def test_alone_everything_stays_as_it_is():
         and ALONE.is_first_to_report("x")
     )
     with ALONE.main_process_first():
-        ALONE.wait()
+        ALONE.barrier()
     assert not ALONE.messages
 
 

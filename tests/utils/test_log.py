@@ -63,7 +63,7 @@ def test_counting_says_how_far_it_is(terminal, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("lib.utils.log.time.monotonic", lambda: now[0])
     terminal()
     taken = []
-    for item in log.counted(["a", "b", "c", "d"], "evaluating"):
+    for item in log.with_progress(["a", "b", "c", "d"], "evaluating"):
         now[0] += 20
         taken.append(item)
     assert taken == ["a", "b", "c", "d"]
@@ -73,6 +73,6 @@ def test_counting_says_how_far_it_is(terminal, monkeypatch, capsys, tmp_path):
 def test_counting_on_a_terminal(terminal, monkeypatch):
     with on_terminal(monkeypatch) as screens:
         terminal()
-        assert list(log.counted(["a", "b"], "evaluating")) == ["a", "b"]
+        assert list(log.with_progress(["a", "b"], "evaluating")) == ["a", "b"]
     assert "50 %" in screens[0].drawings[0] and "evaluating" in screens[0].drawings[0]
     assert screens[0].lines == [""]

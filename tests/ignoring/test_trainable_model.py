@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lib.ignoring.bilevel_step import Options, training_step
+from lib.ignoring.bilevel_step import Options
 from lib.ignoring.hypergradient import losses_and_jvp
-from lib.ignoring.learner import Compiled
 from lib.ignoring.modes import MODES
+from lib.ignoring.trainable_model import Compiled
 from lib.ignoring.variables import OnlineWeights
-from tests.factories.setups import PARTNER, as_batch, as_source_batch, learner, small_batches
+from tests.factories.setups import PARTNER, as_batch, learner, small_batches, take_step
 
 
 def test_moved_to_computes_there_and_comes_back():
@@ -35,14 +35,14 @@ def test_fewer_digits_are_used_and_give_nearly_the_same():
     batch = as_batch(*small_batches(dtype=torch.float32)["source"])
     torch.manual_seed(1)
     direction = [torch.randn_like(p) for p in made.parameters]
-    with torch.no_grad(), made.precision(batch):
+    with torch.no_grad(), made.autocast_context(batch):
         assert made.model(batch.images).dtype == torch.bfloat16
     found, expected = (losses_and_jvp(one, batch, direction) for one in (made, exact))
     for one, other in zip(found, expected):
         assert one.dtype == torch.float32
         error = (one - other).norm() / other.norm()
         assert 0 < error < 0.06
-    assert all(g.dtype == torch.float32 for g in made.gradient(found[0].sum()))
+    assert all(g.dtype == torch.float32 for g in made.local_gradient(found[0].sum()))
 
 
 @pytest.mark.parametrize("name", ["ours1", "ours2", "ours5"])
@@ -50,11 +50,9 @@ def test_a_step_in_fewer_digits_keeps_hypergradients_and_weights_in_single_preci
     mode, batches = MODES[name], small_batches(dtype=torch.float32)
     target, source = bf16_learner(), bf16_learner(seed=1) if mode.has_source_model else None
     before = [p.detach().clone() for p in target.parameters]
-    record = training_step(
-        mode, Options(0.05, 0.7), target, source, {place: OnlineWeights(5, PARTNER) for place in "AB"},
-        as_batch(*batches["target"]), as_source_batch(*batches["source"]), as_batch(*batches["validation"]),
-    )  # fmt: skip
-    for values in (*record.gradients.values(), *record.weights.values(), *record.losses.values()):
+    variables = {place: OnlineWeights(5, PARTNER) for place in "AB"}
+    record = take_step(mode, Options(0.05, 0.7), (target, source, variables), batches)
+    for values in (*record.hypergradients.values(), *record.weights.values(), *record.losses.values()):
         assert values.dtype == torch.float32 and torch.isfinite(values).all()
     assert not any(torch.equal(p, q) for p, q in zip(target.parameters, before))
 
@@ -93,11 +91,10 @@ def test_a_compiled_forward_pass_gives_the_same_step(monkeypatch):
         if compiled:
             target, source = (replace(made, compiled=Compiled(made.model)) for made in (target, source))
         for _ in range(2):
-            record = training_step(
-                MODES["ours5"], Options(0.05, 0.7), target, source,
-                {place: OnlineWeights(5, PARTNER).double() for place in "AB"},
-                as_batch(*batches["target"]), as_source_batch(*batches["source"]), as_batch(*batches["validation"]),
-            )  # fmt: skip
+            variables = {place: OnlineWeights(5, PARTNER).double() for place in "AB"}
+            record = take_step(MODES["ours5"], Options(0.05, 0.7), (target, source, variables), batches)
         assert not compiled or target.compiled.forward is not target.model
-        found.append((record.gradients, record.weights, target.model.state_dict(), source.model.state_dict()))
+        found.append(
+            (record.hypergradients, record.weights, target.model.state_dict(), source.model.state_dict())
+        )
     torch.testing.assert_close(found[1], found[0], rtol=1e-7, atol=1e-9)

@@ -1,9 +1,9 @@
-"""A model, the optimiser that trains it, and how it computes."""
+"""A model together with the optimizer that trains it."""
 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -11,44 +11,23 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from lib.ignoring.batch import Batch
 from lib.ignoring.forward_mode import JVPPass, jvp_pass
 from lib.ignoring.lookahead import LookAhead, clipped, look_ahead
 from lib.ignoring.sync_batchnorm import SyncBatchNorm2d
 from lib.utils.distributed import ALONE, Group
 from lib.utils.profile import profiled
 
-# losses of one batch through a network: (its outputs) -> [N, J]
-Losses = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What the training step needs of a batch: network inputs and the losses of the outputs.
-
-    ``counts``: where several processes share the batch, how many samples each holds, this one ``images``.
-    """
-
-    images: Tensor
-    losses: Losses
-    counts: tuple[int, ...] = field(default=(), kw_only=True)
-
-    def part_of_mean(self, losses: Tensor) -> Tensor:
-        """What ``losses`` [N, J] of this process's samples add to the mean over the whole batch."""
-        return losses.sum() / self.elements(losses)
-
-    def elements(self, losses: Tensor) -> int:
-        """Of the whole batch's losses [N, J], given those of this process."""
-        return (sum(self.counts) or len(losses)) * losses.shape[1]
-
 
 @dataclass(frozen=True)
 class TrainableModel:
-    """A model and the optimiser that trains it (one group, the model's parameters in order).
+    """A model, its optimizer, and how a training step computes with them.
 
-    ``autocast``: the type of number that layers compute in where torch thinks it safe; losses and
-    gradients of parameters stay in single precision.   ``compiled``: the model's forward pass, compiled.
-    ``clip``: the longest gradient that a step takes, longer ones are shortened to it (0: any).
-    ``group``: the processes that train it, each by the losses of its own samples.
+    parameters: the model's parameters in order, all in the optimizer's one parameter group.
+    autocast: dtype of mixed precision, None for float32; losses and parameter gradients are float32 always.
+    compiled: the compiled forward pass, None for eager.
+    clip: maximum gradient norm of a step (0: no clipping).
+    group: the ranks that train the model together, each on its own samples.
     """
 
     model: nn.Module
@@ -61,84 +40,90 @@ class TrainableModel:
 
     @cached_property
     def jvp_pass(self) -> JVPPass | None:
-        """None for a network that lib.ignoring.forward_mode has no rules for."""
+        """The forward pass with tangents, None for a network that forward_mode.py has no rules for."""
         return jvp_pass(self.model)
 
     @profiled("forward")
-    def losses(self, batch: Batch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
+        """Predicted heatmaps [N, J, h, w] in float32 (or wider), with their graph.
+
+        In training mode BatchNorm normalizes by the batch and its running statistics move.
+        """
         if self.is_empty(batch):
-            return self.empty_losses(batch)
-        with self.precision(batch):
+            return self._empty_heatmaps(batch)
+        with self.autocast_context(batch):
             outputs = (self.compiled or self.model)(batch.images)
-        return batch.losses(self.to_float32(outputs))
+        return self.to_float32(outputs)
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Keypoint losses [N, J] of this rank's samples, with their graph; see `predict`."""
+        return batch.losses(self.predict(batch))
 
     def is_empty(self, batch: Batch) -> bool:
-        """This process has none of the samples, and no part in normalising the others'."""
+        """True if this rank has none of the samples and no synchronized BatchNorm needs its forward pass."""
         if len(batch.images):
             return False
         return not any(isinstance(module, SyncBatchNorm2d) for module in self.model.modules())
 
     @torch.no_grad()
-    def empty_losses(self, batch: Batch) -> Tensor:
-        """[0, J], of a process that holds none of the batch's samples.
-
-        BatchNorm can't normalise by nobody, so the shape is found with two blank images.
-        """
+    def _empty_heatmaps(self, batch: Batch) -> Tensor:
+        """[0, J, h, w]. BatchNorm fails on an empty batch; two zero images give the output shape."""
         with frozen_batchnorm(self.model):
             outputs = self.model(batch.images.new_zeros(2, *batch.images.shape[1:]))
-        return batch.losses(outputs[:0])
+        return outputs[:0]
 
-    def precision(self, batch: Batch) -> AbstractContextManager:
+    def autocast_context(self, batch: Batch) -> AbstractContextManager:
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(batch.images.device.type, self.autocast)
 
     def to_float32(self, outputs: Tensor) -> Tensor:
-        """Outputs, or their tangent, as the losses want them."""
+        """Cast the outputs of mixed precision, or their tangent, to float32; leave others as they are."""
         return outputs if self.autocast is None else outputs.float()
 
     @profiled("backward")
-    def gradient(self, loss: Tensor) -> list[Tensor]:
-        """Of this process's part of the loss."""
-        if not loss.requires_grad:  # of no samples
+    def local_gradient(self, loss: Tensor) -> list[Tensor]:
+        """Gradient of this rank's part of the loss, one tensor per parameter, in their order."""
+        if not loss.requires_grad:  # an empty batch
             return [torch.zeros_like(parameter) for parameter in self.parameters]
         return list(torch.autograd.grad(loss, self.parameters))
 
-    def reduced_gradient(self, loss: Tensor) -> list[Tensor]:
-        """Of the sum of all processes' parts of the loss."""
-        return self.group.all_reduce_(self.gradient(loss))
+    def gradient(self, loss: Tensor) -> list[Tensor]:
+        """Gradient of the loss summed over ranks, given this rank's part of it."""
+        return self.group.all_reduce_(self.local_gradient(loss))
 
     def look_ahead(self, gradient: list[Tensor]) -> LookAhead:
-        """Where ``step`` would go. The derivative takes the factor that shortens ``gradient`` as constant."""
+        """Where `step` would go with ``gradient``; the clipping factor counts as a constant in the derivative."""
         gradient, factor = clipped(gradient, self.clip)
         ahead = look_ahead(self.optimizer, gradient)
         if factor == 1:
             return ahead
         return ahead._replace(derivative=torch._foreach_mul(ahead.derivative, factor))
 
-    @profiled("optimiser")
+    @profiled("optimizer")
     def step(self, gradient: list[Tensor]) -> None:
+        """One optimizer step with ``gradient``, clipped."""
         gradient, _ = clipped(gradient, self.clip)
-        for parameter, part in zip(self.parameters, gradient):
-            parameter.grad = part
+        for parameter, parameter_gradient in zip(self.parameters, gradient):
+            parameter.grad = parameter_gradient
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
     @contextmanager
     def swapped_parameters(self, values: list[Tensor]) -> Iterator[None]:
-        """With ``values`` in place of the model's parameters."""
-        kept = [parameter.data for parameter in self.parameters]
+        """Compute with ``values`` in place of the parameters inside a ``with`` block."""
+        own = [parameter.data for parameter in self.parameters]
         try:
             for parameter, value in zip(self.parameters, values):
                 parameter.data = value
             yield
         finally:
-            for parameter, value in zip(self.parameters, kept):
+            for parameter, value in zip(self.parameters, own):
                 parameter.data = value
 
 
 class Compiled:
-    """``model``'s forward pass as torch.compile makes it; where that fails, with a warning, as it is."""
+    """The model's forward pass compiled with torch.compile; falls back to eager with a warning."""
 
     def __init__(self, model: nn.Module):
         self.model = model
@@ -148,7 +133,7 @@ class Compiled:
         if self.forward is not self.model:
             try:
                 return self.forward(images)
-            # Compilers fail in many ways; what is wrong with the model or the images, the model says itself.
+            # Compilers fail in many ways. An error of the model itself comes again from the eager pass below.
             except Exception as error:
                 reason = " ".join(str(error).split())[:200]
                 warnings.warn(f"TRAIN.COMPILE is left out, torch.compile failed: {reason}", stacklevel=2)
@@ -158,17 +143,17 @@ class Compiled:
 
 @contextmanager
 def frozen_batchnorm(model: nn.Module) -> Iterator[None]:
-    """Normalise by the batch, as in training, but leave the running statistics alone."""
+    """Normalize by the batch, as in training, without updating the running statistics."""
     layers = [
         m for m in model.modules() if isinstance(m, _BatchNorm) and m.training and m.track_running_stats
     ]
-    kept = [(m.running_mean, m.running_var, m.num_batches_tracked) for m in layers]
+    buffers = [(m.running_mean, m.running_var, m.num_batches_tracked) for m in layers]
     for layer in layers:
         layer.track_running_stats = False
         layer.running_mean = layer.running_var = layer.num_batches_tracked = None
     try:
         yield
     finally:
-        for layer, buffers in zip(layers, kept):
+        for layer, statistics in zip(layers, buffers):
             layer.track_running_stats = True
-            layer.running_mean, layer.running_var, layer.num_batches_tracked = buffers
+            layer.running_mean, layer.running_var, layer.num_batches_tracked = statistics
