@@ -34,11 +34,12 @@ from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.config.loader import load_config
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import build_codec, read_people
-from lib.dataset.coco import annotation_file, read_coco
+from lib.dataset.build import build_codec, read_annotations
+from lib.dataset.coco import annotation_file
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
-from lib.dataset.keypoints import COCO_KEYPOINTS
-from lib.dataset.loader import SharedPeople
+from lib.dataset.keypoints import COCO_KEYPOINTS, joint_mapping
+from lib.dataset.layouts import COCOLayout, ImageSet
+from lib.dataset.loader import SharedMemoryDataset
 
 HERE = Path(__file__).resolve()
 CONFIG = HERE.parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
@@ -60,7 +61,7 @@ def configuration(root: Path, output: Path, cached: bool = True, reduced: bool =
 
 def read_as_a_run_does(root: Path, output: Path, cached: bool) -> Annotations:
     config = configuration(root, output, cached)
-    return read_people(config.dataset_src, big_coco.SET, config, build_codec(config.model), print)
+    return read_annotations(config, ImageSet(config.dataset_src, big_coco.SET), print)
 
 
 def child(*arguments: object) -> dict:
@@ -110,14 +111,14 @@ def measure_start_up(root: Path, output: Path, repeat: int) -> dict[str, float]:
 class Looking(Dataset):
     """An item is the memory of the worker that it is asked of, after a look at everybody."""
 
-    def __init__(self, people: list[dict] | KeypointDataset | SharedPeople):
+    def __init__(self, people: list[dict] | KeypointDataset | SharedMemoryDataset):
         self.people = people
 
     def __len__(self) -> int:
         return WORKERS
 
     def __getitem__(self, index: int) -> dict[str, float]:
-        people = self.people.opened() if isinstance(self.people, SharedPeople) else self.people
+        people = self.people.dataset if isinstance(self.people, SharedMemoryDataset) else self.people
         seen = 0.0
         if isinstance(people, list):
             for person in people:
@@ -151,7 +152,7 @@ def worker_memory(kept_as: str, method: str, root: Path, output: Path) -> dict[s
     else:
         arrays = read_as_a_run_does(root, output, cached=True)
         people = KeypointDataset(arrays, build_codec(configuration(root, output).model))
-        people = SharedPeople(people) if method == "spawn" else people
+        people = SharedMemoryDataset(people) if method == "spawn" else people
     loader = DataLoader(Looking(people), batch_size=None, num_workers=WORKERS, multiprocessing_context=method)
     found = list(loader)
     return {key: statistics.mean(of_worker[key] for of_worker in found) for key in found[0]}
@@ -203,11 +204,11 @@ class Samples:
         codec = build_codec(configuration(Path(), Path()).model)
         self.usual = [plain_of(people, i) for i in range(len(people))]
         self.here = KeypointDataset(people, codec, USUAL)
-        self.reduced = KeypointDataset(people, codec, USUAL, reduced=True)
+        self.reduced = KeypointDataset(people, codec, USUAL, reduced_decode=True)
         self.codec = codec
 
     def drawn(self, index: int, visit: int) -> tuple[float, float, bool]:
-        return self.here._draw(np.random.default_rng([0, visit, index]))
+        return self.here.augmentation.draw(np.random.default_rng([0, visit, index]))
 
     def plain(self, index: int, visit: int):
         codec = self.codec
@@ -309,7 +310,7 @@ def main() -> None:
         if coco is None:
             coco = Path(folder, "noisy")
             write_noisy_coco(coco)
-        people = read_coco(coco, big_coco.SET, COCO_KEYPOINTS, 0.75)
+        people = COCOLayout(coco).read(big_coco.SET, joint_mapping("coco", COCO_KEYPOINTS), 0.75)
         samples = {"all": measure_samples(people, 3 * options.repeat)}
         large = people.sizes[:, 0] > 2.5 * 192
         if large.any():

@@ -19,7 +19,7 @@ if not __package__:  # run as a file of a checkout
 
 from lib.cli import arguments as shared
 from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.layouts import annotation_files, in_coco_layout
+from lib.dataset.layouts import layout_of
 from lib.ignoring.cleaned_annotations import cleaned, ignored
 from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
@@ -58,9 +58,10 @@ def command(words: list[str] | None) -> Path:
 
     config, people, _ = source_of_run(arguments.run)
     source = config.dataset_src
-    if not in_coco_layout(source):
-        raise InputError(f"{arguments.run}: its source is in the layout of {source.dataset}, expected coco")
-    path = annotation_files(source, source.train_set)[0]
+    layout = layout_of(source)
+    if not layout.in_coco_format:
+        raise InputError(f"{arguments.run}: its source is in the layout of {layout.name}, expected coco")
+    path = layout.annotation_files(source.train_set)[0]
     if arguments.output.resolve() == path.resolve():
         raise InputError(f"--output {arguments.output} is the source's own annotation file; name another")
     dropped = ignored(

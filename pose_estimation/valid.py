@@ -18,7 +18,8 @@ from lib.cli.arguments import add_terminal_flags, configuration, settings_parser
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
-from lib.dataset.layouts import FORMAT, joints_of_network
+from lib.dataset.joints import joints_of_network
+from lib.dataset.layouts import COCOFormatLayout, ImageSet, layout_of
 from lib.evaluation.build import evaluation_set
 from lib.evaluation.coco import format_table
 from lib.evaluation.evaluators import evaluate, score_predictions
@@ -68,18 +69,11 @@ def command(words: list[str] | None, group: Group) -> Path:
 
 
 def _score_file(config: Config, path: str) -> dict:
-    dataset_config = config.dataset
-    if dataset_config.dataset == FORMAT:
-        raise InputError(f"--predictions is for mpii and coco, DATASET.DATASET is {FORMAT}")
-    names = joints_of_network(config, dataset_config)
-    measure, numbers = score_predictions(
-        dataset_config.dataset,
-        dataset_config.root,
-        dataset_config.test_set,
-        names,
-        path,
-        config.test.pckh_legacy_01,
-    )
+    layout, image_set = layout_of(config.dataset), config.dataset.test_set
+    if isinstance(layout, COCOFormatLayout):
+        raise InputError(f"--predictions is for mpii and coco, DATASET.DATASET is {layout.name}")
+    names = joints_of_network(config, config.dataset)
+    measure, numbers = score_predictions(layout, image_set, names, path, config.test.pckh_legacy_01)
     return {"predictions": path, "test": {measure: numbers}}
 
 
@@ -87,7 +81,9 @@ def _evaluate_network(config: Config, folder: Path, group: Group) -> dict:
     set_up_backends(config.threads, config.cudnn)
     device, where = pick_device(config.device, config.gpus, group.local_rank_and_size)
     with group.main_process_first():  # so that the others find the annotations that it keeps
-        to_evaluate = evaluation_set(config.dataset, config.dataset.test_set, config, "test", LOG.info)
+        to_evaluate = evaluation_set(
+            config, ImageSet(config.dataset, config.dataset.test_set), "test", LOG.info
+        )
     model = build_pose_resnet(config.model)
     report = load_weights(model, read_state_dict(config.test.model_file))
     LOG.info(where)

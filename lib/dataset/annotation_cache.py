@@ -1,12 +1,13 @@
-"""Annotations kept as plain arrays in a file, so that a large JSON file is read only once.
+"""Cache of parsed annotations, so that a large JSON file is read only once.
 
-The file is NumPy's .npy format several times over: first a text (JSON) that says what was read and
-how, then every array, those of large items first, so that each begins at a multiple of its item's
-size and can be mapped into memory. Processes that map it share one copy.
+A cache file is a sequence of arrays in NumPy's .npy format: first a JSON header (as bytes) with the cache
+key and the state of the source files, then every array, largest item size first, so that each starts at a
+multiple of its item size and can be mapped into memory. Processes that map the file share one copy.
 
-It is used only where reading would give the same: same settings, and files that have not changed.
-A file counts as unchanged with the same size, times and inode; failing that, with the same SHA-256.
-Its times say nothing where it was written just before it was read: the next change may bear the same.
+A cache file is used only if parsing would give the same result: same key, and source files that have not
+changed. A file counts as unchanged if its size, times and inode are the same, else if its SHA-256 is.
+The times prove nothing if the file was written just before it was read, since the next change may get the
+same ones.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -28,121 +30,133 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 from lib.utils.log import LOG
 
-VERSION = 2  # of this format, and of what the readers make of a file: count on when either changes
-WORTH = 2**22  # bytes of JSON: less is read in no time
-MTIME_GRANULARITY_NS = (
-    2 * 10**9
-)  # nanoseconds after which a change would show in a file's times, on any file system
-BLOCK = 64  # bytes; the heads of .npy are a multiple of it
+VERSION = 3  # increase it if this format or the result of a reader changes
+MIN_JSON_BYTES = 2**22  # smaller annotation files are parsed quickly enough without a cache
+MTIME_GRANULARITY_NS = 2 * 10**9  # a later change gets other file times on any file system
+BLOCK = 64  # bytes; every .npy header is padded to a multiple of it
 
 
 @dataclass(frozen=True)
 class CacheKey:
-    """What reading annotations depends on.
+    """Everything that the result of reading annotations depends on.
 
-    name: of the file that keeps them, for people.   mapping: see Annotations.
-    settings: all else that is asked for, as JSON has it.   files: whose content is read.
-    images: folder whose names are looked up, data_format: how they are kept there, and nested: also those
-    of folders in it.
+    name: readable beginning of the cache file's name.
+    mapping: see Annotations.
+    settings: all other settings that matter, JSON-serialisable.
+    files: annotation files whose content is read.
+    images: folder or archive in which image names are looked up.
     """
 
     name: str
     mapping: JointMapping
     settings: dict
     files: tuple[Path, ...]
-    images: Path
-    data_format: str
-    nested: bool = False
+    images: ImageFolder
 
-    def asked(self) -> dict:
-        """Everything but the content of files, in the form that it has when read back from JSON."""
-        files = [str(path) for path in (*self.files, self.images)]
-        asked = [VERSION, asdict(self.mapping), self.settings, files, self.data_format]
-        return json.loads(json.dumps(asked))
+    def as_json(self) -> list:
+        """The key, but for the content of the files, in the types that JSON gives back."""
+        paths = [str(path) for path in (*self.files, self.images.folder)]
+        key = [VERSION, asdict(self.mapping), self.settings, paths, self.images.data_format]
+        return json.loads(json.dumps(key))
+
+    def cache_file(self, folder: Path) -> Path:
+        """The path of the cache file in ``folder``."""
+        digest = hashlib.sha256(json.dumps(self.as_json()).encode()).hexdigest()
+        return folder / f"{self.name}_{digest[:12]}.npy"
 
 
 def load_or_build(
-    folder: Path | None,
-    reading: CacheKey,
-    read: Callable[[], Annotations],
-    report: Callable[[str], None],
+    folder: Path | None, key: CacheKey, read: Callable[[], Annotations], report: Callable[[str], None]
 ) -> Annotations:
-    """What ``read()`` returns, from a file in ``folder`` where it was read before.
+    """Load annotations from the cache, or read them and write the cache.
 
-    Nothing is kept where ``folder`` is None or what is read is small.
-    A damaged file is made again and one that can't be written is done without; ``report`` is told.
+    A corrupt cache file is rebuilt; failure to write it is reported and otherwise ignored.
+
+    Args:
+        folder: folder of the cache files; None: no cache. Small annotation files are not cached either.
+        key: what identifies the annotations.
+        read: parses the annotation files.
+        report: takes a log line on a cache file that cannot be read or written.
     """
-    if folder is None or not _is_large(reading):
+    if folder is None or not _is_large(key):
         return read()
-    digest = hashlib.sha256(json.dumps(reading.asked()).encode()).hexdigest()
-    path = folder / f"{reading.name}_{digest[:12]}.npy"
+    path = key.cache_file(folder)
     try:
-        return _load(path, reading)
+        return _load(path, key)
     except (FileNotFoundError, NotADirectoryError, _OutOfDate):
         pass
-    except Exception as error:  # a damaged file has no one kind of error
-        report(f"{path}: cannot be used, the annotations are read anew ({error or type(error).__name__})")
+    except Exception as error:  # corruption can raise any exception
+        reason = error or type(error).__name__
+        report(f"{path}: corrupt annotation cache ({reason}), reading the annotations again")
 
-    file_stats = _stamps(reading)
-    people = read()
+    before = _file_stats(key)
+    annotations = read()
     try:
-        state = {"file_stats": file_stats, "hashes": [_hash(file) for file in reading.files]}
-        if None not in file_stats and file_stats == _stamps(reading):  # nothing was changed while it was read
-            _store(path, reading, state, people)
+        hashes = [hash_file(file) for file in key.files]
+        if None not in before and before == _file_stats(key):  # nothing changed while it was read
+            _store(path, key, before, hashes, annotations)
     except OSError as error:
-        report(f"{path}: annotations can't be kept here for the next start ({error.strerror or error})")
-    return people
+        report(f"{path}: cannot write the annotation cache ({error.strerror or error})")
+    return annotations
 
 
 class _OutOfDate(Exception):
-    """The file is of other settings or of an earlier state of what was read."""
+    """The cache file has another key, or its source files have changed."""
 
 
-def _store(path: Path, reading: CacheKey, state: dict, people: Annotations) -> None:
-    arrays = people.arrays()
+def _store(
+    path: Path, key: CacheKey, file_stats: list[list[int]], hashes: list[str], annotations: Annotations
+) -> None:
+    arrays = annotations.arrays()
     names = sorted(arrays, key=lambda name: -arrays[name].itemsize)
     body = io.BytesIO()
     for name in names:
         np.save(body, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-    state["file_stats"] = [stamp if _settled(stamp) else None for stamp in state["file_stats"]]
     content = body.getbuffer()
-    head = {"asked": reading.asked(), **state, "arrays": names, "crc32": zlib.crc32(content)}
-    text = json.dumps(head).encode()
+    header = {
+        "key": key.as_json(),
+        "file_stats": [stat if _is_settled(stat) else None for stat in file_stats],
+        "hashes": hashes,
+        "arrays": names,
+        "crc32": zlib.crc32(content),
+    }
+    text = json.dumps(header).encode()
     text += b" " * (-len(text) % BLOCK)
 
-    def write(file) -> None:
+    def write(file: BinaryIO) -> None:
         np.save(file, np.frombuffer(text, np.uint8), allow_pickle=False)
         file.write(content)
 
     write_atomically(path, write)
 
 
-def _load(path: Path, reading: CacheKey) -> Annotations:
-    """Raises FileNotFoundError, _OutOfDate, or anything else where the file is damaged."""
+def _load(path: Path, key: CacheKey) -> Annotations:
+    """Raises FileNotFoundError, _OutOfDate, or any other exception if the file is corrupt."""
     with open(path, "rb") as file:
-        head = json.loads(np.load(file, allow_pickle=False).tobytes())
-        if head["asked"] != reading.asked():
+        header = json.loads(np.load(file, allow_pickle=False).tobytes())
+        if header["key"] != key.as_json():
             raise _OutOfDate
         begin = file.tell()
-        if zlib.crc32(np.memmap(file, np.uint8, "r", begin)) != head["crc32"]:
-            raise ValueError("its checksum is wrong")
+        if zlib.crc32(np.memmap(file, np.uint8, "r", begin)) != header["crc32"]:
+            raise ValueError("wrong checksum")
         file.seek(begin)
-        people = Annotations.of_arrays(reading.mapping, {name: _mapped(file) for name in head["arrays"]})
-    LOG.debug("reading %s, in place of %s", path, ", ".join(map(str, reading.files)))
-    now = _stamps(reading)
-    if None in now:  # a missing file is the reader's to tell
+        arrays = {name: _map_array(file) for name in header["arrays"]}
+    annotations = Annotations.from_arrays(key.mapping, arrays)
+    LOG.debug("reading %s, in place of %s", path, ", ".join(map(str, key.files)))
+    file_stats = _file_stats(key)
+    if None in file_stats:  # let the reader raise its own error for a missing file
         raise _OutOfDate
-    unchanged = [stamp == then for stamp, then in zip(now, head["file_stats"], strict=True)]
-    for file, same, content in zip(reading.files, unchanged[:-1], head["hashes"], strict=True):
-        if not same and _hash(file) != content:
+    unchanged = [now == then for now, then in zip(file_stats, header["file_stats"], strict=True)]
+    for file, same, digest in zip(key.files, unchanged[:-1], header["hashes"], strict=True):
+        if not same and hash_file(file) != digest:
             raise _OutOfDate
-    if not unchanged[-1] and not _all_there(people, reading):
+    if not unchanged[-1] and not _has_all_images(annotations, key):
         raise _OutOfDate
-    return people
+    return annotations
 
 
-def _mapped(file) -> np.ndarray:
-    """The array at the file's position, mapped: private, so that a change stays in this process."""
+def _map_array(file: BinaryIO) -> np.ndarray:
+    """Map the array at the file's position copy-on-write, and move to its end."""
     np.lib.format.read_magic(file)
     shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     array = np.memmap(file, dtype, "c", file.tell(), shape)
@@ -150,30 +164,31 @@ def _mapped(file) -> np.ndarray:
     return np.asarray(array)
 
 
-def _stamps(reading: CacheKey) -> list[list[int] | None]:
-    """Size, times and inode of each file and of the images' folder or archive; None where it is missing."""
-    folder = reading.images
-    archive = folder.with_name(f"{folder.name}.zip")
-    return [_stamp(path) for path in (*reading.files, archive if reading.data_format == "zip" else folder)]
+def _file_stats(key: CacheKey) -> list[list[int] | None]:
+    """``_file_stat`` of each annotation file and of the folder or archive of the images."""
+    return [_file_stat(path) for path in (*key.files, key.images.location)]
 
 
-def _stamp(path: Path) -> list[int] | None:
+def _file_stat(path: Path) -> list[int] | None:
+    """Size, modification and change time (ns) and inode; None if the file is missing."""
     try:
-        found = os.stat(path)
+        stat = os.stat(path)
     except OSError:
         return None
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
-def _is_large(reading: CacheKey) -> bool:
-    return sum(stamp[0] for stamp in map(_stamp, reading.files) if stamp) >= WORTH
+def _is_large(key: CacheKey) -> bool:
+    return sum(stat[0] for stat in map(_file_stat, key.files) if stat) >= MIN_JSON_BYTES
 
 
-def _settled(stamp: list[int]) -> bool:
-    return max(stamp[1:3]) < time.time_ns() - MTIME_GRANULARITY_NS
+def _is_settled(stat: list[int]) -> bool:
+    """Whether the file is old enough that any change from now on would change its times."""
+    return max(stat[1:3]) < time.time_ns() - MTIME_GRANULARITY_NS
 
 
-def _hash(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """SHA-256 of the file's content, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while part := file.read(2**20):
@@ -181,10 +196,10 @@ def _hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _all_there(people: Annotations, reading: CacheKey) -> bool:
-    """Whether the readers would still find all images, at the same paths."""
+def _has_all_images(annotations: Annotations, key: CacheKey) -> bool:
+    """Whether every image is still at the path that the reader would give it."""
     try:
-        paths = ImageFolder(reading.images, reading.data_format, reading.nested).paths
+        paths = key.images.paths
     except InputError:
         return False
-    return set(paths.values()).issuperset(people.image_paths)
+    return set(paths.values()).issuperset(annotations.image_paths)

@@ -1,4 +1,4 @@
-"""Annotated people as packed arrays, and the checks that every data set's reader shares."""
+"""Annotated instances as packed arrays, and checks shared by the readers of all data sets."""
 
 import gc
 import itertools
@@ -18,21 +18,26 @@ from lib.dataset.packed_strings import PackedStrings
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
-PADDING = 1.25  # a crop is this much larger than the person's box (SimpleBaseline)
-MAX_COORDINATE = 1e9  # no image is as wide; keeps all that is computed from a number finite in float32
+PADDING = 1.25  # width of a crop / width of its box (SimpleBaseline)
+MAX_COORDINATE = 1e9  # pixels; no image is as wide, and squares and products stay finite in float32
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """N people with J joints, in pixels of their images, counted from 0.
+    """N instances with J joints, in pixels of their images, counted from 0.
 
-    ids: [N] the annotation's own number.   image_paths: paths, and image_index: [N] index into them.
-    joints: [N, J, 2] x and y.   visible: [N, J] 1 where the joint is annotated.
-    centers: [N, 2] and sizes: [N, 2], middle, width and height of the part to crop.
-    head_sizes: [N] length that PCKh divides by, or None where PCKh has no meaning.
-    image_ids: [N] the data set's own number of the image, or None where it has none.
-    bounds: [N, 2] width and height of the image, or None where the annotations don't say.
-    box_sizes: [N] longer side of the box, which PCK divides by, or None where another length is used.
+    mapping: which keypoint of the data set each joint was read from.
+    ids: int64 [N], the data set's id of each annotation.
+    image_paths: path of each image, for `read_image`.
+    image_index: int32 [N], position in ``image_paths``.
+    joints: float32 [N, J, 2], x and y.
+    visible: float32 [N, J], 1 if the joint is annotated, else 0.
+    centers: float32 [N, 2], middle of the crop.
+    sizes: float32 [N, 2], width and height of the crop.
+    head_sizes: float32 [N], length that PCKh divides by; None if it is not defined.
+    image_ids: int64 [N], the data set's id of the image; None if it has none.
+    bounds: float32 [N, 2], width and height of the image; None if the annotations lack them.
+    box_sizes: float32 [N], longer side of the box, which PCK divides by; None if PCK is not used.
     """
 
     mapping: JointMapping
@@ -52,7 +57,7 @@ class Annotations:
         return len(self.ids)
 
     def subset(self, keep: np.ndarray) -> "Annotations":
-        """The people that ``keep`` (boolean mask or positions) names, in that order."""
+        """The instances that ``keep`` (bool [N] or positions) selects, in that order."""
         arrays = {
             field.name: getattr(self, field.name)[keep]
             for field in fields(self)
@@ -61,7 +66,7 @@ class Annotations:
         return replace(self, **arrays)
 
     def joined(self, other: "Annotations") -> "Annotations":
-        """These people, then those of ``other``, a set with the same joints."""
+        """These instances followed by those of ``other``, which has the same joints and fields."""
         arrays = {
             field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
             for field in fields(self)
@@ -71,7 +76,7 @@ class Annotations:
         return replace(self, image_paths=PackedStrings.of([*self.image_paths, *other.image_paths]), **arrays)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All but ``mapping`` as named arrays, for files and other processes; see ``of_arrays``."""
+        """All fields but ``mapping`` as named arrays, for files and other processes; see ``from_arrays``."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         images = columns["image_paths"]
         packed = images if isinstance(images, PackedStrings) else PackedStrings.of(images)
@@ -79,8 +84,8 @@ class Annotations:
         return named | {"images_text": packed.text, "images_ends": packed.ends}
 
     @classmethod
-    def of_arrays(cls, mapping: JointMapping, arrays: dict[str, np.ndarray]) -> "Annotations":
-        """The inverse of ``arrays``, without copies. Raises KeyError or TypeError where one is missing or unknown."""
+    def from_arrays(cls, mapping: JointMapping, arrays: dict[str, np.ndarray]) -> "Annotations":
+        """The inverse of ``arrays``, without copies. Raises KeyError or TypeError for other names."""
         columns = dict(arrays)
         images = PackedStrings(columns.pop("images_text"), columns.pop("images_ends"))
         return cls(mapping=mapping, image_paths=images, **columns)
@@ -88,19 +93,19 @@ class Annotations:
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Looking for garbage among the millions of lists of a large JSON file takes as long as reading them."""
-    collects = gc.isenabled()
+    """Pause the garbage collector, which scans the lists of a large JSON file as long as it takes to parse."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collects:
+        if was_enabled:
             gc.enable()
 
 
 @without_garbage_collection()
 def read_json(path: Path) -> Any:
-    """Parse ``path``; InputError where it is missing or not JSON."""
+    """Parse a JSON file. Raises InputError if it is missing or invalid."""
     LOG.debug("reading %s", path)
     try:
         with open(path, encoding="utf-8") as file:
@@ -112,7 +117,20 @@ def read_json(path: Path) -> Any:
 
 
 def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.ndarray:
-    """``value`` as finite floats of ``shape``; InputError says what was found instead."""
+    """Convert a value of a JSON file to finite floats.
+
+    Args:
+        value: a number or nested lists of numbers, unchecked.
+        shape: the expected shape; () for a single number.
+        where: file and annotation, for the error message.
+        what: key of the value, for the error message.
+
+    Returns:
+        float64 array of ``shape``.
+
+    Raises:
+        InputError: other types, another shape, or a number that is not finite or beyond MAX_COORDINATE.
+    """
     try:
         array = np.asarray(value)
     except ValueError:  # lists of different lengths
@@ -127,26 +145,36 @@ def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.nda
     return array
 
 
-def column(values: list, shape: tuple[int, ...], where: Callable[[int], str], what: str) -> np.ndarray:
-    """``values`` as finite floats [N, *shape]; InputError names the first bad one, k, as ``where(k)``.
+def float_column(values: list, shape: tuple[int, ...], where: Callable[[int], str], what: str) -> np.ndarray:
+    """``numbers`` of N values, several times as fast if they are plain lists of plain numbers.
 
-    What ``numbers`` makes of each of them, all at once where they are plain lists of plain numbers.
+    Args:
+        values: N values, unchecked.
+        shape: the expected shape of each.
+        where: gives the file and annotation of value k, for the error message.
+        what: key of the values, for the error message.
+
+    Returns:
+        float64 [N, *shape].
+
+    Raises:
+        InputError: as ``numbers``, for the first bad value.
     """
-    array = _all_at_once(values, shape)
-    if array is None:
+    array = _plain_numbers(values, shape)
+    if array is None:  # something unusual: check value by value
         each = [numbers(value, shape, where(k), what) for k, value in enumerate(values)]
         array = np.array(each, np.float64)
     return array.reshape(len(values), *shape)
 
 
-def _all_at_once(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
-    """All numbers of ``values`` in one row; None where anything is unusual."""
+def _plain_numbers(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
+    """All numbers of ``values`` as a flat float64 array; None if anything is unusual."""
     flat = values
     for length in shape:
         if set(map(type, flat)) != {list} or set(map(len, flat)) != {length}:
             return None
         flat = list(itertools.chain.from_iterable(flat))
-    if not set(map(type, flat)) <= {int, float, bool}:  # NumPy would read numbers out of strings
+    if not set(map(type, flat)) <= {int, float, bool}:  # NumPy would parse strings
         return None
     try:
         array = np.array(flat, np.float64)
@@ -156,22 +184,34 @@ def _all_at_once(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def whole_number(value: Any, where: str, what: str) -> int:
-    """``value`` where it is a whole number that fits an array; InputError otherwise."""
+    """Return ``value`` if it is an integer of at most 64 bits, else raise InputError."""
     if not isinstance(value, int) or abs(value) >= 2**63:
         raise InputError(f"{where}: {what} should be a whole number of at most 64 bits, found {value!r:.80}")
     return value
 
 
-def whole_column(values: list, where: Callable[[int], str], what: str) -> np.ndarray:
-    """``values`` as int64 [N]; InputError names the first bad one, k, as ``where(k)``."""
+def int_column(values: list, where: Callable[[int], str], what: str) -> np.ndarray:
+    """``whole_number`` of N values, as int64 [N]; ``where`` gives the file and annotation of value k."""
     if set(map(type, values)) != {int} or max(map(abs, values)) >= 2**63:
         for k, value in enumerate(values):
             whole_number(value, where(k), what)
     return np.array(values, np.int64)
 
 
-def fields_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], str]) -> list[list]:
-    """For each of ``keys`` the values of all ``entries``; InputError(complaint(k)) where entry k has not all of them."""
+def columns_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], str]) -> list[list]:
+    """Transpose a list of dictionaries.
+
+    Args:
+        entries: N entries of a JSON list, unchecked.
+        keys: keys that each must have (at least two).
+        complaint: gives the error message for entry k.
+
+    Returns:
+        For each key a list of N values.
+
+    Raises:
+        InputError: an entry is not a dictionary or lacks a key.
+    """
     get, rows = itemgetter(*keys), []
     for k, entry in enumerate(entries):
         try:
@@ -182,15 +222,20 @@ def fields_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], s
 
 
 def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarray]:
-    """Centers and sizes, float32 [N, 2], of the crops around ``boxes`` [N, 4] (x, y, width, height).
+    """Crops around boxes (SimpleBaseline's ``_xywh2cs``): widened or heightened to ``aspect``, then padded.
 
-    width / height is ``aspect``; a box is taken as a pixel wide and high at least.
+    Args:
+        boxes: float [N, 4], x, y, width and height in pixels; sides below a pixel count as one pixel.
+        aspect: width / height of the crops.
+
+    Returns:
+        Centers and sizes (width, height) of the crops, float32 [N, 2] each.
     """
     sizes = fit_aspect(np.maximum(boxes[:, 2:], 1.0), aspect) * PADDING
     return (boxes[:, :2] + boxes[:, 2:] / 2).astype(np.float32), sizes.astype(np.float32)
 
 
 def group_by_image(image_ids: np.ndarray) -> list[np.ndarray]:
-    """The positions of each image's people, for ``image_ids`` [N]."""
+    """For each image the positions of its instances, given ``image_ids`` [N]; images in ascending order."""
     order = np.argsort(image_ids, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1)

@@ -1,6 +1,6 @@
-"""Any set of objects with keypoints in COCO's format: hands, animals, parts of machines, people.
+"""Read the keypoint names of any data set in COCO's format (hands, animals, machine parts, people).
 
-An image set is named by its annotation file. What the keypoints are called stands in that file, in `categories`.
+They are in ``categories`` of the annotation file.
 """
 
 import difflib
@@ -16,36 +16,37 @@ from lib.utils.errors import InputError, shown
 
 @dataclass(frozen=True)
 class KeypointCategory:
-    """number: the category's id.   keypoints: their names, in the order of annotations."""
+    """A category with keypoints.
+
+    number: its id.
+    name: its name.
+    keypoints: their names, in the order of the annotations.
+    """
 
     number: int
     name: str
     keypoints: tuple[str, ...]
 
 
-def annotation_file(root: str | Path, image_set: str) -> Path:
-    return Path(root) / image_set
-
-
-def image_folder(root: str | Path, images: str, image_set: str) -> Path:
-    """``images`` in ``root``, where {set} stands for the annotation file's name without its ending."""
-    return Path(root) / images.replace("{set}", Path(image_set).stem)
-
-
 def read_category(path: str | Path, wanted: str = "") -> KeypointCategory:
-    """The category of the annotation file ``path`` that has keypoints; the one called ``wanted`` where given.
+    """Return the category with keypoints of an annotation file.
 
-    Raises InputError where there is none, or several and nothing says which.
+    Args:
+        path: the annotation file.
+        wanted: name of the category; empty: the only one with keypoints.
+
+    Raises:
+        InputError: there is no such category, or several and no name is given.
     """
     try:
-        found = os.stat(path)
-        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+        stat = os.stat(path)
+        file_stat = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    having = _categories(Path(path), stamp)
-    if not having:
+    categories = _categories(Path(path), file_stat)
+    if not categories:
         raise InputError(f"{path}: none of its 'categories' names any 'keypoints'")
-    by_name = {category.name: category for category in having}
+    by_name = {category.name: category for category in categories}
     listed = ", ".join(by_name)
     if wanted:
         if wanted not in by_name:
@@ -54,29 +55,32 @@ def read_category(path: str | Path, wanted: str = "") -> KeypointCategory:
                 f"{path}: has no category '{wanted}' with keypoints, the nearest is '{nearest}'; there are {listed}"
             )
         return by_name[wanted]
-    if len(having) > 1:
-        raise InputError(f"{path}: {len(having)} categories have keypoints, name one as CATEGORY: {listed}")
-    return having[0]
+    if len(categories) > 1:
+        raise InputError(
+            f"{path}: {len(categories)} categories have keypoints, name one as CATEGORY: {listed}"
+        )
+    return categories[0]
 
 
 @functools.lru_cache(maxsize=8)
-def _categories(path: Path, stamp: tuple[int, ...]) -> tuple[KeypointCategory, ...]:
-    """Those with keypoints. ``stamp`` is another where the file has changed."""
+def _categories(path: Path, file_stat: tuple[int, ...]) -> tuple[KeypointCategory, ...]:
+    """All categories with keypoints; ``file_stat`` keeps a changed file from being taken from the cache."""
     tree = read_json(path)
-    categories = tree.get("categories") if isinstance(tree, dict) else None
-    if not isinstance(categories, list):
+    entries = tree.get("categories") if isinstance(tree, dict) else None
+    if not isinstance(entries, list):
         raise InputError(f"{path}: expected COCO's list 'categories', which names the keypoints")
-    found = [_category(entry, f"{path}: category {k}") for k, entry in enumerate(categories)]
-    having = tuple(category for category in found if category.keypoints)
+    checked = [_category(entry, f"{path}: category {k}") for k, entry in enumerate(entries)]
+    categories = tuple(category for category in checked if category.keypoints)
     for what in ("number", "name"):
-        values = [getattr(category, what) for category in having]
+        values = [getattr(category, what) for category in categories]
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
             raise InputError(f"{path}: two categories have the {what} {shown(twice)}")
-    return having
+    return categories
 
 
 def _category(entry: Any, where: str) -> KeypointCategory:
+    """Check an entry of ``categories``. Raises InputError."""
     try:
         number, name, keypoints = entry["id"], entry["name"], entry.get("keypoints") or []
     except (KeyError, TypeError, AttributeError):

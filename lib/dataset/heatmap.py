@@ -1,4 +1,4 @@
-"""Joint positions to heatmaps and back (SimpleBaseline, arXiv 1804.06208)."""
+"""Joint positions to heatmaps and back."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,20 @@ from lib.utils.errors import InputError
 
 @dataclass(frozen=True)
 class HeatmapCodec:
-    """Encodes joints as Gaussians on a coarse grid, and finds joints in such heatmaps.
+    """Heatmaps of "Simple Baselines for Human Pose Estimation and Tracking" (Xiao et al., arXiv 1804.06208).
 
-    image_size: (width, height) of the network's input in pixels.
-    heatmap_size: (width, height) of its heatmaps.
-    sigma: standard deviation of the Gaussian in heatmap pixels.
+    A joint at (x, y) heatmap pixels, rounded to (mx, my), is encoded as
 
-    Raises InputError where the two sizes are not one whole stride apart, or sigma is not positive.
+        exp(-((i - mx)^2 + (j - my)^2) / (2 sigma^2))   for |i - mx|, |j - my| <= 3 sigma, else 0.
+
+    Decoding takes the highest pixel and moves it a quarter pixel towards the higher neighbor on each axis.
+
+    image_size: (width, height) of the network's input, pixels.
+    heatmap_size: (width, height) of its heatmaps; smaller by the same whole stride on both axes.
+    sigma: standard deviation of the Gaussian, heatmap pixels.
+
+    Raises:
+        InputError: the two sizes do not differ by one whole stride, or sigma is not positive.
     """
 
     image_size: tuple[int, int]
@@ -39,35 +46,44 @@ class HeatmapCodec:
         return self.image_size[0] // self.heatmap_size[0]
 
     def encode(self, joints: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Heatmaps float32 [J, h, w] and target weights float32 [J] of one person.
+        """Encode the joints of one instance.
 
-        joints: [J, 2] pixels of the network's input; visible: [J], above 0 where annotated.
-        Each map is exp(-d^2 / (2 sigma^2)) around the grid point nearest to the joint, within
-        3 sigma along either axis. Invisible joints, and those whose window lies wholly outside the
-        heatmap, get an empty map and weight 0.
+        Args:
+            joints: [J, 2], pixels of the network's input.
+            visible: [J], above 0 where the joint is annotated.
+
+        Returns:
+            Heatmaps float32 [J, h, w] and target weights float32 [J] (0 or 1). Joints that are not annotated
+            or whose window lies wholly outside the heatmap get a map of zeros and weight 0.
         """
-        centres = np.floor(np.asarray(joints, np.float64) / self.stride + 0.5)
+        # The Gaussian is separable: rows and columns are computed apart and multiplied.
+        centers = np.floor(np.asarray(joints, np.float64) / self.stride + 0.5)
         width, height = self.heatmap_size
-        columns = self._gaussian(centres[:, 0], width)
-        rows = self._gaussian(centres[:, 1], height)
+        columns = self._gaussian(centers[:, 0], width)
+        rows = self._gaussian(centers[:, 1], height)
         weight = (np.asarray(visible) > 0) & columns.any(axis=1) & rows.any(axis=1)
         rows *= weight[:, None]
         return rows[:, :, None] * columns[:, None, :], weight.astype(np.float32)
 
-    def _gaussian(self, centres: np.ndarray, length: int) -> np.ndarray:
+    def _gaussian(self, centers: np.ndarray, length: int) -> np.ndarray:
         """One axis of the (separable) Gaussian: float32 [J, length]."""
-        distance = np.arange(length) - centres[:, None]
+        distance = np.arange(length) - centers[:, None]
         value = np.exp(distance**2 / (-2 * self.sigma**2))
         return np.where(np.abs(distance) <= 3 * self.sigma, value, 0).astype(np.float32)
 
     def decode(self, heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Joints float32 [N, J, 2] (x, y in heatmap pixels) and scores [N, J] of heatmaps [N, J, h, w].
+        """Find the joints in heatmaps.
 
-        The highest pixel, moved a quarter pixel along each axis towards its higher neighbour, except
-        near the border. See `find_peaks` for maps without a positive pixel and for NaN.
+        Args:
+            heatmaps: float [N, J, h, w].
+
+        Returns:
+            Joints float32 [N, J, 2] (x, y in heatmap pixels) and scores [N, J] (value of the highest pixel).
+            See `find_peaks` for maps without a positive pixel and for NaN.
         """
         coords, scores = find_peaks(heatmaps)
         width, height = self.heatmap_size
+        # The quarter-pixel step, but not near the border.
         inner = ((coords > 1) & (coords < (width - 1, height - 1))).all(axis=-1)
         n, j = np.nonzero(inner)
         x, y = coords[n, j].astype(int).T
@@ -77,14 +93,20 @@ class HeatmapCodec:
 
 
 def _quarter_step(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    # Comparing, unlike the sign of a difference, is also right for infinite pixels.
+    """+-0.25 towards the higher of two neighbors."""
+    # Unlike the sign of the difference, comparisons also work for infinite values.
     return 0.25 * (after > before) - 0.25 * (after < before)
 
 
 def find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Highest pixel of each of the heatmaps [N, J, h, w]: x, y as float32 [N, J, 2], value [N, J].
+    """Find the highest pixel of each heatmap (SimpleBaseline's ``get_max_preds``).
 
-    The position is (0, 0) where no pixel is positive. A map that holds a NaN gives NaN for both.
+    Args:
+        heatmaps: float [N, J, h, w].
+
+    Returns:
+        x and y as float32 [N, J, 2], (0, 0) if no pixel is positive, and the value [N, J]. Both are NaN for a
+        heatmap with a NaN.
     """
     n, j, height, width = heatmaps.shape
     flat = heatmaps.reshape(n, j, height * width)
@@ -96,10 +118,19 @@ def find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return coords, values
 
 
-def to_image(coords: np.ndarray, centers: np.ndarray, sizes: np.ndarray, heatmap_size: tuple) -> np.ndarray:
-    """Image pixels [N, J, 2] of ``coords`` [N, J, 2] in heatmap pixels.
+def to_image(
+    coords: np.ndarray, centers: np.ndarray, sizes: np.ndarray, heatmap_size: tuple[int, int]
+) -> np.ndarray:
+    """Convert heatmap pixels to image pixels.
 
-    centers: [N, 2] middle of each unrotated crop and sizes: [N, 2] its width and height, in image pixels.
+    Args:
+        coords: [N, J, 2], heatmap pixels.
+        centers: [N, 2], middle of each (unrotated) crop, image pixels.
+        sizes: [N, 2], width and height of each crop, image pixels.
+        heatmap_size: (width, height) of the heatmaps.
+
+    Returns:
+        [N, J, 2], image pixels.
     """
     heatmap_size = np.asarray(heatmap_size, np.float64)
     scale = np.asarray(sizes) / heatmap_size

@@ -1,4 +1,4 @@
-"""Annotated people as training samples: image -> crop -> tensor and heatmaps."""
+"""Annotated instances as training samples: image -> crop -> tensor and heatmaps."""
 
 import copy
 from dataclasses import dataclass
@@ -11,32 +11,52 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lib.dataset.annotations import Annotations
-from lib.dataset.crop import apply_matrix, crop_matrix, of_reduced, rows_within
+from lib.dataset.crop import apply_matrix, crop_matrix, matrix_for_reduced, rows_needed
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import REDUCED, read_image
+from lib.dataset.images import DECODE_FLAGS, read_image
 from lib.dataset.keypoints import flip_permutation
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
-# What each of the 256 values of a channel becomes: [3, 256].
-NORMALISED = ((np.arange(256, dtype=np.float32)[:, None] / 255 - IMAGENET_MEAN) / IMAGENET_STD).T.copy()
+# The normalized value of each of the 256 pixel values of a channel: [3, 256].
+NORMALIZED = ((np.arange(256, dtype=np.float32)[:, None] / 255 - IMAGENET_MEAN) / IMAGENET_STD).T.copy()
+
+# SimpleBaseline's JointsDataset: rotate in 60 % of the samples, by at most two standard deviations.
+ROTATION_PROBABILITY = 0.6
+MAX_ROTATION_SIGMAS = 2
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a training sample, as SimpleBaseline makes them."""
+    """Random changes of a training sample, as in SimpleBaseline's lib/dataset/JointsDataset.py.
+
+    flip: mirror half of the samples.
+    rotation: standard deviation of the rotation, degrees.
+    scale: standard deviation of the crop's size factor around 1, and its largest deviation.
+    """
 
     flip: bool
     rotation: float
     scale: float
 
+    def draw(self, rng: np.random.Generator) -> tuple[float, float, bool]:
+        """Draw the crop's size factor, the rotation in degrees and whether to mirror, in this order."""
+        factor = np.clip(1 + self.scale * rng.standard_normal(), 1 - self.scale, 1 + self.scale)
+        bound = MAX_ROTATION_SIGMAS * self.rotation
+        rotation = np.clip(self.rotation * rng.standard_normal(), -bound, bound)
+        if rng.random() > ROTATION_PROBABILITY:
+            rotation = 0.0
+        return float(factor), float(rotation), bool(self.flip and rng.random() <= 0.5)
+
 
 class Sample(NamedTuple):
-    """One person, or with a leading dimension N a batch of them.
+    """One instance, or with a leading dimension N a batch of them.
 
-    image: [3, H, W] normalised.   heatmaps: [J, h, w].   target_weight: [J] 0 or 1.
-    index: position among the annotations.   flipped: the image was mirrored, so joint j of
-    the sample is annotated as joint ``flip_permutation(names)[j]``.
+    image: float32 [3, H, W], normalized.
+    heatmaps: float32 [J, h, w].
+    target_weight: float32 [J], 0 or 1.
+    index: int64, position among the annotations.
+    flipped: bool, the image was mirrored, so joint j is annotated as joint ``flip_permutation(names)[j]``.
     problem: empty, or why the image could not be read.
     """
 
@@ -48,21 +68,30 @@ class Sample(NamedTuple):
     problem: str
 
     def to(self, device: torch.device) -> "Sample":
+        """Copy all tensors to ``device``, without waiting for it."""
         return Sample(*(x.to(device, non_blocking=True) if isinstance(x, Tensor) else x for x in self))
 
     def select(self, keep: Tensor) -> "Sample":
-        """The samples of a batch where ``keep`` [N] is true."""
-        kept = [problem for problem, k in zip(self.problem, keep.tolist()) if k]
-        return Sample(*(x[keep] for x in self[:-1]), kept)
+        """The samples of a batch where ``keep`` (bool [N]) is true."""
+        problems = [problem for problem, k in zip(self.problem, keep.tolist()) if k]
+        return Sample(*(x[keep] for x in self[:-1]), problems)
 
 
 class KeypointDataset(Dataset):
-    """Crops of ``annotations``; with ``augmentation`` None always the same ones.
+    """Samples of annotated instances, addressed by (index, visit).
 
-    Items are asked for as (index, visit): the randomness of a sample depends on the seed, the
-    index and the visit alone, so neither workers nor an interruption change what is drawn.
-    ``cache`` keeps the images that were read. ``reduced`` decodes JPEG images smaller where the crop
-    has at least twice the pixels across that the network sees.
+    The random numbers of a sample depend on the seed, the index and the visit (the pass over the data set)
+    alone, so neither the number of workers nor an interruption changes them.
+
+    Args:
+        annotations: N instances.
+        codec: encodes the joints as heatmaps; gives the size of the crops.
+        augmentation: random changes; None: always the same samples.
+        color_rgb: channels in the order RGB, else BGR.
+        seed: of the augmentation.
+        cache: keep every decoded image in memory.
+        reduced_decode: decode a JPEG at 1/2, 1/4 or 1/8 of its size if the crop still has at least the
+            pixels of the network's input.
     """
 
     def __init__(
@@ -73,11 +102,11 @@ class KeypointDataset(Dataset):
         color_rgb: bool = True,
         seed: int = 0,
         cache: bool = False,
-        reduced: bool = False,
+        reduced_decode: bool = False,
     ):
-        # A plain dictionary, because workers may get their data set pickled.
-        self.kept: dict[tuple[str, int], np.ndarray | None] | None = {} if cache else None
-        self.reduced = reduced
+        # {(path, reduction): image}; a plain dictionary, because workers may get the data set pickled.
+        self.image_cache: dict[tuple[str, int], np.ndarray | None] | None = {} if cache else None
+        self.reduced_decode = reduced_decode
         self.annotations = annotations
         self.codec = codec
         self.augmentation = augmentation
@@ -85,8 +114,8 @@ class KeypointDataset(Dataset):
         self.seed = seed
         self.flip_indices = list(flip_permutation(annotations.mapping.names))
 
-    def of(self, annotations: Annotations) -> "KeypointDataset":
-        """Other people in the same way."""
+    def with_annotations(self, annotations: Annotations) -> "KeypointDataset":
+        """A data set with the same settings but other annotations (with the same joints)."""
         other = copy.copy(self)
         other.annotations = annotations
         return other
@@ -95,35 +124,39 @@ class KeypointDataset(Dataset):
         return len(self.annotations)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """The sample of annotation ``index`` on its ``visit``, for the key (index, visit)."""
         index, visit = key
-        people = self.annotations
-        joints, visible = people.joints[index].astype(np.float64), people.visible[index]
-        size, rotation, flipped = people.sizes[index], 0.0, False
+        annotations = self.annotations
+        joints, visible = annotations.joints[index].astype(np.float64), annotations.visible[index]
+        size, rotation, flipped = annotations.sizes[index], 0.0, False
         if self.augmentation is not None:
             rng = np.random.default_rng([self.seed, visit, index])
-            factor, rotation, flipped = self._draw(rng)
+            factor, rotation, flipped = self.augmentation.draw(rng)
             size = size * factor
 
-        path = people.image_paths[people.image_index[index]]
-        matrix = crop_matrix(people.centers[index], size, self.codec.image_size, rotation, flipped)
+        # Read the image, as small and as few rows of it as the crop needs.
+        path = annotations.image_paths[annotations.image_index[index]]
+        matrix = crop_matrix(annotations.centers[index], size, self.codec.image_size, rotation, flipped)
         reduce = self._reduction(path, size)
-        image = self._read(path, reduce, rows_within(matrix, self.codec.image_size))
+        image = self._read(path, reduce, rows_needed(matrix, self.codec.image_size))
         problem = ""
         if image is None:
-            problem = f"{path}: cannot be read as an image (annotation {people.ids[index]})"
+            problem = f"{path}: cannot be read as an image (annotation {annotations.ids[index]})"
             image = np.zeros((2, 2, 3), np.uint8)
 
         crop = cv2.warpAffine(
-            image, of_reduced(matrix, reduce), tuple(self.codec.image_size), flags=cv2.INTER_LINEAR
+            image, matrix_for_reduced(matrix, reduce), tuple(self.codec.image_size), flags=cv2.INTER_LINEAR
         )
-        if self.color_rgb:  # the crop has fewer pixels than the image
+        if self.color_rgb:  # converted here, since the crop has fewer pixels than the image
             crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+
+        # Labels in crop pixels; in a mirrored image the left wrist is labelled as the right one.
         joints = apply_matrix(matrix, joints)
         if flipped:
             joints, visible = joints[self.flip_indices], visible[self.flip_indices]
         heatmaps, weight = self.codec.encode(joints, visible)
         return Sample(
-            image=normalise(crop),
+            image=normalize(crop),
             heatmaps=torch.from_numpy(heatmaps),
             target_weight=torch.from_numpy(weight),
             index=torch.tensor(index),
@@ -132,41 +165,31 @@ class KeypointDataset(Dataset):
         )
 
     def _reduction(self, path: str, size: np.ndarray) -> int:
-        """How much smaller the image at ``path`` may be decoded for a crop of ``size``: 1, 2, 4 or 8."""
-        # Other formats have no cheaper way to a smaller image.
-        if not self.reduced or not path.lower().endswith((".jpg", ".jpeg")):
+        """Factor (1, 2, 4 or 8) by which the image may be decoded smaller for a crop of ``size`` pixels."""
+        # Only JPEG can be decoded smaller in less time.
+        if not self.reduced_decode or not path.lower().endswith((".jpg", ".jpeg")):
             return 1
-        pixels = size[0] / self.codec.image_size[0]
-        return max(reduce for reduce in REDUCED if reduce <= max(1, pixels))
+        image_pixels_per_input_pixel = size[0] / self.codec.image_size[0]
+        return max(reduce for reduce in DECODE_FLAGS if reduce <= max(1, image_pixels_per_input_pixel))
 
     def _read(self, path: str, reduce: int, rows: int) -> np.ndarray | None:
-        """The image as BGR, its first ``rows`` rows at least."""
-        if self.kept is None:
+        """The image as BGR, at least its first ``rows`` rows; None if it cannot be read."""
+        if self.image_cache is None:
             return read_image(path, False, reduce, rows)
-        if (path, reduce) not in self.kept:
-            self.kept[path, reduce] = read_image(path, False, reduce)
-        return self.kept[path, reduce]
-
-    def _draw(self, rng: np.random.Generator) -> tuple[float, float, bool]:
-        """Size factor, rotation in degrees, and whether to mirror."""
-        change = self.augmentation
-        factor = np.clip(1 + change.scale * rng.standard_normal(), 1 - change.scale, 1 + change.scale)
-        bound = 2 * change.rotation
-        rotation = np.clip(change.rotation * rng.standard_normal(), -bound, bound)
-        if rng.random() > 0.6:
-            rotation = 0.0
-        return float(factor), float(rotation), bool(change.flip and rng.random() <= 0.5)
+        if (path, reduce) not in self.image_cache:
+            self.image_cache[path, reduce] = read_image(path, False, reduce)
+        return self.image_cache[path, reduce]
 
 
-def normalise(crop: np.ndarray) -> Tensor:
-    """[H, W, 3] uint8 -> [3, H, W] with ImageNet's mean 0 and deviation 1 per channel."""
+def normalize(crop: np.ndarray) -> Tensor:
+    """Normalize by ImageNet's mean and standard deviation: uint8 [H, W, 3] -> float32 [3, H, W]."""
     image = np.empty((3, *crop.shape[:2]), np.float32)
     for channel in range(3):
-        cv2.LUT(cv2.extractChannel(crop, channel), NORMALISED[channel], dst=image[channel])
+        cv2.LUT(cv2.extractChannel(crop, channel), NORMALIZED[channel], dst=image[channel])
     return torch.from_numpy(image)
 
 
-def denormalise(image: Tensor) -> np.ndarray:
-    """The inverse of ``normalise``, for images in logs: [3, H, W] -> [H, W, 3] uint8."""
+def denormalize(image: Tensor) -> np.ndarray:
+    """The inverse of ``normalize``, for images in logs: float [3, H, W] -> uint8 [H, W, 3]."""
     scaled = image.detach().float().cpu().numpy().transpose(1, 2, 0) * IMAGENET_STD + IMAGENET_MEAN
     return np.clip(scaled * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -1,11 +1,12 @@
-"""Keypoint names of the data sets, and how they map onto the joints a network is trained on.
+"""Keypoint names of the data sets, and how they map onto the joints of a network.
 
-Everything that depends on the order of joints (flip pairs, evaluation groups, labels in logs)
-follows from names, so that choosing other joints needs no second list to be kept in step.
+Everything that depends on the order of joints (flip pairs, evaluation groups, labels in logs) is derived from
+the names, so a network with other joints needs no second list.
 """
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 COCO_KEYPOINTS = (
@@ -27,10 +28,10 @@ SHARED_KEYPOINTS = (
 
 NATIVE_KEYPOINTS = {"coco": COCO_KEYPOINTS, "mpii": MPII_KEYPOINTS}
 
-# Joints that a data set does not annotate under the shared name, and the label that stands in.
+# {data set: {joint: keypoint that is read if the data set does not annotate the joint itself}}
 STAND_INS = {"coco": {"head": "nose"}, "mpii": {"head": "head_top"}}
 
-# Limbs drawn in images; those whose ends are not among the joints at hand are left out.
+# Limbs to draw, if both ends are among the joints.
 LIMBS = (
     ("right_ankle", "right_knee"), ("right_knee", "right_hip"), ("right_hip", "left_hip"),
     ("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_wrist", "right_elbow"),
@@ -42,17 +43,18 @@ LIMBS = (
 )  # fmt: skip
 
 
-# What says in a name on which side a joint is: left_eye, eye-right, LeftEye, L_Eye, r_eye, lEye, eye.R, ...
+# The side in a joint's name: left_eye, eye-right, LeftEye, L_Eye, r_eye, lEye, eye.R, ...
 SIDE = re.compile("[Ll]eft|[Rr]ight|LEFT|RIGHT|(?<![A-Za-z])[LlRr](?![a-z])")
 OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 @dataclass(frozen=True)
 class JointMapping:
-    """How the joints of a network are read from a data set's own keypoints.
+    """Which keypoint of a data set each joint of a network is read from.
 
+    dataset: name of the data set's layout ("coco", "mpii", "coco_format").
     names: the network's joints, in order.
-    native: for each of them the data set's keypoint that is read, None where it has no label for it.
+    native: for each joint the data set's keypoint, or None if it has no label for the joint.
     own: all keypoints of the data set, in its own order.
     """
 
@@ -63,33 +65,33 @@ class JointMapping:
 
     @property
     def index(self) -> tuple[int, ...]:
-        """For each joint the position of the keypoint that is read, -1 where there is none."""
+        """For each joint the position of its keypoint in ``own``, or -1."""
         position = {keypoint: k for k, keypoint in enumerate(self.own)}
         return tuple(-1 if keypoint is None else position[keypoint] for keypoint in self.native)
 
     @property
     def labelled(self) -> list[int]:
-        """Positions of the joints that the data set has labels for."""
+        """Positions of the joints that have a keypoint."""
         return [j for j, keypoint in enumerate(self.native) if keypoint is not None]
 
     @property
     def approximated(self) -> dict[str, str]:
-        """Joints whose label has another name in this data set: {joint: keypoint read}."""
+        """{joint: keypoint} where the two names differ."""
         return {j: k for j, k in zip(self.names, self.native) if k is not None and j != k}
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Joints that the data set has no label for."""
+        """Joints without a keypoint."""
         return tuple(j for j, k in zip(self.names, self.native) if k is None)
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """Keypoints of the data set that no joint is read from."""
+        """Keypoints that no joint is read from."""
         return tuple(keypoint for keypoint in self.own if keypoint not in self.native)
 
 
 def network_joints(num_joints: int) -> tuple[str, ...]:
-    """Names of the joints of a network with ``num_joints`` outputs (13 shared, 16 MPII, 17 COCO).
+    """Joint names of a network with 13 (shared by COCO and MPII), 16 (MPII) or 17 (COCO) outputs.
 
     Raises KeyError for any other number.
     """
@@ -98,9 +100,9 @@ def network_joints(num_joints: int) -> tuple[str, ...]:
 
 
 def joint_mapping(dataset: str, names: tuple[str, ...]) -> JointMapping:
-    """Map the network's joints ``names`` onto ``dataset`` ('coco' or 'mpii') by name.
+    """Map the joints ``names`` onto the keypoints of ``dataset`` ("coco" or "mpii") by name.
 
-    Raises KeyError naming the first joint that the data set does not annotate.
+    Raises KeyError with the first joint that the data set does not annotate.
     """
     mapping = map_by_name(dataset, NATIVE_KEYPOINTS[dataset], names)
     if mapping.missing:
@@ -111,28 +113,36 @@ def joint_mapping(dataset: str, names: tuple[str, ...]) -> JointMapping:
 def map_by_name(
     dataset: str, own: tuple[str, ...], names: tuple[str, ...], given: dict[str, str] | None = None
 ) -> JointMapping:
-    """Map the network's joints ``names`` onto a data set's ``own`` keypoints, as far as it has them.
+    """Map the joints of a network onto the keypoints of a data set, as far as it has them.
 
-    ``given`` {joint: keypoint} goes before equal names; an empty keypoint says that the data set has none.
-    Raises ValueError for a name in it that there is not, and for a keypoint that two joints would be read from.
+    Args:
+        dataset: name of the data set's layout.
+        own: its keypoints.
+        names: the network's joints.
+        given: {joint: keypoint}, overrides equal names; an empty keypoint means that there is none.
+
+    Raises:
+        ValueError: ``given`` has an unknown name, or two joints would be read from one keypoint.
     """
     given = given or {}
     _expect_known(given, names, "joint of the network")
     _expect_known([keypoint for keypoint in given.values() if keypoint], own, "keypoint of the data set")
     stand_ins = STAND_INS.get(dataset, {})
-    asked = {joint: keypoint for joint, keypoint in stand_ins.items() if keypoint not in names} | given
-    native = tuple(k if (k := asked.get(name, name)) in own else None for name in names)
+    # A stand-in is not used if it is a joint itself, as the nose is in a network of COCO's 17 joints.
+    keypoint_of = {joint: keypoint for joint, keypoint in stand_ins.items() if keypoint not in names} | given
+    native = tuple(k if (k := keypoint_of.get(name, name)) in own else None for name in names)
     twice = next((k for k in native if k is not None and native.count(k) > 1), None)
     if twice is not None:
         read_as = " and as ".join(name for name, keypoint in zip(names, native) if keypoint == twice)
         raise ValueError(
-            f"{twice} would be read as {read_as}; give all but one another keypoint, or '' for none"
+            f"{twice} would be read as {read_as}; map all but one to another keypoint, or to '' for none"
         )
     return JointMapping(dataset, tuple(names), native, tuple(own))
 
 
-def _expect_known(found, known: tuple[str, ...], what: str) -> None:
-    for name in found:
+def _expect_known(names: Iterable[str], known: tuple[str, ...], what: str) -> None:
+    """Raise ValueError for the first of ``names`` that is not ``known``."""
+    for name in names:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             raise ValueError(
@@ -141,16 +151,17 @@ def _expect_known(found, known: tuple[str, ...], what: str) -> None:
 
 
 def flip_permutation(names: tuple[str, ...]) -> tuple[int, ...]:
-    """Where each joint's label comes from in a mirrored image: left and right change places.
+    """For each joint the position of its mirror image: left and right are swapped.
 
-    A joint without a side, and one whose other side is not among ``names``, keeps its own label.
+    A joint without a side, or whose counterpart is not among ``names``, maps to itself.
     """
     flip_indices = [_mirrored(name, names) for name in names]
+    # Keep only pairs that point at each other, so that the result is its own inverse.
     return tuple(p if flip_indices[p] == j else j for j, p in enumerate(flip_indices))
 
 
 def _mirrored(name: str, names: tuple[str, ...]) -> int:
-    """Position of the joint whose name differs from ``name`` in the side alone; its own where there is none."""
+    """Position of the joint whose name differs from ``name`` only in the side, or else its own."""
     for side in SIDE.finditer(name):
         other = _like(side[0], OTHER_SIDE[side[0].lower()])
         swapped = name[: side.start()] + other + name[side.end() :]
@@ -160,14 +171,14 @@ def _mirrored(name: str, names: tuple[str, ...]) -> int:
 
 
 def _like(pattern: str, word: str) -> str:
-    """``word`` in the letters' case of ``pattern``."""
+    """``word`` in the letter case of ``pattern``."""
     if pattern.isupper():
         return word.upper()
     return word.capitalize() if pattern[0].isupper() else word
 
 
 def side_of(name: str) -> str:
-    """left, right, or middle for a joint whose name has no side."""
+    """Return "left" or "right", or "middle" for a name without a side."""
     side = SIDE.search(name)
     if side is None:
         return "middle"
@@ -175,11 +186,11 @@ def side_of(name: str) -> str:
 
 
 def one_sided(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Joints of the left or right whose other side is not among ``names``: mirroring leaves their label as it is."""
+    """Joints with a side whose counterpart is not among ``names``, so that mirroring does not swap them."""
     flip_indices = flip_permutation(names)
     return tuple(name for j, name in enumerate(names) if side_of(name) != "middle" and flip_indices[j] == j)
 
 
 def limbs(names: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Pairs of joint positions to join by a line when a person is drawn."""
+    """Pairs of joint positions to connect with a line in drawings."""
     return [(names.index(a), names.index(b)) for a, b in LIMBS if a in names and b in names]

@@ -1,158 +1,208 @@
-"""What the data set groups of the configuration (DATASET_SRC, ...) are on disk, and how joints are read from them."""
+"""How each kind of data set (DATASET: coco, mpii or coco_format) is laid out on disk."""
 
-from collections.abc import Collection
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
-
-from lib.config.schema import Config, DatasetConfig
-from lib.dataset import coco, coco_format, mpii
+from lib.config.schema import DatasetConfig, TargetDatasetConfig
+from lib.dataset import coco, mpii
+from lib.dataset.annotations import Annotations
 from lib.dataset.coco_format import KeypointCategory, read_category
-from lib.dataset.keypoints import (
-    COCO_KEYPOINTS,
-    MPII_KEYPOINTS,
-    NATIVE_KEYPOINTS,
-    SHARED_KEYPOINTS,
-    JointMapping,
-    map_by_name,
-    network_joints,
-    one_sided,
-)
-from lib.utils.errors import InputError
-
-FORMAT = "coco_format"
-OF_PEOPLE = tuple(sorted(map(len, (SHARED_KEYPOINTS, MPII_KEYPOINTS, COCO_KEYPOINTS))))
+from lib.dataset.images import ImageFolder
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, JointMapping
 
 
-def in_coco_layout(dataset_config: DatasetConfig) -> bool:
-    """Its annotations are a file in COCO's format."""
-    return dataset_config.dataset in ("coco", FORMAT)
+@dataclass(frozen=True)
+class DatasetLayout(ABC):
+    """Where a data set has its files, and how its annotations are read.
 
+    root: folder of the data set.
+    data_format: "jpg" for images in a folder, "zip" for an archive beside where that folder would be.
 
-def called(dataset_config: DatasetConfig) -> str:
-    """What a message calls those that are annotated."""
-    return "objects" if dataset_config.dataset == FORMAT else "people"
+    name: value of DATASET in the configuration.
+    noun: what log lines call the annotated instances.
+    in_coco_format: annotations are a JSON file in COCO's format.
+    splits_same_set: if VAL_SET and TRAIN_SET are the same, V is split off T (MPII has names for the parts).
+    """
 
+    root: Path
+    data_format: str = "jpg"
 
-def annotation_files(dataset_config: DatasetConfig, image_set: str) -> tuple[Path, ...]:
-    """The files that the annotations of ``image_set`` are in, the main one first."""
-    if dataset_config.dataset == "mpii":
-        return mpii.annotation_files(dataset_config.root, image_set)
-    layout = coco_format if dataset_config.dataset == FORMAT else coco
-    return (layout.annotation_file(dataset_config.root, image_set),)
+    name: ClassVar[str]
+    noun: ClassVar[str] = "people"
+    in_coco_format: ClassVar[bool] = True
+    splits_same_set: ClassVar[bool] = False
 
+    @abstractmethod
+    def annotation_files(self, image_set: str) -> tuple[Path, ...]:
+        """The files that the annotations of ``image_set`` are read from, the JSON file first."""
 
-def image_folder(dataset_config: DatasetConfig, image_set: str) -> Path:
-    if dataset_config.dataset == FORMAT:
-        return coco_format.image_folder(dataset_config.root, dataset_config.images, image_set)
-    return (
-        mpii.image_folder(dataset_config.root)
-        if dataset_config.dataset == "mpii"
-        else coco.image_folder(dataset_config.root, image_set)
-    )
+    @abstractmethod
+    def image_folder(self, image_set: str) -> Path:
+        """The folder of the images of ``image_set``."""
 
+    @abstractmethod
+    def keypoints(self, image_set: str) -> tuple[str, ...]:
+        """The data set's own keypoint names, in the order of its annotations. Raises InputError."""
 
-def category_of(dataset_config: DatasetConfig, image_set: str) -> KeypointCategory | None:
-    """What the objects of ``image_set`` are; None where the layout says it without a look. Raises InputError."""
-    if dataset_config.dataset != FORMAT:
+    @abstractmethod
+    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+        """Read the annotations of ``image_set`` (MPII: of the file that it is a part of).
+
+        Args:
+            mapping: which keypoint each joint of the network is read from.
+            aspect: width / height of the network's input.
+
+        Raises:
+            InputError: naming the file and the annotation that cannot be used.
+        """
+
+    def category(self, image_set: str) -> KeypointCategory | None:
+        """The annotated category if it has to be read from the annotation file, else None."""
         return None
-    return read_category(coco_format.annotation_file(dataset_config.root, image_set), dataset_config.category)
+
+    def part(self, image_set: str) -> bool | None:
+        """Whether ``image_set`` is the validation part of its file (True), the rest (False) or all (None)."""
+        return None
+
+    def images(self, image_set: str) -> ImageFolder:
+        """The images of ``image_set``, listed on first use."""
+        return ImageFolder(self.image_folder(image_set), self.data_format)
 
 
-def joints_of_network(config: Config, dataset_config: DatasetConfig) -> tuple[str, ...]:
-    """The joints of a network whose target (or only data set) is ``dataset_config``, in order.
+@dataclass(frozen=True)
+class MPIILayout(DatasetLayout):
+    """``annot/{train,valid}.json``, ``annot/gt_valid.mat`` and ``images/`` (or ``images.zip``)."""
 
-    Those are its own where it is in coco_format. Raises InputError where MODEL.NUM_JOINTS is another number.
+    name = "mpii"
+    in_coco_format = False
+
+    def annotation_files(self, image_set: str) -> tuple[Path, ...]:
+        file_set, _ = mpii.PARTS.get(image_set, (image_set, None))
+        folder = Path(self.root) / "annot"
+        json_file = folder / f"{file_set}.json"
+        return (json_file, folder / "gt_valid.mat") if file_set == "valid" else (json_file,)
+
+    def image_folder(self, image_set: str) -> Path:
+        return Path(self.root) / "images"
+
+    def keypoints(self, image_set: str) -> tuple[str, ...]:
+        return MPII_KEYPOINTS
+
+    def part(self, image_set: str) -> bool | None:
+        _, is_validation = mpii.PARTS.get(image_set, (image_set, None))
+        return is_validation
+
+    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+        files = self.annotation_files(image_set)
+        return mpii.read_mpii(files, self.images(image_set), mapping, aspect)
+
+
+@dataclass(frozen=True)
+class COCOLayout(DatasetLayout):
+    """``annotations/person_keypoints_<set>.json`` and ``images/<set>/`` (or ``images/<set>.zip``)."""
+
+    name = "coco"
+
+    def annotation_files(self, image_set: str) -> tuple[Path, ...]:
+        return (coco.annotation_file(self.root, image_set),)
+
+    def image_folder(self, image_set: str) -> Path:
+        return coco.image_folder(self.root, image_set)
+
+    def keypoints(self, image_set: str) -> tuple[str, ...]:
+        return COCO_KEYPOINTS
+
+    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+        (file,) = self.annotation_files(image_set)
+        return coco.read_objects(file, self.images(image_set), mapping, aspect)
+
+
+@dataclass(frozen=True)
+class COCOFormatLayout(DatasetLayout):
+    """Any set in COCO's format: an image set is named by its annotation file, relative to ``root``.
+
+    image_folder_name: folder of the images in ``root``; {set} in it stands for the annotation file's stem.
+    category_name: name of the category to read; empty: the only one with keypoints.
     """
-    count = config.model.num_joints
-    if dataset_config.dataset != FORMAT:
-        try:
-            return network_joints(count)
-        except KeyError:
-            numbers = ", ".join(map(str, OF_PEOPLE))
-            raise InputError(
-                f"MODEL.NUM_JOINTS is one of {numbers} with {dataset_config.dataset}; found {count}"
-            ) from None
-    category = category_of(dataset_config, dataset_config.train_set)
-    names = category.keypoints
-    if count != len(names):
-        path = coco_format.annotation_file(dataset_config.root, dataset_config.train_set)
-        raise InputError(
-            f"MODEL.NUM_JOINTS is {count}, but '{category.name}' of {path} has {len(names)} keypoints, "
-            f"so it must be {len(names)}: {', '.join(names)}"
-        )
-    return names
+
+    image_folder_name: str = "images"
+    category_name: str = ""
+
+    name = "coco_format"
+    noun = "objects"
+    splits_same_set = True
+
+    def annotation_files(self, image_set: str) -> tuple[Path, ...]:
+        return (Path(self.root) / image_set,)
+
+    def image_folder(self, image_set: str) -> Path:
+        return Path(self.root) / self.image_folder_name.replace("{set}", Path(image_set).stem)
+
+    def images(self, image_set: str) -> ImageFolder:
+        """As in the base class; file names may contain folders."""
+        return ImageFolder(self.image_folder(image_set), self.data_format, nested=True)
+
+    def category(self, image_set: str) -> KeypointCategory:
+        (file,) = self.annotation_files(image_set)
+        return read_category(file, self.category_name)
+
+    def keypoints(self, image_set: str) -> tuple[str, ...]:
+        return self.category(image_set).keypoints
+
+    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+        (file,) = self.annotation_files(image_set)
+        number = self.category(image_set).number
+        return coco.read_objects(file, self.images(image_set), mapping, aspect, number)
 
 
-def mapping_of(config: Config, dataset_config: DatasetConfig, image_set: str) -> JointMapping:
-    """How the network's joints are read from ``image_set`` of ``dataset_config``. Raises InputError.
+def layout_of(dataset_config: DatasetConfig) -> DatasetLayout:
+    """The layout of a data set section (DATASET_SRC, DATASET_TARGET, DATASET) of the configuration."""
+    root, data_format = Path(dataset_config.root), dataset_config.data_format
+    if dataset_config.dataset == "mpii":
+        return MPIILayout(root, data_format)
+    if dataset_config.dataset == "coco":
+        return COCOLayout(root, data_format)
+    return COCOFormatLayout(root, data_format, dataset_config.images, dataset_config.category)
 
-    The source may lack joints where it or the target is in coco_format; all else has every joint.
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images and annotations that are read together.
+
+    dataset_config: section of the configuration (DATASET_SRC, DATASET_TARGET or DATASET), not a copy.
+    name: name of the set in its layout (the section's TRAIN_SET, VAL_SET or TEST_SET).
+    validation: True for only the third of it that is V, False for only the rest, None for all of it.
     """
-    if dataset_config is config.dataset_src:
-        target = config.dataset_target
-        names = joints_of_network(config, target)
-        own = _own_keypoints(dataset_config, image_set)
-        try:
-            mapping = map_by_name(dataset_config.dataset, own, names, dict(dataset_config.joints))
-        except ValueError as error:
-            raise InputError(f"DATASET_SRC.JOINTS: {error}") from None
-        if not mapping.labelled:
-            raise InputError(
-                f"source and target share no joint; map them in DATASET_SRC.JOINTS. "
-                f"The target's are {', '.join(names)}; the source's {', '.join(own)}"
-            )
-        may_lack = FORMAT in (dataset_config.dataset, target.dataset)
-    else:
-        names = joints_of_network(config, dataset_config)
-        own = _own_keypoints(dataset_config, image_set)
-        if dataset_config.dataset == FORMAT and own != names:
-            raise InputError(
-                f"{dataset_config.root}: {image_set} has the keypoints {', '.join(own)}, "
-                f"but {dataset_config.train_set} has {', '.join(names)}"
-            )
-        mapping, may_lack = map_by_name(dataset_config.dataset, own, names), False
-    if mapping.missing and not may_lack:
-        raise InputError(
-            f"MODEL.NUM_JOINTS is {len(names)}, but {dataset_config.dataset} has no label for '{mapping.missing[0]}'"
-        )
-    return mapping
+
+    dataset_config: DatasetConfig
+    name: str
+    validation: bool | None = None
+
+    @property
+    def layout(self) -> DatasetLayout:
+        """The layout of the data set."""
+        return layout_of(self.dataset_config)
+
+    @property
+    def part(self) -> bool | None:
+        """``validation``, also if the set's name says it (MPII's train_finetune and train_validate)."""
+        return self.layout.part(self.name) if self.validation is None else self.validation
 
 
-def sigmas_of(dataset_config: DatasetConfig, names: tuple[str, ...]) -> np.ndarray:
-    """[J] of OKS. Raises InputError where their number is not that of the joints."""
-    if len(dataset_config.sigmas) not in (1, len(names)):
-        raise InputError(
-            f"SIGMAS has {len(dataset_config.sigmas)} numbers, expected one for all joints or {len(names)}: {', '.join(names)}"
-        )
-    return np.broadcast_to(np.array(dataset_config.sigmas, np.float64), len(names))
+def training_set(dataset_config: DatasetConfig) -> ImageSet:
+    """The whole TRAIN_SET of the section."""
+    return ImageSet(dataset_config, dataset_config.train_set)
 
 
-def notes_on_joints(mapping: JointMapping, of_target: JointMapping, given: Collection[str]) -> list[str]:
-    """What a user should know of how the source's labels fit the target's joints; ``given`` ones are mapped by hand."""
-    notes = []
-    for joint, of_source, meant in zip(mapping.names, mapping.native, of_target.native):
-        if joint in given and of_source is not None:
-            notes.append(f"DATASET_SRC.JOINTS: {joint} is read from {of_source} of the source")
-        elif of_source not in (meant, None):
-            notes.append(
-                f"label shift: {joint} is {of_source} in the source ({mapping.dataset})"
-                f" but {meant} in the target ({of_target.dataset})"
-            )
-    if mapping.missing:
-        notes.append(f"without a label in the source: {', '.join(mapping.missing)}")
-    if FORMAT in (mapping.dataset, of_target.dataset) and mapping.unused:
-        notes.append(f"keypoints of the source that the target lacks, not used: {', '.join(mapping.unused)}")
-    return notes
+def target_sets(target: TargetDatasetConfig) -> tuple[ImageSet, ImageSet]:
+    """The training set T and the validation set V of DATASET_TARGET.
 
-
-def notes_on_sides(names: tuple[str, ...]) -> list[str]:
-    alone = one_sided(names)
-    if not alone:
-        return []
-    return [f"joints of one side alone, which keep their label in a mirrored image: {', '.join(alone)}"]
-
-
-def _own_keypoints(dataset_config: DatasetConfig, image_set: str) -> tuple[str, ...]:
-    category = category_of(dataset_config, image_set)
-    return NATIVE_KEYPOINTS[dataset_config.dataset] if category is None else category.keypoints
+    In coco_format they are two parts of one file if TRAIN_SET and VAL_SET are the same.
+    """
+    is_split = layout_of(target).splits_same_set and target.val_set == target.train_set
+    return (
+        ImageSet(target, target.train_set, False if is_split else None),
+        ImageSet(target, target.val_set, True if is_split else None),
+    )

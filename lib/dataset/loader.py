@@ -1,5 +1,6 @@
-"""TrainingBatches: endless shuffled ones for training, one pass in order for evaluation."""
+"""Batches of samples: infinite and shuffled for training, one pass in order for evaluation."""
 
+import functools
 import multiprocessing
 from collections.abc import Callable, Iterator
 
@@ -16,12 +17,18 @@ from lib.utils.stopping import leave_stopping_to_parent
 
 
 class InfiniteBatchSampler(Sampler):
-    """TrainingBatches of (index, visit) without end, a function of seed and position alone.
+    """Infinite sequence of batches of (index, visit), determined by the seed and the position alone.
 
-    Every pass is a new permutation (or the same order, with ``shuffle`` false). The remainder
-    that does not fill a batch is left out of its pass; a set smaller than a batch is one batch.
-    So no person comes twice in one batch. ``start`` is the number of batches already taken.
-    Of every batch a process gets its own part, whatever the number of processes of ``group``.
+    Every pass over the data set is a new permutation. The remainder that does not fill a batch is left out of
+    its pass, so an instance is in a batch at most once. A data set smaller than a batch is one batch.
+
+    Args:
+        count: number of samples N of the data set.
+        batch_size: of all ranks together.
+        seed: of the permutations.
+        shuffle: False: the same order in every pass.
+        start: number of batches already taken (to resume).
+        group: process group; each rank gets its own part of every batch.
     """
 
     def __init__(
@@ -42,6 +49,7 @@ class InfiniteBatchSampler(Sampler):
 
     @property
     def batches_per_pass(self) -> int:
+        """Number of full batches in one pass over the data set."""
         return self.count // self.batch_size
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
@@ -51,50 +59,49 @@ class InfiniteBatchSampler(Sampler):
             if self.shuffle:
                 order = np.random.default_rng([self.seed, visit]).permutation(self.count)
             for batch in range(first, self.batches_per_pass):
-                chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-                yield [(int(index), visit) for index in chosen[self.part]]
+                indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+                yield [(int(index), visit) for index in indices[self.part]]
             visit, first = visit + 1, 0
 
 
-class SharedPeople(Dataset):
-    """``dataset`` for workers that inherit nothing: its annotations lie in memory that all of them share.
+class SharedMemoryDataset(Dataset):
+    """``dataset`` for workers that are not forked: its annotations are in shared memory.
 
-    Multiprocessing sends torch's tensors by handle, and NumPy's arrays as copies.
+    multiprocessing pickles NumPy arrays by value, but torch tensors in shared memory by handle.
     """
 
     def __init__(self, dataset: KeypointDataset):
-        people = dataset.annotations
+        annotations = dataset.annotations
         self.count = len(dataset)
-        self.mapping = people.mapping
+        self.mapping = annotations.mapping
         self.shared = {
-            name: torch.from_numpy(np.array(array)).share_memory_() for name, array in people.arrays().items()
+            name: torch.from_numpy(np.array(array)).share_memory_()
+            for name, array in annotations.arrays().items()
         }
-        self.without_people = dataset.of(None)
-        self.dataset: KeypointDataset | None = None
+        self.without_annotations = dataset.with_annotations(None)
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        return self.opened()[key]
+        return self.dataset[key]
 
-    def opened(self) -> KeypointDataset:
-        """The data set, its arrays those that are shared."""
-        if self.dataset is None:
-            arrays = {name: tensor.numpy() for name, tensor in self.shared.items()}
-            self.dataset = self.without_people.of(Annotations.of_arrays(self.mapping, arrays))
-        return self.dataset
+    @functools.cached_property
+    def dataset(self) -> KeypointDataset:
+        """The data set in this process; its arrays are views of the shared memory."""
+        arrays = {name: tensor.numpy() for name, tensor in self.shared.items()}
+        return self.without_annotations.with_annotations(Annotations.from_arrays(self.mapping, arrays))
 
 
-def workers_inherit() -> bool:
-    """Whether worker processes are forks of this one, so that they share its memory as it is."""
+def workers_are_forked() -> bool:
+    """Whether worker processes are forks of this one, which share its memory."""
     default = multiprocessing.get_all_start_methods()[0]
     return (multiprocessing.get_start_method(allow_none=True) or default) == "fork"
 
 
 def _start_worker(_worker: int) -> None:
     leave_stopping_to_parent()
-    # One thread a worker: several workers with OpenCV's own threads fight for the same cores.
+    # One thread per worker: OpenCV's own threads in several workers compete for the same cores.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 
@@ -102,24 +109,39 @@ def _start_worker(_worker: int) -> None:
 def training_batches(
     dataset: KeypointDataset, batches: InfiniteBatchSampler, workers: int, pin: bool
 ) -> Iterator[Sample]:
-    """Iterate ``dataset`` in the order of ``batches``, read ahead by ``workers`` processes."""
+    """Iterate over ``dataset`` in the order of ``batches``.
+
+    Args:
+        dataset: samples by (index, visit).
+        batches: which samples make up each batch.
+        workers: processes that prepare batches ahead; 0: this process.
+        pin: put batches into pinned memory, for faster copies to a GPU.
+    """
     return iter(_loader(dataset, {"batch_sampler": batches}, workers, pin))
 
 
 def evaluation_batches(
     dataset: KeypointDataset, batch_size: int, workers: int, pin: bool, group: Group = ALONE
 ) -> DataLoader:
-    """Every person of ``dataset`` once, in order; of the batches, this process's part."""
-    mine = group.part(-(-len(dataset) // batch_size))
-    people = range(mine.start * batch_size, min(mine.stop * batch_size, len(dataset)))
-    keys = [(index, 0) for index in people]
+    """Batches of every sample of ``dataset`` once, in order; of those, this rank's contiguous part.
+
+    Args:
+        dataset: samples by (index, visit).
+        batch_size: samples per batch.
+        workers: processes that prepare batches ahead; 0: this process.
+        pin: put batches into pinned memory, for faster copies to a GPU.
+        group: process group.
+    """
+    own = group.part(-(-len(dataset) // batch_size))  # a slice of the batches, rounded up
+    indices = range(own.start * batch_size, min(own.stop * batch_size, len(dataset)))
+    keys = [(index, 0) for index in indices]
     return _loader(dataset, {"sampler": keys, "batch_size": batch_size}, workers, pin)
 
 
 def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> DataLoader:
-    if workers and not workers_inherit():
-        dataset = SharedPeople(dataset)
-    # A generator of its own keeps the loader from drawing on, and so changing, torch's global one.
+    if workers and not workers_are_forked():
+        dataset = SharedMemoryDataset(dataset)
+    # With its own generator, the loader does not draw from torch's global one.
     return DataLoader(
         dataset,
         num_workers=workers,
@@ -130,12 +152,19 @@ def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> D
     )
 
 
-def readable(
-    batch: Sample, on_bad_image: str, report: Callable[[str], None], or_nobody: bool = False
+def drop_unreadable(
+    batch: Sample, on_bad_image: str, report: Callable[[str], None], allow_empty: bool = False
 ) -> Sample:
-    """The samples whose image could be read; others raise InputError or go to ``report``.
+    """Return the samples of ``batch`` whose image could be read.
 
-    Raises InputError too where nothing of the batch is left, unless it may be nobody.
+    Args:
+        batch: samples with ``problem``.
+        on_bad_image: DATASET.ON_BAD_IMAGE: "raise" or "skip".
+        report: takes the problem of every skipped sample.
+        allow_empty: return an empty batch if no image could be read.
+
+    Raises:
+        InputError: an image is unreadable and is not to be skipped, or no sample is left.
     """
     problems = [problem for problem in batch.problem if problem]
     if not problems:
@@ -144,6 +173,6 @@ def readable(
         raise InputError(f"{problems[0]}; DATASET.ON_BAD_IMAGE skip leaves such images out")
     for problem in problems:
         report(problem)
-    if len(problems) == len(batch.problem) and not or_nobody:
-        raise InputError(f"no image of a whole batch can be read, among them {problems[0]}")
+    if len(problems) == len(batch.problem) and not allow_empty:
+        raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
     return batch.select(torch.tensor([not problem for problem in batch.problem]))

@@ -1,4 +1,4 @@
-"""Read MPII's ground truth for evaluation (``gt_valid.mat``), and head sizes where it is not at hand."""
+"""Read MPII's evaluation files: the ground truth ``gt_valid.mat`` and predictions; estimate head sizes."""
 
 from dataclasses import dataclass
 from os import PathLike
@@ -10,19 +10,17 @@ from lib.dataset.keypoints import MPII_KEYPOINTS
 from lib.utils.errors import InputError
 from lib.utils.matlab import read_mat
 
-# A head's size is this times the diagonal of its box (MPII's evaluation).
-HEAD_PER_BOX_DIAGONAL = 0.6
-
-
-# Head size over ``scale``: the same for all 2,958 people of MPII's validation split.
-HEAD_PER_SCALE = 25.0
+HEAD_PER_BOX_DIAGONAL = 0.6  # head size / diagonal of the head box (SC_BIAS of MPII's evaluation)
+HEAD_PER_SCALE = 25.0  # head size in pixels / ``scale``; equal for all 2,958 people of MPII's validation set
 
 
 @dataclass(frozen=True)
 class MPIITruth:
-    """What MPII's evaluation compares with, N people in the order of their annotations.
+    """Ground truth of MPII's evaluation: N people in the order of their annotations.
 
-    joints: [N, 16, 2] in 1-based pixels; visible: bool [N, 16]; head_sizes: [N] pixels.
+    joints: float64 [N, 16, 2], pixels counted from 1.
+    visible: bool [N, 16].
+    head_sizes: float64 [N], pixels.
     """
 
     joints: np.ndarray
@@ -31,7 +29,7 @@ class MPIITruth:
 
 
 def read_mpii_truth(path: str | PathLike) -> MPIITruth:
-    """Read MPII's ``gt_valid.mat``. Raises InputError where it is missing or not as expected."""
+    """Read MPII's ``gt_valid.mat``. Raises InputError if it is missing or not as expected."""
     content = _read_mat(path, ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src"))
     names = tuple(map(str, content["dataset_joints"].flat))
     expected = tuple(_name_in_mat(joint) for joint in MPII_KEYPOINTS)
@@ -56,25 +54,29 @@ def read_mpii_truth(path: str | PathLike) -> MPIITruth:
 
 
 def read_mpii_predictions(path: str | PathLike) -> np.ndarray:
-    """Predicted joints [N, 16, 2] (1-based pixels) under ``preds`` of a MATLAB file.
+    """Read predicted joints, float64 [N, 16, 2] (pixels counted from 1), from ``preds`` of a MATLAB file.
 
-    Raises InputError where the file is missing or not as expected.
+    Raises InputError if the file is missing or not as expected.
     """
     content = _read_mat(path, ("preds",))
     return _numbers(path, content, "preds", (len(content["preds"]), len(MPII_KEYPOINTS), 2))
 
 
 def head_sizes_from_scales(scales: np.ndarray) -> np.ndarray:
-    """Head sizes [N] in pixels where head boxes are not at hand, as in MPII's training split.
+    """Estimate head sizes without head boxes, as for MPII's training set.
 
-    scales: [N], the annotation's own ``scale`` (body height / 200 px, without any margin), which in MPII
-    was derived from the head box.
+    Args:
+        scales: [N], ``scale`` of the annotations (body height / 200 px, without a margin), which MPII derived
+            from the head boxes.
+
+    Returns:
+        float64 [N], pixels.
     """
     return HEAD_PER_SCALE * np.asarray(scales, np.float64)
 
 
 def _name_in_mat(joint: str) -> str:
-    """MPII's four letters for a joint: 'right_ankle' is 'rank', 'upper_neck' is 'neck'."""
+    """MPII's four-letter name of a joint: 'right_ankle' is 'rank', 'upper_neck' is 'neck'."""
     first, _, rest = joint.partition("_")
     if first in ("left", "right"):
         return first[0] + rest[:3]
@@ -82,6 +84,7 @@ def _name_in_mat(joint: str) -> str:
 
 
 def _read_mat(path: str | PathLike, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays ``keys`` of a MATLAB file. Raises InputError if one is missing."""
     content = read_mat(path, keys)
     for key in keys:
         if key not in content:
@@ -90,6 +93,7 @@ def _read_mat(path: str | PathLike, keys: tuple[str, ...]) -> dict[str, np.ndarr
 
 
 def _numbers(path: str | PathLike, content: dict, key: str, shape: tuple[int, ...]) -> np.ndarray:
+    """``content[key]`` as float64 of ``shape``. Raises InputError."""
     value = content[key]
     if len(shape) == 3:
         value = np.atleast_3d(value)

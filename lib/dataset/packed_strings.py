@@ -1,4 +1,4 @@
-"""Many strings as two arrays, which processes can share and files can map."""
+"""Many strings in two arrays, which can be shared between processes and memory-mapped."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,11 @@ import numpy as np
 class PackedStrings(Sequence):
     """A read-only sequence of N strings.
 
-    text: all of them in UTF-8 one after the other, uint8.   ends: [N] where each of them ends.
-    A tuple has an object for each string, whose count of references every look changes: worker
-    processes soon hold copies of all of them.
+    Unlike a tuple it has no object per string: every access to an object changes its reference count, which
+    soon leaves each forked worker with its own copy of all of them.
+
+    text: uint8, the UTF-8 bytes of all strings, concatenated.
+    ends: int64 [N], end of each string in ``text``.
     """
 
     text: np.ndarray
@@ -20,7 +22,8 @@ class PackedStrings(Sequence):
 
     @classmethod
     def of(cls, strings: Iterable[str]) -> "PackedStrings":
-        # File names may hold bytes that are not UTF-8; Python keeps them as lone surrogates.
+        """Pack ``strings``."""
+        # File names may contain bytes that are not UTF-8; Python represents them as lone surrogates.
         encoded = [string.encode("utf-8", "surrogateescape") for string in strings]
         ends = np.cumsum([len(string) for string in encoded], dtype=np.int64)
         return cls(np.frombuffer(bytearray(b"".join(encoded)), np.uint8), ends)
@@ -29,7 +32,7 @@ class PackedStrings(Sequence):
         return len(self.ends)
 
     def __getitem__(self, index: int) -> str:
-        index = range(len(self))[index]  # negative ones, and IndexError
+        index = range(len(self))[index]  # supports negative indices, raises IndexError
         begin = int(self.ends[index - 1]) if index else 0
         return self.text[begin : int(self.ends[index])].tobytes().decode("utf-8", "surrogateescape")
 

@@ -1,8 +1,9 @@
 """The joints of the network, and how source and target are put together for them."""
 
 from lib.config.schema import Config
+from lib.dataset.joints import mapping_of
 from lib.dataset.keypoints import JointMapping, flip_permutation, one_sided
-from lib.dataset.layouts import mapping_of
+from lib.dataset.layouts import training_set
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.utils.errors import InputError
 
@@ -11,8 +12,8 @@ def check_joints(config: Config, uses_source: bool) -> tuple[list[Finding], tupl
     """Findings on the mapping of joints, and the table of it."""
     target, source = config.dataset_target, config.dataset_src
     try:
-        of_target = mapping_of(config, target, target.train_set)
-        of_source = mapping_of(config, source, source.train_set) if uses_source else None
+        of_target = mapping_of(config, training_set(target))
+        of_source = mapping_of(config, training_set(source)) if uses_source else None
     except InputError as problem:
         return [error("joints", str(problem), "see the names that it lists")], ()
     names = of_target.names

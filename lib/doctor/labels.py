@@ -5,7 +5,7 @@ import numpy as np
 from lib.config.schema import DatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import COCOFile, read_coco_file
-from lib.dataset.layouts import annotation_files, category_of, in_coco_layout
+from lib.dataset.layouts import layout_of
 from lib.doctor.findings import Finding, ok, warning
 
 TOLERANCE = 1.0  # pixels that a box or joint may lie beyond its image: half the world counts from 1
@@ -72,12 +72,10 @@ def check_boxes(role: str, dataset_config: DatasetConfig, image_set: str) -> lis
 
     Raises InputError where the file can't be read.
     """
-    if not in_coco_layout(dataset_config):
+    layout = layout_of(dataset_config)
+    if not layout.in_coco_format:
         return []
-    coco, category = (
-        read_coco_file(annotation_files(dataset_config, image_set)[0]),
-        category_of(dataset_config, image_set),
-    )
+    coco, category = read_coco_file(layout.annotation_files(image_set)[0]), layout.category(image_set)
     wanted = [
         entry for entry in coco.annotations if category is None or entry.get("category_id") == category.number
     ]

@@ -6,9 +6,9 @@ import numpy as np
 
 from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import build_codec, read_people
+from lib.dataset.build import read_annotations
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.layouts import FORMAT, annotation_files, called
+from lib.dataset.layouts import ImageSet, layout_of, target_sets
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.evaluation.build import evaluation_set
 from lib.label_noise.source import read_source
@@ -57,20 +57,16 @@ def _one_by_one(
     config: Config, uses_source: bool, problem: InputError, told: list[Finding]
 ) -> tuple[Sets, list[Finding]]:
     target = config.dataset_target
-    cut = target.dataset == FORMAT and target.val_set == target.train_set
+    training, validation = target_sets(target)
 
-    def evaluated(image_set: str, part: bool | None) -> Annotations:
-        return evaluation_set(target, image_set, config, "", lambda line: None, part).dataset.annotations
-
-    def trained() -> Annotations:
-        part = False if cut else None
-        return read_people(target, target.train_set, config, build_codec(config.model), validation=part)
+    def evaluated(image_set: ImageSet) -> Annotations:
+        return evaluation_set(config, image_set, "", lambda line: None).dataset.annotations
 
     readers = {
         "source": lambda: read_source(config)[0],
-        "target T": trained,
-        "validation V": lambda: evaluated(target.val_set, True if cut else None),
-        "test": lambda: evaluated(target.test_set, None),
+        "target T": lambda: read_annotations(config, training),
+        "validation V": lambda: evaluated(validation),
+        "test": lambda: evaluated(ImageSet(target, target.test_set)),
     }
     people, findings = {}, []
     for role in ROLES if uses_source else ROLES[1:]:
@@ -89,19 +85,21 @@ def _one_by_one(
 
 
 def _advice(config: Config, role: str) -> str:
-    dataset_config = config.dataset_src if role == "source" else config.dataset_target
-    image_set = {"test": "TEST_SET", "validation V": "VAL_SET"}.get(role, "TRAIN_SET")
-    name = "DATASET_SRC" if role == "source" else "DATASET_TARGET"
-    file = annotation_files(dataset_config, getattr(dataset_config, image_set.lower()))[0]
-    return (
-        f"mend that, or name other data: {name}.ROOT is {dataset_config.root}, {name}.{image_set} is {file}"
-    )
+    source, target = config.dataset_src, config.dataset_target
+    section, setting, dataset_config, image_set = {
+        "source": ("DATASET_SRC", "TRAIN_SET", source, source.train_set),
+        "target T": ("DATASET_TARGET", "TRAIN_SET", target, target.train_set),
+        "validation V": ("DATASET_TARGET", "VAL_SET", target, target.val_set),
+        "test": ("DATASET_TARGET", "TEST_SET", target, target.test_set),
+    }[role]
+    file = layout_of(dataset_config).annotation_files(image_set)[0]
+    return f"mend that, or name other data: {section}.ROOT is {dataset_config.root}, {section}.{setting} is {file}"
 
 
 def _count(config: Config, role: str, people: Annotations) -> Finding:
-    dataset_config = config.dataset_src if role == "source" else config.dataset_target
+    layout = layout_of(config.dataset_src if role == "source" else config.dataset_target)
     labels = int((people.visible > 0).sum())
-    found = f"{len(people):,} {called(dataset_config)} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
+    found = f"{len(people):,} {layout.noun} in {len(np.unique(people.image_index)):,} images, {labels:,} labelled joints"
     sizes = {
         "source": config.train.src_batch_size or config.train.batch_size,
         "target T": config.train.batch_size,

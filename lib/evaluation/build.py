@@ -1,72 +1,105 @@
-"""Build the evaluation set that the configuration names."""
+"""Build the evaluation set of an image set, with the measure that its layout is evaluated by."""
+
+from collections.abc import Callable
 
 import numpy as np
 
-from lib.config.schema import Config, DatasetConfig
+from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import Report, build_codec, keypoint_dataset, read_people, report_annotations
+from lib.dataset.build import Report, build_codec, keypoint_dataset, read_annotations, report_annotations
 from lib.dataset.detections import read_detections
+from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.layouts import (
-    FORMAT,
-    annotation_files,
-    category_of,
-    mapping_of,
-    sigmas_of,
-)
+from lib.dataset.layouts import COCOFormatLayout, COCOLayout, DatasetLayout, ImageSet, MPIILayout
 from lib.evaluation.coco import ObjectKind
 from lib.evaluation.evaluators import COCOSet, EvaluationSet, MPIISet, ObjectSet
 from lib.utils.errors import InputError
 
 
-def evaluation_set(
-    dataset_config: DatasetConfig,
-    image_set: str,
-    config: Config,
-    role: str,
-    report: Report,
-    validation: bool | None = None,
-) -> EvaluationSet:
-    """The people of ``image_set`` to be evaluated on: annotated ones, or (COCO) detected ones.
+def evaluation_set(config: Config, image_set: ImageSet, role: str, report: Report) -> EvaluationSet:
+    """Build the set that a network is evaluated on: annotated instances, or (COCO) detected people.
 
-    ``validation``: see `read_people`.
+    Args:
+        config: the whole configuration.
+        image_set: what is evaluated on.
+        role: what log lines call it, e.g. "validation V".
+        report: takes a line for the log.
+
+    Raises:
+        InputError: naming the file, setting or annotation that cannot be used.
     """
-    codec, test = build_codec(config.model), config.test
-    mapping = mapping_of(config, dataset_config, image_set)
+    return EVALUATION_SETS[type(image_set.layout)](config, image_set, role, report)
 
-    def dataset(people: Annotations) -> KeypointDataset:
-        report_annotations(people, dataset_config, image_set, role, report)
-        return keypoint_dataset(people, None, config)
 
-    def annotated() -> Annotations:
-        return read_people(dataset_config, image_set, config, codec, report, validation)
+def _mpii_set(config: Config, image_set: ImageSet, role: str, report: Report) -> MPIISet:
+    """PCKh on annotated people."""
+    annotations = read_annotations(config, image_set, report)
+    dataset = _reported_dataset(config, annotations, image_set, role, report)
+    return MPIISet(dataset, config.test.pckh_legacy_01)
 
-    if dataset_config.dataset == "mpii":
-        return MPIISet(dataset(annotated()), test.pckh_legacy_01)
-    (file,) = annotation_files(dataset_config, image_set)
-    if dataset_config.dataset == FORMAT:
-        if not test.use_gt_bbox:
-            raise InputError(
-                "TEST.USE_GT_BBOX false is for coco; coco_format is evaluated on annotated boxes"
-            )
-        sigmas = sigmas_of(dataset_config, mapping.names)
-        report(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in dataset_config.sigmas)} (SIGMAS)")
-        kind = ObjectKind(category_of(dataset_config, image_set).number, tuple(sigmas.tolist()))
-        return ObjectSet(dataset(annotated()), file, kind, test.in_vis_thre, test.oks_thre)
+
+def _object_set(config: Config, image_set: ImageSet, role: str, report: Report) -> ObjectSet:
+    """PCK and OKS-AP on annotated objects of a coco_format set."""
+    test, layout = config.test, image_set.layout
+    names = mapping_of(config, image_set).names
+    if not test.use_gt_bbox:
+        raise InputError("TEST.USE_GT_BBOX false is for coco; coco_format is evaluated on annotated boxes")
+    given = image_set.dataset_config.sigmas
+    sigmas = oks_sigmas(given, names)
+    report(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in given)} (SIGMAS)")
+    kind = ObjectKind(layout.category(image_set.name).number, tuple(sigmas.tolist()))
+    annotations = read_annotations(config, image_set, report)
+    dataset = _reported_dataset(config, annotations, image_set, role, report)
+    (file,) = layout.annotation_files(image_set.name)
+    return ObjectSet(dataset, file, kind, test.in_vis_thre, test.oks_thre)
+
+
+def _coco_set(config: Config, image_set: ImageSet, role: str, report: Report) -> COCOSet:
+    """AP on annotated people or, with TEST.USE_GT_BBOX false, on the boxes of TEST.COCO_BBOX_FILE."""
+    test, layout = config.test, image_set.layout
     if test.use_gt_bbox:
-        people = annotated()
-        image_ids, scores = people.image_ids, np.ones(len(people))
+        annotations = read_annotations(config, image_set, report)
+        scores = np.ones(len(annotations))
     else:
+        codec = build_codec(config.model)
         detected = read_detections(
             test.coco_bbox_file,
-            dataset_config.root,
-            image_set,
-            mapping.names,
+            layout,
+            image_set.name,
+            mapping_of(config, image_set),
             codec.image_size[0] / codec.image_size[1],
             test.image_thre,
             test.bbox_thre,
-            dataset_config.data_format,
         )
-        people, scores = detected.annotations, detected.scores
-        image_ids = people.image_ids
-    return COCOSet(dataset(people), file, image_ids, scores, test.in_vis_thre, test.oks_thre)
+        annotations, scores = detected.annotations, detected.scores
+    dataset = _reported_dataset(config, annotations, image_set, role, report)
+    (file,) = layout.annotation_files(image_set.name)
+    return COCOSet(dataset, file, annotations.image_ids, scores, test.in_vis_thre, test.oks_thre)
+
+
+EVALUATION_SETS: dict[type[DatasetLayout], Callable[..., EvaluationSet]] = {
+    MPIILayout: _mpii_set,
+    COCOLayout: _coco_set,
+    COCOFormatLayout: _object_set,
+}
+
+
+def _reported_dataset(
+    config: Config, annotations: Annotations, image_set: ImageSet, role: str, report: Report
+) -> KeypointDataset:
+    """Samples of ``annotations`` without augmentation; their number is logged."""
+    report_annotations(annotations, image_set, role, report)
+    return keypoint_dataset(config, annotations, None)
+
+
+def oks_sigmas(sigmas: list[float], names: tuple[str, ...]) -> np.ndarray:
+    """OKS sigmas float64 [J] of the joints ``names``, from the setting SIGMAS.
+
+    Raises:
+        InputError: there is neither one number for all joints nor one for each.
+    """
+    if len(sigmas) not in (1, len(names)):
+        raise InputError(
+            f"SIGMAS has {len(sigmas)} numbers, expected one for all joints or {len(names)}: {', '.join(names)}"
+        )
+    return np.broadcast_to(np.array(sigmas, np.float64), len(names))

@@ -12,9 +12,9 @@ import torch
 from scipy.io import savemat
 from torch import nn
 
-from lib.dataset.coco import annotation_file
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, joint_mapping
+from lib.dataset.layouts import COCOLayout, MPIILayout
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
 from lib.evaluation.coco import (
     ObjectKind,
@@ -186,13 +186,12 @@ class ObjectSet(SavedAsCOCO):
 
 
 def score_predictions(
-    dataset: str, root: str, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
+    layout: COCOLayout | MPIILayout, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
 ) -> tuple[str, dict[str, float]]:
     """Score a file of predictions against the annotations; needs neither images nor a network.
 
     Args:
-        dataset: 'mpii' or 'coco'.
-        root: folder of the data set.
+        layout: the data set.
         image_set: 'valid' for MPII; for COCO e.g. 'val2017'.
         names: joints that PCKh is computed of; not used for COCO.
         path: for MPII a .mat file with ``preds`` [N, 16, 2], pixels counted from 1; for COCO a JSON file in
@@ -205,13 +204,12 @@ def score_predictions(
     Raises:
         InputError: a file is missing or not valid, or MPII's image set has no ground truth.
     """
-    if dataset == "coco":
-        return COCOSet.measure, coco_average_precision(
-            annotation_file(root, image_set), read_coco_results(path)
-        )
+    files = layout.annotation_files(image_set)
+    if isinstance(layout, COCOLayout):
+        return COCOSet.measure, coco_average_precision(files[0], read_coco_results(path))
     if image_set != "valid":
         raise InputError(f"DATASET.TEST_SET is {image_set}; expected valid, as MPII has no other gt_*.mat")
-    truth = read_mpii_truth(Path(root) / "annot" / "gt_valid.mat")
+    truth = read_mpii_truth(files[1])
     index = list(joint_mapping("mpii", names).index)
     errors = normalized_errors(read_mpii_predictions(path), truth.joints, truth.head_sizes)
     return MPIISet.measure, pckh(errors[:, index], truth.visible[:, index], names, legacy_01)

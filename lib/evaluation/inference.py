@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lib.config.schema import Config
 from lib.dataset.heatmap import to_image
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.loader import evaluation_batches, readable
+from lib.dataset.loader import drop_unreadable, evaluation_batches
 from lib.evaluation.pck import heatmap_accuracy
 from lib.models.loss import keypoint_losses
 from lib.utils.distributed import ALONE, Group
@@ -167,7 +167,7 @@ def predict(
     pin = device.type == "cuda"
     batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, group)
     for batch in with_progress(batches, "evaluating"):
-        batch = readable(batch, options.on_bad_image, skipped)
+        batch = drop_unreadable(batch, options.on_bad_image, skipped)
         outputs = estimate_heatmaps(model, batch.image.to(device), flip_indices, options.shift_heatmap).cpu()
         loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
 

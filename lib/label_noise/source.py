@@ -7,11 +7,8 @@ import numpy as np
 from lib.config.loader import load_config
 from lib.config.schema import Config, IgnoringConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import Report, training_annotations
-from lib.dataset.layouts import (
-    annotation_files,
-    in_coco_layout,
-)
+from lib.dataset.build import Report, read_annotations
+from lib.dataset.layouts import layout_of, training_set
 from lib.label_noise.injection import changed_labels, inject
 from lib.label_noise.truth import Truth, read_truth_of, truth_beside, write_truth_of
 from lib.utils.errors import InputError
@@ -24,18 +21,16 @@ def read_source(config: Config, report: Report = lambda line: None) -> tuple[Ann
 
     With LBI.INJECT_NOISE the labels on disk are corrupted first. Raises InputError.
     """
-    dataset_config, lbi = config.dataset_src, config.lbi
-    on_disk = training_annotations(dataset_config, config, report)
-    truth = (
-        truth_beside(annotation_files(dataset_config, dataset_config.train_set)[0], on_disk)
-        if in_coco_layout(dataset_config)
-        else None
-    )
+    source, lbi = config.dataset_src, config.lbi
+    layout = layout_of(source)
+    on_disk = read_annotations(config, training_set(source), report)
+    file = layout.annotation_files(source.train_set)[0]
+    truth = truth_beside(file, on_disk) if layout.in_coco_format else None
     if not lbi.inject_noise:
         return on_disk, truth
-    if not in_coco_layout(dataset_config):
+    if not layout.in_coco_format:
         raise InputError(
-            f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {dataset_config.dataset}"
+            f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {layout.name}"
         )
     try:
         people, truth = inject(on_disk, lbi.inject_noise, lbi.inject_seed, truth)

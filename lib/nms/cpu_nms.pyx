@@ -1,13 +1,13 @@
-"""Greedy non-maximum suppression of boxes and poses; `lib.nms.numpy_nms` says what each function does."""
+"""Greedy non-maximum suppression of boxes and poses; `lib.nms.numpy_nms` documents the arguments."""
 
 import numpy as np
 
 from libc.math cimport exp
 
 cdef double EPS = np.spacing(1.0)
-# Far above the rounding of a similarity: bounds closer than this to the threshold don't decide.
+# Far above the rounding error of OKS: bounds closer than this to the threshold do not decide.
 cdef double UNSURE = 1e-9
-cdef double LEAST = 1 - exp(-1.0)
+cdef double SLOPE = 1 - exp(-1.0)  # of the lower bound of 1 - exp(-x) on [0, 1]
 
 
 def keep_boxes(const double[:, ::1] boxes, double threshold):
@@ -26,13 +26,13 @@ def keep_boxes(const double[:, ::1] boxes, double threshold):
 
 
 cdef double box_iou(const double* a, const double* b) noexcept nogil:
-    # Not fmin and fmax: they mind NaN, which costs a function call each.
+    # Not fmin and fmax, which handle NaN at the cost of a function call each.
     cdef double width = (a[2] if a[2] < b[2] else b[2]) - (a[0] if a[0] > b[0] else b[0])
     cdef double height = (a[3] if a[3] < b[3] else b[3]) - (a[1] if a[1] > b[1] else b[1])
-    cdef double meeting = width * height
-    if width <= 0 or height <= 0 or meeting <= 0:
+    cdef double intersection = width * height
+    if width <= 0 or height <= 0 or intersection <= 0:
         return 0
-    return meeting / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - meeting)
+    return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
 
 
 def keep_poses(
@@ -49,7 +49,7 @@ def keep_poses(
         for image in range(starts.shape[0]):
             first = starts[image]
             end = starts[image + 1] if image + 1 < starts.shape[0] else poses.shape[0]
-            # Reading the image's poses in order also brings them into the cache, which halves the time.
+            # Reading the image's poses in order also loads them into the cache, which halves the time.
             for i in range(first, end):
                 for j in range(joints):
                     visible[i, j] = poses[i, j, 2] > min_visible
@@ -60,7 +60,7 @@ def keep_poses(
                     if not kept[j]:
                         continue
                     per_area = 0.5 / ((areas[i] + areas[j]) / 2 + EPS)
-                    if more_alike(
+                    if oks_exceeds(
                         &poses[i, 0, 0], &poses[j, 0, 0], &visible[i, 0], &visible[j, 0],
                         joints, per_area, &precisions[0], threshold,
                     ):
@@ -68,30 +68,31 @@ def keep_poses(
     return keep
 
 
-cdef bint more_alike(
+cdef bint oks_exceeds(
     const double* a, const double* b, const unsigned char* seen_a, const unsigned char* seen_b,
     Py_ssize_t joints, double per_area, const double* precisions, double threshold,
 ) noexcept nogil:
-    """Whether the OKS of two poses exceeds ``threshold``, without an exponential where bounds tell.
+    """Whether the OKS of two poses exceeds ``threshold``; bounds mostly decide without an exponential.
 
     1 - oks is the mean of 1 - exp(-x) over the counted joints, x = d^2 / (2 (2 sigma)^2 area), and
-    (1 - 1 / e) min(x, 1) <= 1 - exp(-x) <= min(x, 1). Poses far apart differ enough after a few joints.
+    (1 - 1 / e) min(x, 1) <= 1 - exp(-x) <= min(x, 1). For poses far apart the lower bound decides after a
+    few joints.
     """
     cdef Py_ssize_t k
     cdef int seen
     cdef int counted = 0
     cdef double x
-    cdef double unlike = 0
+    cdef double upper_sum = 0
     cdef double total = 0
-    cdef double too_much = (1 - threshold + UNSURE) * joints
+    cdef double limit = (1 - threshold + UNSURE) * joints
     for k in range(joints):
         seen = seen_a[k] & seen_b[k]
         x = scaled_distance(a + 3 * k, b + 3 * k, precisions[k], per_area)
-        unlike += (x if x < 1 else 1) * seen
+        upper_sum += (x if x < 1 else 1) * seen
         counted += seen
-        if LEAST * unlike > too_much:
+        if SLOPE * upper_sum > limit:
             return False
-    if unlike < (1 - threshold - UNSURE) * counted:
+    if upper_sum < (1 - threshold - UNSURE) * counted:
         return True
     for k in range(joints):
         if seen_a[k] & seen_b[k]:

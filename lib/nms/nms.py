@@ -1,11 +1,13 @@
-"""Non-maximum suppression of boxes (IoU) and of poses (COCO's object keypoint similarity)."""
+"""Non-maximum suppression of boxes (IoU) and of poses (COCO's object keypoint similarity, OKS)."""
 
 import functools
 import importlib
 import warnings
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lib.utils.errors import InputError
 
@@ -17,12 +19,22 @@ COCO_SIGMAS = (
 
 
 def box_nms(boxes, scores, threshold: float):
-    """Indices of the boxes that stay, best score first; the first of equal scores goes before the others.
+    """Greedy non-maximum suppression of boxes.
 
-    boxes: [N, 4] x1, y1, x2, y2 (area = width * height, without 1 added); scores: [N].
-    A box goes where its IoU with a better one that stays exceeds ``threshold``.
-    CUDA tensors stay on their device and give a tensor, all else gives an integer array.
-    Raises InputError for shapes that do not fit, numbers that are not finite and a negative threshold.
+    From the best score down, a box is kept if its IoU with no kept box exceeds ``threshold``. Of equal scores
+    the first comes first.
+
+    Args:
+        boxes: [N, 4], x1, y1, x2, y2 (area = width * height, without 1 added). CUDA tensors stay on their
+            device.
+        scores: [N].
+        threshold: largest IoU with a better box.
+
+    Returns:
+        Indices of the boxes kept, best score first: int64 array, or a tensor for CUDA tensors.
+
+    Raises:
+        InputError: shapes do not match, a number is not finite, or the threshold is negative.
     """
     _check_threshold(threshold)
     if getattr(boxes, "is_cuda", False):
@@ -30,33 +42,81 @@ def box_nms(boxes, scores, threshold: float):
     scores = _numbers("scores", scores, (len(scores),))
     boxes = _numbers("boxes", boxes, (len(scores), 4))
     order = np.argsort(-scores, kind="stable")
-    return order[_backend().keep_boxes(boxes[order], threshold)]
+    return order[backend().keep_boxes(boxes[order], threshold)]
 
 
 def oks_nms(
-    keypoints, scores, areas, threshold: float, sigmas, in_vis_thre: float | None = None
+    keypoints: ArrayLike,
+    scores: ArrayLike,
+    areas: ArrayLike,
+    threshold: float,
+    sigmas: ArrayLike,
+    in_vis_thre: float | None = None,
 ) -> np.ndarray:
-    """Indices of the poses of one image that stay, as ``oks_nms_by_image`` has it."""
-    image_ids = np.zeros(len(scores), np.int64)
-    return oks_nms_by_image(keypoints, scores, areas, image_ids, threshold, sigmas, in_vis_thre)
+    """Greedy non-maximum suppression of the poses of one image, as `oks_nms_by_image`.
+
+    Args:
+        in_vis_thre: if given, only joints count whose visibility exceeds it in both poses (OKS is 0 if there
+            are none).
+    """
+    poses = _checked_poses(keypoints, scores, areas, sigmas)
+    order = np.argsort(-poses.scores, kind="stable")
+    starts = np.zeros(min(1, len(order)), np.int64)
+    return _keep_poses(poses, order, starts, threshold, -np.inf if in_vis_thre is None else in_vis_thre)
 
 
 def oks_nms_by_image(
-    keypoints, scores, areas, image_ids, threshold: float, sigmas, in_vis_thre: float | None = None
+    keypoints: ArrayLike,
+    scores: ArrayLike,
+    areas: ArrayLike,
+    image_ids: ArrayLike,
+    threshold: float,
+    sigmas: ArrayLike,
 ) -> np.ndarray:
-    """Indices of the poses that stay, the smallest image id first, of an image the best score first; the
-    first of equal scores goes before the others.
+    """Greedy non-maximum suppression of poses, image by image.
 
-    keypoints: [N, J, 3] x, y, visibility; scores, areas, image_ids (whole numbers): [N]; sigmas: [J].
-    A pose goes where its similarity to a better one of its image that stays exceeds ``threshold``:
+    From the best score down, a pose is kept if its OKS with no kept pose of its image exceeds ``threshold``:
 
         oks = mean over joints of exp(-d^2 / (2 * (2 sigma)^2 * (area_a + area_b) / 2))
 
-    over those joints of which both visibilities exceed ``in_vis_thre``, if it is given (0 if there are none).
-    Raises InputError for shapes that do not fit, numbers that are not finite, a negative threshold or area
-    and a sigma that is not positive.
+    Of equal scores the first comes first.
+
+    Args:
+        keypoints: [N, J, 3], x, y and visibility.
+        scores: [N].
+        areas: [N], square pixels.
+        image_ids: [N], integers.
+        threshold: largest OKS with a better pose.
+        sigmas: [J], per-keypoint constants of OKS.
+
+    Returns:
+        int64 indices of the poses kept: ascending image ids, within an image best score first.
+
+    Raises:
+        InputError: shapes do not match, a number is not finite, the threshold or an area is negative, or a
+            sigma is not positive.
     """
-    _check_threshold(threshold)
+    poses = _checked_poses(keypoints, scores, areas, sigmas)
+    image_ids = np.asarray(image_ids)
+    if image_ids.shape != poses.scores.shape:
+        raise InputError(f"NMS: image_ids has shape {image_ids.shape}; expected {poses.scores.shape}")
+    order = np.lexsort((-poses.scores, image_ids))  # a stable sort
+    sorted_ids = image_ids[order]
+    starts = np.flatnonzero(np.r_[True, sorted_ids[1:] != sorted_ids[:-1]][: len(order)])
+    return _keep_poses(poses, order, starts, threshold, -np.inf)
+
+
+@dataclass(frozen=True)
+class _Poses:
+    """Checked arguments: float64 keypoints [N, J, 3], scores [N], areas [N], sigmas [J]."""
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    areas: np.ndarray
+    sigmas: np.ndarray
+
+
+def _checked_poses(keypoints, scores, areas, sigmas) -> _Poses:
     scores = _numbers("scores", scores, (len(scores),))
     sigmas = _numbers("sigmas", sigmas, (len(sigmas),))
     keypoints = _numbers("keypoints", keypoints, (len(scores), len(sigmas), 3))
@@ -66,21 +126,21 @@ def oks_nms_by_image(
             f"NMS: the smallest area is {areas.min(initial=np.inf):g} and the smallest sigma "
             f"{sigmas.min(initial=np.inf):g}; expected areas from 0 up and sigmas above 0"
         )
-    image_ids = np.asarray(image_ids)
-    if image_ids.shape != scores.shape:
-        raise InputError(f"NMS: image_ids has shape {image_ids.shape}; expected {scores.shape}")
-    order = np.lexsort((-scores, image_ids))  # a stable sort
-    sorted_ids = image_ids[order]
-    starts = np.flatnonzero(np.r_[True, sorted_ids[1:] != sorted_ids[:-1]][: len(order)])
-    min_visible = -np.inf if in_vis_thre is None else in_vis_thre
-    precisions = 1 / (2 * sigmas) ** 2
-    keep = _backend().keep_poses(keypoints[order], areas[order], starts, precisions, threshold, min_visible)
-    return order[keep]
+    return _Poses(keypoints, scores, areas, sigmas)
+
+
+def _keep_poses(
+    poses: _Poses, order: np.ndarray, starts: np.ndarray, threshold: float, min_visible: float
+) -> np.ndarray:
+    """Indices kept, in ``order``, in which the poses of image m begin at ``starts[m]``."""
+    _check_threshold(threshold)
+    keypoints, areas, precisions = poses.keypoints[order], poses.areas[order], 1 / (2 * poses.sigmas) ** 2
+    return order[backend().keep_poses(keypoints, areas, starts, precisions, threshold, min_visible)]
 
 
 @functools.cache
-def _backend() -> ModuleType:
-    """The compiled greedy loops where they are built, else (said once) those in NumPy."""
+def backend() -> ModuleType:
+    """The module with the greedy loops: compiled, or in NumPy (with one warning) if that is not built."""
     try:
         return importlib.import_module("lib.nms.cpu_nms")
     except ImportError as error:
@@ -93,12 +153,13 @@ def _backend() -> ModuleType:
         return importlib.import_module("lib.nms.numpy_nms")
 
 
-def _check_threshold(threshold: float):
-    if not threshold >= 0:
+def _check_threshold(threshold: float) -> None:
+    if not threshold >= 0:  # also refuses NaN
         raise InputError(f"NMS: the threshold is {threshold}; expected 0 or more")
 
 
 def _numbers(name: str, values, shape: tuple[int, ...]) -> np.ndarray:
+    """``values`` as contiguous, finite float64 of ``shape``. Raises InputError."""
     array = np.ascontiguousarray(values, np.float64)
     if array.size == 0 and shape[0] == 0:
         array = array.reshape(shape)
@@ -110,7 +171,7 @@ def _numbers(name: str, values, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _torchvision_nms(boxes, scores, threshold: float):
-    from torchvision.ops import nms  # slow to import, and needed on a GPU only
+    from torchvision.ops import nms  # slow to import, and only needed on a GPU
 
     if not (boxes.isfinite().all() and scores.isfinite().all()):
         raise InputError("NMS: boxes or scores hold a number that is not finite; expected finite numbers")

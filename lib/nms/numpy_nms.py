@@ -1,12 +1,20 @@
-"""The greedy loops of `lib.nms.cpu_nms` in NumPy, for where that is not built."""
+"""The greedy loops of `lib.nms.cpu_nms` in NumPy, the fallback if that is not built."""
 
 import numpy as np
 
-EPS = float(np.spacing(1.0))
+EPS = float(np.spacing(1.0))  # keeps OKS finite for areas of 0, as in pycocotools
 
 
 def keep_boxes(boxes: np.ndarray, threshold: float) -> np.ndarray:
-    """Which boxes stay: bool [N], of boxes float64 [N, 4] from the highest score to the lowest."""
+    """Greedy suppression of boxes.
+
+    Args:
+        boxes: float64 [N, 4], x1, y1, x2, y2, best score first.
+        threshold: largest IoU with a better box.
+
+    Returns:
+        bool [N], True for the boxes kept.
+    """
     x1, y1, x2, y2 = boxes.T
     area = (x2 - x1) * (y2 - y1)
     keep = np.ones(len(boxes), bool)
@@ -16,10 +24,10 @@ def keep_boxes(boxes: np.ndarray, threshold: float) -> np.ndarray:
         rest = i + 1 + np.flatnonzero(keep[i + 1 :])
         width = np.minimum(x2[i], x2[rest]) - np.maximum(x1[i], x1[rest])
         height = np.minimum(y2[i], y2[rest]) - np.maximum(y1[i], y1[rest])
-        meeting = np.maximum(width, 0) * np.maximum(height, 0)
-        # Boxes that do not meet stay, also where both are empty and the IoU would be 0 / 0.
-        rest, meeting = rest[meeting > 0], meeting[meeting > 0]
-        keep[rest[meeting / (area[i] + area[rest] - meeting) > threshold]] = False
+        intersection = np.maximum(width, 0) * np.maximum(height, 0)
+        # Disjoint boxes are kept, even if both are empty and the IoU would be 0 / 0.
+        rest, intersection = rest[intersection > 0], intersection[intersection > 0]
+        keep[rest[intersection / (area[i] + area[rest] - intersection) > threshold]] = False
     return keep
 
 
@@ -31,21 +39,30 @@ def keep_poses(
     threshold: float,
     min_visible: float,
 ) -> np.ndarray:
-    """Which poses stay: bool [N], of poses float64 [N, J, 3] (x, y, visibility), image after image.
+    """Greedy suppression of poses, image by image.
 
-    starts: [M] where each image's poses begin, the highest score first; areas: [N];
-    precisions: 1 / (2 sigma)^2, [J]; joints count where both visibilities exceed ``min_visible``.
+    Args:
+        poses: float64 [N, J, 3], x, y and visibility; grouped by image, in each best score first.
+        areas: float64 [N].
+        starts: int64 [M], position of the first pose of each image.
+        precisions: float64 [J], 1 / (2 sigma)^2.
+        threshold: largest OKS with a better pose.
+        min_visible: joints count if their visibility exceeds it in both poses.
+
+    Returns:
+        bool [N], True for the poses kept.
     """
     keep = np.ones(len(poses), bool)
     for first, end in zip(starts, [*starts[1:], len(poses)]):
-        here = slice(first, end)
-        keep[here] = _keep_of_image(poses[here], areas[here], precisions, threshold, min_visible)
+        image = slice(first, end)
+        keep[image] = _keep_in_image(poses[image], areas[image], precisions, threshold, min_visible)
     return keep
 
 
-def _keep_of_image(
+def _keep_in_image(
     poses: np.ndarray, areas: np.ndarray, precisions: np.ndarray, threshold: float, min_visible: float
 ) -> np.ndarray:
+    """``keep_poses`` for the poses of one image."""
     visible = poses[:, :, 2] > min_visible
     keep = np.ones(len(poses), bool)
     for i in range(len(poses)):
@@ -53,6 +70,7 @@ def _keep_of_image(
             continue
         rest = i + 1 + np.flatnonzero(keep[i + 1 :])
         dx, dy = (poses[rest, :, :2] - poses[i, :, :2]).transpose(2, 0, 1)
+        # OKS with all remaining poses at once, on the mean of the two areas.
         per_area = 0.5 / ((areas[i] + areas[rest]) / 2 + EPS)
         similarity = np.exp(-(dx * dx + dy * dy) * precisions * per_area[:, None])
         counted = visible[i] & visible[rest]

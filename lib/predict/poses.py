@@ -11,7 +11,7 @@ from torch import Tensor
 from lib.dataset.annotations import padded_crops
 from lib.dataset.crop import crop_matrix
 from lib.dataset.heatmap import to_image
-from lib.dataset.keypoint_dataset import normalise
+from lib.dataset.keypoint_dataset import normalize
 from lib.dataset.keypoints import flip_permutation
 from lib.evaluation.inference import estimate_heatmaps
 from lib.models.trained import TrainedPose
@@ -83,7 +83,7 @@ def person_crop(trained: TrainedPose, image: np.ndarray, center: np.ndarray, siz
     size_of_input = trained.codec.image_size
     matrix = crop_matrix(center, size, size_of_input)
     crop = cv2.warpAffine(image, matrix, size_of_input, flags=cv2.INTER_LINEAR)
-    return normalise(crop if trained.color_rgb else crop[..., ::-1])
+    return normalize(crop if trained.color_rgb else crop[..., ::-1])
 
 
 def estimate_poses(

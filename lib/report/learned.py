@@ -7,7 +7,8 @@ import numpy as np
 
 from lib.config.schema import SourceDatasetConfig
 from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.layouts import FORMAT, annotation_files, in_coco_layout, mapping_of
+from lib.dataset.joints import mapping_of, names_own_keypoints
+from lib.dataset.layouts import layout_of, training_set
 from lib.ignoring.weight_table import read_whole_ledger
 from lib.label_noise.source import source_of_run
 from lib.label_noise.truth import Truth
@@ -110,9 +111,8 @@ def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
     Those in DATASET_SRC.JOINTS are left out where a set has names of its own: they may mean the same.
     """
     own = people.mapping
-    dataset_config = run.config.dataset_target
-    target = mapping_of(run.config, dataset_config, dataset_config.train_set)
-    named = FORMAT in (own.dataset, target.dataset)
+    target = mapping_of(run.config, training_set(run.config.dataset_target))
+    named = names_own_keypoints(own) or names_own_keypoints(target)
     given = run.config.dataset_src.joints if named else ()
     pairs = zip(own.names, own.native, target.native)
     return {j: (s, t) for j, s, t in pairs if s not in (t, None) and j not in given}
@@ -120,10 +120,11 @@ def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
 
 def _annotators(source: SourceDatasetConfig, people: Annotations) -> list[str] | None:
     """The field ``annotator`` (or ``annotator_id``) of each person's annotation in a COCO file."""
-    if not in_coco_layout(source):
+    layout = layout_of(source)
+    if not layout.in_coco_format:
         return None
     named = {}
-    for annotation in read_json(annotation_files(source, source.train_set)[0])["annotations"]:
+    for annotation in read_json(layout.annotation_files(source.train_set)[0])["annotations"]:
         name = annotation.get("annotator", annotation.get("annotator_id"))
         if name is not None:
             named[annotation["id"]] = str(name)

@@ -9,7 +9,7 @@ import torch
 
 from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
-from lib.dataset.loader import InfiniteBatchSampler, readable, training_batches
+from lib.dataset.loader import InfiniteBatchSampler, drop_unreadable, training_batches
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
 from lib.ignoring.bilevel_step import Weighting
 from lib.training.data import Data
@@ -118,7 +118,7 @@ class TrainingBatches:
         several = self.group.size > 1
         report = self.problems.append if several else self._log_skipped
         for batch in loader:
-            yield readable(batch, self.config.dataset.on_bad_image, report, several).to(self.device)
+            yield drop_unreadable(batch, self.config.dataset.on_bad_image, report, several).to(self.device)
 
     def _log_skipped(self, problem: str) -> None:
         self.skipped += 1
@@ -154,7 +154,7 @@ def meta_dataset(config: Config, data: Data) -> KeypointDataset:
     annotations = data.target.annotations
     if not config.lbi.val_in_train:  # otherwise T holds V already
         annotations = annotations.joined(data.validation.dataset.annotations)
-    return data.validation.dataset.of(annotations)
+    return data.validation.dataset.with_annotations(annotations)
 
 
 def as_step_batches(samples: StepSamples, use_target_weight: bool) -> StepBatches:

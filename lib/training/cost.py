@@ -7,7 +7,7 @@ forward-mode AD beside a forward pass 2 F more.
 from dataclasses import dataclass
 
 from lib.config.schema import Config
-from lib.dataset.mpii import VALIDATION_SHARE
+from lib.dataset.splits import VALIDATION_SHARE
 from lib.ignoring.modes import Mode, SourceUse
 from lib.training.phases import Phase, phases
 

@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 from lib.config.schema import Config
-from lib.dataset.build import Report, training_annotations, training_set
+from lib.dataset.build import Report, read_annotations, report_annotations, training_dataset
+from lib.dataset.joints import notes_on_joints, notes_on_sides
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.layouts import (
-    FORMAT,
-    notes_on_joints,
-    notes_on_sides,
-)
+from lib.dataset.layouts import COCOLayout, ImageSet, layout_of, target_sets, training_set
 from lib.evaluation.build import evaluation_set
 from lib.evaluation.evaluators import EvaluationSet
 from lib.label_noise.source import read_source
@@ -19,9 +16,14 @@ from lib.utils.errors import InputError
 
 @dataclass(frozen=True)
 class Data:
-    """source: to train on (None where the mode needs none).   target: T.   validation: V, without
-    augmentation.   test: never used to choose anything, but by train.py, which has no other.
-    source_truth: which labels of the source are wrong, None where nobody knows."""
+    """The data sets of a run.
+
+    source: training samples of the source; None if the mode does not use it.
+    target: training samples of the target, T.
+    validation: V, without augmentation.
+    test: used for model selection only by train.py, which has no other set.
+    source_truth: which labels of the source are wrong; None if unknown.
+    """
 
     source: KeypointDataset | None
     target: KeypointDataset
@@ -31,46 +33,63 @@ class Data:
 
     @property
     def joints(self) -> tuple[str, ...]:
+        """Names of the network's joints."""
         return self.target.annotations.mapping.names
 
 
 def build_data(config: Config, uses_source: bool, report: Report) -> Data:
-    """Source and target of main.py, all annotations read and checked; InputError for what cannot be used."""
+    """Read and check the source and target of main.py.
+
+    Args:
+        config: the whole configuration.
+        uses_source: whether the mode trains on the source.
+        report: takes a line for the log.
+
+    Raises:
+        InputError: naming the file, setting or annotation that cannot be used.
+    """
     source, target = config.dataset_src, config.dataset_target
-    if target.dataset == "coco":
+    if isinstance(layout_of(target), COCOLayout):
         raise InputError(
             "DATASET_TARGET.DATASET: the target is evaluated with PCKh or PCK, so it must be mpii or coco_format"
         )
-    cut = target.dataset == FORMAT and target.val_set == target.train_set
-    people = truth = None
+    source_annotations = truth = None
     if uses_source:
-        people, truth = read_source(config, report)
+        source_annotations, truth = read_source(config, report)
     elif config.lbi.inject_noise:
         report("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
-    validation = evaluation_set(target, target.val_set, config, "validation V", report, True if cut else None)
-    on = training_annotations(target, config, report, False if cut else None)
-    trained = training_set(on, target, config, "target T", report)
+    training_part, validation_part = target_sets(target)
+    validation = evaluation_set(config, validation_part, "validation V", report)
+    target_annotations = read_annotations(config, training_part, report)
+    report_annotations(target_annotations, training_part, "target T", report)
     if config.lbi.val_in_train:
-        trained.annotations = trained.annotations.joined(validation.dataset.annotations)
-        report(f"LBI.VAL_IN_TRAIN: V is trained on too, {len(trained)} people together, and chooses nothing")
+        target_annotations = target_annotations.joined(validation.dataset.annotations)
+        report(
+            f"LBI.VAL_IN_TRAIN: training on T and V ({len(target_annotations)} people together); "
+            "no model selection on V"
+        )
+    if source_annotations is not None:
+        report_annotations(source_annotations, training_set(source), "source", report)
     data = Data(
-        source=training_set(people, source, config, "source", report) if uses_source else None,
-        target=trained,
+        source=training_dataset(config, source, source_annotations) if uses_source else None,
+        target=training_dataset(config, target, target_annotations),
         validation=validation,
-        test=evaluation_set(target, target.test_set, config, "test", report),
+        test=evaluation_set(config, ImageSet(target, target.test_set), "test", report),
         source_truth=truth,
     )
     for note in notes_on_sides(data.joints):
         report(note)
     if data.source is not None:
-        of_source, of_target = data.source.annotations.mapping, data.target.annotations.mapping
-        for note in notes_on_joints(of_source, of_target, source.joints):
+        mappings = data.source.annotations.mapping, data.target.annotations.mapping
+        for note in notes_on_joints(*mappings, source.joints):
             report(note)
     return data
 
 
 def build_single_data(config: Config, report: Report) -> Data:
-    """The one data set of train.py, as in SimpleBaseline validated on the set that it is tested on."""
-    test = evaluation_set(config.dataset, config.dataset.test_set, config, "test", report)
-    people = training_annotations(config.dataset, config, report)
-    return Data(None, training_set(people, config.dataset, config, "training", report), test, test)
+    """Read the only data set of train.py; as in SimpleBaseline, the test set is also the validation set."""
+    test = evaluation_set(config, ImageSet(config.dataset, config.dataset.test_set), "test", report)
+    image_set = training_set(config.dataset)
+    annotations = read_annotations(config, image_set, report)
+    report_annotations(annotations, image_set, "training", report)
+    return Data(None, training_dataset(config, config.dataset, annotations), test, test)

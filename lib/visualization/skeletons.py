@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from lib.dataset.keypoint_dataset import denormalise
+from lib.dataset.keypoint_dataset import denormalize
 from lib.dataset.keypoints import limbs, side_of
 
 # Left, right and middle of the body, RGB; the pair is told apart by colour-blind eyes too.
@@ -63,7 +63,7 @@ def sample_sheet(
     columns: int,
 ) -> np.ndarray:
     """Each of ``images`` [N, 3, H, W] with its skeleton [N, J, 2], and below with its heatmaps, ``columns`` to a row."""
-    cells = [enlarged(denormalise(image)) for image in images]
+    cells = [enlarged(denormalize(image)) for image in images]
     factor = cells[0].shape[0] / images.shape[2]
     top = [draw_skeleton(p, j * factor, s, names) for p, j, s in zip(cells, joints, shown)]
     bottom = [draw_heatmaps(p, h) for p, h in zip(cells, heatmaps)]

@@ -10,8 +10,9 @@ import torch
 from benchmarks.big_coco import write_big_coco
 from benchmarks.data import LEVELS, Samples, memory, ratios, write_noisy_coco
 from benchmarks.plain_data import plain_people
-from lib.dataset.coco import annotation_file, read_coco
+from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS
+from tests.factories.data_sets import read_coco
 
 SET = "train2017"
 

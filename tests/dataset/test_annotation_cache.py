@@ -11,10 +11,11 @@ import pytest
 import lib.dataset.annotation_cache as cache_module
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco import annotation_file, image_folder, read_coco
+from lib.dataset.coco import annotation_file, image_folder
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
 from lib.utils.errors import InputError
-from tests.factories.data_sets import coco_image, coco_person, write_coco, write_image
+from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco, write_image
 
 SET = "train2017"
 
@@ -28,10 +29,10 @@ class Place:
         self.json = write_coco(self.root, self.people, [coco_image(n) for n in (1, 2, 3)])
         self.reads, self.hashes, self.reports = 0, 0, []
 
-    def reading(self, names=COCO_KEYPOINTS, aspect=0.75, **changed):
+    def key(self, names=COCO_KEYPOINTS, aspect=0.75, **changed):
         mapping = joint_mapping("coco", names)
-        files, images = (annotation_file(self.root, SET),), image_folder(self.root, SET)
-        return replace(CacheKey("coco", mapping, {"aspect": aspect}, files, images, "jpg"), **changed)
+        files, images = (annotation_file(self.root, SET),), ImageFolder(image_folder(self.root, SET))
+        return replace(CacheKey("coco", mapping, {"aspect": aspect}, files, images), **changed)
 
     def read(self, folder="cache", names=COCO_KEYPOINTS, aspect=0.75, **changed):
         def really():
@@ -39,7 +40,7 @@ class Place:
             return read_coco(self.root, SET, names, aspect)
 
         where = self.cache if folder == "cache" else folder
-        return load_or_build(where, self.reading(names, aspect, **changed), really, self.reports.append)
+        return load_or_build(where, self.key(names, aspect, **changed), really, self.reports.append)
 
     def change(self, **changed):
         """One value of the file, which keeps its length."""
@@ -61,15 +62,15 @@ def place(tmp_path, monkeypatch, request):
     monkeypatch.setattr(
         cache_module, "MTIME_GRANULARITY_NS", -(10**10) if request.param == "settled" else 10**12
     )
-    monkeypatch.setattr(cache_module, "WORTH", 1)
+    monkeypatch.setattr(cache_module, "MIN_JSON_BYTES", 1)
     made = Place(tmp_path)
-    plain_hash = cache_module._hash
+    plain_hash = cache_module.hash_file
 
     def counted(path):
         made.hashes += 1
         return plain_hash(path)
 
-    monkeypatch.setattr(cache_module, "_hash", counted)
+    monkeypatch.setattr(cache_module, "hash_file", counted)
     made.settled = request.param == "settled"
     return made
 
@@ -141,15 +142,16 @@ def test_another_time_of_the_same_content_is_no_change(place):
         {"names": COCO_KEYPOINTS[::-1]},
         {"aspect": 1.0},
         {"settings": {"aspect": 0.75, "split": "image"}},
-        {"data_format": "zip"},
+        {"images": "zip"},
         {"name": "other"},
     ],
     ids=lambda changed: next(iter(changed)),
 )
 def test_other_settings_are_another_reading(place, changed):
     place.read()
-    if changed.get("data_format") == "zip":
-        (place.root / "images" / f"{SET}.zip").write_bytes(b"")
+    if "images" in changed:
+        changed = {"images": ImageFolder(image_folder(place.root, SET), changed["images"])}
+        changed["images"].location.write_bytes(b"")
     names, aspect = changed.get("names", COCO_KEYPOINTS), changed.get("aspect", 0.75)
     assert_same_people(place.read(**changed), read_coco(place.root, SET, names, aspect))
     assert place.reads == 2
@@ -160,9 +162,8 @@ def test_other_settings_are_another_reading(place, changed):
 def test_a_file_of_other_settings_under_the_name_is_not_taken(place, monkeypatch):
     place.read()
     monkeypatch.setattr(cache_module, "VERSION", cache_module.VERSION + 1)
-    other, first = place.reading(), place.file
-    digest = cache_module.hashlib.sha256(json.dumps(other.asked()).encode()).hexdigest()
-    first.rename(place.cache / f"coco_{digest[:12]}.npy")
+    other, first = place.key(), place.file
+    first.rename(other.cache_file(place.cache))
     place.read()
     assert place.reads == 2 and len(list(place.cache.iterdir())) == 1
 
@@ -198,7 +199,7 @@ def test_what_changes_while_it_is_read_is_not_kept(place):
         place.change(id=4)
         return people
 
-    load_or_build(place.cache, place.reading(), changing, place.reports.append)
+    load_or_build(place.cache, place.key(), changing, place.reports.append)
     assert not place.cache.exists() and place.reports == []
     assert place.read().ids.tolist() == [0, 1, 2, 4, 4]
 
@@ -220,7 +221,7 @@ def test_a_damaged_file_is_made_again(place):
         place.reports.clear()
         assert_same_people(place.read(), expected)
         for report in place.reports:
-            assert str(place.file) in report and "cannot be used" in report
+            assert str(place.file) in report and "corrupt" in report
         noted += len(place.reports)
         reads = place.reads
         place.read()
@@ -253,7 +254,7 @@ def test_a_folder_that_cannot_be_written_is_done_without(place, tmp_path):
         expected = read_coco(place.root, SET, COCO_KEYPOINTS, 0.75)
         assert_same_people(place.read(folder=folder), expected)
         (report,) = place.reports
-        assert str(folder) in report and "can't be kept" in report
+        assert str(folder) in report and "cannot write" in report
 
 
 def test_without_a_folder_nothing_is_kept(place):
@@ -263,7 +264,7 @@ def test_without_a_folder_nothing_is_kept(place):
 
 
 def test_small_files_are_not_worth_it(place, monkeypatch):
-    monkeypatch.setattr(cache_module, "WORTH", place.json.stat().st_size + 1)
+    monkeypatch.setattr(cache_module, "MIN_JSON_BYTES", place.json.stat().st_size + 1)
     place.read()
     place.read()
     assert place.reads == 2 and not place.cache.exists()

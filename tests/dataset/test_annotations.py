@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from lib.dataset.annotations import (
     Annotations,
-    column,
-    fields_of,
+    columns_of,
+    float_column,
+    int_column,
     numbers,
     read_json,
-    whole_column,
     whole_number,
 )
 from lib.dataset.keypoints import joint_mapping
@@ -68,17 +68,17 @@ def test_joined_leaves_both_sets_as_they_are():
 def test_people_are_the_same_from_their_arrays(bounds):
     first = people(5, ("a.jpg", "b.jpg", "ö.jpg"), 0, bounds)
     arrays = first.arrays()
-    again = Annotations.of_arrays(first.mapping, arrays)
+    again = Annotations.from_arrays(first.mapping, arrays)
     assert list(again.image_paths) == list(first.image_paths)
     for name in ("ids", "image_index", "joints", "visible", "centers", "sizes", "head_sizes"):
         assert getattr(again, name) is getattr(first, name)
     assert (again.bounds is None) == (not bounds) and again.image_ids is None
     assert again.arrays().keys() == arrays.keys()
     with pytest.raises(TypeError):
-        Annotations.of_arrays(first.mapping, arrays | {"unknown": arrays["ids"]})
+        Annotations.from_arrays(first.mapping, arrays | {"unknown": arrays["ids"]})
     del arrays["images_ends"]
     with pytest.raises(KeyError):
-        Annotations.of_arrays(first.mapping, arrays)
+        Annotations.from_arrays(first.mapping, arrays)
 
 
 def one_by_one(values, check):
@@ -115,23 +115,23 @@ def test_a_column_is_what_its_entries_are_one_by_one(data):
     assert_as_one_by_one(
         values,
         shape,
-        lambda v: column(v, shape, lambda k: f"entry {k}", "it"),
+        lambda v: float_column(v, shape, lambda k: f"entry {k}", "it"),
         lambda value, where, what: numbers(value, shape, where, what),
     )
 
 
 @given(st.lists(st.integers(-(2**65), 2**65) | st.integers(0, 9) | odd, max_size=4))
 def test_a_column_of_whole_numbers(values):
-    assert_as_one_by_one(values, (), lambda v: whole_column(v, lambda k: f"entry {k}", "it"), whole_number)
+    assert_as_one_by_one(values, (), lambda v: int_column(v, lambda k: f"entry {k}", "it"), whole_number)
 
 
 def test_fields_name_the_first_entry_without_them():
     entries = [{"a": 1, "b": [2]}, {"a": 3, "b": None, "c": 4}]
-    assert fields_of(entries, ("a", "b"), str) == [[1, 3], [[2], None]]
-    assert fields_of([], ("a", "b"), str) == [[], []]
+    assert columns_of(entries, ("a", "b"), str) == [[1, 3], [[2], None]]
+    assert columns_of([], ("a", "b"), str) == [[], []]
     for bad in ({"a": 1}, None, 3, "ab", [1, 2]):
         with pytest.raises(InputError, match="^entry 2$"):
-            fields_of([*entries, bad, {}], ("a", "b"), lambda k: f"entry {k}")
+            columns_of([*entries, bad, {}], ("a", "b"), lambda k: f"entry {k}")
 
 
 @pytest.mark.parametrize("enabled", [True, False])

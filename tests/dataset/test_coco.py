@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.dataset.coco import annotation_file, read_coco
+from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
 from lib.utils.errors import InputError
-from tests.factories.data_sets import NASTY_VALUES, coco_image, coco_person, write_coco, write_json
+from tests.factories.data_sets import NASTY_VALUES, coco_image, coco_person, read_coco, write_coco, write_json
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "coco"
 needs_coco = pytest.mark.skipif(not DATA.is_dir(), reason=f"no COCO sample in {DATA}")
@@ -126,7 +126,9 @@ def test_people_of_one_image_share_it(tmp_path):
 
 def test_missing_file_and_missing_folder(tmp_path):
     complaint(tmp_path, "person_keypoints_train2017.json", "No such file")
-    write_json(annotation_file(tmp_path, "train2017"), {"images": [], "annotations": []})
+    write_json(
+        annotation_file(tmp_path, "train2017"), {"images": [coco_image()], "annotations": [coco_person()]}
+    )
     complaint(tmp_path, str(tmp_path / "images" / "train2017"), "No such file")
 
 

@@ -10,8 +10,9 @@ import pytest
 import lib.dataset.annotation_cache
 import lib.dataset.coco
 from lib.config.loader import load_config
-from lib.dataset.build import build_codec, read_people
+from lib.dataset.build import read_annotations
 from lib.dataset.coco_format import read_category
+from lib.dataset.layouts import ImageSet
 from lib.training.data import build_data
 from lib.utils.errors import InputError
 from tests.factories.excavators import JOINTS, SOURCE_JOINTS, make_excavators
@@ -37,7 +38,7 @@ def annotations_in(path):
 
 def test_the_target_is_read_as_it_is(excavators):
     config = configured(excavators)
-    people = read_people(config.dataset_target, "annotations/test.json", config, build_codec(config.model))
+    people = read_annotations(config, ImageSet(config.dataset_target, "annotations/test.json"))
     by_id, files = annotations_in(excavators / "target/annotations/test.json")
     assert people.ids.tolist() == sorted(by_id) and people.mapping.names == JOINTS
     for i, number in enumerate(people.ids.tolist()):
@@ -52,7 +53,7 @@ def test_the_target_is_read_as_it_is(excavators):
 
 def test_the_source_is_read_by_the_targets_names(excavators):
     config = configured(excavators)
-    people = read_people(config.dataset_src, "train.json", config, build_codec(config.model))
+    people = read_annotations(config, ImageSet(config.dataset_src, "train.json"))
     by_id, _ = annotations_in(excavators / "source/train.json")
     assert people.mapping.missing == ("counterweight",) and people.mapping.unused == ("lamp",)
     for i, number in enumerate(people.ids.tolist()):
@@ -84,7 +85,7 @@ def test_v_may_be_a_file_of_its_own(excavators):
 
 def test_a_second_start_reads_no_annotations(tmp_path, monkeypatch):
     make_excavators(tmp_path, source=2, target=6, test=2)
-    monkeypatch.setattr(lib.dataset.annotation_cache, "WORTH", 1)
+    monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
     config = configured(tmp_path)
     before = build_data(config, True, [].append)
 
@@ -127,7 +128,7 @@ def test_images_in_folders_named_by_the_set_and_in_an_archive(excavators, tmp_pa
             **asked,
             **{"DATASET_TARGET.ROOT": str(tmp_path), "DATASET_TARGET.TRAIN_SET": "test.json"},
         )
-        people = read_people(config.dataset_target, "test.json", config, build_codec(config.model))
+        people = read_annotations(config, ImageSet(config.dataset_target, "test.json"))
         found.append([p.rpartition("/")[2] for p in people.image_paths])
     assert found[0] == found[1] == [image["file_name"] for image in tree["images"]]
 

@@ -1,11 +1,17 @@
 import numpy as np
 import pytest
 
-from lib.dataset.coco import read_coco
 from lib.dataset.crop import apply_matrix, crop_matrix, fit_aspect
 from lib.dataset.keypoints import SHARED_KEYPOINTS
-from lib.dataset.mpii import read_mpii
-from tests.factories.data_sets import coco_image, coco_person, mpii_person, write_coco, write_mpii
+from tests.factories.data_sets import (
+    coco_image,
+    coco_person,
+    mpii_person,
+    read_coco,
+    read_mpii,
+    write_coco,
+    write_mpii,
+)
 from tests.reference.simple_baseline import three_point_matrix
 
 CROPS = [

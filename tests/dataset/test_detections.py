@@ -7,7 +7,8 @@ import pytest
 from lib.dataset.detections import read_detections
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
+from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
+from lib.dataset.layouts import COCOLayout
 from lib.utils.errors import InputError
 from tests.factories.data_sets import NASTY_VALUES, coco_image, write_coco, write_json
 
@@ -33,7 +34,8 @@ def root(tmp_path):
 def read(root, detections, image_thre=0.0, names=COCO_KEYPOINTS, aspect=ASPECT, **options):
     path = root / "found.json"
     write_json(path, detections)
-    return read_detections(path, root, "train2017", names, aspect, image_thre, **options)
+    mapping = joint_mapping("coco", names)
+    return read_detections(path, COCOLayout(root), "train2017", mapping, aspect, image_thre, **options)
 
 
 def complaint(root, detections, *parts, **options):
@@ -62,7 +64,9 @@ def simple_baselines_crop(box, aspect):
 @pytest.mark.parametrize("names", [COCO_KEYPOINTS, SHARED_KEYPOINTS], ids=["17", "13"])
 def test_real_detections_are_read_as_simple_baseline_does(image_thre, names):
     raw = [d for d in json.loads(DETECTIONS.read_text()) if d["score"] >= image_thre]
-    found = read_detections(DETECTIONS, DATA, "val2017", names, ASPECT, image_thre)
+    found = read_detections(
+        DETECTIONS, COCOLayout(DATA), "val2017", joint_mapping("coco", names), ASPECT, image_thre
+    )
     people = found.annotations
     assert len(people) == len(raw) == len(found.scores) and (image_thre or len(raw) == 155)
     np.testing.assert_array_equal(found.scores, [d["score"] for d in raw])
@@ -79,7 +83,8 @@ def test_real_detections_are_read_as_simple_baseline_does(image_thre, names):
 
 @needs_coco
 def test_detected_people_are_samples_without_labels():
-    people = read_detections(DETECTIONS, DATA, "val2017", COCO_KEYPOINTS, ASPECT, 0.9).annotations
+    mapping = joint_mapping("coco", COCO_KEYPOINTS)
+    people = read_detections(DETECTIONS, COCOLayout(DATA), "val2017", mapping, ASPECT, 0.9).annotations
     sample = KeypointDataset(people, HeatmapCodec((96, 128), (24, 32), 2))[0, 0]
     assert sample.problem == "" and sample.image.std() > 0.1
     assert not sample.heatmaps.any() and not sample.target_weight.any()
@@ -142,16 +147,24 @@ def test_of_boxes_that_overlap_the_best_stays_image_by_image(root):
 
 
 def test_missing_files(root):
+    mapping = joint_mapping("coco", COCO_KEYPOINTS)
     with pytest.raises(InputError, match=r"gone\.json: cannot be read \(No such file"):
-        read_detections(root / "gone.json", root, "train2017", COCO_KEYPOINTS, ASPECT, 0.0)
+        read_detections(root / "gone.json", COCOLayout(root), "train2017", mapping, ASPECT, 0.0)
     with pytest.raises(InputError, match=r"person_keypoints_gone\.json: cannot be read"):
-        read_detections(root / "gone.json", root, "gone", COCO_KEYPOINTS, ASPECT, 0.0)
+        read_detections(root / "gone.json", COCOLayout(root), "gone", mapping, ASPECT, 0.0)
 
 
 def test_broken_json(root):
     (root / "found.json").write_text('[{"image_id"')
     with pytest.raises(InputError, match=r"found\.json: not valid JSON"):
-        read_detections(root / "found.json", root, "train2017", COCO_KEYPOINTS, ASPECT, 0.0)
+        read_detections(
+            root / "found.json",
+            COCOLayout(root),
+            "train2017",
+            joint_mapping("coco", COCO_KEYPOINTS),
+            ASPECT,
+            0.0,
+        )
 
 
 @pytest.mark.parametrize("tree", [{}, None, 3, "people", {"annotations": []}], ids=str)

@@ -11,18 +11,19 @@ import torch
 from PIL import Image
 
 import lib.dataset.images as images_module
-from lib.dataset.coco import read_coco
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import ImageFolder, read_image
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
-from lib.dataset.loader import evaluation_batches, readable
-from lib.dataset.mpii import read_mpii
+from lib.dataset.loader import drop_unreadable, evaluation_batches
+from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
 from tests.factories.data_sets import (
     coco_image,
     coco_person,
     mpii_person,
+    read_coco,
+    read_mpii,
     smooth_image,
     write_coco,
     write_mpii,
@@ -176,7 +177,7 @@ def test_an_archive_that_cannot_be_opened_is_named(tmp_path, content):
     if content is not None:
         archive.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        ImageFolder(tmp_path / "set", "zip")
+        _ = ImageFolder(tmp_path / "set", "zip").paths
     message = str(caught.value)
     assert message.startswith(f"{archive}: ") and "\n" not in message
     assert ("No such file" if content is None else "not a zip archive") in message
@@ -186,7 +187,7 @@ def test_an_archive_that_cannot_be_opened_is_named(tmp_path, content):
 def test_a_folder_in_the_archives_place(tmp_path):
     (tmp_path / "set.zip").mkdir()
     with pytest.raises(InputError, match="cannot read the image archive"):
-        ImageFolder(tmp_path / "set", "zip")
+        _ = ImageFolder(tmp_path / "set", "zip").paths
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_a_member_above_the_limit_is_refused(tmp_path, monkeypatch, limit, hones
     archive = pack(tmp_path / "set.zip", {"a.png": content}, zipfile.ZIP_DEFLATED)
     if not honest:
         archive.write_bytes(archive.read_bytes().replace(struct.pack("<L", 9_000), struct.pack("<L", 90)))
-    monkeypatch.setattr(images_module, "LARGEST_MEMBER", limit)
+    monkeypatch.setattr(images_module, "MAX_MEMBER_BYTES", limit)
     image = read_image(f"{archive}@/a.png")
     assert (image is not None) == (honest and limit > 9_000)
 
@@ -230,7 +231,7 @@ def test_the_limit_holds_while_unpacking(tmp_path, monkeypatch):
     """A member that says nothing of its 64 MB must not be unpacked first and measured then."""
     archive = pack(tmp_path / "set.zip", {"a.png": bytes(2**26)}, zipfile.ZIP_DEFLATED)
     archive.write_bytes(archive.read_bytes().replace(struct.pack("<L", 2**26), struct.pack("<L", 2**20)))
-    monkeypatch.setattr(images_module, "LARGEST_MEMBER", 2**16)
+    monkeypatch.setattr(images_module, "MAX_MEMBER_BYTES", 2**16)
     tracemalloc.start()
     assert read_image(f"{archive}@/a.png") is None
     _, peak = tracemalloc.get_traced_memory()
@@ -312,7 +313,7 @@ def test_a_damaged_member_goes_through_the_workers(tmp_path):
     dataset = KeypointDataset(people, HeatmapCodec((24, 32), (6, 8), 1))
     (batch,) = evaluation_batches(dataset, 12, 1, False)
     reports = []
-    rest = readable(batch, "skip", reports.append)
+    rest = drop_unreadable(batch, "skip", reports.append)
     assert rest.index.tolist() == [n for n in range(12) if n % 4 not in (1, 2)]
     assert len(reports) == 6
     for report in reports:
@@ -342,11 +343,8 @@ def test_mpii_in_an_archive_gives_the_same_people_and_the_same_split(tmp_path, p
     for kind in ("jpg", "zip"):
         write_mpii(tmp_path / kind, everyone)
     pack_folder(tmp_path / "zip" / "images", prefix)
-    for image_set in ("train", "train_finetune", "train_validate"):
-        people = [
-            read_mpii(tmp_path / kind, image_set, MPII_KEYPOINTS, 0.75, data_format=kind)
-            for kind in ("jpg", "zip")
-        ]
-        assert_same_people(*people)
+    people = [read_mpii(tmp_path / kind, "train", MPII_KEYPOINTS, 0.75, kind) for kind in ("jpg", "zip")]
+    assert_same_people(*people)
+    np.testing.assert_array_equal(*(is_validation(p, "image") for p in people))
     with pytest.raises(InputError, match=r"images: cannot read the image folder"):
         read_mpii(tmp_path / "zip", "train", MPII_KEYPOINTS, 0.75)

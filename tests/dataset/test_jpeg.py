@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.dataset.images import REDUCED, read_image
+from lib.dataset.images import DECODE_FLAGS, read_image
 from lib.dataset.jpeg import upper_part
 from tests.factories.data_sets import smooth_image
 
@@ -17,7 +17,7 @@ SAMPLINGS = ("411", "420", "422", "440", "444")
 
 
 def decoded(content, reduce=1):
-    flags = REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = DECODE_FLAGS[reduce] | cv2.IMREAD_IGNORE_ORIENTATION
     return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
 
 
@@ -41,7 +41,7 @@ def test_the_rows_are_the_same(kind, sampling, width, height, capfd):
     made = image(width, height, kind)
     options = {"QUALITY": 85, "SAMPLING_FACTOR": getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")}
     content = encoded(made[..., 0] if kind == "grey" else made, **options)
-    for reduce in REDUCED:
+    for reduce in DECODE_FLAGS:
         whole = decoded(content, reduce)
         for rows in range(0, height + 20, 5):
             upper = decoded(upper_part(content, rows), reduce)

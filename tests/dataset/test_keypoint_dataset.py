@@ -10,10 +10,10 @@ from torchvision.transforms import functional as vision
 
 import lib.dataset.keypoint_dataset as joints_module
 from lib.dataset.annotations import Annotations
-from lib.dataset.crop import crop_matrix, rows_within
+from lib.dataset.crop import crop_matrix, rows_needed
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import read_image
-from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset, denormalise, normalise
+from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset, denormalize, normalize
 from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation, joint_mapping
 from tests.factories.data_sets import smooth_image
 from tests.reference.simple_baseline import gaussian_heatmaps, left_right_pairs, three_point_matrix
@@ -55,18 +55,13 @@ def people(tmp_path):
     )  # fmt: skip
 
 
-@pytest.fixture
-def crops(monkeypatch):
-    """Collects (size, rotation, mirror) of every crop that a data set makes."""
-    made = []
-
-    def recorded(center, size, output_size, rotation, mirror):
-        made.append((np.array(size), rotation, mirror))
-        return crop_matrix(center, size, output_size, rotation, mirror)
-
-    crop_matrix = joints_module.crop_matrix
-    monkeypatch.setattr(joints_module, "crop_matrix", recorded)
-    return made
+def crop_of(dataset, index, visit):
+    """(size, rotation, mirror) of the crop of a sample, from the generator that its docstring promises."""
+    size = dataset.annotations.sizes[index]
+    if dataset.augmentation is None:
+        return size, 0.0, False
+    factor, rotation, mirror = dataset.augmentation.draw(np.random.default_rng([dataset.seed, visit, index]))
+    return size * factor, rotation, mirror
 
 
 def plain_sample(people, index, codec, size, rotation, mirror, color_rgb=True):
@@ -104,14 +99,11 @@ def assert_samples_equal(one, other, equal=True):
     [None, USUAL, Augmentation(True, 0.0, 0.0), Augmentation(False, 40.0, 0.0)],
     ids=["none", "usual", "flip", "rotation"],
 )
-def test_sample_is_simple_baselines(people, crops, augmentation, color_rgb):
+def test_sample_is_simple_baselines(people, augmentation, color_rgb):
     dataset = KeypointDataset(people, CODEC, augmentation, color_rgb, seed=1)
     for index in range(len(dataset)):
         sample = dataset[index, 5]
-        size, rotation, mirror = crops.pop()
-        if augmentation is None:
-            np.testing.assert_array_equal(size, people.sizes[index])
-            assert (rotation, mirror) == (0, False)
+        size, rotation, mirror = crop_of(dataset, index, 5)
         image, heatmaps, weight = plain_sample(people, index, CODEC, size, rotation, mirror, color_rgb)
         assert sample.image.shape == (3, 128, 96) and sample.image.dtype == torch.float32
         assert sample.heatmaps.dtype == sample.target_weight.dtype == torch.float32
@@ -150,13 +142,9 @@ def tiny(tmp_path):
     return people_on([tmp_path / "tiny.png"], 1, centers=(4, 4), sizes=(6, 8))
 
 
-def test_augmentation_has_simple_baselines_distribution(tiny, crops):
-    dataset = KeypointDataset(tiny, SMALL, USUAL)
-    for visit in range(2000):
-        dataset[0, visit]
-    sizes, rotation, mirror = map(np.array, zip(*crops))
-    np.testing.assert_allclose(sizes[:, 0] / sizes[:, 1], 0.75, rtol=1e-6)
-    factor = sizes[:, 1] / 8
+def test_augmentation_has_simple_baselines_distribution():
+    draws = [USUAL.draw(np.random.default_rng([0, visit, 0])) for visit in range(2000)]
+    factor, rotation, mirror = map(np.array, zip(*draws))
     # Bounds are four standard errors or more.
     assert abs(mirror.mean() - 0.5) < 0.05
     turned = rotation != 0
@@ -172,12 +160,9 @@ def test_augmentation_has_simple_baselines_distribution(tiny, crops):
     assert np.abs(np.corrcoef([factor, rotation, mirror]) - np.eye(3)).max() < 0.09
 
 
-def test_augmentation_can_be_switched_off_part_by_part(tiny, crops):
-    dataset = KeypointDataset(tiny, SMALL, Augmentation(flip=False, rotation=0.0, scale=0.0))
-    for visit in range(50):
-        dataset[0, visit]
-    for size, rotation, mirror in crops:
-        assert (size.tolist(), rotation, mirror) == ([6, 8], 0, False)
+def test_augmentation_can_be_switched_off_part_by_part():
+    nothing = Augmentation(flip=False, rotation=0.0, scale=0.0)
+    assert {nothing.draw(np.random.default_rng(seed)) for seed in range(50)} == {(1.0, 0.0, False)}
 
 
 def test_joints_of_a_sample_lie_on_the_annotated_joint_or_its_partner(tmp_path):
@@ -194,7 +179,7 @@ def test_joints_of_a_sample_lie_on_the_annotated_joint_or_its_partner(tmp_path):
     checked = {True: 0, False: 0}
     for visit in range(30):
         sample = dataset[0, visit]
-        crop = denormalise(sample.image).astype(int)
+        crop = denormalize(sample.image).astype(int)
         for j, heatmap in enumerate(sample.heatmaps.numpy()):
             y, x = 4 * np.array(np.unravel_index(heatmap.argmax(), heatmap.shape))
             if sample.target_weight[j] == 0 or heatmap.max() < 1:
@@ -219,20 +204,20 @@ def test_joints_out_of_sight_do_not_count(tiny):
 
 def test_bgr_exchanges_red_and_blue(people):
     rgb, bgr = (KeypointDataset(people, CODEC, USUAL, color_rgb=c)[0, 0] for c in (True, False))
-    np.testing.assert_array_equal(denormalise(rgb.image)[:, :, ::-1], denormalise(bgr.image))
+    np.testing.assert_array_equal(denormalize(rgb.image)[:, :, ::-1], denormalize(bgr.image))
     assert not torch.equal(rgb.image, bgr.image)
 
 
 def test_normalise_is_torchvisions_and_denormalise_its_inverse():
     every = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    image = normalise(every)
+    image = normalize(every)
     expected = vision.normalize(vision.to_tensor(every), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     torch.testing.assert_close(image, expected)
     assert image.is_contiguous()
-    np.testing.assert_array_equal(denormalise(image), every)
+    np.testing.assert_array_equal(denormalize(image), every)
     # Colours that no image has are cut off.
-    assert denormalise(torch.full((3, 1, 1), 99.0)).tolist() == [[[255, 255, 255]]]
-    assert denormalise(torch.full((3, 1, 1), -99.0)).tolist() == [[[0, 0, 0]]]
+    assert denormalize(torch.full((3, 1, 1), 99.0)).tolist() == [[[255, 255, 255]]]
+    assert denormalize(torch.full((3, 1, 1), -99.0)).tolist() == [[[0, 0, 0]]]
 
 
 @pytest.mark.parametrize("bad", ["missing", "empty", "text", "folder", "header only"])
@@ -315,18 +300,19 @@ def photographed(tmp_path):
 
 
 @pytest.mark.parametrize("color_rgb", [True, False], ids=["rgb", "bgr"])
-def test_pixels_are_those_of_whole_images_to_the_last_bit(photographed, crops, color_rgb):
+def test_pixels_are_those_of_whole_images_to_the_last_bit(photographed, color_rgb):
     dataset = KeypointDataset(photographed, CODEC, USUAL, color_rgb)
     shares = set()
     for index, visit in itertools.product(range(len(dataset)), range(6)):
         sample = dataset[index, visit]
-        matrix = crop_matrix(photographed.centers[index], crops[-1][0], CODEC.image_size, *crops[-1][1:])
+        size, rotation, mirror = crop_of(dataset, index, visit)
+        matrix = crop_matrix(photographed.centers[index], size, CODEC.image_size, rotation, mirror)
         whole = cv2.imread(photographed.image_paths[photographed.image_index[index]])
         crop = cv2.warpAffine(whole[..., ::-1] if color_rgb else whole, matrix, CODEC.image_size)
         mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
         expected = (crop.astype(np.float32) / 255 - mean) / deviation
         np.testing.assert_array_equal(sample.image, expected.transpose(2, 0, 1))
-        shares.add(rows_within(matrix, CODEC.image_size) < 400)
+        shares.add(rows_needed(matrix, CODEC.image_size) < 400)
     assert shares == {True, False}
 
 
@@ -338,24 +324,19 @@ def test_large_people_are_read_from_smaller_images(photographed, monkeypatch):
         return read_image(path, color_rgb, reduce, rows)
 
     monkeypatch.setattr(joints_module, "read_image", recorded)
-    plain, reduced = (KeypointDataset(photographed, SMALL, USUAL, reduced=r) for r in (False, True))
+    plain, reduced = (KeypointDataset(photographed, SMALL, USUAL, reduced_decode=r) for r in (False, True))
     for index in range(len(plain)):
         expected = plain[index, 0]
         assert asked.pop() == 1
         sample = reduced[index, 0]
-        pixels = sample_width(photographed, index, plain) / SMALL.image_size[0]
+        pixels = crop_of(plain, index, 0)[0][0] / SMALL.image_size[0]
         assert asked.pop() == max(r for r in (1, 2, 4, 8) if r == 1 or r <= pixels)
         for one, other in zip(sample[1:5], expected[1:5]):
             assert torch.equal(one, other)
 
 
-def sample_width(people, index, dataset):
-    factor, _, _ = dataset._draw(np.random.default_rng([dataset.seed, 0, index]))
-    return people.sizes[index, 0] * factor
-
-
 def test_other_formats_are_never_decoded_smaller(people, monkeypatch):
-    plain, reduced = (KeypointDataset(people, SMALL, USUAL, reduced=r) for r in (False, True))
+    plain, reduced = (KeypointDataset(people, SMALL, USUAL, reduced_decode=r) for r in (False, True))
     for index in range(len(people)):
         assert_samples_equal(plain[index, 0], reduced[index, 0])
 
@@ -371,7 +352,7 @@ def test_a_smaller_image_shows_the_same_at_the_same_place(tmp_path, side, cache)
     gentle = Augmentation(flip=True, rotation=15.0, scale=0.1)
     for size in (SMALL, HeatmapCodec((48, 64), (12, 16), 1)):
         plain, reduced = (
-            KeypointDataset(people, size, gentle, cache=cache, reduced=r) for r in (False, True)
+            KeypointDataset(people, size, gentle, cache=cache, reduced_decode=r) for r in (False, True)
         )
         pairs = [(plain[0, visit].image, reduced[0, visit].image) for visit in range(8)]
         assert not any(torch.equal(one, other) for one, other in pairs)

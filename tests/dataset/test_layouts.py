@@ -1,103 +1,96 @@
-"""How the joints of source and target are put together, over all pairs of layouts; and what is refused."""
-
-import json
-from dataclasses import replace
+"""Where each layout has its files, and which part of them an image set is."""
 
 import pytest
 
 from lib.config.loader import load_config
-from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
-from lib.dataset.layouts import mapping_of, sigmas_of
-from lib.training.data import build_data
-from lib.utils.errors import InputError
-
-NAMES = ["nose", "left_wrist", "right_wrist", "tail"]
+from lib.dataset.coco_format import KeypointCategory
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
+from lib.dataset.layouts import (
+    COCOFormatLayout,
+    COCOLayout,
+    ImageSet,
+    MPIILayout,
+    layout_of,
+    target_sets,
+    training_set,
+)
+from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco, write_json
 
 
 @pytest.fixture
-def config_of(tmp_path):
-    """A function {dotted setting: value} -> configuration; a.json names NAMES, b.json others."""
-    for file, names in (("a", NAMES), ("b", ["snout", "left_wrist", "horn"]), ("c", ["x"])):
-        tree = {"images": [], "annotations": [], "categories": [{"id": 1, "name": file, "keypoints": names}]}
-        (tmp_path / f"{file}.json").write_text(json.dumps(tree))
+def section(tmp_path):
+    """A function of a layout and other settings -> section DATASET_TARGET of the configuration."""
     (tmp_path / "empty.yaml").write_text("")
+    common = {"ROOT": str(tmp_path), "TRAIN_SET": "a.json", "VAL_SET": "a.json"}
 
-    def make(source, target, joints, given=None):
-        values = {"MODEL.NUM_JOINTS": joints, "DATASET_SRC.JOINTS": given or {}}
-        for group, layout in (("DATASET_SRC", source), ("DATASET_TARGET", target)):
-            if layout.endswith(".json"):
-                values |= {f"{group}.ROOT": str(tmp_path), f"{group}.TRAIN_SET": layout}
-                layout = "coco_format"
-            values[f"{group}.DATASET"] = layout
-        return load_config(tmp_path / "empty.yaml", values)[0]
+    def make(dataset, **changed):
+        settings = common | {"DATASET": dataset} | changed
+        values = {f"DATASET_TARGET.{key}": value for key, value in settings.items()}
+        return load_config(tmp_path / "empty.yaml", values)[0].dataset_target
 
     return make
 
 
-def source_mapping(config):
-    return mapping_of(config, config.dataset_src, config.dataset_src.train_set)
-
-
 @pytest.mark.parametrize(
-    ("source", "target", "joints", "given", "native"),
+    ("dataset", "image_set", "files", "images", "keypoints"),
     [
-        ("b.json", "a.json", 4, {"nose": "snout"}, ("snout", "left_wrist", None, None)),
-        ("b.json", "a.json", 4, {}, (None, "left_wrist", None, None)),
-        ("coco", "a.json", 4, {}, ("nose", "left_wrist", "right_wrist", None)),
-        ("mpii", "a.json", 4, {"nose": "head_top"}, ("head_top", "left_wrist", "right_wrist", None)),
-        ("coco", "b.json", 3, {"horn": "left_ear"}, (None, "left_wrist", "left_ear")),
-        ("a.json", "mpii", 13, {"head": "nose"},
-         (None,) * 6 + ("nose", "right_wrist", None, None, None, None, "left_wrist")),
-        ("coco", "mpii", 13, {"head": "left_ear"}, ("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee",
-         "left_ankle", "left_ear", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist")),
+        ("mpii", "train", ["annot/train.json"], "images", MPII_KEYPOINTS),
+        ("mpii", "train_validate", ["annot/train.json"], "images", MPII_KEYPOINTS),
+        ("mpii", "valid", ["annot/valid.json", "annot/gt_valid.mat"], "images", MPII_KEYPOINTS),
+        ("coco", "val2017", ["annotations/person_keypoints_val2017.json"], "images/val2017", COCO_KEYPOINTS),
     ],
-)  # fmt: skip
-def test_what_the_source_is_read_as(config_of, source, target, joints, given, native):
-    assert source_mapping(config_of(source, target, joints, given)).native == native
+)
+def test_files_of_published_sets(section, tmp_path, dataset, image_set, files, images, keypoints):
+    layout = layout_of(section(dataset))
+    assert layout.name == dataset and layout.noun == "people"
+    assert layout.in_coco_format == (dataset == "coco")
+    assert layout.annotation_files(image_set) == tuple(tmp_path / file for file in files)
+    assert layout.image_folder(image_set) == layout.images(image_set).folder == tmp_path / images
+    assert layout.keypoints(image_set) == keypoints and layout.category(image_set) is None
 
 
-def test_the_networks_joints_are_the_targets(config_of):
-    config = config_of("coco", "a.json", 4)
-    target = mapping_of(config, config.dataset_target, "a.json")
-    assert target.names == target.native == tuple(NAMES)
-    assert source_mapping(config).names == tuple(NAMES)
-    assert source_mapping(config_of("coco", "mpii", 13)).names == SHARED_KEYPOINTS
+def test_files_of_any_set_in_cocos_format(section, tmp_path):
+    categories = [{"id": 1, "name": "cup"}, {"id": 4, "name": "hand", "keypoints": ["thumb", "index"]}]
+    write_json(tmp_path / "sets" / "a.json", {"categories": categories})
+    layout = layout_of(section("coco_format", IMAGES="images/{set}", DATA_FORMAT="zip"))
+    assert isinstance(layout, COCOFormatLayout) and layout.noun == "objects" and layout.in_coco_format
+    assert layout.annotation_files("sets/a.json") == (tmp_path / "sets/a.json",)
+    assert layout.images("sets/a.json").location == tmp_path / "images/a.zip"
+    assert layout.category("sets/a.json") == KeypointCategory(4, "hand", ("thumb", "index"))
+    assert layout.keypoints("sets/a.json") == ("thumb", "index")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("b.json", "a.json", 13), "MODEL.NUM_JOINTS is 13, but 'a' of .*a.json has 4 keypoints, so it must be 4: nose, left"),
-        (("b.json", "mpii", 14), "MODEL.NUM_JOINTS is one of 13, 16, 17 with mpii; found 14"),
-        (("c.json", "a.json", 4), "share no joint.*The target's are nose, .*the source's x"),
-        (("b.json", "a.json", 4, {"nos": "snout"}), "DATASET_SRC.JOINTS: .*'nos', the nearest is 'nose'"),
-        (("b.json", "a.json", 4, {"nose": "snot"}), "DATASET_SRC.JOINTS: .*'snot', the nearest is 'snout'"),
-        (("coco", "mpii", 16), "MODEL.NUM_JOINTS is 16, but coco has no label for 'pelvis'"),
-        (("mpii", "mpii", 17), "MODEL.NUM_JOINTS is 17, but mpii has no label for 'nose'"),
-        (("gone.json", "a.json", 4), "gone.json: cannot be read"),
-    ],
-)  # fmt: skip
-def test_what_is_refused(config_of, arguments, says):
-    with pytest.raises(InputError, match=says):
-        source_mapping(config_of(*arguments))
+def test_a_coco_file_is_read_alike_in_both_layouts(tmp_path):
+    write_coco(tmp_path, [coco_person()])
+    people = read_coco(tmp_path, "train2017", COCO_KEYPOINTS, 0.75)
+    categories = [{"id": 1, "name": "person", "keypoints": list(COCO_KEYPOINTS)}]
+    write_json(
+        tmp_path / "all.json",
+        {"images": [coco_image()], "annotations": [coco_person()], "categories": categories},
+    )
+    layout = COCOFormatLayout(tmp_path, image_folder_name="images/train2017")
+    objects = layout.read("all.json", people.mapping, 0.75)
+    assert objects.image_paths == people.image_paths and objects.box_sizes.tolist() == [31]
+    for name in ("ids", "joints", "visible", "centers", "sizes", "bounds"):
+        assert getattr(objects, name).tolist() == getattr(people, name).tolist()
 
 
-def test_all_sets_of_the_target_have_the_same_keypoints(config_of):
-    config = config_of("b.json", "a.json", 4)
-    with pytest.raises(InputError, match="b.json has the keypoints snout.* but a.json has nose"):
-        mapping_of(config, config.dataset_target, "b.json")
+def test_parts_by_name(section):
+    assert [MPIILayout("").part(name) for name in ("train", "train_finetune", "train_validate", "valid")] == [
+        None, False, True, None,
+    ]  # fmt: skip
+    assert COCOLayout("").part("train_validate") is None
+    assert ImageSet(section("mpii"), "train_validate").part is True
+    assert ImageSet(section("coco_format"), "a.json", validation=False).part is False
+    assert training_set(section("coco")).part is None
 
 
-def test_a_target_in_cocos_own_layout_is_refused(config_of):
-    config = config_of("coco", "coco", 17)
-    with pytest.raises(InputError, match="must be mpii or coco_format"):
-        build_data(config, True, [].append)
+def test_t_and_v_are_split_if_they_are_one_file(section):
+    def parts(target):
+        return [(image_set.name, image_set.part) for image_set in target_sets(target)]
 
-
-def test_sigmas(config_of):
-    dataset_config = config_of("b.json", "a.json", 4).dataset_target
-    assert sigmas_of(dataset_config, tuple(NAMES)).tolist() == [0.05] * 4
-    dataset_config = replace(dataset_config, sigmas=(0.1, 0.2, 0.3, 0.4))
-    assert sigmas_of(dataset_config, tuple(NAMES)).tolist() == [0.1, 0.2, 0.3, 0.4]
-    with pytest.raises(InputError, match="SIGMAS has 4 numbers, expected one for all joints or 17"):
-        sigmas_of(dataset_config, COCO_KEYPOINTS)
+    assert parts(section("coco_format")) == [("a.json", False), ("a.json", True)]
+    assert parts(section("coco_format", VAL_SET="b.json")) == [("a.json", None), ("b.json", None)]
+    assert parts(section("mpii", TRAIN_SET="train", VAL_SET="train")) == [("train", None), ("train", None)]
+    mpii = section("mpii", TRAIN_SET="train_finetune", VAL_SET="train_validate")
+    assert parts(mpii) == [("train_finetune", False), ("train_validate", True)]

@@ -7,20 +7,19 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, default_collate
 
-from lib.dataset.coco import read_coco
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.loader import (
     InfiniteBatchSampler,
-    SharedPeople,
+    SharedMemoryDataset,
+    drop_unreadable,
     evaluation_batches,
-    readable,
     training_batches,
 )
 from lib.utils.distributed import Group
 from lib.utils.errors import InputError
-from tests.factories.data_sets import coco_image, coco_person, write_coco
+from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco
 
 
 def indices(batch):
@@ -153,20 +152,20 @@ def batch_with_problems(dataset, bad):
 @pytest.mark.parametrize("mode", ["raise", "skip"])
 def test_a_readable_batch_passes_as_it_is(dataset, mode):
     batch, reports = batch_with_problems(dataset, ()), []
-    assert readable(batch, mode, reports.append) is batch
+    assert drop_unreadable(batch, mode, reports.append) is batch
     assert reports == []
 
 
 def test_unreadable_images_stop_the_run(dataset):
     reports = []
     with pytest.raises(InputError, match=r"^1\.jpg: broken; DATASET.ON_BAD_IMAGE skip"):
-        readable(batch_with_problems(dataset, (1, 3)), "raise", reports.append)
+        drop_unreadable(batch_with_problems(dataset, (1, 3)), "raise", reports.append)
     assert reports == []
 
 
 def test_unreadable_images_are_left_out_and_reported(dataset):
     batch, reports = batch_with_problems(dataset, (1, 3)), []
-    rest = readable(batch, "skip", reports.append)
+    rest = drop_unreadable(batch, "skip", reports.append)
     assert reports == ["1.jpg: broken", "3.jpg: broken"]
     assert rest.index.tolist() == [0, 2] and rest.problem == ["", ""]
     assert torch.equal(rest.image, batch.image[[0, 2]])
@@ -175,8 +174,8 @@ def test_unreadable_images_are_left_out_and_reported(dataset):
 
 def test_a_batch_of_nothing_stops_the_run_even_so(dataset):
     reports = []
-    with pytest.raises(InputError, match=r"no image of a whole batch .* 0\.jpg: broken"):
-        readable(batch_with_problems(dataset, range(4)), "skip", reports.append)
+    with pytest.raises(InputError, match=r"batch.* 0\.jpg: broken"):
+        drop_unreadable(batch_with_problems(dataset, range(4)), "skip", reports.append)
     assert len(reports) == 4
 
 
@@ -187,7 +186,7 @@ def test_an_unreadable_image_goes_through_the_workers(dataset):
     batches = evaluation_batches(dataset, 7, 1, pin=False)
     (batch,) = batches
     reports = []
-    rest = readable(batch, "skip", reports.append)
+    rest = drop_unreadable(batch, "skip", reports.append)
     assert len(reports) == 7 - len(rest.index) == 2
     assert all(report.startswith(broken) for report in reports)
 
@@ -197,26 +196,26 @@ def test_workers_that_inherit_nothing_give_the_same_batches(dataset, method, mon
     expected = list(islice(training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 0, pin=False), 4))
     if method == "spawn":
         made = DataLoader(
-            SharedPeople(dataset),
+            SharedMemoryDataset(dataset),
             batch_sampler=InfiniteBatchSampler(7, 3, 5),
             num_workers=1,
             multiprocessing_context="spawn",
         )
     else:
-        monkeypatch.setattr("lib.dataset.loader.workers_inherit", lambda: False)
+        monkeypatch.setattr("lib.dataset.loader.workers_are_forked", lambda: False)
         made = training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 2, pin=False)
     assert_batches_equal(list(islice(made, 4)), expected)
 
 
 def test_shared_people_are_sent_by_handle(dataset):
     people = dataset.annotations
-    many = dataset.of(people.subset(np.arange(7).repeat(2000)))
-    shared = SharedPeople(many)
+    many = dataset.with_annotations(people.subset(np.arange(7).repeat(2000)))
+    shared = SharedMemoryDataset(many)
     assert len(shared) == 14_000
     assert len(bytes(ForkingPickler.dumps(shared))) < 20_000 < people.joints[:1].nbytes * 2000
     for key in [(0, 0), (13_999, 3)]:
         assert_batches_equal([shared[key]], [many[key]])
-    opened = shared.opened().annotations.arrays()
+    opened = shared.dataset.annotations.arrays()
     for name, array in many.annotations.arrays().items():
         np.testing.assert_array_equal(opened[name], array)
         assert opened[name].ctypes.data == shared.shared[name].data_ptr()

@@ -6,17 +6,17 @@ import pytest
 from scipy.io import loadmat
 
 from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS
-from lib.dataset.mpii import read_mpii
+from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
-from tests.factories.data_sets import NASTY_VALUES, mpii_person, write_json, write_mpii
+from tests.factories.data_sets import NASTY_VALUES, mpii_person, read_mpii, write_json, write_mpii
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "mpii"
 needs_mpii = pytest.mark.skipif(not DATA.is_dir(), reason=f"no MPII sample in {DATA}")
 ASPECT = 192 / 256
 
 
-def read(root, image_set="train", names=MPII_KEYPOINTS, aspect=ASPECT, split="image"):
-    return read_mpii(root, image_set, names, aspect, split)
+def read(root, image_set="train", names=MPII_KEYPOINTS, aspect=ASPECT):
+    return read_mpii(root, image_set, names, aspect)
 
 
 def complaint(root, *parts, image_set="train"):
@@ -31,19 +31,6 @@ def complaint(root, *parts, image_set="train"):
 
 def image_names(people):
     return [Path(people.image_paths[p]).name for p in people.image_index]
-
-
-def crowd(images=11, seed=0):
-    """People over so many images, one to four in each, in no order."""
-    rng = np.random.default_rng(seed)
-    people = [mpii_person(f"{n:03}.jpg") for n in range(images) for _ in range(rng.integers(1, 5))]
-    for number, person in enumerate(people):
-        person["center"] = [number, number]  # tells them apart
-    return [people[i] for i in rng.permutation(len(people))]
-
-
-def who(people):
-    return sorted(people.centers[:, 0])
 
 
 def test_a_person_by_hand(tmp_path):
@@ -85,9 +72,9 @@ def test_valid_reads_its_truth_from_the_mat_file(tmp_path):
 
 @needs_mpii
 def test_real_sample():
-    train, fine, held = (read(DATA, name) for name in ("train", "train_finetune", "train_validate"))
-    assert (len(train), len(fine), len(held)) == (3, 2, 1)
-    assert sorted([*fine.ids, *held.ids]) == train.ids.tolist() == [0, 1, 2]
+    train = read(DATA)
+    assert train.ids.tolist() == [0, 1, 2]
+    assert is_validation(train, "image").sum() == 1
     assert all(Path(image).is_file() for image in train.image_paths)
     raw = json.loads((DATA / "annot" / "train.json").read_text())
     np.testing.assert_array_equal(train.joints, np.array([p["joints"] for p in raw], np.float32) - 1)
@@ -104,39 +91,6 @@ def test_real_valid_sample_has_the_head_sizes_of_its_mat_file():
     np.testing.assert_allclose(people.head_sizes, 0.6 * np.hypot(x2 - x1, y2 - y1), rtol=1e-6)
     np.testing.assert_array_equal(people.visible, 1 - truth["jnt_missing"].T)
     np.testing.assert_allclose(people.joints, truth["pos_gt_src"].transpose(2, 0, 1) - 1, rtol=1e-6)
-
-
-@pytest.mark.parametrize("images", [1, 2, 3, 11, 12, 13])
-def test_split_by_image(tmp_path, images):
-    write_mpii(tmp_path, crowd(images))
-    everyone, held = read(tmp_path), read(tmp_path, "train_validate")
-    assert len(set(image_names(held))) == -(-images // 3)
-    if images == 1:
-        return complaint(tmp_path, "train.json", "train_finetune", image_set="train_finetune")
-    fine = read(tmp_path, "train_finetune")
-    assert not set(image_names(fine)) & set(image_names(held))
-    assert who(everyone) == sorted(who(fine) + who(held))
-    assert sorted([*fine.ids, *held.ids]) == everyone.ids.tolist()
-
-
-def test_split_by_image_depends_on_neither_the_order_of_the_file_nor_its_place(tmp_path):
-    people = crowd()
-    validated = []
-    for number, order in enumerate((people, people[::-1], sorted(people, key=str))):
-        root = tmp_path / "zya"[number]
-        write_mpii(root, order)
-        validated.append(who(read(root, "train_validate")))
-    assert validated[0] == validated[1] == validated[2]
-
-
-def test_split_by_annotation_is_every_third(tmp_path):
-    write_mpii(tmp_path, crowd())
-    count = len(read(tmp_path))
-    held = read(tmp_path, "train_validate", split="annotation")
-    fine = read(tmp_path, "train_finetune", split="annotation")
-    assert held.ids.tolist() == [i for i in range(count) if i % 3 == 0]
-    assert fine.ids.tolist() == [i for i in range(count) if i % 3]
-    assert set(image_names(fine)) & set(image_names(held))
 
 
 def test_files_that_are_not_there(tmp_path):
@@ -164,10 +118,9 @@ def test_wrong_top_level(tmp_path, tree):
     complaint(tmp_path, "train.json", "expected a list of people")
 
 
-@pytest.mark.parametrize("image_set", ["train", "train_finetune", "train_validate"])
-def test_nobody(tmp_path, image_set):
+def test_nobody(tmp_path):
     write_json(write_mpii(tmp_path, [mpii_person()]), [])
-    complaint(tmp_path, "train.json", "no person", image_set=image_set)
+    complaint(tmp_path, "train.json", "no person")
 
 
 @pytest.mark.parametrize("key", ["joints", "joints_vis", "center", "scale", "image"])

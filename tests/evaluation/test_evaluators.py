@@ -12,12 +12,13 @@ from lib.config.loader import load_config
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
+from lib.dataset.layouts import COCOLayout, MPIILayout
 from lib.evaluation.coco import ObjectKind
-from lib.evaluation.evaluators import COCOSet, MPIISet, ObjectSet, evaluate
+from lib.evaluation.evaluators import COCOSet, MPIISet, ObjectSet, evaluate, score_predictions
 from lib.evaluation.inference import InferenceOptions, Predictions
 from lib.training.data import build_data
 from lib.utils.errors import InputError
-from tests.factories.data_sets import write_json
+from tests.factories.data_sets import coco_image, coco_person, mpii_person, write_gt_valid, write_json
 from tests.factories.excavators import JOINTS, make_excavators
 from tests.factories.small_data_set import COUNT, small_annotations, small_data_set
 from tests.factories.small_network import small_network
@@ -210,6 +211,46 @@ def test_the_set_of_a_target_scores_its_own_part(tmp_path):
     assert 90 < numbers["OKS-AP"] <= 100.001
     saved = json.loads(validation.save(found, tmp_path).read_text())
     assert {entry["category_id"] for entry in saved} == {3} and len(saved) == count
+
+
+# Files of predictions
+
+
+def test_score_of_mpii_predictions_by_name_and_with_the_head_boxes(tmp_path):
+    """Two joints, moved by shares of the head size, which is 0.6 times the diagonal of a 30 x 40 box."""
+    people = [mpii_person(joints=[[11 + k, 21 + 2 * k] for k in range(16)]) for _ in range(4)]
+    (tmp_path / "annot").mkdir()
+    write_gt_valid(tmp_path / "annot/gt_valid.mat", people)
+    joints = np.array([person["joints"] for person in people], float)
+    share = np.array([[0.05, 0.6], [0.105, 0.4], [0.3, 0.7], [0.6, 0.4]])
+    names = ("left_wrist", "head_top")
+    for j, name in enumerate(names):
+        joints[:, MPII_KEYPOINTS.index(name), 1] += share[:, j] * 30
+    # The ankle, which the network lacks, is far off.
+    joints[:, MPII_KEYPOINTS.index("left_ankle")] += 1000
+    scipy.io.savemat(tmp_path / "preds.mat", {"preds": joints})
+    layout, path = MPIILayout(tmp_path), str(tmp_path / "preds.mat")
+    measure, numbers = score_predictions(layout, "valid", names, path, False)
+    assert measure == "PCKh" and (numbers["Wrist"], numbers["Head"]) == (75, 50)
+    assert numbers["Mean"] == 100 * 5 / 8 and numbers["Mean@0.1"] == 100 * 1 / 8
+    assert score_predictions(layout, "valid", names, path, True)[1]["Mean@0.1"] == 100 * 2 / 8
+    with pytest.raises(InputError, match=r"DATASET\.TEST_SET is train"):
+        score_predictions(layout, "train", names, path, False)
+
+
+def test_score_of_coco_predictions(tmp_path):
+    people = [coco_person(1, 1), coco_person(2, 2)]
+    path = tmp_path / "annotations/person_keypoints_val2017.json"
+    write_json(path, {"images": [coco_image(1), coco_image(2)], "annotations": people})
+    keypoints = [value for k in range(17) for value in (10 + k, 8 + k, 1)]
+    results = [{"image_id": 2, "category_id": 1, "keypoints": keypoints, "score": 1.0}]
+    write_json(tmp_path / "results.json", results)
+    layout = COCOLayout(tmp_path)
+    measure, numbers = score_predictions(layout, "val2017", (), str(tmp_path / "results.json"), False)
+    assert measure == "AP" and numbers["AR"] == pytest.approx(0.5)
+
+
+# Networks
 
 
 def test_summary_of_an_evaluation(tmp_path):

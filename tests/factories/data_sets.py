@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
+from lib.dataset.keypoints import joint_mapping
+from lib.dataset.layouts import COCOLayout, MPIILayout
+
 NAMES_IN_GT_VALID = (
     "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
     "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
@@ -48,6 +51,11 @@ def write_coco(root, people, images=None, image_set="train2017"):
     return path
 
 
+def read_coco(root, image_set, names, aspect, data_format="jpg"):
+    """The annotations of a COCO layout, with the network's joints ``names``."""
+    return COCOLayout(root, data_format).read(image_set, joint_mapping("coco", names), aspect)
+
+
 def mpii_person(image="a.jpg", **changed):
     """One entry; joint k is at (11 + k, 21 + 2k), all there but the first."""
     person = {
@@ -68,6 +76,11 @@ def write_mpii(root, people, image_set="train", truth_people=None):
     if image_set == "valid":
         write_gt_valid(root / "annot" / "gt_valid.mat", people if truth_people is None else truth_people)
     return path
+
+
+def read_mpii(root, image_set, names, aspect, data_format="jpg"):
+    """All annotations of the file that ``image_set`` of an MPII layout is in, with the joints ``names``."""
+    return MPIILayout(root, data_format).read(image_set, joint_mapping("mpii", names), aspect)
 
 
 def write_gt_valid(path, people):

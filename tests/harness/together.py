@@ -12,7 +12,6 @@ from benchmarks.traffic import traffic_of_step
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.keypoints import network_joints
-from lib.dataset.mpii import read_mpii
 from lib.evaluation.evaluators import MPIISet, evaluate
 from lib.evaluation.inference import InferenceOptions, Predictions
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
@@ -28,6 +27,7 @@ from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 from pose_estimation.main import command
+from tests.factories.data_sets import read_mpii
 from tests.factories.setups import PARTNER, as_batch, learner, small_batches
 from tests.factories.small_network import small_network
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib.dataset.coco import annotation_file, read_coco
+from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from lib.label_noise.corruptions import NOISE_KINDS
 from lib.label_noise.injection import changed_labels, inject
 from lib.label_noise.truth import Truth, read_truth, read_truth_of, truth_beside, write_truth_of
 from lib.utils.errors import InputError
-from tests.factories.data_sets import coco_image, coco_person, write_coco, write_image
+from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco, write_image
 from tests.factories.small_run import make_data
 
 ASPECT = 192 / 256

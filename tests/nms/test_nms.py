@@ -20,7 +20,7 @@ needs_extension = pytest.mark.skipif(not BUILT, reason="lib.nms.cpu_nms is not b
 def backend(request, monkeypatch):
     """Runs a test with each of the two greedy loops behind the public functions."""
     module = numpy_nms if request.param == "numpy" else importlib.import_module("lib.nms.cpu_nms")
-    monkeypatch.setattr(nms, "_backend", lambda: module)
+    monkeypatch.setattr(nms, "backend", lambda: module)
 
 
 def greedy(scores, overlap, threshold):
@@ -247,7 +247,7 @@ def test_oks_nms_refuses_what_it_cannot_rank(changed, message):
 
 def test_without_the_extension_numpy_answers_and_one_warning_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "lib.nms.cpu_nms", None)  # importing it now fails
-    nms._backend.cache_clear()
+    nms.backend.cache_clear()
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -256,15 +256,15 @@ def test_without_the_extension_numpy_answers_and_one_warning_says_so(monkeypatch
         (warning,) = caught
         assert "make -C lib" in str(warning.message) and warning.filename == __file__
     finally:
-        nms._backend.cache_clear()
+        nms.backend.cache_clear()
 
 
 @needs_extension
 def test_with_the_extension_it_is_used_without_a_warning():
-    nms._backend.cache_clear()
+    nms.backend.cache_clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert nms._backend().__name__ == "lib.nms.cpu_nms"
+        assert nms.backend().__name__ == "lib.nms.cpu_nms"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -285,7 +285,7 @@ def test_what_is_said_to_be_on_a_gpu_goes_to_torchvision(monkeypatch):
     def refuse():
         raise AssertionError("the CPU's loops were used")
 
-    monkeypatch.setattr(nms, "_backend", refuse)
+    monkeypatch.setattr(nms, "backend", refuse)
     boxes = torch.tensor([[0, 0, 1.0, 1], [0, 0, 1, 1], [5, 5, 6, 6]])
     kept = box_nms(boxes.as_subclass(OnGPU), torch.tensor([0.1, 0.3, 0.2]), 0.5)
     assert kept.tolist() == [1, 2]

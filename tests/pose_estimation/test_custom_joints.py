@@ -147,7 +147,7 @@ def test_one_data_set_alone(root, capsys):
         (["DATASET_SRC.CATEGORY", "cone"], "no category 'cone' with keypoints, the nearest is 'excavator'"),
         (["DATASET_TARGET.SIGMAS", "[0.1, 0.2]"], "SIGMAS has 2 numbers"),
         (["TEST.USE_GT_BBOX", "false"], "coco_format is evaluated on annotated boxes"),
-        (["DATASET_TARGET.IMAGES", "photos"], "photos: cannot read the image folder"),
+        (["DATASET_TARGET.IMAGES", "nowhere"], "nowhere: cannot read the image folder"),
     ],
 )
 def test_one_clear_error(root, capsys, more, says):

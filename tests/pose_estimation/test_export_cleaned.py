@@ -7,13 +7,13 @@ import os
 import pytest
 
 from lib.config.loader import dump_config, load_config
-from lib.dataset.coco import annotation_file, read_coco
+from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from lib.ignoring.weight_table import write_weight_table
 from lib.label_noise.source import INJECTED_TRUTH, read_source
 from lib.label_noise.truth import write_truth_of
 from pose_estimation.export_cleaned import main
-from tests.factories.data_sets import coco_image, coco_person, write_coco
+from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco
 from tests.factories.small_run import make_data
 
 NATIVE = {name: name for name in SHARED_KEYPOINTS} | {"head": "nose"}

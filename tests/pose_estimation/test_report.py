@@ -165,12 +165,13 @@ def test_predictions_are_those_of_the_best_model(root, tmp_path):
     """Against the command that evaluates a checkpoint, on people of the target."""
     from scipy.io import loadmat
 
-    from lib.dataset.build import build_codec, read_people
+    from lib.dataset.build import read_annotations
     from lib.dataset.keypoints import MPII_KEYPOINTS
+    from lib.dataset.layouts import ImageSet
 
     (read,) = read_runs([folder(root, "ours1")])
     dataset_config = read.config.dataset_target
-    people = read_people(dataset_config, "valid", read.config, build_codec(read.config.model))
+    people = read_annotations(read.config, ImageSet(dataset_config, "valid"))
     found = predict_people(read, "target", people, [0, 3, 5])
     words = ["--cfg", folder(root, "ours1") / "config.yaml", "--model-file", folder(root, "ours1") / "best.pth",
              "--save_dir", tmp_path, "DATASET.DATASET", "mpii", "DATASET.ROOT", dataset_config.root, "DATASET.TEST_SET", "valid"]  # fmt: skip

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
-from lib.dataset.coco import read_coco, read_objects
+from lib.dataset.coco import read_objects
 from lib.dataset.coco_format import read_category
 from lib.dataset.detections import read_detections
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
-from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, map_by_name
-from lib.dataset.mpii import read_mpii
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, joint_mapping, map_by_name
+from lib.dataset.layouts import COCOLayout, MPIILayout
+from lib.dataset.splits import is_validation
 from lib.evaluation.coco import (
     ObjectKind,
     coco_average_precision,
@@ -31,6 +32,8 @@ from tests.factories.data_sets import (
     coco_image,
     coco_person,
     mpii_person,
+    read_coco,
+    read_mpii,
     write_coco,
     write_gt_valid,
     write_mpii,
@@ -114,9 +117,7 @@ def test_objects_in_cocos_format(tmp_path, examples):
         category = read_category(path)
         folder = tmp_path / "images" / "train2017"
         mapping = map_by_name("coco_format", category.keypoints, category.keypoints)
-        people = read_objects(
-            path, lambda: ImageFolder(folder, nested=True), mapping, ASPECT, category.number
-        )
+        people = read_objects(path, ImageFolder(folder, nested=True), mapping, ASPECT, category.number)
         kind = ObjectKind(category.number, (0.05,) * len(mapping.names))
         return people, object_average_precision(path, [], kind, people.ids.tolist())
 
@@ -139,11 +140,11 @@ def test_mpii(tmp_path, examples):
 
     def check(content_and_place):
         put(path, *content_and_place)
-        for image_set, split in (("train", "image"), ("train_finetune", "annotation")):
-            people = outcome(read_mpii, tmp_path, image_set, MPII_KEYPOINTS, ASPECT, split)
-            if people is not None:
-                assert_sane(people, tmp_path)
-                assert (people.head_sizes > 0).all() and np.isfinite(people.head_sizes).all()
+        people = outcome(read_mpii, tmp_path, "train", MPII_KEYPOINTS, ASPECT)
+        if people is not None:
+            assert_sane(people, tmp_path)
+            assert (people.head_sizes > 0).all() and np.isfinite(people.head_sizes).all()
+            assert is_validation(people, "image").any() and is_validation(people, "annotation")[0]
 
     try_many(examples, placed(spoilt_json(everyone)), check)
 
@@ -182,7 +183,7 @@ def test_truth_of_mpii(tmp_path, examples):
             assert len(people) == 2 and (people.head_sizes > 0).all()
             assert np.isfinite(people.joints[people.visible > 0]).all()
         scored = outcome(
-            score_predictions, "mpii", tmp_path, "valid", MPII_KEYPOINTS, tmp_path / "preds.mat", False
+            score_predictions, MPIILayout(tmp_path), "valid", MPII_KEYPOINTS, tmp_path / "preds.mat", False
         )
         assert scored is None or all(np.isnan(v) or 0 <= v <= 100 for v in scored[1].values())
 
@@ -202,7 +203,7 @@ def test_predictions_for_mpii(tmp_path, examples):
 
     def check(content_and_place):
         put(path, *content_and_place)
-        scored = outcome(score_predictions, "mpii", tmp_path, "valid", MPII_KEYPOINTS, path, False)
+        scored = outcome(score_predictions, MPIILayout(tmp_path), "valid", MPII_KEYPOINTS, path, False)
         assert scored is None or all(np.isnan(v) or 0 <= v <= 100 for v in scored[1].values())
 
     try_many(examples, placed(st.one_of(*map(spoilt_bytes, whole), arrays)), check)
@@ -211,11 +212,11 @@ def test_predictions_for_mpii(tmp_path, examples):
 @pytest.mark.parametrize("examples", FEW_AND_MANY)
 def test_detections(tmp_path, examples):
     write_coco(tmp_path, PEOPLE, IMAGES)
-    path = tmp_path / "boxes.json"
+    path, mapping = tmp_path / "boxes.json", joint_mapping("coco", COCO_KEYPOINTS)
 
     def check(content_and_place):
         put(path, *content_and_place)
-        found = outcome(read_detections, path, tmp_path, "train2017", COCO_KEYPOINTS, ASPECT, 0.1, 0.7)
+        found = outcome(read_detections, path, COCOLayout(tmp_path), "train2017", mapping, ASPECT, 0.1, 0.7)
         if found is not None:
             assert_sane(found.annotations, tmp_path)
             assert found.scores.shape == (len(found.annotations),) and (found.scores >= 0.1).all()

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import default_collate
 
-from lib.dataset.coco import read_coco
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import ImageFolder, read_image
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
-from lib.dataset.loader import readable
+from lib.dataset.loader import drop_unreadable
 from lib.utils.errors import InputError
-from tests.factories.data_sets import coco_image, coco_person, smooth_image, write_coco
+from tests.factories.data_sets import coco_image, coco_person, read_coco, smooth_image, write_coco
 from tests.harness.mutations import FEW_AND_MANY, PLACES, put, spoilt_bytes, try_many, within
 
 PICTURE = smooth_image(40, 24)
@@ -147,7 +146,7 @@ def test_a_link_that_leads_nowhere_or_to_itself(tmp_path):
         assert read_image(listed.path(name, "x")) is None
     (tmp_path / "round").symlink_to(tmp_path / "round")
     with pytest.raises(InputError, match="round: cannot read the image folder"):
-        ImageFolder(tmp_path / "round")
+        _ = ImageFolder(tmp_path / "round").paths
 
 
 def test_a_batch_says_which_image_of_which_annotation(tmp_path):
@@ -157,4 +156,4 @@ def test_a_batch_says_which_image_of_which_annotation(tmp_path):
     dataset = KeypointDataset(people, HeatmapCodec((24, 32), (6, 8), 1))
     batch = default_collate([dataset[i, 0] for i in range(2)])
     with pytest.raises(InputError, match=r"000000000002\.jpg: cannot be read as an image \(annotation 2\)"):
-        readable(batch, "raise", print)
+        drop_unreadable(batch, "raise", print)

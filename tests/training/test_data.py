@@ -106,14 +106,14 @@ def refuse(path):
 
 
 def test_a_second_start_reads_no_json(config, monkeypatch):
-    monkeypatch.setattr(lib.dataset.annotation_cache, "WORTH", 1)
+    monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
     before = build_data(configured(config, ""), True, [].append)
     for module in (lib.dataset.coco, lib.dataset.mpii):
         monkeypatch.setattr(module, "read_json", refuse)
     lines = []
     after = build_data(configured(config, ""), True, lines.append)
     kept = sorted(path.name[:-17] for path in (config.parent / "output/annotations").iterdir())
-    assert kept == ["coco_train2017", "mpii_train_finetune", "mpii_train_validate", "mpii_valid"]
+    assert kept == ["coco_person_keypoints_train2017", "mpii_train", "mpii_valid"]
     for old, new in (
         (before.source, after.source),
         (before.target, after.target),
@@ -126,12 +126,12 @@ def test_a_second_start_reads_no_json(config, monkeypatch):
         for name in first:
             np.testing.assert_array_equal(first[name], second[name])
     assert not [line for line in lines if "annotations" in line]
-    for other in ({"DATASET_TARGET.SPLIT": "annotation"}, {"DATASET.ANNOTATION_CACHE": False}):
-        with pytest.raises(AssertionError, match="is read"):
-            build_data(configured(config, "", **other), True, [].append)
+    build_data(configured(config, "", **{"DATASET_TARGET.SPLIT": "annotation"}), True, [].append)
+    with pytest.raises(AssertionError, match="is read"):
+        build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True, [].append)
 
 
 def test_annotations_are_not_kept_where_that_is_not_wanted(config, monkeypatch):
-    monkeypatch.setattr(lib.dataset.annotation_cache, "WORTH", 1)
+    monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
     build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True, [].append)
     assert not (config.parent / "output").exists()
