@@ -193,14 +193,14 @@ def test_the_set_of_a_target_scores_its_own_part(tmp_path):
     moved = int(np.flatnonzero(people.visible[:, 3])[0])
     joints[moved, 3, 0] += 0.08 * people.box_sizes[moved]
     count = len(people)
-    found = Predictions(np.arange(count), joints, np.ones((count, 7)), 0.0, 0.0)
-    numbers = validation.score(found)
+    predictions = Predictions(np.arange(count), joints, np.ones((count, 7)), 0.0, 0.0)
+    numbers = validation.score(predictions)
     assert list(numbers) == [*JOINTS, "Mean", "Mean@0.05", "OKS-AP"]
     assert numbers["Mean"] == 100
     share = 1 / people.visible[:, 3].sum() / len(JOINTS)
     assert numbers["Mean@0.05"] == pytest.approx(100 * (1 - share))
     assert 90 < numbers["OKS-AP"] <= 100.001
-    saved = json.loads(validation.save(found, tmp_path).read_text())
+    saved = json.loads(validation.save(predictions, tmp_path).read_text())
     assert {entry["category_id"] for entry in saved} == {3} and len(saved) == count
 
 
