@@ -1,4 +1,4 @@
-"""One table of finished runs: PCKh (or PCK) on the test set, time per step, and where logs and results lie.
+"""Print a table of finished runs: PCKh (or PCK) on the test set, time per step, paths of logs and results.
 
 python pose_estimation/compare.py RESULTS.json [RESULTS.json ...]
 """
@@ -15,7 +15,7 @@ from lib.utils.errors import InputError
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """Columns as wide as their widest cell, the first to the left, the rest to the right."""
+    """Format a table: the first column aligned to the left, the others to the right."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
 
     def line(row: list[str]) -> str:
@@ -26,27 +26,34 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join([line(header), line(["-" * width for width in widths]), *map(line, rows)])
 
 
-def main(words: list[str] | None = None) -> int:
+def log_root(log: str) -> Path:
+    """The folder for tensorboard: that of all runs on the same data, from a run's log folder."""
+    path = Path(log)  # LOG_DIR/data/network/settings/mode
+    return path.parents[2] if len(path.parts) > 3 else path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", nargs="+", metavar="RESULTS.json")
+    parser.add_argument("results", nargs="+", metavar="RESULTS.json", help="results.json of a run's output")
     try:
-        runs = [read_results(path) for path in parser.parse_args(words).results]
+        runs = [read_results(path) for path in parser.parse_args(argv).results]
         groups = groups_of(runs)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     measure = MEASURES[measure_of(runs[0])]
     print(
-        f"\n{measure} on the test set, percent; AUROC: how well the weights tell wrong labels from right ones"
+        f"\n{measure} on the test set, percent; "
+        "AUROC: how well the weights separate wrong labels from correct ones"
     )
     print(table(list(columns_of(groups)), [row for run in runs for row in rows_of(run, run["mode"], groups)]))
     print(f"\n{len(runs)} runs, seeds {', '.join(sorted({str(run['seed']) for run in runs}))}")
     for run in runs:
         print(f"{run['mode']}: {run['output']}/results.json, curves in {run['log']}")
-    boards = Path(runs[0]["log"]).parents[2] if len(Path(runs[0]["log"]).parts) > 3 else Path(runs[0]["log"])
-    print(f"curves and images: tensorboard --logdir {boards}")
+    print(f"curves and images: tensorboard --logdir {log_root(runs[0]['log'])}")
     return 0
 
 

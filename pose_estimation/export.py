@@ -2,8 +2,9 @@
 
     python pose_estimation/export.py --model-file best.pth --output pose.onnx
 
-How to make its input and how to read its heatmaps is kept in the file, as ONNX metadata or as description.json.
-The exported network is run on crops of images and must give the same heatmaps, to 1e-4 of the highest.
+The file includes a description of the input and of how to decode the heatmaps, as ONNX metadata or as
+description.json. The exported network is run on crops of images and must give the same heatmaps, to 1e-4
+of the highest peak.
 """
 
 import argparse
@@ -31,10 +32,11 @@ from lib.synthetic.drawing import draw_image
 from lib.utils.errors import InputError
 from lib.utils.files import path_atomically
 
-CROPS = 4  # to check with
+CHECK_IMAGES = 4
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,39 +44,62 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", required=True, type=Path, metavar="MODEL", help="file to write: .onnx, .ts or .pt2"
     )
-    parser.add_argument("--check", action=argparse.BooleanOptionalAction,
-                        help="run the exported network and compare (default: where what runs it is installed)")  # fmt: skip
-    parser.add_argument("--pictures", nargs="+", metavar="PATH",
-                        help=f"to check with: the first {CROPS} of them (default: people drawn as in make_people.py)")  # fmt: skip
-    parser.add_argument("--describe", action="store_true", help="print what is kept beside the network")
+    parser.add_argument(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        help="run the exported network and compare its heatmaps (default: if the runtime is installed)",
+    )
+    parser.add_argument(
+        "--images",
+        nargs="+",
+        metavar="PATH",
+        help=f"images, folders or videos to check with; the first {CHECK_IMAGES} images are used "
+        "(default: people drawn as in make_people.py)",
+    )
+    # The flag's former name.
+    parser.add_argument("--pictures", nargs="+", dest="images", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--describe", action="store_true", help="print the description that the file includes"
+    )
     return parser
 
 
 def images_to_check(paths: list[str] | None) -> list[Frame]:
-    """Raises InputError where the first of ``paths`` can't be read."""
+    """The first ``CHECK_IMAGES`` images of ``paths``; drawn people if it is None.
+
+    Raises:
+        InputError: A path does not exist, or one of these images cannot be read.
+    """
     if paths is None:
         rng = np.random.default_rng(0)
-        return [Frame(Source(Path(f"drawn {i}")), draw_image(rng, ROUGH, 1)[0]) for i in range(CROPS)]
+        images = [draw_image(rng, ROUGH, 1)[0] for _ in range(CHECK_IMAGES)]
+        return [Frame(Source(Path(f"drawn {i}")), image) for i, image in enumerate(images)]
 
     def stop(problem: str) -> None:
         raise InputError(problem)
 
-    return [frame for frame, _ in zip(read_frames(find_sources(paths), stop), range(CROPS))]
+    return [frame for frame, _ in zip(read_frames(find_sources(paths), stop), range(CHECK_IMAGES))]
 
 
-def crops_of(trained: TrainedPose, frames: list[Frame]) -> Tensor:
+def make_crops(trained: TrainedPose, frames: list[Frame]) -> Tensor:
+    """The network's input [N, 3, H, W] for one person per frame, whose box is the whole image."""
     width, height = trained.codec.image_size
     boxes = np.concatenate([people.boxes for people in whole_images(frames)])
     centers, sizes = padded_crops(boxes, width / height)
     return torch.stack([person_crop(trained, f.image, c, s) for f, c, s in zip(frames, centers, sizes)])
 
 
-def command(words: list[str] | None) -> str:
-    arguments = build_parser().parse_args(words)
+def command(argv: list[str] | None) -> str:
+    """Write the exported network and return a line on the result of the check.
+
+    Raises:
+        InputError: An argument cannot be used, a package is missing, or the check fails.
+    """
+    arguments = build_parser().parse_args(argv)
     path = arguments.output
     trained = trained_of(arguments)
     expect_ending(path)
-    frames = images_to_check(arguments.pictures)
+    frames = images_to_check(arguments.images)
     print(*trained.notes, sep="\n", flush=True)
     if arguments.describe:
         print(json.dumps(describe(trained), indent=2))
@@ -86,22 +111,27 @@ def command(words: list[str] | None) -> str:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _check(trained: TrainedPose, exported: Path, frames: list[Frame], asked: bool | None) -> str:
-    """How the exported network compares, in words. Raises InputError where it is another."""
-    if asked is False:
+def _check(trained: TrainedPose, exported: Path, frames: list[Frame], check: bool | None) -> str:
+    """Compare the exported network with ``trained`` and describe the result.
+
+    check: The flag --check; None: check if the runtime is installed. Raises InputError for a difference.
+    """
+    if check is False:
         return "not checked"
-    if asked is None and not can_run(exported):
-        return "not checked, for onnxruntime is not installed"
-    difference = largest_difference(trained, exported, crops_of(trained, frames))
+    if check is None and not can_run(exported):
+        return "not checked: onnxruntime is not installed"
+    difference = largest_difference(trained, exported, make_crops(trained, frames))
     if not difference <= TOLERANCE:
         raise InputError(
-            f"the exported heatmaps differ by {difference:.1g} of the highest, more than {TOLERANCE:g}: nothing written"
+            f"the exported heatmaps differ by {difference:.1g} of the highest peak, more than {TOLERANCE:g}: "
+            "nothing written"
         )
-    return f"checked on {len(frames)} crops, heatmaps differ by at most {difference:.1g} of the highest"
+    return f"checked on {len(frames)} crops; heatmaps differ by at most {difference:.1g} of the highest peak"
 
 
-def main(words: list[str] | None = None) -> int:
-    return run_command(command, words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_command(command, argv)
 
 
 if __name__ == "__main__":

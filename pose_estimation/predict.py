@@ -1,12 +1,12 @@
-"""Find the poses of people in images and videos with a trained network.
+"""Estimate the poses of people in images and videos with a trained network.
 
-    python pose_estimation/predict.py photo.jpg --model-file best.pth --output found
-    python pose_estimation/predict.py 'clips/*.mp4' images/ --model-file best.pth --output found --detect
+    python pose_estimation/predict.py photo.jpg --model-file best.pth --output poses
+    python pose_estimation/predict.py 'clips/*.mp4' images/ --model-file best.pth --output poses --detect
 
-PATH is an image, a folder of them, a glob (in quotes) or a video. The people are those of --boxes, --box or
---detect; else one person fills each image. Written to --output: drawn/ (the images with their skeletons,
-videos as mp4), predictions.jsonl (an object for each image) and keypoints_results.json (COCO's results).
-Files that can't be read are listed at the end; the exit code is 1 then.
+PATH is an image, a folder of images and videos, a glob pattern (in quotes) or a video. People are taken from
+--boxes, --box or --detect; otherwise one person fills each image. Output: drawn/ (images with skeletons,
+videos as mp4), predictions.jsonl (one object per image) and keypoints_results.json (COCO results format).
+Files that cannot be read are listed at the end; the exit code is then 1.
 """
 
 import argparse
@@ -33,67 +33,104 @@ from lib.utils.log import LOG
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="image, folder, glob or video")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="image, folder, glob pattern or video")
     add_model_arguments(parser)
     add_terminal_flags(parser)
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to write to")
-    parser.add_argument("--no-drawing", action="store_true", help="write the JSON files alone")
-    parser.add_argument("--flip-test", action="store_true",
-                        help="average with the mirrored image: better, and half as fast")  # fmt: skip
+    parser.add_argument("--no-drawing", action="store_true", help="write only the JSON files")
+    parser.add_argument(
+        "--flip-test",
+        action="store_true",
+        help="average with the mirrored image: more accurate, half as fast",
+    )
 
-    people = parser.add_argument_group("where the people are, at most one of")
+    people = parser.add_argument_group("boxes of the people (at most one of these)")
     people = people.add_mutually_exclusive_group()
-    people.add_argument("--boxes", metavar="FILE",
-                        help="JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}; NAME#12 is image 12 of a video")  # fmt: skip
+    people.add_argument(
+        "--boxes",
+        metavar="FILE",
+        help="JSON file: COCO detection results, or {file name: [[x, y, width, height], ...]}, "
+        "where NAME#12 is frame 12 of a video",
+    )
     people.add_argument(
         "--box",
         action="append",
         metavar="X,Y,W,H",
-        help="this one, in every image; may repeat (--box=-5,... for a negative X)",
+        help="this box in every image; may be repeated (--box=-5,... for a negative X)",
     )
-    people.add_argument("--detect", action="store_true", help="those that a detector of torchvision finds")
+    people.add_argument("--detect", action="store_true", help="detect people with torchvision's Faster R-CNN")
     parser.add_argument("--detector", choices=DETECTORS, default=DETECTORS[0], help="default: %(default)s")
-    parser.add_argument("--min-score", type=float, default=0.5, metavar="S",
-                        help="leave out detections that score less (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--max-overlap", type=float, default=0.7, metavar="IOU",
-                        help="of detections that overlap more, keep the best (1: keep all; default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="drop detections with a lower score (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-overlap",
+        type=float,
+        default=0.7,
+        metavar="IOU",
+        help="of detections with a higher IoU, keep only the best (1: keep all; default: %(default)s)",
+    )
 
-    parser.add_argument("--batch-size", type=int, default=32, metavar="N",
-                        help="people at once in the network, of several images (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=32,
+        metavar="N",
+        help="people per batch, from several images (default: %(default)s)",
+    )
     for flag, key in (("--device", "DEVICE"), ("--gpus", "GPUS"), ("--threads", "THREADS")):
         setting = settings()[key]
-        parser.add_argument(flag, type=type(setting.default), default=setting.default, choices=setting.choices or None,
-                            help=f"{setting.meaning} (default: %(default)s)")  # fmt: skip
+        parser.add_argument(
+            flag,
+            type=type(setting.default),
+            default=setting.default,
+            choices=setting.choices or None,
+            help=f"{setting.meaning} (default: %(default)s)",
+        )
     return parser
 
 
-def find_people_of(arguments: argparse.Namespace, sources: list[Source], device: torch.device) -> FindPeople:
+def choose_people(arguments: argparse.Namespace, sources: list[Source], device: torch.device) -> FindPeople:
+    """The function that returns the people of frames, as the arguments select it. Raises InputError."""
     if arguments.boxes:
         return BoxesFile(arguments.boxes, sources, arguments.min_score, arguments.max_overlap)
     if arguments.box:
-        return GivenBoxes(People.of([parse_box(text) for text in arguments.box]))
+        return GivenBoxes(People.from_boxes([parse_box(text) for text in arguments.box]))
     if arguments.detect:
         return Detector(arguments.detector, device, arguments.min_score, arguments.max_overlap)
     return whole_images
 
 
-def command(words: list[str] | None) -> str:
-    arguments = build_parser().parse_args(words)
+def command(argv: list[str] | None) -> str:
+    """Write the predictions and return a summary line.
+
+    Raises:
+        InputError: An argument or a file it names cannot be used.
+        PartlyDoneError: Some of the images or videos could not be read; lists them.
+    """
+    arguments = build_parser().parse_args(argv)
     show_on_terminal(arguments)
-    if arguments.batch_size < 1 or arguments.threads < 0:
-        raise InputError("--batch-size should be 1 or more, --threads 0 or more")
+    if arguments.batch_size < 1:
+        raise InputError(f"--batch-size is {arguments.batch_size}, expected 1 or more")
+    if arguments.threads < 0:
+        raise InputError(f"--threads is {arguments.threads}, expected 0 or more")
     if not 0 <= arguments.max_overlap <= 1:
-        raise InputError(f"--max-overlap is {arguments.max_overlap}; expected 0 to 1")
+        raise InputError(f"--max-overlap is {arguments.max_overlap}, expected 0 to 1")
     sources = find_sources(arguments.paths)
     trained = trained_of(arguments)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    device, where = pick_device(arguments.device, arguments.gpus)
-    find_people = find_people_of(arguments, sources, device)
-    for line in (*trained.notes, where):
+    device, device_description = pick_device(arguments.device, arguments.gpus)
+    find_people = choose_people(arguments, sources, device)
+    for line in (*trained.notes, device_description):
         LOG.info(line)
 
     estimator = PoseEstimator(trained, device, arguments.flip_test, arguments.batch_size)
@@ -106,17 +143,18 @@ def command(words: list[str] | None) -> str:
                 progress.add(len(poses.joints))
     except OSError as error:
         raise InputError(f"{arguments.output}: cannot be written ({error.strerror or error})") from error
-    done = f"{progress.close()}; written to {arguments.output}"
+    summary = f"{progress.close()}; written to {arguments.output}"
     if problems:
-        print(done)
+        print(summary)
         raise PartlyDoneError(
-            "\n".join([f"{len(problems)} of {len(sources)} files were not used:", *problems])
+            "\n".join([f"{len(problems)} of {len(sources)} files could not be read completely:", *problems])
         )
-    return done
+    return summary
 
 
-def main(words: list[str] | None = None) -> int:
-    return run_command(command, words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_command(command, argv)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.evidence.cases import Job, People, digest
 from benchmarks.evidence.methods import METHODS, settings_of
 from benchmarks.evidence.trial import Trial
 from benchmarks.timing import processor
-from lib.synthetic.generate import make_people
+from lib.synthetic.generate import PeopleConfig, make_people
 
 
 def run_job(job: Job) -> list[dict]:
@@ -34,7 +34,7 @@ def run_job(job: Job) -> list[dict]:
 
 def draw(people: People) -> None:
     """Draw the people unless they are there."""
-    make_people(people.folder, seed=people.seed, noise=people.noise)
+    make_people(people.folder, PeopleConfig(seed=people.seed, noise=people.noise))
 
 
 def machine() -> str:

@@ -3,9 +3,9 @@
 import math
 
 from benchmarks.evidence.summary import Line, common_settings, interval, lines_by_noise
-from lib.report.charts import Axis, number, ticks
-from lib.report.colours import BLUE, GREEN, ORANGE
+from lib.report.charts import Axis, format_number, ticks
 from lib.report.markup import Markup, element
+from lib.report.style import BLUE, GREEN, ORANGE
 
 WIDTH, LEFT, RIGHT = 640, 220, 50
 ROW, HEADING, FOOT = 20, 34, 34
@@ -28,7 +28,7 @@ def plot(rows: list[dict]) -> str:
         for place, line in enumerate(lines):
             drawn += _point(line, line.called(common), x, top + HEADING + ROW * (place + 0.5))
         top = bottom
-    drawn += [_text(number(tick), x(tick), top + 14, "middle") for tick in ticks(x.low, x.high)]
+    drawn += [_text(format_number(tick), x(tick), top + 14, "middle") for tick in ticks(x.low, x.high)]
     drawn.append(
         _text("mean PCKh@0.5 and its 95 % interval over seeds", (x.start + x.end) / 2, top + 30, "middle")
     )

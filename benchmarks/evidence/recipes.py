@@ -48,7 +48,7 @@ def train_mode(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
 def train_oracle(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     """The wrong labels are told and left out."""
     ((name, settings),) = wanted.items()
-    done = trial.train(trial.mode, settings, lambda data: ~data.source_truth.wrong)
+    done = trial.train(trial.mode, settings, lambda data: ~data.source_truth.corrupted)
     return {name: outcome(done)._replace(auroc=None)}  # nothing was found
 
 
@@ -62,7 +62,7 @@ def train_small_loss(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
     labelled = ranked.data.source.annotations.visible > 0
     losses = source_losses(ranked.config, ranked.data, ranked.best)
     scores = standardised(losses, labelled, loss_floor(ranked.config))
-    wrong = ranked.data.source_truth.wrong
+    wrong = ranked.data.source_truth.corrupted
     told = _known(auroc(-scores[labelled], wrong[labelled]))
     outcomes = {"small_loss": outcome(ranked)._replace(auroc=told)}
     if "small_loss_retrained" in wanted:

@@ -1,48 +1,60 @@
-"""A source's annotation file without the keypoints that a run has learned to ignore."""
+"""Removes the ignored keypoints from a COCO annotation file."""
 
 import numpy as np
 
 from lib.dataset.annotations import Annotations
-from lib.ignoring.weight_table import positions_by_id
+from lib.ignoring.weight_table import index_by_id
 
 
-def ignored(weights: np.ndarray, visible: np.ndarray, threshold: float) -> np.ndarray:
-    """[N, J] true where a labelled keypoint's weight is below ``threshold``."""
+def ignored_keypoints(weights: np.ndarray, visible: np.ndarray, threshold: float) -> np.ndarray:
+    """[N, J] true for labelled keypoints (``visible`` > 0) with a weight below ``threshold``."""
     return (visible > 0) & (weights < threshold)
 
 
-def cleaned(tree: dict, people: Annotations, dropped: np.ndarray) -> dict:
-    """A copy of the COCO file ``tree`` (checked by read_coco) with the ``dropped`` [N, J] labels of
-    ``people`` taken out: x, y and v 0, ``num_keypoints`` counted again.
+def remove_keypoints(content: dict, annotations: Annotations, dropped: np.ndarray) -> dict:
+    """Return a copy of a COCO file with the ``dropped`` labels set to x, y, v = 0.
 
-    Labels of ``people`` that are not those of the file (LBI.INJECT_NOISE) replace the file's.
-    All else is as it was. Raises InputError where two annotations have the same id.
+    ``num_keypoints`` is recounted. Labels that differ from the file's (LBI.INJECT_NOISE) replace
+    them; everything else is unchanged.
+
+    Args:
+        content: The parsed file, already checked by `read_coco`.
+        annotations: The annotations that the run was trained on.
+        dropped: [N, J] true for the labels to remove.
+
+    Raises:
+        InputError: Two annotations have the same id.
     """
-    position = positions_by_id(people)
-    index = people.mapping.index
-    read = [(j, index[j]) for j in people.mapping.labelled]
+    instances = index_by_id(annotations)
+    mapping = annotations.mapping
+    # Pairs of the network's joint and the file's keypoint; other keypoints of the file stay as they are.
+    labelled_joints = [(j, mapping.index[j]) for j in mapping.labelled]
 
-    def without_dropped(annotation: dict) -> dict:
-        i = position.get(annotation.get("id"))
+    def clean(annotation: dict) -> dict:
+        i = instances.get(annotation.get("id"))
         if i is None or annotation.get("iscrowd", 0):
             return annotation
         keypoints = list(annotation["keypoints"])
-        for j, k in read:
-            label = slice(3 * k, 3 * k + 3)
-            keypoints[label] = [0, 0, 0] if dropped[i, j] else _trained_on(keypoints[label], people, i, j)
+        for j, k in labelled_joints:
+            xyv = slice(3 * k, 3 * k + 3)
+            if dropped[i, j]:
+                keypoints[xyv] = [0, 0, 0]
+            else:
+                keypoints[xyv] = _training_label(keypoints[xyv], annotations, i, j)
         if keypoints == annotation["keypoints"]:
             return annotation
-        labelled = sum(state > 0 for state in keypoints[2::3])
-        return annotation | {"keypoints": keypoints, "num_keypoints": labelled}
+        count = sum(v > 0 for v in keypoints[2::3])
+        return annotation | {"keypoints": keypoints, "num_keypoints": count}
 
-    return tree | {"annotations": [without_dropped(annotation) for annotation in tree["annotations"]]}
+    return content | {"annotations": [clean(annotation) for annotation in content["annotations"]]}
 
 
-def _trained_on(label: list, people: Annotations, i: int, j: int) -> list:
-    """x, y, v of joint j of person i: the file's own ``label`` where it is the one trained on."""
-    x, y, state = label
-    if not people.visible[i, j]:
-        return [0, 0, 0] if state else label
-    if state and np.array_equal(np.array([x, y], np.float32), people.joints[i, j]):
+def _training_label(label: list, annotations: Annotations, i: int, j: int) -> list:
+    """[x, y, v] of joint j of instance i as trained on; ``label`` from the file if it is the same."""
+    x, y, v = label
+    if not annotations.visible[i, j]:
+        return [0, 0, 0] if v else label
+    # Compared as float32, the precision of Annotations, so that unchanged labels keep the file's digits.
+    if v and np.array_equal(np.array([x, y], np.float32), annotations.joints[i, j]):
         return label
-    return [*(round(float(side), 2) for side in people.joints[i, j]), state or 2]
+    return [*(round(float(coordinate), 2) for coordinate in annotations.joints[i, j]), v or 2]

@@ -1,4 +1,4 @@
-"""The ignoring weights for people: every source keypoint with its weight, the most ignored first."""
+"""Reads and writes the ignoring-weight table (CSV and NPZ), lowest weight first."""
 
 import csv
 import io
@@ -15,122 +15,147 @@ COLUMNS = ("rank", "annotation_id", "image", "joint", "weight", "times_seen", "t
 
 
 class WeightTable(NamedTuple):
-    """weights: [N, J] in [0, 1].   seen: [N, J] how often the keypoint was in a batch."""
+    """Ignoring weights of N instances with J joints, in annotation order.
+
+    weights: float64 [N, J] in [0, 1].
+    seen: int64 [N, J], number of batches that contained the keypoint.
+    """
 
     weights: np.ndarray
     seen: np.ndarray
 
 
-def write_weight_table(path: str | Path, people: Annotations, weights: np.ndarray, seen: np.ndarray) -> None:
-    """Write the table ``path`` (.csv) and beside it the same as arrays (.npz).
+def write_weight_table(
+    path: str | Path, annotations: Annotations, weights: np.ndarray, seen: np.ndarray
+) -> None:
+    """Write the weights as a table (``path``, .csv) and, next to it, as arrays (.npz).
 
-    weights, seen: [N, J], the weight and how often the keypoint was in a batch. In the table a row
-    for every person and joint: labelled ones (``target_weight`` 1) by rank, 1 the most ignored;
-    then the others, whose weight means nothing, without a rank. The arrays are weights, seen,
-    visible [N, J], annotation_ids [N] and joints [J], the names.
+    The table has one row per instance and joint: first the labelled keypoints (``target_weight`` 1),
+    ranked from 1, the lowest weight; then the unlabelled ones, whose weight has no effect, without a
+    rank. Equal weights keep the annotation order. The arrays are weights, seen, visible [N, J],
+    annotation_ids [N] and joints [J], the joint names.
+
+    Args:
+        path: Path of the .csv file; the .npz file differs in the suffix only.
+        annotations: The N annotations that the weights belong to.
+        weights: [N, J] in [0, 1].
+        seen: [N, J] number of batches that contained the keypoint.
     """
     path = Path(path)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    names = people.mapping.names
-    images = [_as_text(Path(image).name) for image in people.image_paths]
-    labelled = int((people.visible > 0).sum())
-    order = np.argsort(np.where(people.visible > 0, weights, np.inf), axis=None, kind="stable")
-    for place, keypoint in enumerate(order.tolist(), start=1):
+    names = annotations.mapping.names
+    images = [_escape_formula(Path(image).name) for image in annotations.image_paths]
+    labelled = int((annotations.visible > 0).sum())
+    # A stable sort keeps ties in annotation order, so that equal runs write equal tables.
+    order = np.argsort(np.where(annotations.visible > 0, weights, np.inf), axis=None, kind="stable")
+    for rank, keypoint in enumerate(order.tolist(), start=1):
         i, j = divmod(keypoint, len(names))
-        rows.writerow(
-            (
-                place if place <= labelled else "", people.ids[i], images[people.image_index[i]], names[j],
-                f"{weights[i, j]:.6f}", seen[i, j], int(people.visible[i, j] > 0),
-            )
-        )  # fmt: skip
+        label = (annotations.ids[i], images[annotations.image_index[i]], names[j])
+        numbers = (f"{weights[i, j]:.6f}", seen[i, j], int(annotations.visible[i, j] > 0))
+        rows.writerow((rank if rank <= labelled else "", *label, *numbers))
     write_text(path, text.getvalue())
     arrays = {
         "weights": weights,
         "seen": seen,
-        "visible": people.visible > 0,
-        "annotation_ids": people.ids,
+        "visible": annotations.visible > 0,
+        "annotation_ids": annotations.ids,
         "joints": np.array(names, dtype=np.str_),
     }
     write_atomically(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
 
 
-def _as_text(name: str) -> str:
-    """``name``, quoted where a program that opens tables would take it for a formula and compute it."""
+def _escape_formula(name: str) -> str:
+    """``name``, prefixed with ' if a spreadsheet would evaluate it as a formula."""
     return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
-def read_weight_table(path: str | Path, people: Annotations) -> np.ndarray:
-    """The weights [N, J] that ``write_weight_table`` wrote for ``people``; errors as ``read_whole_ledger``."""
-    return read_whole_ledger(path, people).weights
+def read_weight_table(path: str | Path, annotations: Annotations) -> WeightTable:
+    """Read what `write_weight_table` wrote for ``annotations``, from the .csv or the .npz file.
 
+    The table's weights are rounded to six decimals, those of the arrays are exact.
 
-def read_whole_ledger(path: str | Path, people: Annotations) -> WeightTable:
-    """What ``write_weight_table`` wrote for ``people``, from its .csv or its .npz.
-
-    Raises InputError where the file is missing or belongs to other people.
+    Raises:
+        InputError: The file is missing or damaged, or belongs to other annotations or joints.
     """
     path = Path(path)
     try:
-        ledger = _read_arrays(path, people) if path.suffix == ".npz" else _read_table(path, people)
+        table = _read_arrays(path, annotations) if path.suffix == ".npz" else _read_rows(path, annotations)
     except OSError as error:
         raise InputError(f"{path}: cannot read the weights ({error.strerror or error})") from None
     except InputError:
         raise
     except Exception:  # a damaged archive or table may raise anything
-        ledger = None
-    shape = people.visible.shape
-    if ledger is None or not ((ledger.weights >= 0) & (ledger.weights <= 1)).all():
-        raise InputError(f"{path}: not the weights of these {shape[0]} people with {shape[1]} joints")
-    return ledger
+        table = None
+    if table is None or not ((table.weights >= 0) & (table.weights <= 1)).all():
+        instances, joints = annotations.visible.shape
+        raise InputError(
+            f"{path}: not the weights of these {instances} instances with {joints} joints; "
+            "expected each keypoint once, with a weight in [0, 1]"
+        )
+    return table
 
 
-def positions_by_id(people: Annotations) -> dict[int, int]:
-    """Where each annotation id stands. Raises InputError where two annotations have the same id."""
-    position = {number: i for i, number in enumerate(people.ids.tolist())}
-    if len(position) < len(people):
-        numbers, counts = np.unique(people.ids, return_counts=True)
-        raise InputError(f"annotation {numbers[counts > 1][0]} is there twice, so its weights are ambiguous")
-    return position
+def index_by_id(annotations: Annotations) -> dict[int, int]:
+    """Map each annotation id to its index. Raises InputError if an id occurs twice."""
+    index = {number: i for i, number in enumerate(annotations.ids.tolist())}
+    if len(index) < len(annotations):
+        ids, counts = np.unique(annotations.ids, return_counts=True)
+        raise InputError(f"annotation {ids[counts > 1][0]}: id given twice, so its weights are ambiguous")
+    return index
 
 
-def _read_table(path: Path, people: Annotations) -> WeightTable:
-    """Rows in any order; KeyError or ValueError where they are not one for each keypoint."""
-    shape = people.visible.shape
-    persons = positions_by_id(people)
-    joints = {name: j for j, name in enumerate(people.mapping.names)}
+def _read_rows(path: Path, annotations: Annotations) -> WeightTable:
+    """Read the .csv, rows in any order; KeyError or ValueError unless each keypoint has exactly one."""
+    shape = annotations.visible.shape
+    instances = index_by_id(annotations)
+    joints = {name: j for j, name in enumerate(annotations.mapping.names)}
     weights, seen, rows = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            place = persons[int(row["annotation_id"])], joints[row["joint"]]
-            weights[place], seen[place] = float(row["weight"]), int(row["times_seen"])
-            rows[place] += 1
+            keypoint = instances[int(row["annotation_id"])], joints[row["joint"]]
+            weights[keypoint], seen[keypoint] = float(row["weight"]), int(row["times_seen"])
+            rows[keypoint] += 1
     if (rows != 1).any():
-        raise ValueError("keypoints that are missing or given twice")
+        raise ValueError("missing or repeated keypoints")
     return WeightTable(weights, seen)
 
 
-def _read_arrays(path: Path, people: Annotations) -> WeightTable:
+def _read_arrays(path: Path, annotations: Annotations) -> WeightTable:
+    """Read the .npz; ValueError if its ids, joints or shapes differ from those of ``annotations``."""
     with np.load(path, allow_pickle=False) as arrays:
         weights, seen = arrays["weights"], arrays["seen"]
         ids, joints = arrays["annotation_ids"].tolist(), arrays["joints"].tolist()
-    if ids != people.ids.tolist() or joints != list(people.mapping.names):
-        raise ValueError("other people or joints")
-    if not weights.shape == seen.shape == people.visible.shape:
+    if ids != annotations.ids.tolist() or joints != list(annotations.mapping.names):
+        raise ValueError("other annotations or joints")
+    if not weights.shape == seen.shape == annotations.visible.shape:
         raise ValueError("other shapes")
     return WeightTable(weights.astype(np.float64), seen.astype(np.int64))
 
 
 def auroc(weights: np.ndarray, wrong: np.ndarray) -> float:
-    """Chance that a right label has a higher weight than a wrong one (ties count half): both [K].
+    """Area under the ROC curve of the weights as a detector of wrong labels.
 
-    0.5 is guessing, 1 finds every wrong label first. NaN where all are right or all are wrong.
+    Equals the probability that a correct label has a higher weight than a wrong one, ties counted
+    half: U / (n_correct n_wrong) with the Mann-Whitney statistic U of the correct labels, computed
+    from average ranks (Mann and Whitney 1947; Hanley and McNeil, Radiology 1982).
+
+    Args:
+        weights: [K] ignoring weights.
+        wrong: [K] true for a wrong label.
+
+    Returns:
+        0.5 for chance, 1 if every wrong label has a lower weight than every correct one; NaN if all
+        labels are correct or all are wrong.
     """
+    # scipy.stats takes two seconds to import, more than all else that a report needs.
+    from scipy.stats import rankdata
+
     wrong = np.asarray(wrong, bool)
-    count_right, count_wrong = int((~wrong).sum()), int(wrong.sum())
-    if not count_right or not count_wrong:
+    count_correct, count_wrong = int((~wrong).sum()), int(wrong.sum())
+    if not count_correct or not count_wrong:
         return float("nan")
-    _, inverse, counts = np.unique(weights, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[~wrong].sum() - count_right * (count_right + 1) / 2) / (count_right * count_wrong))
+    ranks = rankdata(weights)
+    u = ranks[~wrong].sum() - count_correct * (count_correct + 1) / 2
+    return float(u / (count_correct * count_wrong))

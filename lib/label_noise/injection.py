@@ -1,55 +1,67 @@
-"""Wrong labels put into labels read from disk, to measure on one's own data how well they are found."""
+"""Injects label noise into annotations in memory, to measure on real data how well it is detected."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from lib.dataset.annotations import PADDING, Annotations
-from lib.label_noise.corruptions import corrupt_in_turn, different, parse_noises
+from lib.label_noise.corruptions import Labels, corrupt_in_turn, labels_differ, parse_noises
 from lib.label_noise.truth import Truth
 
-STREAM = 7_919  # keeps these random numbers apart from others of the same seed
+STREAM = (
+    7_919  # second word of the generator's seed, so that other random numbers of the seed are independent
+)
 
 
 def inject(
-    people: Annotations, noise: str, seed: int, truth: Truth | None = None
+    annotations: Annotations, noise: str, seed: int, truth: Truth | None = None
 ) -> tuple[Annotations, Truth]:
-    """Make labels of ``people`` (N, with J joints, their images' bounds known) wrong, a copy.
+    """Corrupt labels of a copy of ``annotations``.
 
-    noise: "KIND:SHARE", or several joined by "+" (see noise.py). seed: the same gives the same labels.
-    truth: what is known of the labels as they are; None takes all of them for right.
+    Only the kind ``visibility`` labels joints that had no label, and never those that the data set has no
+    keypoint for.
 
-    Returns the people with their new labels, and the truth of those: wrong is what was wrong or became
-    so, but for labels that one mistake after another has put where they belong; the right places stay.
-    Joints without a label get none, but by the kind ``visibility``, and those that the data set has no
-    keypoint for never get one.
-    Raises InputError for noise that cannot be read, for ``convention``, since no second one is known, and for
-    kinds that need people's limbs where there are none.
+    Args:
+        annotations: N instances with J joints, with ``bounds`` set.
+        noise: "KIND:SHARE", or several joined by "+" (see corruptions.py).
+        seed: the same seed corrupts the same labels in the same way.
+        truth: what is known about the labels of ``annotations``; None takes all of them to be clean.
+
+    Returns:
+        The annotations with the new labels, and their truth: the clean joints are those of ``truth``, and
+        labels that noise changed are corrupted unless they are now where the clean joint is.
+
+    Raises:
+        InputError: if ``noise`` cannot be parsed, for ``convention`` (no second one is known), and for kinds
+            that need limbs if the joints have none.
     """
     if truth is None:
-        places = np.where(people.visible[..., None] > 0, people.joints, np.nan)
-        truth = Truth(places, np.zeros(people.visible.shape, bool))
-    has = people.mapping.labelled
-    made = corrupt_in_turn(
-        people.joints[:, has],
-        people.visible[:, has],
-        tuple(people.mapping.names[j] for j in has),
-        parse_noises(noise),
-        np.random.default_rng([seed, STREAM]),
-        size=people.sizes.max(axis=1) / PADDING,  # the longer side of the box, widened to the input's shape
-        image_of=people.image_index,
-        bounds=people.bounds,
-        keep_labelled=True,
+        clean_joints = np.where(annotations.visible[..., None] > 0, annotations.joints, np.nan)
+        truth = Truth(clean_joints, np.zeros(annotations.visible.shape, bool))
+    has_keypoint = annotations.mapping.labelled
+    labels = Labels(
+        joints=annotations.joints[:, has_keypoint],
+        visible=annotations.visible[:, has_keypoint],
+        names=tuple(annotations.mapping.names[j] for j in has_keypoint),
+        # The longer side of the box: sizes are boxes widened to the input's aspect ratio, then padded.
+        sizes=annotations.sizes.max(axis=1) / PADDING,
+        image_index=annotations.image_index,
+        bounds=annotations.bounds,
     )
-    joints, visible = people.joints.copy(), people.visible.copy()
-    joints[:, has], visible[:, has] = made.joints, made.visible
-    noisy = replace(people, joints=joints, visible=visible)
-    changed = changed_labels(people, noisy)
-    known = np.isfinite(truth.right).all(axis=2)
-    misplaced = different(truth.right.astype(np.float32), known, noisy.joints, noisy.visible)
-    return noisy, Truth(truth.right, np.where(changed, misplaced, truth.wrong))
+    rng = np.random.default_rng([seed, STREAM])
+    corrupted = corrupt_in_turn(labels, parse_noises(noise), rng, keep_labelled=True)
+    joints, visible = annotations.joints.copy(), annotations.visible.copy()
+    joints[:, has_keypoint], visible[:, has_keypoint] = corrupted.joints, corrupted.visible
+    noisy = replace(annotations, joints=joints, visible=visible)
+
+    # Labels that were wrong before and are unchanged stay corrupted; changed ones are compared with the truth,
+    # in the annotations' float32.
+    changed = changed_labels(annotations, noisy)
+    known = np.isfinite(truth.clean_joints).all(axis=2)
+    misplaced = labels_differ(truth.clean_joints.astype(np.float32), known, noisy.joints, noisy.visible)
+    return noisy, Truth(truth.clean_joints, np.where(changed, misplaced, truth.corrupted))
 
 
 def changed_labels(before: Annotations, after: Annotations) -> np.ndarray:
-    """[N, J] true where the labels of the same people differ."""
-    return different(before.joints, before.visible, after.joints, after.visible)
+    """[N, J] bool, true where the labels of the same instances differ."""
+    return labels_differ(before.joints, before.visible, after.joints, after.visible)

@@ -1,4 +1,4 @@
-"""The source's annotations as trained on: with injected label noise, and with the truth where it is known."""
+"""The source annotations that are trained on, with injected label noise if any, and their truth if known."""
 
 from pathlib import Path
 
@@ -17,9 +17,18 @@ INJECTED_TRUTH = "injected_truth.json"
 
 
 def read_source(config: Config, report: Report = lambda line: None) -> tuple[Annotations, Truth | None]:
-    """The source's people with the labels to train on, and which of those are wrong where that is known.
+    """Read the source's annotations, and corrupt their labels with LBI.INJECT_NOISE if it is set.
 
-    With LBI.INJECT_NOISE the labels on disk are corrupted first. Raises InputError.
+    Args:
+        config: the whole configuration.
+        report: called with a line that counts the labels that noise changed.
+
+    Returns:
+        The annotations to train on, and their truth: from the file beside the annotations or, after noise,
+        relative to the labels on disk; None if nothing is known.
+
+    Raises:
+        InputError: if the data cannot be read or the noise cannot be injected.
     """
     source, lbi = config.dataset_src, config.lbi
     layout = layout_of(source)
@@ -37,33 +46,47 @@ def read_source(config: Config, report: Report = lambda line: None) -> tuple[Ann
     except InputError as error:
         raise InputError(f"LBI.INJECT_NOISE: {error}") from None
     labels = (on_disk.visible > 0) | (people.visible > 0)
-    made_wrong = changed_labels(on_disk, people) & truth.wrong
+    injected = changed_labels(on_disk, people) & truth.corrupted
     report(
         f"LBI.INJECT_NOISE {lbi.inject_noise}, seed {lbi.inject_seed}: "
-        f"{made_wrong.sum()} of {labels.sum()} source labels made wrong"
+        f"{injected.sum()} of {labels.sum()} source labels corrupted"
     )
     return people, truth
 
 
 def write_injected_truth(lbi: IgnoringConfig, source: Annotations, truth: Truth, folder: Path) -> None:
-    """Write ``injected_truth.json`` (see truth.py) for a run whose source labels LBI.INJECT_NOISE changed."""
+    """Write ``injected_truth.json`` (see truth.py) for a run with LBI.INJECT_NOISE.
+
+    Args:
+        lbi: the section LBI of the configuration.
+        source: the annotations after injection.
+        truth: their truth.
+        folder: the run's output folder.
+    """
     write_truth_of(folder / INJECTED_TRUTH, lbi.inject_noise, lbi.inject_seed, source, truth)
 
 
 def source_of_run(folder: Path) -> tuple[Config, Annotations, Truth | None]:
-    """The settings, the source's people as trained on, and the truth, of the run that wrote ``folder``.
+    """Read back what a run was trained on; injected noise is drawn again and compared with the run's record.
 
-    Raises InputError where the folder is not a run's, or the same noise can't be made again.
+    Args:
+        folder: the run's output folder.
+
+    Returns:
+        The configuration, the source's annotations as trained on, and their truth (None if unknown).
+
+    Raises:
+        InputError: if the folder is not a run's, or the noise drawn now corrupts other labels.
     """
     config, _ = load_config(folder / "config.yaml")
     people, truth = read_source(config)
     if config.lbi.inject_noise:
         written = read_truth_of(folder / INJECTED_TRUTH, people)
-        # Other annotations by now, or another NumPy's random numbers: these are not the run's labels.
-        if not np.array_equal(written.wrong, truth.wrong):
+        # They differ if the annotation files have changed, or NumPy's random number streams.
+        if not np.array_equal(written.corrupted, truth.corrupted):
             raise InputError(
-                f"{folder / INJECTED_TRUTH}: not the labels that LBI.INJECT_NOISE {config.lbi.inject_noise} "
-                f"makes wrong in {config.dataset_src.root} now"
+                f"{folder / INJECTED_TRUTH}: does not match the labels that LBI.INJECT_NOISE "
+                f"{config.lbi.inject_noise} corrupts in {config.dataset_src.root} now"
             )
         truth = written
     return config, people, truth

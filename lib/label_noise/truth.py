@@ -1,4 +1,7 @@
-"""Which source labels are wrong, where that is known: a truth file beside the annotations, or a run's own."""
+"""Ground truth about label noise: which source labels are wrong, and where the joints really are.
+
+It is read from a file beside the annotations or, for injected noise, from the run's own folder.
+"""
 
 import json
 from collections.abc import Iterable
@@ -16,29 +19,41 @@ from lib.utils.files import write_text
 
 @dataclass(frozen=True)
 class Truth:
-    """right: [N, J, 2] where the joints really are, in pixels; NaN where no right label is known.
-    wrong: [N, J] true where the label at hand differs."""
+    """What is known about the labels of N instances with J joints each.
 
-    right: np.ndarray
-    wrong: np.ndarray
+    clean_joints: [N, J, 2] true positions in pixels; NaN where no clean label is known.
+    corrupted: [N, J] bool, true where the label at hand is wrong.
+    """
+
+    clean_joints: np.ndarray
+    corrupted: np.ndarray
 
 
 def truth_file(root: str | Path, image_set: str) -> Path:
-    """Where the right labels of COCO's ``image_set`` lie."""
+    """Path of the clean labels of COCO's ``image_set``."""
     return file_beside(annotation_file(root, image_set))
 
 
-def file_beside(annotations: Path) -> Path:
-    """Where the right labels of the COCO-layout file ``annotations`` lie."""
-    return annotations.with_name(f"{annotations.stem}_truth.json")
+def file_beside(annotation_path: Path) -> Path:
+    """Path of the clean labels of an annotation file in COCO's layout: NAME.json -> NAME_truth.json."""
+    return annotation_path.with_name(f"{annotation_path.stem}_truth.json")
 
 
-def read_truth(path, joints: int = len(COCO_KEYPOINTS)) -> dict:
-    """Read the right labels that lie beside a noisy annotation file, of objects with K = ``joints`` keypoints.
+def read_truth(path: str | Path, joints: int = len(COCO_KEYPOINTS)) -> dict:
+    """Read a truth file.
 
     The file is {"noise": str, "seed": int, "annotations": {id: {"keypoints": [3 K numbers, as in COCO],
     "wrong": [K booleans, whether the noisy label differs]}}}.
-    Returns the same with integer ids, keypoints [K, 3] float and wrong [K] bool. Raises InputError.
+
+    Args:
+        path: the file.
+        joints: K, the number of keypoints of each annotation.
+
+    Returns:
+        The file's content with integer ids, keypoints as [K, 3] float and wrong as [K] bool arrays.
+
+    Raises:
+        InputError: if the file cannot be read or differs from this format.
     """
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), dict):
@@ -47,66 +62,80 @@ def read_truth(path, joints: int = len(COCO_KEYPOINTS)) -> dict:
         raise InputError(
             f"{path}: expected the keys 'noise', 'seed' and 'annotations', found {sorted(content)}"
         )
-    truth = {}
+    labels = {}
     for number, label in content["annotations"].items():
         where = f"{path}: annotation {number:.80}"
         try:
             key, keypoints, wrong = int(number), label["keypoints"], label["wrong"]
         except (ValueError, TypeError, KeyError):
-            raise InputError(f"{where}: expected a whole number, with 'keypoints' and 'wrong'") from None
+            raise InputError(f"{where}: expected an integer id with 'keypoints' and 'wrong'") from None
         if not isinstance(wrong, list) or len(wrong) != joints or not all(w in (0, 1) for w in wrong):
             raise InputError(f"{where}: 'wrong' should be {joints} booleans, found {wrong!r:.80}")
         keypoints = numbers(keypoints, (3 * joints,), where, "keypoints").reshape(joints, 3)
-        truth[key] = {"keypoints": keypoints, "wrong": np.array(wrong, bool)}
-    return {"noise": content["noise"], "seed": content["seed"], "annotations": truth}
+        labels[key] = {"keypoints": keypoints, "wrong": np.array(wrong, bool)}
+    return {"noise": content["noise"], "seed": content["seed"], "annotations": labels}
 
 
 def write_truth(
     path: str | Path, noise: str, seed: int, ids: Iterable[int], keypoints: np.ndarray, wrong: np.ndarray
 ) -> None:
-    """Write what ``read_truth`` reads: right labels ``keypoints`` [N, K, 3] and ``wrong`` [N, K]."""
+    """Write a file that ``read_truth`` reads.
+
+    Args:
+        path: the file.
+        noise, seed: what the labels were corrupted with.
+        ids: N annotation ids.
+        keypoints: [N, K, 3] clean labels as in COCO.
+        wrong: [N, K] bool, whether the noisy label differs.
+    """
     labels = {
-        int(number): {"keypoints": right.ravel().tolist(), "wrong": changed.tolist()}
-        for number, right, changed in zip(ids, keypoints, wrong)
+        int(number): {"keypoints": clean.ravel().tolist(), "wrong": differs.tolist()}
+        for number, clean, differs in zip(ids, keypoints, wrong)
     }
     write_text(path, json.dumps({"noise": noise, "seed": seed, "annotations": labels}))
 
 
-def write_truth_of(path: str | Path, noise: str, seed: int, people: Annotations, truth: Truth) -> None:
-    """Write the truth of ``people`` of a COCO-layout set.
+def write_truth_of(path: str | Path, noise: str, seed: int, annotations: Annotations, truth: Truth) -> None:
+    """Write the ``truth`` of ``annotations`` that were read from a file in COCO's layout.
 
-    Visibility is 2 where the right label is known and 0 elsewhere, so also for the set's keypoints that
-    are not among the joints of ``people``.
+    Visibility is 2 where the clean label is known. It is 0 elsewhere, also for keypoints of the data set
+    that are not among the joints of ``annotations``.
     """
-    mapping = people.mapping
-    keypoints = np.zeros((len(people), len(mapping.own), 3))
+    mapping = annotations.mapping
+    keypoints = np.zeros((len(annotations), len(mapping.own), 3))
     wrong = np.zeros(keypoints.shape[:2], bool)
-    known = np.isfinite(truth.right).all(axis=2, keepdims=True)
-    right = np.where(known, np.concatenate([truth.right, 2.0 * known], axis=2), 0)
+    known = np.isfinite(truth.clean_joints).all(axis=2, keepdims=True)
+    clean = np.where(known, np.concatenate([truth.clean_joints, 2.0 * known], axis=2), 0)
+    # From the network's joints to the data set's own keypoints.
     index = [mapping.index[j] for j in mapping.labelled]
-    keypoints[:, index] = right[:, mapping.labelled]
-    wrong[:, index] = truth.wrong[:, mapping.labelled]
-    write_truth(path, noise, seed, people.ids, keypoints, wrong)
+    keypoints[:, index] = clean[:, mapping.labelled]
+    wrong[:, index] = truth.corrupted[:, mapping.labelled]
+    write_truth(path, noise, seed, annotations.ids, keypoints, wrong)
 
 
-def truth_beside(annotations: Path, people: Annotations) -> Truth | None:
-    """The truth beside the COCO-layout file ``annotations``; None where nobody knows it."""
-    path = file_beside(annotations)
-    return read_truth_of(path, people) if path.exists() else None
+def truth_beside(annotation_path: Path, annotations: Annotations) -> Truth | None:
+    """The truth of ``annotations`` from the file beside theirs, None if there is no such file."""
+    path = file_beside(annotation_path)
+    return read_truth_of(path, annotations) if path.exists() else None
 
 
-def read_truth_of(path: str | Path, people: Annotations) -> Truth:
-    """The truth in the file ``path``, for these ``people``. Raises InputError where one is not in it."""
-    mapping = people.mapping
-    truth = read_truth(path, len(mapping.own))["annotations"]
+def read_truth_of(path: str | Path, annotations: Annotations) -> Truth:
+    """Read the truth of ``annotations`` from a truth file.
+
+    Raises:
+        InputError: as ``read_truth``, and if an annotation is not in the file.
+    """
+    mapping = annotations.mapping
+    by_id = read_truth(path, len(mapping.own))["annotations"]
     try:
-        labels = [truth[number] for number in people.ids.tolist()]
+        labels = [by_id[number] for number in annotations.ids.tolist()]
     except KeyError as number:
         raise InputError(f"{path}: has no annotation {number}") from None
-    right = np.full((len(people), len(mapping.names), 2), np.nan)
-    wrong = np.zeros(right.shape[:2], bool)
+    clean_joints = np.full((len(annotations), len(mapping.names), 2), np.nan)
+    corrupted = np.zeros(clean_joints.shape[:2], bool)
+    # From the data set's own keypoints to the network's joints; those without a keypoint have no clean label.
     index = [mapping.index[j] for j in mapping.labelled]
-    points = np.array([label["keypoints"] for label in labels])[:, index]
-    right[:, mapping.labelled] = np.where(points[..., 2:] > 0, points[..., :2], np.nan)
-    wrong[:, mapping.labelled] = np.array([label["wrong"] for label in labels])[:, index]
-    return Truth(right, wrong)
+    keypoints = np.array([label["keypoints"] for label in labels])[:, index]
+    clean_joints[:, mapping.labelled] = np.where(keypoints[..., 2:] > 0, keypoints[..., :2], np.nan)
+    corrupted[:, mapping.labelled] = np.array([label["wrong"] for label in labels])[:, index]
+    return Truth(clean_joints, corrupted)

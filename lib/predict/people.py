@@ -1,4 +1,4 @@
-"""Where the people are: the whole image, boxes that were given, boxes of a file."""
+"""Boxes of the people in each image: the whole image, boxes from the command line or from a file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,36 +15,40 @@ from lib.utils.errors import InputError
 
 @dataclass(frozen=True)
 class People:
-    """boxes: float64 [N, 4], x, y, width, height in pixels of one image.   scores: [N], the detector's."""
+    """The N people of one image.
+
+    boxes: float64 [N, 4], x, y, width, height in pixels.
+    scores: float64 [N], the detector's confidence; 1 for boxes without one.
+    """
 
     boxes: np.ndarray
     scores: np.ndarray
 
     @classmethod
-    def of(cls, boxes: Any, scores: Any = None) -> "People":
-        """``scores`` left out: 1 each."""
+    def from_boxes(cls, boxes: Any, scores: Any = None) -> "People":
+        """From anything that converts to [N, 4] and [N]; without ``scores`` they are 1."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
         return cls(boxes, np.ones(len(boxes)) if scores is None else np.asarray(scores, np.float64))
 
-    def chosen(self, min_score: float, max_overlap: float) -> "People":
-        """Without those that score less; of boxes that overlap more (IoU), the best alone."""
+    def filtered(self, min_score: float, max_overlap: float) -> "People":
+        """Drop scores below ``min_score``; of boxes with an IoU above ``max_overlap``, keep the best."""
         sure = self.scores >= min_score
         boxes, scores = self.boxes[sure], self.scores[sure]
-        keep = np.sort(best_boxes(boxes, scores, max_overlap))  # in the order they came in
+        keep = np.sort(best_boxes(boxes, scores, max_overlap))  # in the original order
         return People(boxes[keep], scores[keep])
 
 
-# Each of the following gives the people of each of some images.
+# Returns the people of each of some frames.
 FindPeople = Callable[[list[Frame]], list[People]]
 
 
 def whole_images(frames: list[Frame]) -> list[People]:
-    """One person, who fills the image."""
-    return [People.of((0, 0, frame.image.shape[1], frame.image.shape[0])) for frame in frames]
+    """One person per frame, whose box is the whole image."""
+    return [People.from_boxes((0, 0, frame.image.shape[1], frame.image.shape[0])) for frame in frames]
 
 
 def parse_box(text: str) -> tuple[float, ...]:
-    """X,Y,WIDTH,HEIGHT. Raises InputError."""
+    """Parse X,Y,WIDTH,HEIGHT. Raises InputError."""
     try:
         box = [float(number) for number in text.split(",")]
     except ValueError:
@@ -56,62 +60,78 @@ def parse_box(text: str) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class GivenBoxes:
-    """The same people in every image."""
+    """The same people in every frame."""
 
     people: People
 
     def __call__(self, frames: list[Frame]) -> list[People]:
+        """The people of each of ``frames``."""
         return [self.people] * len(frames)
 
 
 class BoxesFile:
-    """People by image, from JSON: COCO's detection results, or {file name: [[x, y, width, height], ...]}.
+    """People by image, from a JSON file.
 
-    COCO's image ids are the numbers that files are named by. Boxes by name are for the image NAME, for
-    image number N of the video NAME where they are named NAME#N, or for all of a video's images.
-    Detections are chosen by score and overlap; boxes by name are all used.
-    Raises InputError for a file that can't be used, or has boxes for none of ``sources``.
+    The file has either COCO's detection results, with the number in the image's file name as
+    image_id, or {name: [[x, y, width, height], ...]}. A name is the file name of an image, NAME#N for
+    frame N of the video NAME, or the file name of a video for all of its frames without boxes of
+    their own.
+
+    Args:
+        path: The JSON file.
+        sources: The images and videos that boxes are needed for.
+        min_score, max_overlap: Detections are filtered by them (see `People.filtered`); boxes by name
+            are all used.
+
+    Raises:
+        InputError: The file cannot be used, or has boxes for none of ``sources``.
     """
 
     def __init__(self, path: str | Path, sources: list[Source], min_score: float, max_overlap: float):
         content = read_json(Path(path))
+        self.people: dict[str | int, People]
         if isinstance(content, dict):
-            self.people = {name: _named(boxes, f"{path}: {name}") for name, boxes in content.items()}
+            self.people = {name: _boxes_of_name(boxes, f"{path}: {name}") for name, boxes in content.items()}
         else:
             self.people = {
-                number: people.chosen(min_score, max_overlap)
-                for number, people in _by_image(content, path).items()
+                number: people.filtered(min_score, max_overlap)
+                for number, people in _by_image_id(content, path).items()
             }
         wanted = {key for source in sources for key in (source.number, source.path.name)}
         if not wanted & {str(key).partition("#")[0] if isinstance(key, str) else key for key in self.people}:
             expected = "numbered images" if isinstance(content, list) else "images"
-            found = ", ".join(map(str, list(self.people)[:3])) or "no boxes"
+            available = ", ".join(map(str, list(self.people)[:3])) or "no boxes"
             raise InputError(
-                f"{path}: no boxes for any of the {expected} ({sources[0].path.name}, ...); it has {found}"
+                f"{path}: no boxes for any of the {expected} ({sources[0].path.name}, ...); found {available}"
             )
 
     def __call__(self, frames: list[Frame]) -> list[People]:
-        return [self._of(frame) for frame in frames]
+        """The people of each of ``frames``, none for images that the file lacks."""
+        return [self._people_of(frame) for frame in frames]
 
-    def _of(self, frame: Frame) -> People:
+    def _people_of(self, frame: Frame) -> People:
+        # From the most specific name to the least: NAME#N, NAME, image id.
         for key in (frame.name, frame.source.path.name, frame.source.number):
             if key in self.people:
                 return self.people[key]
-        return People.of(())
+        return People.from_boxes(())
 
 
-def _named(boxes: Any, where: str) -> People:
+def _boxes_of_name(boxes: Any, where: str) -> People:
+    """Check the boxes of a name; ``where``: begin of error messages."""
     if not isinstance(boxes, list):
         raise InputError(f"{where}: expected a list of boxes [x, y, width, height], found {boxes!r:.80}")
-    return People.of([checked_box(box, f"{where}, box {i}") for i, box in enumerate(boxes)])
+    return People.from_boxes([checked_box(box, f"{where}, box {i}") for i, box in enumerate(boxes)])
 
 
-def _by_image(content: Any, path: str | Path) -> dict[int, People]:
+def _by_image_id(content: Any, path: str | Path) -> dict[int, People]:
+    """Group COCO's detection results by image id."""
     boxes: dict[int, list] = {}
-    for found in each_detected_person(content, path):
-        if not isinstance(found.image_id, int):
+    for detection in each_detected_person(content, path):
+        if not isinstance(detection.image_id, int):
             raise InputError(
-                f"{path}: detection {found.number}: image_id should be a whole number, found {found.image_id!r:.80}"
+                f"{path}: detection {detection.number}: image_id should be a whole number, "
+                f"found {detection.image_id!r:.80}"
             )
-        boxes.setdefault(found.image_id, []).append((found.box, found.score))
-    return {number: People.of(*map(np.array, zip(*of_image))) for number, of_image in boxes.items()}
+        boxes.setdefault(detection.image_id, []).append((detection.box, detection.score))
+    return {number: People.from_boxes(*map(np.array, zip(*entries))) for number, entries in boxes.items()}

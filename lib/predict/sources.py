@@ -1,4 +1,4 @@
-"""Where images come from: files, folders, globs and videos, read one image at a time."""
+"""Finds image and video files and reads them image by image."""
 
 import glob
 import math
@@ -13,11 +13,10 @@ import numpy as np
 from lib.dataset.images import read_image
 from lib.utils.errors import InputError
 
-PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
-USUAL_RATE = 25.0  # images a second of a video that does not say
-# A video whose header promises more images than can be read was cut off; headers may be wrong by a few.
-MAY_LACK = 0.05
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+DEFAULT_RATE = 25.0  # frames per second, for videos without a valid rate
+MAX_MISSING = 0.05  # share of a video's frames; headers may be off by a few, more means a truncated file
 
 
 @dataclass(frozen=True)
@@ -28,20 +27,24 @@ class Source:
 
     @property
     def is_video(self) -> bool:
-        return self.path.suffix.lower() in VIDEOS
+        """Whether the file name ends as those of videos do."""
+        return self.path.suffix.lower() in VIDEO_SUFFIXES
 
     @property
     def number(self) -> int | None:
-        """What the file's name says where it is a number, as COCO's image ids are kept (000000000139.jpg)."""
+        """The number that is the file's name, as COCO stores image ids (000000000139.jpg); else None."""
         stem = self.path.stem
         return int(stem) if stem.isascii() and stem.isdecimal() and len(stem) < 19 else None
 
 
 @dataclass(frozen=True)
 class Frame:
-    """image: [H, W, 3] uint8 RGB.   number: its place in a video, from 0; None for an image.
+    """An image, or a frame of a video.
 
-    rate: images a second of the video.
+    source: The file.
+    image: [H, W, 3] uint8 RGB.
+    number: Index of the frame in its video; None for an image.
+    rate: Frames per second of the video.
     """
 
     source: Source
@@ -51,34 +54,39 @@ class Frame:
 
     @property
     def name(self) -> str:
-        """The file's name, with #NUMBER for an image of a video."""
+        """The file's name; NAME#NUMBER for a frame of a video."""
         return self.source.path.name if self.number is None else f"{self.source.path.name}#{self.number}"
 
 
 def find_sources(paths: list[str]) -> list[Source]:
-    """The image and video files that ``paths`` (files, folders, globs) name, each once, in order.
+    """The image and video files that ``paths`` name, in order and without duplicates.
 
-    Of a folder: what is right inside and ends as images and videos do, by name.
-    Raises InputError for a path where nothing is.
+    Args:
+        paths: Files, folders or glob patterns. Of a folder, the images and videos directly in it are
+            taken, sorted by name.
+
+    Raises:
+        InputError: A path does not exist, or a folder or pattern yields no file.
     """
-    found: dict[Path, Source] = {}
+    sources: dict[Path, Source] = {}
     for path in paths:
         for file in _files(path):
-            found.setdefault(file.resolve(), Source(file))
-    return list(found.values())
+            sources.setdefault(file.resolve(), Source(file))
+    return list(sources.values())
 
 
 def _files(path: str) -> list[Path]:
     if os.path.isdir(path):
         files = [Path(path, name) for name in sorted(os.listdir(path))]
-        files = [file for file in files if file.suffix.lower() in PICTURES | VIDEOS and file.is_file()]
+        suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        files = [file for file in files if file.suffix.lower() in suffixes and file.is_file()]
         if not files:
             raise InputError(f"{path}: no image or video in this folder")
         return files
-    if os.path.exists(path):
+    if os.path.exists(path):  # before globbing: an existing name may contain brackets
         return [Path(path)]
     if not glob.has_magic(path):
-        raise InputError(f"{path}: there is no such file or folder")
+        raise InputError(f"{path}: no such file or folder")
     files = [Path(file) for file in sorted(glob.glob(path, recursive=True)) if os.path.isfile(file)]
     if not files:
         raise InputError(f"{path}: no file matches")
@@ -86,7 +94,10 @@ def _files(path: str) -> list[Path]:
 
 
 def read_frames(sources: Iterable[Source], report: Callable[[str], None]) -> Iterator[Frame]:
-    """Every image of ``sources``, upright; ``report`` hears of files that can't be read, or not wholly."""
+    """Yield the images and frames of ``sources``, rotated as their metadata say.
+
+    ``report`` is called with a message for each file that cannot be read or is truncated.
+    """
     for source in sources:
         if source.is_video:
             yield from _read_video(source, report)
@@ -97,7 +108,7 @@ def read_frames(sources: Iterable[Source], report: Callable[[str], None]) -> Ite
 
 
 def count_frames(sources: Iterable[Source]) -> int:
-    """How many images ``sources`` hold, as far as videos say."""
+    """Number of images and frames of ``sources``, according to the videos' headers."""
     total = 0
     for source in sources:
         if source.is_video:
@@ -112,13 +123,13 @@ def count_frames(sources: Iterable[Source]) -> int:
 def _read_video(source: Source, report: Callable[[str], None]) -> Iterator[Frame]:
     video = cv2.VideoCapture(str(source.path))
     try:
-        rate, promised = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
+        rate, expected = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
         if not (math.isfinite(rate) and 0 < rate <= 1000):
-            rate = USUAL_RATE
+            rate = DEFAULT_RATE
         number = 0
         while True:
-            there, image = video.read()
-            if not there:
+            ok, image = video.read()
+            if not ok:
                 break
             yield Frame(source, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), number, rate)
             number += 1
@@ -126,5 +137,5 @@ def _read_video(source: Source, report: Callable[[str], None]) -> Iterator[Frame
         video.release()
     if number == 0:
         report(f"{source.path}: cannot be read as a video")
-    elif number < (1 - MAY_LACK) * promised:
-        report(f"{source.path}: only {number} of {promised:.0f} images can be read")
+    elif number < (1 - MAX_MISSING) * expected:
+        report(f"{source.path}: only {number} of {expected:.0f} frames can be read")

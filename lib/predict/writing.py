@@ -1,4 +1,4 @@
-"""What predictions are written to: COCO's results, one object for each image, drawings and videos."""
+"""Writes predictions: COCO results, JSON lines per image, drawn images and videos."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,29 +14,34 @@ from lib.config.schema import settings
 from lib.evaluation.coco import PoseNMS, PredictedPoses, coco_results
 from lib.predict.drawing import draw_people
 from lib.predict.poses import Poses
-from lib.predict.sources import PICTURES, Frame, Source
+from lib.predict.sources import IMAGE_SUFFIXES, Frame, Source
 from lib.utils.errors import InputError
 from lib.utils.files import open_atomically, path_atomically, write_atomically
 
 RESULTS, PREDICTIONS, DRAWN = "keypoints_results.json", "predictions.jsonl", "drawn"
 QUALITY = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95], ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95]}
-CODEC = "mp4v"  # in every build of OpenCV
+CODEC = "mp4v"  # included in every build of OpenCV
 
 
 def drawn_names(sources: list[Source]) -> dict[Source, str]:
-    """The file that each source's drawing is written to. InputError where two would be the same."""
+    """File names of the drawings: those of the sources, with .mp4 for videos.
+
+    Raises:
+        InputError: Two sources would have the same name.
+    """
     names: dict[str, Source] = {}
     for source in sources:
         suffix = source.path.suffix
         if source.is_video:
             suffix = ".mp4"
-        elif suffix.lower() not in PICTURES:
+        elif suffix.lower() not in IMAGE_SUFFIXES:
             suffix = ".png"
-        other = names.setdefault(source.path.stem + suffix, source)
+        name = source.path.stem + suffix
+        other = names.setdefault(name, source)
         if other is not source:
             raise InputError(
-                f"{other.path} and {source.path} would both be drawn as {source.path.stem + suffix}; "
-                "give them in two commands, with an --output each"
+                f"{other.path} and {source.path} would both be drawn as {name}; "
+                "run them separately, each with its own --output"
             )
     return {source: name for name, source in names.items()}
 
@@ -45,11 +50,20 @@ def drawn_names(sources: list[Source]) -> dict[Source, str]:
 def open_predictions(
     folder: Path, sources: list[Source], joints: tuple[str, ...], draws: bool
 ) -> Iterator["PredictionWriter"]:
-    """A writer below ``folder``; the JSON files are there once the ``with`` block has ended without an error.
+    """Open a writer of predictions; the JSON files appear when the block ends without an error.
 
-    keypoints_results.json: COCO's results format; keypoints are the network's ``joints``, in that order.
-    predictions.jsonl: a line for each image, an object with file, image_id, width, height and people.
-    drawn/: the images under their own names, videos as mp4; not with ``draws`` false.
+    keypoints_results.json has COCO's results format, with the network's joints as keypoints.
+    predictions.jsonl has one object per image: file, image_id, width, height, people, and frame for videos.
+    drawn/ has the images under their own names, videos as mp4.
+
+    Args:
+        folder: Output folder.
+        sources: The images and videos that will be added.
+        joints: Names of the network's joints.
+        draws: Whether to write drawn/.
+
+    Raises:
+        InputError: A drawing would replace its source or another drawing.
     """
     drawn = drawn_names(sources) if draws else {}
     for source, name in drawn.items():
@@ -67,16 +81,22 @@ def open_predictions(
 
 
 def are_numbered(sources: list[Source]) -> bool:
-    """All are images, each named by a number of its own, which is its image id then."""
+    """Whether all sources are images named by different numbers, which are their image ids then."""
     numbers = [source.number for source in sources if not source.is_video]
     return len(numbers) == len(sources) == len(set(numbers)) and None not in numbers
 
 
 @dataclass
 class PredictionWriter:
-    """What `open_predictions` gives. results, lines: the JSON files.   video: holds the one being written.
+    """Writes predictions frame by frame; opened by `open_predictions`.
 
-    drawn: file names in ``folder``, empty where nothing is drawn.   numbered: see `are_numbered`.
+    folder: Folder of the drawings.
+    joints: Names of the network's joints.
+    drawn: File name of each source's drawing; empty to draw nothing.
+    numbered: Whether image ids are the numbers in the file names (see `are_numbered`) or counted from 1.
+    results, lines: The open JSON files.
+    video: Holds the video that is being written.
+    images, people: How many were written.
     """
 
     folder: Path
@@ -92,16 +112,17 @@ class PredictionWriter:
     _add_to_video: Callable[[np.ndarray], None] | None = None
 
     def add(self, frame: Frame, poses: Poses) -> None:
-        """Images of a video come one after the other."""
+        """Write the poses of a frame; frames of a video must be added one after the other, in order."""
         self.images += 1
         image_id = frame.source.number if self.numbered else self.images
         self._add_results(image_id, poses)
-        self.lines.write(_line(self._describe(frame, image_id, poses)))
+        self.lines.write((json.dumps(self._describe(frame, image_id, poses)) + "\n").encode())
         if self.drawn:
             drawing = draw_people(frame.image, poses, self.joints)
             self._add_drawing(frame, cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
 
     def _add_results(self, image_id: int, poses: Poses) -> None:
+        """Append to keypoints_results.json."""
         if not len(poses.joints):
             return
         predicted = PredictedPoses(
@@ -111,6 +132,7 @@ class PredictionWriter:
             box_scores=poses.people.scores,
             areas=poses.crops.prod(axis=1),
         )
+        # Scores are those of the evaluation; overlapping poses are kept, as predictions.jsonl keeps them.
         nms = PoseNMS(settings()["TEST.IN_VIS_THRE"].default, oks_thre=None)
         for result in coco_results(predicted, nms):
             result["keypoints"] = np.round(result["keypoints"], 3).tolist()
@@ -119,20 +141,21 @@ class PredictionWriter:
             self.people += 1
 
     def _describe(self, frame: Frame, image_id: int, poses: Poses) -> dict:
+        """The object of a frame in predictions.jsonl."""
         height, width = frame.image.shape[:2]
-        described = {"file": frame.source.path.name, "image_id": image_id, "width": width, "height": height}
+        content = {"file": frame.source.path.name, "image_id": image_id, "width": width, "height": height}
         if frame.number is not None:
-            described["frame"] = frame.number
+            content["frame"] = frame.number
         keypoints = np.round(np.concatenate([poses.joints, poses.scores[..., None]], axis=-1), 3)
-        described["people"] = [
+        content["people"] = [
             {
                 "box": np.round(box, 2).tolist(),
                 "score": round(float(score), 4),
-                "keypoints": dict(zip(self.joints, of_person.tolist())),
+                "keypoints": dict(zip(self.joints, keypoints_of_person.tolist())),
             }
-            for box, score, of_person in zip(poses.people.boxes, poses.people.scores, keypoints)
+            for box, score, keypoints_of_person in zip(poses.people.boxes, poses.people.scores, keypoints)
         ]
-        return described
+        return content
 
     def _add_drawing(self, frame: Frame, drawing: np.ndarray) -> None:
         path = self.folder / self.drawn[frame.source]
@@ -140,7 +163,7 @@ class PredictionWriter:
             write_image(path, drawing)
             return
         if frame.source != self._video_source:
-            self.video.close()
+            self.video.close()  # finishes the previous video
             size = drawing.shape[1::-1]
             self._add_to_video = self.video.enter_context(open_video(path, frame.rate, size))
             self._video_source = frame.source
@@ -148,24 +171,33 @@ class PredictionWriter:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """[H, W, 3] BGR, in the format that ``path`` ends in, atomically."""
+    """Write [H, W, 3] uint8 BGR atomically, in the format of the path's suffix."""
     _, content = cv2.imencode(path.suffix, image, QUALITY.get(path.suffix.lower(), []))
     write_atomically(path, lambda file: file.write(content.tobytes()))
 
 
 @contextmanager
 def open_video(path: Path, rate: float, size: tuple[int, int]) -> Iterator[Callable[[np.ndarray], None]]:
-    """An mp4 that is at ``path`` once the ``with`` block has ended without an error.
+    """Open an mp4 video, which appears at ``path`` when the block ends without error.
 
-    What it gives takes the next image, [H, W, 3] BGR; ``size``: width and height.
+    Args:
+        path: The file.
+        rate: Frames per second.
+        size: (width, height) in pixels.
+
+    Yields:
+        A function that appends a frame, [H, W, 3] uint8 BGR; other sizes are scaled.
+
+    Raises:
+        InputError: OpenCV cannot write a video of this size.
     """
     with path_atomically(path) as temporary:
         video = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*CODEC), rate, size)
         if not video.isOpened():
-            raise InputError(f"{path}: OpenCV can't write a video of {size[0]} x {size[1]} pixels")
+            raise InputError(f"{path}: OpenCV cannot write a video of {size[0]} x {size[1]} pixels")
 
         def add(image: np.ndarray) -> None:
-            # OpenCV silently leaves out images of another size.
+            # OpenCV silently drops frames of another size.
             same = image.shape[1::-1] == size
             video.write(image if same else cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
@@ -173,7 +205,3 @@ def open_video(path: Path, rate: float, size: tuple[int, int]) -> Iterator[Calla
             yield add
         finally:
             video.release()
-
-
-def _line(content: dict) -> bytes:
-    return (json.dumps(content) + "\n").encode()

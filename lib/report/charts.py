@@ -1,4 +1,4 @@
-"""Charts as inline SVG: curves, bars, a histogram over time. Data in, markup out; no scripts."""
+"""SVG charts of the report, without scripts: curves, bars, histograms."""
 
 import math
 from dataclasses import dataclass
@@ -6,17 +6,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.report.colours import BLUE
 from lib.report.markup import Markup, element
+from lib.report.style import BLUE
 
-WIDTH, HEIGHT = 460, 280  # units of the drawing; the page scales it
+# Units of the SVG view box; the page scales the drawing to its column.
+WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 54, 14, 28, 44  # margins, for ticks and axis titles
-DARKEST = 0.2  # share of the labels
-ROW = 24  # height of a horizontal bar's row
+ROW_LEFT, ROW_RIGHT, ROW_TOP = 128, 44, 8  # margins of `bar_rows`, for joint names and values
+ROW_HEIGHT, BAR_HEIGHT = 24, 14
+MAX_MARKED_POINTS = 40  # points of longer curves are not marked: they would hide the curve
+OPAQUE_SHARE = 0.2  # share of the labels from which a bin of `histogram_over_time` has full colour
+MAX_STEP_TICKS = 6
 
 
 class Series(NamedTuple):
-    """One curve: x and y [K], a colour, and dashes as SVG has them."""
+    """One curve.
+
+    name: for tooltips and legend.
+    x, y: [K] coordinates.
+    colour, dash: stroke colour and SVG dash pattern.
+    """
 
     name: str
     x: np.ndarray
@@ -26,7 +35,7 @@ class Series(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A row of ``bar_rows``: values in [0, 1]; NaN draws nothing."""
+    """A row of `bar_rows`: its name, and values in [0, 1]; NaN draws nothing."""
 
     name: str
     values: tuple[float, ...]
@@ -34,7 +43,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """Numbers from ``low`` to ``high`` onto pixels from ``start`` to ``end``."""
+    """Linear map of the values [low, high] to the coordinates [start, end]."""
 
     low: float
     high: float
@@ -42,6 +51,7 @@ class Axis:
     end: float
 
     def __call__(self, value: float) -> float:
+        """Coordinate of ``value``."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
@@ -54,8 +64,8 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [n * step for n in range(first, last + 1)]
 
 
-def span(values: np.ndarray) -> tuple[float, float]:
-    """Lowest and highest of ``values``, a little apart where they are one number."""
+def value_range(values: np.ndarray) -> tuple[float, float]:
+    """Minimum and maximum of ``values``; a range of length 1 around them if they are all equal."""
     low, high = float(np.min(values)), float(np.max(values))
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
@@ -69,164 +79,201 @@ def line_chart(
     y_range: tuple[float, float] | None = None,
     reference: Series | None = None,
 ) -> Markup:
-    """Curves with axes; every point says its numbers under the pointer. ``reference``: a thin grey line."""
-    x_range = x_range or span(np.concatenate([s.x for s in series]))
-    y_range = y_range or span(np.concatenate([s.y for s in series]))
+    """Draw curves with axes; each point has its values as a tooltip.
+
+    Args:
+        label: Description for screen readers.
+        series: The curves; at least one, with at least one point each.
+        x_title, y_title: Axis titles.
+        x_range, y_range: (low, high) of the axes; by default the range of the values.
+        reference: A curve drawn thin, grey and dotted behind the others.
+    """
+    x_range = x_range or value_range(np.concatenate([s.x for s in series]))
+    y_range = y_range or value_range(np.concatenate([s.y for s in series]))
     x = Axis(*x_range, LEFT, WIDTH - RIGHT)
     y = Axis(*y_range, HEIGHT - BOTTOM, TOP)
-    drawn = [_frame(x, y, x_title, y_title)]
+    shapes = [_frame(x, y, x_title, y_title)]
     if reference:
-        drawn.append(_curve(reference._replace(colour="#8a8f98", dash="3 3"), x, y, 1))
-    for one in series:
-        drawn.append(_curve(one, x, y, 2))
-        # Beyond that many, points hide the curve.
-        radius = 2.5 if len(one.x) <= 40 else 0
-        for a, b in zip(one.x.tolist(), one.y.tolist()):
-            place = {"cx": x(a), "cy": y(b), "r": radius or 4.0, "fill": one.colour}
-            place |= {} if radius else {"fill-opacity": "0"}
-            drawn.append(element("circle", place, _hint(f"{one.name}: {number(b)} at {number(a)}")))
-    return _drawing(label, WIDTH, HEIGHT, drawn)
+        shapes.append(_curve(reference._replace(colour="#8a8f98", dash="3 3"), x, y, 1))
+    for curve in series:
+        shapes.append(_curve(curve, x, y, 2))
+        # Points of long curves stay as transparent discs, which still show the tooltip.
+        marked = len(curve.x) <= MAX_MARKED_POINTS
+        for a, b in zip(curve.x.tolist(), curve.y.tolist()):
+            circle = {"cx": x(a), "cy": y(b), "r": 2.5 if marked else 4.0, "fill": curve.colour}
+            circle |= {} if marked else {"fill-opacity": "0"}
+            tooltip = f"{curve.name}: {format_number(b)} at {format_number(a)}"
+            shapes.append(element("circle", circle, _tooltip(tooltip)))
+    return _svg(label, WIDTH, HEIGHT, shapes)
 
 
 def histogram_over_time(label: str, steps: list[int], counts: np.ndarray) -> Markup:
-    """A column for each of ``steps``, ``counts`` [S, B] of B equal bins of [0, 1]; darker is more.
+    """Draw one histogram of the weights per training step as a column of shaded cells.
 
-    The scale is the same in all reports: full colour is ``DARKEST`` of the labels in one bin.
+    The shades are the same in all reports: full colour from ``OPAQUE_SHARE`` of the labels in a bin.
+
+    Args:
+        label: Description for screen readers.
+        steps: The S training steps.
+        counts: [S, B] number of labels in B equal bins of [0, 1].
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     bins = counts.shape[1]
     x = Axis(0, len(steps), LEFT, WIDTH - RIGHT)
     y = Axis(0, 1, HEIGHT - BOTTOM, TOP)
-    drawn = [element("rect", {"x": LEFT, "y": TOP, "width": x.end - x.start, "height": y.start - y.end, "fill": "#f4f6f8"})]  # fmt: skip
+    ground = {"x": LEFT, "y": TOP, "width": x.end - x.start, "height": y.start - y.end, "fill": "#f4f6f8"}
+    shapes = [element("rect", ground)]
+    width, height = x(1) - x(0) - 0.4, y(0) - y(1 / bins) - 0.4  # 0.4: gap between cells
     for column, (step, row) in enumerate(zip(steps, shares)):
         for b, share in enumerate(row.tolist()):
             if share == 0:
                 continue
-            place = {"x": x(column), "y": y((b + 1) / bins), "width": x(1) - x(0) - 0.4, "height": y(0) - y(1 / bins) - 0.4,
-                     "fill": BLUE, "fill-opacity": f"{darkness(share):.2f}"}  # fmt: skip
-            hint = f"step {step}, weight {b / bins:.2f} to {(b + 1) / bins:.2f}: {100 * share:.1f} % of the labels"
-            drawn.append(element("rect", place, _hint(hint)))
-    drawn += [_y_tick(y, tick, grid=False) for tick in ticks(0, 1)]
-    every = -(-len(steps) // 6)
-    drawn += [_text(str(step), x(i + 0.5), y.start + 16, "middle") for i, step in list(enumerate(steps))[::every]]  # fmt: skip
-    drawn += _titles("training step", "weight")
-    return _drawing(label, WIDTH, HEIGHT, drawn)
+            cell = {"x": x(column), "y": y((b + 1) / bins), "width": width, "height": height}
+            cell |= {"fill": BLUE, "fill-opacity": f"{opacity(share):.2f}"}
+            tooltip = f"step {step}, {_bin_name(b, bins)}: {100 * share:.1f} % of the labels"
+            shapes.append(element("rect", cell, _tooltip(tooltip)))
+    shapes += [_y_tick(y, tick, grid=False) for tick in ticks(0, 1)]
+    every = -(-len(steps) // MAX_STEP_TICKS)
+    for column in range(0, len(steps), every):
+        shapes.append(_text(str(steps[column]), x(column + 0.5), y.start + 16, "middle"))
+    shapes += _titles("training step", "weight")
+    return _svg(label, WIDTH, HEIGHT, shapes)
 
 
-def darkness(share: float) -> float:
-    """Opacity of a bin that holds ``share`` of the labels; the root keeps small shares visible."""
-    return math.sqrt(min(1.0, share / DARKEST))
+def opacity(share: float) -> float:
+    """Opacity of a bin with ``share`` of the labels; the square root keeps small shares visible."""
+    return math.sqrt(min(1.0, share / OPAQUE_SHARE))
 
 
-def histogram_bars(label: str, groups: list[tuple[str, str, np.ndarray]], x_title: str, y_title: str) -> Markup:  # fmt: skip
-    """Bars side by side for (name, colour, values [B]) of B equal bins of [0, 1]."""
+def histogram_bars(
+    label: str, groups: list[tuple[str, str, np.ndarray]], x_title: str, y_title: str
+) -> Markup:
+    """Draw histograms side by side.
+
+    Args:
+        label: Description for screen readers.
+        groups: (name, colour, counts [B] in B equal bins of [0, 1]) of each histogram.
+        x_title, y_title: Axis titles.
+    """
     bins = len(groups[0][2])
     highest = max(float(values.max()) for *_, values in groups) or 1.0
     x = Axis(0, 1, LEFT, WIDTH - RIGHT)
     y = Axis(0, highest * 1.04, HEIGHT - BOTTOM, TOP)
-    drawn = [_frame(x, y, x_title, y_title)]
+    shapes = [_frame(x, y, x_title, y_title)]
     width = (x(1 / bins) - x(0) - 2) / len(groups)
     for g, (name, colour, values) in enumerate(groups):
         for b, value in enumerate(values.tolist()):
-            place = {"x": x(b / bins) + 1 + g * width, "y": y(value), "width": width, "height": y(0) - y(value), "fill": colour}  # fmt: skip
-            hint = f"{name}, weight {b / bins:.2f} to {(b + 1) / bins:.2f}: {number(value)}"
-            drawn.append(element("rect", place, _hint(hint)))
-    return _drawing(label, WIDTH, HEIGHT, drawn)
+            left = x(b / bins) + 1 + g * width
+            bar = {"x": left, "y": y(value), "width": width, "height": y(0) - y(value), "fill": colour}
+            tooltip = f"{name}, {_bin_name(b, bins)}: {format_number(value)}"
+            shapes.append(element("rect", bar, _tooltip(tooltip)))
+    return _svg(label, WIDTH, HEIGHT, shapes)
 
 
 def bar_rows(
     label: str, bars: list[Bar], styles: list[tuple[str, str]], x_title: str, marker: int | None = None
 ) -> Markup:
-    """Rows of horizontal bars on [0, 1], one in a row for each (name, colour) of ``styles``.
+    """Draw rows of horizontal bars on [0, 1].
 
-    The value number ``marker`` is drawn as a diamond on the first bar instead of as a bar.
+    Args:
+        label: Description for screen readers.
+        bars: The rows, with one value for each of ``styles``.
+        styles: (name, colour) of each value of a row.
+        x_title: Axis title.
+        marker: Index of the value that is drawn as a diamond on the row instead of as a bar.
     """
-    left, right, top, thick = 128, 44, 8, 14
-    as_bars = [i for i in range(len(styles)) if i != marker]
-    row = max(ROW, 8 * len(as_bars) + 8)
-    height = top + row * len(bars) + BOTTOM
-    x = Axis(0, 1, left, WIDTH - right)
-    drawn = [_x_tick(x, tick, top, height - BOTTOM) for tick in ticks(0, 1)]
-    thick = min(thick, (row - 8) / len(as_bars))
+    bar_indices = [i for i in range(len(styles)) if i != marker]
+    row_height = max(ROW_HEIGHT, 8 * len(bar_indices) + 8)
+    height = ROW_TOP + row_height * len(bars) + BOTTOM
+    x = Axis(0, 1, ROW_LEFT, WIDTH - ROW_RIGHT)
+    shapes = [_x_tick(x, tick, ROW_TOP, height - BOTTOM) for tick in ticks(0, 1)]
+    thickness = min(BAR_HEIGHT, (row_height - 8) / len(bar_indices))
     for r, bar in enumerate(bars):
-        middle = top + row * (r + 0.5)
-        drawn.append(_text(bar.name, left - 8, middle + 4, "end"))
-        for n, i in enumerate(as_bars):
+        middle = ROW_TOP + row_height * (r + 0.5)
+        shapes.append(_text(bar.name, ROW_LEFT - 8, middle + 4, "end"))
+        for n, i in enumerate(bar_indices):
             value = bar.values[i]
             if math.isnan(value):
                 continue
-            upper = middle + (n - len(as_bars) / 2) * thick
-            place = {
-                "x": left,
-                "y": upper,
-                "width": x(value) - left,
-                "height": thick - 1,
-                "fill": styles[i][1],
-            }
-            drawn.append(element("rect", place, _hint(f"{bar.name}, {styles[i][0]}: {value:.2f}")))
-        if len(as_bars) == 1 and not math.isnan(bar.values[as_bars[0]]):
-            drawn.append(_text(f"{bar.values[as_bars[0]]:.2f}", WIDTH - right + 8, middle + 4, "start"))
-        if marker is not None and not math.isnan(bar.values[marker]):
-            at, size = x(bar.values[marker]), 6
-            shape = {"d": f"M{at - size:.1f} {middle:.1f}L{at:.1f} {middle - size:.1f}L{at + size:.1f} {middle:.1f}L{at:.1f} {middle + size:.1f}Z"}  # fmt: skip
-            shape |= {"fill": styles[marker][1], "stroke": "#fff", "stroke-width": "1"}
-            hint = f"{bar.name}, {styles[marker][0]}: {bar.values[marker]:.2f}"
-            drawn.append(element("path", shape, _hint(hint)))
-    drawn.append(_text(x_title, (left + WIDTH - right) / 2, height - 8, "middle", "title"))
-    return _drawing(label, WIDTH, height, drawn)
+            top = middle + (n - len(bar_indices) / 2) * thickness
+            shape = {"x": ROW_LEFT, "y": top, "width": x(value) - ROW_LEFT, "height": thickness - 1}
+            shape |= {"fill": styles[i][1]}
+            shapes.append(element("rect", shape, _tooltip(f"{bar.name}, {styles[i][0]}: {value:.2f}")))
+        if len(bar_indices) == 1 and not math.isnan(value := bar.values[bar_indices[0]]):
+            shapes.append(_text(f"{value:.2f}", WIDTH - ROW_RIGHT + 8, middle + 4, "start"))
+        if marker is not None and not math.isnan(value := bar.values[marker]):
+            name, colour = styles[marker]
+            shapes.append(_diamond(x(value), middle, colour, f"{bar.name}, {name}: {value:.2f}"))
+    shapes.append(_text(x_title, (ROW_LEFT + WIDTH - ROW_RIGHT) / 2, height - 8, "middle", "title"))
+    return _svg(label, WIDTH, height, shapes)
 
 
 def legend(entries: list[tuple[str, str, str]]) -> Markup:
-    """(name, colour, dashes) of each curve, above the chart."""
+    """The legend above a chart, from (name, colour, dash pattern) of each curve."""
     keys = []
     for name, colour, dash in entries:
-        line = {"x1": 0, "y1": 5, "x2": 24, "y2": 5, "stroke": colour, "stroke-width": 4, "stroke-dasharray": dash}  # fmt: skip
+        line = {"x1": 0, "y1": 5, "x2": 24, "y2": 5}
+        line |= {"stroke": colour, "stroke-width": 4, "stroke-dasharray": dash}
         key = element("svg", {"width": 24, "height": 10, "aria-hidden": "true"}, element("line", line))
         keys.append(element("span", {}, key, " ", name))
     return element("div", {"class": "legend"}, keys)
 
 
-def number(value: float) -> str:
-    """At most four digits, as short as they go: 12, 0.034, 1200."""
+def format_number(value: float) -> str:
+    """At most four significant digits, without trailing zeros: 12, 0.034, 1200; from 1e4 on 12,345."""
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def _frame(x: Axis, y: Axis, x_title: str, y_title: str) -> list:
+    """Grid lines, ticks and titles of both axes."""
     lines = [_y_tick(y, tick) for tick in ticks(y.low, y.high)]
     lines += [_x_tick(x, tick, y.end, y.start) for tick in ticks(x.low, x.high)]
     return lines + _titles(x_title, y_title)
 
 
 def _titles(x_title: str, y_title: str) -> list[Markup]:
-    across = _text(x_title, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "middle", "title")
-    # Level, above its axis: easier to read than turned, and never over the ticks.
-    return [across, _text(y_title, 0, 12, "start", "title")]
+    x_text = _text(x_title, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "middle", "title")
+    # The y title is horizontal, above its axis: easier to read, and it cannot overlap the ticks.
+    return [x_text, _text(y_title, 0, 12, "start", "title")]
 
 
 def _y_tick(y: Axis, tick: float, grid: bool = True) -> list[Markup | None]:
     line = {"x1": LEFT, "x2": WIDTH - RIGHT, "y1": y(tick), "y2": y(tick), "class": "grid"}
-    return [element("line", line) if grid else None, _text(number(tick), LEFT - 6, y(tick) + 4, "end")]
+    text = _text(format_number(tick), LEFT - 6, y(tick) + 4, "end")
+    return [element("line", line) if grid else None, text]
 
 
 def _x_tick(x: Axis, tick: float, top: float, bottom: float) -> list[Markup]:
     line = {"x1": x(tick), "x2": x(tick), "y1": top, "y2": bottom, "class": "grid"}
-    return [element("line", line), _text(number(tick), x(tick), bottom + 16, "middle")]
+    return [element("line", line), _text(format_number(tick), x(tick), bottom + 16, "middle")]
 
 
 def _curve(series: Series, x: Axis, y: Axis, width: int) -> Markup:
     points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(series.x.tolist(), series.y.tolist()))
-    style = {"fill": "none", "stroke": series.colour, "stroke-width": width, "stroke-dasharray": series.dash}
+    style = {"fill": "none", "stroke": series.colour, "stroke-width": width}
+    style |= {"stroke-dasharray": series.dash}
     return element("polyline", {"points": points, **style})
+
+
+def _diamond(x: float, y: float, colour: str, tooltip: str, size: int = 6) -> Markup:
+    left, right, top, bottom = x - size, x + size, y - size, y + size
+    corners = f"M{left:.1f} {y:.1f}L{x:.1f} {top:.1f}L{right:.1f} {y:.1f}L{x:.1f} {bottom:.1f}Z"
+    shape = {"d": corners, "fill": colour, "stroke": "#fff", "stroke-width": "1"}
+    return element("path", shape, _tooltip(tooltip))
+
+
+def _bin_name(b: int, bins: int) -> str:
+    return f"weight {b / bins:.2f} to {(b + 1) / bins:.2f}"
 
 
 def _text(text: str, x: float, y: float, anchor: str, kind: str = "tick") -> Markup:
     return element("text", {"x": x, "y": y, "text-anchor": anchor, "class": kind}, text)
 
 
-def _hint(text: str) -> Markup:
+def _tooltip(text: str) -> Markup:
     return element("title", {}, text)
 
 
-def _drawing(label: str, width: int, height: int, drawn: list) -> Markup:
+def _svg(label: str, width: int, height: int, shapes: list) -> Markup:
     box = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": label, "class": "chart"}
-    return element("svg", box, drawn)
+    return element("svg", box, shapes)

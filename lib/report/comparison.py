@@ -4,7 +4,7 @@ from lib.config.loader import flat_config
 from lib.config.schema import settings
 from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
-from lib.report.learned import Learned, Named, name_all
+from lib.report.learned import LearnedWeights, NamedWeights, name_weights
 from lib.report.markup import Markup, element
 from lib.report.parts import card, figures, paragraph, percent, section, table
 from lib.report.results import MEASURES, groups_of, measure_of
@@ -14,68 +14,108 @@ from lib.report.weights import distributions, joints_of_runs
 from lib.report.wrong_labels import detection_section
 
 
-def comparison(runs: list[Run], learned: list[list[Learned]]) -> tuple[str, list]:
-    """(title, content of the page)."""
+def comparison_report(runs: list[Run], learned: list[list[LearnedWeights]]) -> tuple[str, list]:
+    """Build the page of several runs.
+
+    Args:
+        runs: The runs, at least two.
+        learned: The learned weights of each run; empty for a baseline.
+
+    Returns:
+        The title, and the page's content as nested lists of markup.
+
+    Raises:
+        InputError: The runs were tested with different joints or measures.
+    """
     title = f"{len(runs)} runs compared"
-    named = name_all(runs, learned)
-    groups_of([run.results for run in runs])  # or an error: they can't be compared
-    header = element("header", {}, paragraph("Learning By Ignoring · comparison", kind="kind"), element("h1", {}, title),
-                     paragraph(", ".join(f"{run.name} ({run.meaning})" if run.meaning else run.name for run in runs)),
-                     _comparison_cards(runs, named))  # fmt: skip
+    named = name_weights(runs, learned)
+    groups_of([run.results for run in runs])  # raises the InputError before anything is drawn
+    names = ", ".join(f"{run.name} ({run.meaning})" if run.meaning else run.name for run in runs)
+    header = element(
+        "header",
+        {},
+        paragraph("Learning By Ignoring · comparison of runs", kind="kind"),
+        element("h1", {}, title),
+        paragraph(names),
+        _cards(runs, named),
+    )
     sections = [
         section("Results on the test set", "results", results_table(runs)),
         section("Training", "training", figures(curve_figures(runs))),
     ]
     if named:
-        sections.append(section("What they ignore", "weights", figures(joints_of_runs(named), distributions(named)), _weights_table(named)))  # fmt: skip
-    sections += [detection_section(named), _differences(runs)]
+        charts = figures(joints_of_runs(named), distributions(named))
+        sections.append(section("Ignoring weights", "weights", charts, _weights_table(named)))
+    sections += [detection_section(named), _differing_settings(runs)]
     return title, [header, *sections, _commands(runs)]
 
 
-def _comparison_cards(runs: list[Run], named: list[Named]) -> Markup:
-    measure = measure_of(runs[0].results)
-    tested = [(run.results["test"][measure]["Mean"], run.name) for run in runs]
-    tested = sorted((t for t in tested if t[0] is not None), reverse=True)
+def _cards(runs: list[Run], named: list[NamedWeights]) -> Markup:
+    """The headline numbers: best test result, best AUROC, seeds."""
     cards = []
-    if tested:
-        margin = (
-            f", {tested[0][0] - tested[1][0]:.1f} points before {tested[1][1]}" if len(tested) > 1 else ""
+    measure = measure_of(runs[0].results)
+    means = [(run.results["test"][measure]["Mean"], run.name) for run in runs]
+    means = sorted((entry for entry in means if entry[0] is not None), reverse=True)
+    if means:
+        (best, name), *others = means
+        margin = f", {best - others[0][0]:.1f} points above {others[0][1]}" if others else ""
+        cards.append(
+            card(f"Best {MEASURES[measure]} on the test set", f"{best:.1f}", "%", f"{name}{margin}.")
         )
-        cards.append(card(f"Best {MEASURES[measure]} on the test set", f"{tested[0][0]:.1f}", "%", f"{tested[0][1]}{margin}."))  # fmt: skip
-    found = [(auroc(one.weights[one.labelled], one.wrong[one.labelled]), name) for name, _, one in named if one.knows_both]  # fmt: skip
-    if found:
-        cards.append(card("Best AUROC of weights", f"{max(found)[0]:.2f}", "", f"{max(found)[1]}: chance that a right label weighs more than a wrong one."))  # fmt: skip
+    aurocs = [(_auroc(weights), name) for name, _, weights in named if weights.has_both_classes]
+    if aurocs:
+        best, name = max(aurocs)
+        meaning = f"{name}: probability that a correct label has a higher weight than a wrong one."
+        cards.append(card("Best AUROC of the weights", f"{best:.2f}", "", meaning))
     seeds = {run.results["seed"] for run in runs}
-    what = "One seed a mode says little: differences of a few points may be chance." if len(seeds) == 1 else "Runs of different seeds: compare means, not single ones."  # fmt: skip
-    cards.append(card("Seeds", ", ".join(str(s) for s in sorted(seeds, key=str)), "", what))
+    advice = (
+        "A single seed per mode: differences of a few points may be due to chance."
+        if len(seeds) == 1
+        else "Runs with different seeds: compare means over seeds, not single runs."
+    )
+    cards.append(card("Seeds", ", ".join(str(seed) for seed in sorted(seeds, key=str)), "", advice))
     return element("div", {"class": "cards"}, cards)
 
 
-def _weights_table(named: list[Named]) -> Markup:
+def _weights_table(named: list[NamedWeights]) -> Markup:
     rows = []
-    for name, _, one in named:
-        weights = one.weights[one.labelled]
-        value = f"{auroc(weights, one.wrong[one.labelled]):.2f}" if one.knows_both else "-"
-        rows.append([name, f"{len(weights):,}", f"{weights.mean():.2f}", percent((weights < 0.5).mean()), percent((one.seen[one.labelled] == 0).mean()), value])  # fmt: skip
+    for name, _, learned in named:
+        weights = learned.weights[learned.labelled]
+        rows.append(
+            [
+                name,
+                f"{len(weights):,}",
+                f"{weights.mean():.2f}",
+                percent((weights < 0.5).mean()),
+                percent((learned.seen[learned.labelled] == 0).mean()),
+                f"{_auroc(learned):.2f}" if learned.has_both_classes else "-",
+            ]
+        )
     return table(["weights of", "labels", "mean weight", "below 0.5", "never in a batch", "AUROC"], rows)
 
 
-def _differences(runs: list[Run]) -> Markup:
+def _auroc(learned: LearnedWeights) -> float:
+    return auroc(learned.weights[learned.labelled], learned.wrong[learned.labelled])
+
+
+def _differing_settings(runs: list[Run]) -> Markup:
     rows, configs = [], [flat_config(run.config) for run in runs]
     for key in settings():
         values = [str(flat[key]) for flat in configs]
         if len(set(values)) > 1:
             rows.append([key, *values])
     if not rows:
-        shown = paragraph("All settings are the same; the runs differ in their mode.")
+        content = paragraph("All settings are the same; the runs differ in their mode only.")
     else:
-        shown = [paragraph("All others are the same."), table(["setting", *(run.name for run in runs)], rows)]
-    return section("Settings that differ", "settings", shown)
+        header = ["setting", *(run.name for run in runs)]
+        content = [paragraph("All other settings are the same."), table(header, rows)]
+    return section("Settings that differ", "settings", content)
 
 
 def _commands(runs: list[Run]) -> Markup:
+    """The commands that write the report of each single run."""
     commands = [
         element("div", {}, element("code", {}, f"python pose_estimation/report.py {run.folder}"))
-        for run in runs  # fmt: skip
+        for run in runs
     ]
-    return element("footer", {}, "Galleries, histograms and tables of one run are in its own report:", commands)  # fmt: skip
+    return element("footer", {}, "Reports of the single runs, with galleries and tables:", commands)

@@ -1,106 +1,118 @@
-"""Galleries: the most ignored and the most trusted keypoints of a run, drawn on their people."""
+"""Galleries of the keypoints with the lowest and the highest weights, drawn on their images."""
 
 import base64
 
 import cv2
 import numpy as np
 
-from lib.report.learned import Learned
+from lib.report.learned import LearnedWeights
 from lib.report.markup import Markup, element, join
-from lib.report.parts import counted, paragraph, section, spoken
-from lib.report.predictions import BEST, predict_people
+from lib.report.parts import display_name, paragraph, pluralize, section
+from lib.report.predictions import BEST, predict_instances
 from lib.report.runs import Run
 from lib.visualization.labels import LABEL, PREDICTED, RIGHT, draw_keypoint
 
-LARGEST_JPEG = 24_000  # bytes; a photograph of this size in the first quality has some 12,000
+MAX_JPEG_BYTES = 24_000  # a photograph of this size has about 12,000 bytes in the highest quality
 QUALITIES = (80, 60, 40, 20)
-Predictions = dict[int, np.ndarray]  # {person: [J, 2] pixels of the image}
+Predictions = dict[int, np.ndarray]  # {instance: [J, 2] pixels of the image}
 
 
-def gallery_section(run: Run, learned: Learned, count: int, title: str, anchor: str) -> Markup:
-    """The ``count`` most ignored and the most trusted keypoints, one for each person."""
-    ignored = lowest(learned.weights, learned.learned, count)
-    trusted = lowest(-learned.weights, learned.learned, count)
-    persons = sorted({person for person, _ in ignored + trusted})
-    predictions = predict_people(run, learned.model, learned.people, persons)
-    parts = [_legend(learned, bool(predictions))]
-    for name, chosen, meaning in (
-        ("Most ignored", ignored, "The lowest weights"),
-        ("Most trusted", trusted, "The highest weights"),
-    ):
-        reading = f"{meaning} of all labels that were in a batch, one a person, nothing selected by hand."
-        shown = _grid(learned, chosen, predictions)
-        nothing = paragraph("No labelled keypoint was ever in a batch.") if not chosen else None
-        parts += [element("h3", {}, name), paragraph(reading), nothing or shown]
+def gallery_section(run: Run, learned: LearnedWeights, count: int, title: str, anchor: str) -> Markup:
+    """The section with the ``count`` most ignored and most trusted keypoints, one per instance."""
+    ignored = lowest_weights(learned.weights, learned.visited, count)
+    trusted = lowest_weights(-learned.weights, learned.visited, count)
+    instances = sorted({instance for instance, _ in ignored + trusted})
+    predictions = predict_instances(run, learned.model, learned.annotations, instances)
+    content = []
     if not (run.folder / BEST).exists():
-        parts.insert(0, paragraph(f"The run keeps no {BEST} that could predict, so labels are shown alone."))
-    return section(title, anchor, parts)
+        content.append(paragraph(f"The run has no {BEST}, so no predictions are shown."))
+    content.append(_legend(learned, bool(predictions)))
+    for heading, keypoints, extreme in (
+        ("Most ignored", ignored, "Lowest"),
+        ("Most trusted", trusted, "Highest"),
+    ):
+        caption = (
+            f"{extreme} weights among the labels that occurred in a batch, one per instance, "
+            "not selected by hand."
+        )
+        content += [element("h3", {}, heading), paragraph(caption)]
+        if keypoints:
+            content.append(_grid(learned, keypoints, predictions))
+        else:
+            content.append(paragraph("No labelled keypoint occurred in a batch."))
+    return section(title, anchor, content)
 
 
-def lowest(weights: np.ndarray, among: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """(person, joint) of the keypoints ``among`` [N, J] with the lowest weights, one for each person."""
-    order = np.argsort(np.where(among, weights, np.inf), axis=None, kind="stable")
-    chosen: dict[int, int] = {}
-    for keypoint in order[: int(among.sum())].tolist():
-        if len(chosen) == count:
+def lowest_weights(weights: np.ndarray, mask: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """(instance, joint) of the keypoints with the lowest weights, at most one per instance.
+
+    Args:
+        weights: [N, J].
+        mask: [N, J] bool, the keypoints to choose from.
+        count: Maximum number of keypoints.
+    """
+    order = np.argsort(np.where(mask, weights, np.inf), axis=None, kind="stable")
+    joint_of: dict[int, int] = {}
+    for keypoint in order[: int(mask.sum())].tolist():
+        if len(joint_of) == count:
             break
-        chosen.setdefault(*divmod(keypoint, weights.shape[1]))
-    return list(chosen.items())
+        joint_of.setdefault(*divmod(keypoint, weights.shape[1]))
+    return list(joint_of.items())
 
 
 def image_uri(drawing: np.ndarray) -> str:
-    """[H, W, 3] RGB as a JPEG inside a URI, in the best of ``QUALITIES`` that is small enough."""
+    """Encode [H, W, 3] uint8 RGB as a JPEG data URI, in the best of ``QUALITIES`` that is small enough."""
     image = np.ascontiguousarray(drawing[..., ::-1])
     for quality in QUALITIES:
         _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if jpeg.size <= LARGEST_JPEG:
+        if jpeg.size <= MAX_JPEG_BYTES:
             break
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
 
 
-def _grid(learned: Learned, chosen: list[tuple[int, int]], predictions: Predictions) -> Markup:
-    cells = [_cell(learned, person, joint, predictions.get(person)) for person, joint in chosen]
+def _grid(learned: LearnedWeights, keypoints: list[tuple[int, int]], predictions: Predictions) -> Markup:
+    cells = [_cell(learned, i, j, predictions.get(i)) for i, j in keypoints]
     return element("div", {"class": "gallery"}, cells)
 
 
-def _cell(learned: Learned, i: int, j: int, predicted: np.ndarray | None) -> Markup:
-    """Person ``i`` with label ``j``; below: joint, weight, the truth if known, how often it was seen."""
-    people, joint, weight = learned.people, spoken(learned.people.mapping.names[j]), learned.weights[i, j]
-    right = None if learned.truth is None else learned.truth.right[i, j]
-    drawing = draw_keypoint(people, i, j, right, None if predicted is None else predicted[j])
+def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None) -> Markup:
+    """Instance ``i`` with label ``j``; below it joint and weight, whether it is wrong, id and visits."""
+    annotations, weight = learned.annotations, learned.weights[i, j]
+    joint = display_name(annotations.mapping.names[j])
+    right = None if learned.truth is None else learned.truth.clean_joints[i, j]
+    drawing = draw_keypoint(annotations, i, j, right, None if predicted is None else predicted[j])
     if drawing is None:
-        image = element(
-            "div", {"class": "none"}, f"{people.image_paths[people.image_index[i]]} cannot be read"
-        )
+        path = annotations.image_paths[annotations.image_index[i]]
+        image = element("div", {"class": "none"}, f"{path} cannot be read")
     else:
-        text = f"{joint} of annotation {people.ids[i]}, weight {weight:.2f}"
-        image = element("img", {"src": image_uri(drawing), "alt": text})
+        alt = f"{joint} of annotation {annotations.ids[i]}, weight {weight:.2f}"
+        image = element("img", {"src": image_uri(drawing), "alt": alt})
     lines = [element("b", {}, f"{joint}: {weight:.2f}")]
     if learned.wrong is not None:
-        wrong = learned.wrong[i, j]
-        verdict = "label really wrong" if wrong else "label really right"
-        lines.append(element("span", {"class": "wrong" if wrong else "right"}, verdict))
-    seen = int(learned.seen[i, j])
-    lines.append(f"id {people.ids[i]}, seen {counted(seen, 'time')}")
+        kind = "wrong" if learned.wrong[i, j] else "correct"
+        lines.append(element("span", {"class": kind}, f"{kind} label"))
+    lines.append(f"id {annotations.ids[i]}, seen {pluralize(int(learned.seen[i, j]), 'time')}")
     caption = [join([line, element("br")]) for line in lines]
     return element("figure", {}, image, element("figcaption", {}, caption))
 
 
-def _legend(learned: Learned, predicted: bool) -> Markup:
-    marks = [("ring: the label", LABEL, '<circle cx="10" cy="10" r="7"/>')]
-    if predicted:
-        drawing = '<rect x="4" y="4" width="12" height="12"/>'
-        marks.append((f"square: what the run's own {learned.model} model predicts", PREDICTED, drawing))
+def _legend(learned: LearnedWeights, with_predictions: bool) -> Markup:
+    """What ring, square and cross mean; only the symbols that occur."""
+    symbols = [("ring: label", LABEL, '<circle cx="10" cy="10" r="7"/>')]
+    if with_predictions:
+        square = '<rect x="4" y="4" width="12" height="12"/>'
+        symbols.append((f"square: prediction of the run's own {learned.model} model", PREDICTED, square))
     if learned.truth is not None:
-        marks.append(("cross: where the joint really is", RIGHT, '<path d="M4 4L16 16M16 4L4 16"/>'))
-    return element("div", {"class": "legend"}, [_mark(*mark) for mark in marks])
+        symbols.append(("cross: true joint position", RIGHT, '<path d="M4 4L16 16M16 4L4 16"/>'))
+    return element("div", {"class": "legend"}, [_symbol(*symbol) for symbol in symbols])
 
 
-def _mark(text: str, colour: tuple[int, int, int], drawing: str) -> Markup:
-    def stroked(stroke: str, width: int) -> Markup:
-        return element("g", {"fill": "none", "stroke": stroke, "stroke-width": width}, Markup(drawing))
+def _symbol(text: str, colour: tuple[int, int, int], shape: str) -> Markup:
+    """A symbol with its meaning: the shape in ``colour`` on a wider black outline, as in the drawings."""
 
-    drawn = [stroked("#000", 5), stroked(f"rgb{colour}", 2.5)]
-    return element(
-        "span", {}, element("svg", {"width": 20, "height": 20, "aria-hidden": "true"}, drawn), text
-    )
+    def stroke(colour: str, width: float) -> Markup:
+        return element("g", {"fill": "none", "stroke": colour, "stroke-width": width}, Markup(shape))
+
+    strokes = [stroke("#000", 5), stroke(f"rgb{colour}", 2.5)]
+    icon = element("svg", {"width": 20, "height": 20, "aria-hidden": "true"}, strokes)
+    return element("span", {}, icon, text)

@@ -1,6 +1,7 @@
-"""The ignoring weights that a run learned, with the people and the truth they are about."""
+"""The ignoring weights that a run learned, with the annotations and the known truth."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,25 +10,31 @@ from lib.config.schema import SourceDatasetConfig
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.joints import mapping_of, names_own_keypoints
 from lib.dataset.layouts import layout_of, training_set
-from lib.ignoring.weight_table import read_whole_ledger
+from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.label_noise.truth import Truth
 from lib.report.runs import Run
 from lib.utils.errors import InputError
 
-MODEL_OF = {"A": "source", "B": "target"}  # whose loss the weights of a place are in
+MODEL_OF = {"A": "source", "B": "target"}  # the model whose loss each set of weights is in
 
 
 @dataclass(frozen=True)
-class Learned:
-    """place: A (source model's loss) or B (target model's own).   file: name of the table.
-    weights, seen: [N, J].   truth: None where nobody knows.
-    annotators: [N] who made each annotation ("" where that is not said), None where none says.
+class LearnedWeights:
+    """One set of ignoring weights, for N instances with J joints.
+
+    place: "A" (source model's loss) or "B" (target model's loss).
+    file: File name of the weight table.
+    annotations: The source annotations, as trained on.
+    weights: [N, J] in [0, 1].
+    seen: [N, J] number of batches that contained the keypoint.
+    truth: Which labels are wrong, None if unknown.
+    annotators: [N] annotator of each annotation ("" if it has none); None if no annotation has one.
     """
 
     place: str
     file: str
-    people: Annotations
+    annotations: Annotations
     weights: np.ndarray
     seen: np.ndarray
     truth: Truth | None
@@ -35,22 +42,22 @@ class Learned:
 
     @property
     def wrong(self) -> np.ndarray | None:
-        """[N, J] which labels are wrong, None where nobody knows."""
-        return None if self.truth is None else self.truth.wrong
+        """[N, J] bool, the wrong labels; None if unknown."""
+        return None if self.truth is None else self.truth.corrupted
 
     @property
     def labelled(self) -> np.ndarray:
-        """[N, J] the keypoints that have a label, and so a weight that means something."""
-        return self.people.visible > 0
+        """[N, J] bool, the labelled keypoints; weights of other keypoints have no effect."""
+        return self.annotations.visible > 0
 
     @property
-    def learned(self) -> np.ndarray:
-        """[N, J] the labelled ones that were in a batch: the weight of another is where it started."""
+    def visited(self) -> np.ndarray:
+        """[N, J] bool, the labelled keypoints of at least one batch; other weights are initial values."""
         return self.labelled & (self.seen > 0)
 
     @property
-    def knows_both(self) -> bool:
-        """Labels are known to be wrong and others to be right, so that curves of detection exist."""
+    def has_both_classes(self) -> bool:
+        """Whether both wrong and correct labels are known, as ROC curves need."""
         if self.wrong is None:
             return False
         wrong = self.wrong[self.labelled]
@@ -58,74 +65,89 @@ class Learned:
 
     @property
     def model(self) -> str:
+        """The model whose loss the weights are in: "source" or "target"."""
         return MODEL_OF[self.place]
 
 
-class Named(NamedTuple):
-    """Weights under the name and the number (of colour and dashes) that they have in charts."""
+class NamedWeights(NamedTuple):
+    """A set of weights with its name in legends and the index of its colour and dashes."""
 
     name: str
-    number: int
-    learned: Learned
+    index: int
+    learned: LearnedWeights
 
 
-def name_all(runs: list[Run], learned: list[list[Learned]]) -> list[Named]:
-    """The weights of all runs: colourise as their run where it is one of several, A after B."""
+def name_weights(runs: list[Run], learned: list[list[LearnedWeights]]) -> list[NamedWeights]:
+    """Name all sets of weights of all runs.
+
+    The first set of a run gets the run's index and so its colour; a second set gets an unused one.
+    """
     named = []
-    for number, (run, ones) in enumerate(zip(runs, learned)):
-        for nth, one in enumerate(ones):
-            place = f"weights {one.place}" if len(ones) > 1 or len(runs) == 1 else ""
+    for index, (run, sets) in enumerate(zip(runs, learned)):
+        for nth, weights in enumerate(sets):
+            place = f"weights {weights.place}" if len(sets) > 1 or len(runs) == 1 else ""
             name = ", ".join(filter(None, (run.name if len(runs) > 1 else "", place)))
-            named.append(Named(name, number + nth * len(runs), one))
+            named.append(NamedWeights(name, index + nth * len(runs), weights))
     return named
 
 
-def read_learned(run: Run) -> list[Learned]:
-    """One for each set of weights of the run, none for a baseline. Raises InputError."""
-    ledgers = run.results.get("weights") or {}
-    if not ledgers:
+def read_learned_weights(run: Run) -> list[LearnedWeights]:
+    """Read all sets of weights of a run; an empty list for a baseline.
+
+    Raises:
+        InputError: A weight table, the source annotations or results.json cannot be used.
+    """
+    summaries = run.results.get("weights") or {}
+    if not summaries:
         return []
     source = run.config.dataset_src
-    _, people, truth = source_of_run(run.folder)
-    annotators = _annotators(source, people)
-    read = []
-    for place, summary in ledgers.items():
-        try:
-            table = run.folder / summary["file"]
-            if table.parent != run.folder:
-                raise KeyError
-            MODEL_OF[place]
-        except (KeyError, TypeError):
-            raise InputError(
-                f"{run.folder / 'results.json'}: weights: expected A or B with 'file', found {place!r:.40}"
-            ) from None
-        arrays = table.with_suffix(".npz")
-        ledger = read_whole_ledger(arrays if arrays.exists() else table, people)
-        read.append(Learned(place, table.name, people, *ledger, truth, annotators))
-    return read
+    _, annotations, truth = source_of_run(run.folder)
+    annotators = _annotators(source, annotations)
+    learned = []
+    for place, summary in summaries.items():
+        path = _table_path(run, place, summary)
+        arrays = path.with_suffix(".npz")  # exact, while the .csv is rounded
+        table = read_weight_table(arrays if arrays.exists() else path, annotations)
+        learned.append(LearnedWeights(place, path.name, annotations, *table, truth, annotators))
+    return learned
 
 
-def shifted_joints(run: Run, people: Annotations) -> dict[str, tuple[str, str]]:
-    """Joints that mean one thing in the source and another in the target: {joint: (source's, target's)}.
+def _table_path(run: Run, place: str, summary: dict) -> Path:
+    """Path of a weight table; InputError unless it is directly in the run's folder."""
+    try:
+        path = run.folder / summary["file"]
+    except (KeyError, TypeError):
+        path = None
+    if path is None or path.parent != run.folder or place not in MODEL_OF:
+        raise InputError(
+            f"{run.folder / 'results.json'}: weights: expected the keys A or B, with a 'file' in this "
+            f"folder, found {place!r:.40}"
+        )
+    return path
 
-    Those in DATASET_SRC.JOINTS are left out where a set has names of its own: they may mean the same.
+
+def shifted_joints(run: Run, annotations: Annotations) -> dict[str, tuple[str, str]]:
+    """Joints that mean different keypoints in source and target: {joint: (source's, target's)}.
+
+    With data sets that name their own keypoints, joints of DATASET_SRC.JOINTS are excluded: the user
+    has declared them equal.
     """
-    own = people.mapping
+    mapping = annotations.mapping
     target = mapping_of(run.config, training_set(run.config.dataset_target))
-    named = names_own_keypoints(own) or names_own_keypoints(target)
-    given = run.config.dataset_src.joints if named else ()
-    pairs = zip(own.names, own.native, target.native)
-    return {j: (s, t) for j, s, t in pairs if s not in (t, None) and j not in given}
+    custom = names_own_keypoints(mapping) or names_own_keypoints(target)
+    declared = run.config.dataset_src.joints if custom else ()
+    pairs = zip(mapping.names, mapping.native, target.native)
+    return {j: (s, t) for j, s, t in pairs if s not in (t, None) and j not in declared}
 
 
-def _annotators(source: SourceDatasetConfig, people: Annotations) -> list[str] | None:
-    """The field ``annotator`` (or ``annotator_id``) of each person's annotation in a COCO file."""
+def _annotators(source: SourceDatasetConfig, annotations: Annotations) -> list[str] | None:
+    """The field ``annotator`` (or ``annotator_id``) of each annotation in a COCO file."""
     layout = layout_of(source)
     if not layout.in_coco_format:
         return None
-    named = {}
+    annotator_of = {}
     for annotation in read_json(layout.annotation_files(source.train_set)[0])["annotations"]:
         name = annotation.get("annotator", annotation.get("annotator_id"))
         if name is not None:
-            named[annotation["id"]] = str(name)
-    return [named.get(number, "") for number in people.ids.tolist()] if named else None
+            annotator_of[annotation["id"]] = str(name)
+    return [annotator_of.get(number, "") for number in annotations.ids.tolist()] if annotator_of else None

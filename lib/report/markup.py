@@ -1,31 +1,32 @@
-"""HTML and SVG from Python calls: whatever is not markup already is escaped."""
+"""Builds HTML and SVG from Python calls; all text that is not markup already is escaped."""
 
 import html
+from typing import Any
 
-VOID = ("br", "img", "meta")  # HTML elements without an end
+VOID = ("br", "img", "meta")  # HTML elements without an end tag
 
 
 class Markup(str):
-    """Text that is HTML or SVG; all other text becomes so by being escaped."""
+    """A string of HTML or SVG, which is not escaped again."""
 
 
 def element(name: str, attributes: dict | None = None, *children) -> Markup:
-    """<name attributes>children</name>; children are markup, texts or lists of them, None is left out."""
-    given = "".join(f' {key}="{html.escape(_plain(value))}"' for key, value in (attributes or {}).items())
+    """<name attributes>children</name>; children: markup, text, numbers, None, or nested lists of them."""
+    items = "".join(f' {key}="{html.escape(_to_text(value))}"' for key, value in (attributes or {}).items())
     if name in VOID:
-        return Markup(f"<{name}{given}>")
-    return Markup(f"<{name}{given}>{join(children)}</{name}>")
+        return Markup(f"<{name}{items}>")
+    return Markup(f"<{name}{items}>{join(children)}</{name}>")
 
 
-def join(parts) -> Markup:
-    """Markup of nested lists of markup and texts."""
+def join(parts: Any) -> Markup:
+    """Concatenate nested lists of markup and text; text is escaped, None is omitted."""
     if parts is None:
         return Markup()
     if isinstance(parts, list | tuple):
         return Markup("".join(join(part) for part in parts))
-    return parts if isinstance(parts, Markup) else Markup(html.escape(_plain(parts)))
+    return parts if isinstance(parts, Markup) else Markup(html.escape(_to_text(parts)))
 
 
-def _plain(value) -> str:
-    """Numbers with a tenth of a pixel: more would only make the page larger."""
+def _to_text(value: Any) -> str:
+    """Floats with one decimal: a tenth of a pixel is precise enough and keeps the page small."""
     return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What a run's own model predicts for a few people of its source."""
+"""Predictions of a run's own best checkpoint for a few source instances."""
 
 import numpy as np
 import torch
@@ -14,18 +14,32 @@ from lib.utils.checkpoint import load_checkpoint
 from lib.utils.errors import InputError
 
 BEST = "best.pth"
-AT_ONCE = 32  # people in a batch
+BATCH_SIZE = 32
 
 
-def predict_people(run: Run, model: str, people: Annotations, persons: list[int]) -> dict[int, np.ndarray]:
-    """What the run's best ``model`` ('target' or 'source') predicts: {person: [J, 2] pixels of the image}.
+def predict_instances(
+    run: Run, model: str, annotations: Annotations, instances: list[int]
+) -> dict[int, np.ndarray]:
+    """Predict keypoints with the run's best checkpoint, on the CPU.
 
-    Computed on the CPU. People whose image cannot be read are left out, and everyone where the
-    run keeps no best.pth. Raises InputError where that file is damaged or of another network.
+    Args:
+        run: The run.
+        model: "target" or "source".
+        annotations: The annotations that ``instances`` are indices of.
+        instances: The instances to predict.
+
+    Returns:
+        {instance: [J, 2] pixels of the image}, without instances whose image cannot be read; empty if
+        the run has no best.pth.
+
+    Raises:
+        InputError: The checkpoint is damaged or of another network.
     """
     checkpoint = run.folder / BEST
-    persons = [i for i in persons if read_image(people.image_paths[people.image_index[i]]) is not None]
-    if not persons or not checkpoint.exists():
+    instances = [
+        i for i in instances if read_image(annotations.image_paths[annotations.image_index[i]]) is not None
+    ]
+    if not instances or not checkpoint.exists():
         return {}
     config = run.config
     network = build_pose_resnet(config.model)
@@ -33,11 +47,11 @@ def predict_people(run: Run, model: str, people: Annotations, persons: list[int]
         network.load_state_dict(load_checkpoint(checkpoint)[f"{model}_model"])
     except (KeyError, RuntimeError, TypeError, AttributeError):
         raise InputError(
-            f"{checkpoint}: expected the {model} model of {run.folder / 'config.yaml'}"
+            f"{checkpoint}: expected the {model} model that {run.folder / 'config.yaml'} describes"
         ) from None
     dataset = KeypointDataset(
-        people.subset(np.array(persons)), build_codec(config.model), None, config.dataset.color_rgb
+        annotations.subset(np.array(instances)), build_codec(config.model), None, config.dataset.color_rgb
     )
-    options = InferenceOptions(AT_ONCE, 0, config.test.flip_test, config.test.shift_heatmap, "raise")
-    found = predict(network, dataset, torch.device("cpu"), options, report=lambda _: None)
-    return dict(zip(persons, found.joints))
+    options = InferenceOptions(BATCH_SIZE, 0, config.test.flip_test, config.test.shift_heatmap, "raise")
+    predictions = predict(network, dataset, torch.device("cpu"), options, report=lambda _: None)
+    return dict(zip(instances, predictions.joints))

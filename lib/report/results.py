@@ -1,56 +1,61 @@
-"""results.json of a finished run, and its rows in a table of runs."""
+"""Reads results.json of a finished run and turns it into rows of the results table."""
 
 from pathlib import Path
 
 from lib.dataset.annotations import MAX_COORDINATE, read_json
 from lib.utils.errors import InputError
 
-# What a number of each measure says; the first that a run has is the one that it is judged by.
+# {key in results.json: its name}; a run is ranked by the first of them that it has.
 MEASURES = {"PCKh": "PCKh@0.5", "PCK": "PCK@0.1 of the box"}
-GROUPS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")
+GROUPS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")  # of PCKh
 
 
 def read_results(path: str | Path) -> dict:
-    """What a run wrote at its end; InputError where it is not that."""
+    """Read and check results.json. Raises InputError if it is not the results of a run."""
     results = read_json(Path(path))
     try:
         _check(results)
     except (KeyError, TypeError, AttributeError):
         raise InputError(
-            f"{path}: not the results of a run: it needs mode, seed, test, output and log"
+            f"{path}: not the results of a run; expected valid values of mode, seed, test, output and log"
         ) from None
     return results
 
 
 def measure_of(results: dict) -> str:
-    """Which of ``MEASURES`` the run was tested by; KeyError where by none."""
+    """The first of ``MEASURES`` that the run was tested with; PCKh if there is none."""
     return next((measure for measure in MEASURES if measure in results["test"]), "PCKh")
 
 
 def groups_of(runs: list[dict]) -> tuple[str, ...]:
-    """The numbers that ``runs`` share a table of. Raises InputError where they have different ones."""
+    """The keys of the test results that are columns of a table of ``runs``.
+
+    Raises:
+        InputError: The runs were tested with different joints or measures.
+    """
     measures = sorted({measure_of(run) for run in runs})
     groups = {GROUPS if measures == ["PCKh"] else tuple(run["test"][measure_of(run)]) for run in runs}
     if len(groups) > 1 or len(measures) > 1:
         raise InputError(
-            f"these runs have no table in common: they have other joints or measures ({', '.join(measures)})"
+            f"these runs cannot share a table: they have other joints or measures ({', '.join(measures)})"
         )
     return groups.pop()
 
 
 def columns_of(groups: tuple[str, ...]) -> tuple[str, ...]:
+    """Column titles of the results table, for the cells of `rows_of`."""
     return ("mode", *groups, "ms/step", "AUROC")
 
 
 def _check(results: dict) -> None:
-    """KeyError, TypeError or AttributeError where ``results`` can't be what a run wrote."""
-    tested = [results["test"], *([results["source_model"]["test"]] if results.get("source_model") else [])]
+    """KeyError, TypeError or AttributeError unless ``results`` can be what a run wrote."""
+    tests = [results["test"], *([results["source_model"]["test"]] if results.get("source_model") else [])]
     weights = (results.get("weights") or {}).values()
     measure = measure_of(results)
-    numbers = [value for found in tested for value in found[measure].values()]
+    numbers = [value for test in tests for value in test[measure].values()]
     numbers += [results.get("seconds_per_step"), *(summary.get("auroc") for summary in weights)]
     counts = [results["seed"], results.get("steps"), results.get("best_epoch"), results["test"].get("people")]
-    results["test"][measure]["Mean"]
+    results["test"][measure]["Mean"]  # KeyError if it is missing
     if (
         not all(isinstance(results[name], str) for name in ("mode", "output", "log"))
         or not all(n is None or isinstance(n, int | float) and abs(n) < MAX_COORDINATE for n in numbers)
@@ -62,17 +67,27 @@ def _check(results: dict) -> None:
 
 
 def rows_of(results: dict, name: str, groups: tuple[str, ...] = GROUPS) -> list[list[str]]:
-    """A row of ``columns_of(groups)`` for the target model, for the source model where there is one, and the same
-    for the run without the ignored labels where LBI.RETRAIN asked for it."""
+    """The rows of a run in the results table.
 
-    def cells(name: str, found: dict, step: str, auroc: str) -> list[str]:
-        values = (found[measure_of(results)].get(group) for group in groups)
+    Args:
+        results: Content of results.json.
+        name: First cell of the first row.
+        groups: Keys of the test results, see `groups_of`.
+
+    Returns:
+        A row of ``columns_of(groups)`` for the target model; one for the source model, if any; and the
+        same rows for the run retrained without the ignored labels, if any (LBI.RETRAIN).
+    """
+
+    def cells(name: str, test: dict, step: str, auroc: str) -> list[str]:
+        values = (test[measure_of(results)].get(group) for group in groups)
         return [name, *("-" if v is None else f"{v:.1f}" for v in values), step, auroc]
 
     seconds = results.get("seconds_per_step")
     step = "-" if seconds is None else f"{1000 * seconds:.0f}"
-    known = [w["auroc"] for w in (results.get("weights") or {}).values() if w.get("auroc") is not None]
-    rows = [cells(name, results["test"], step, f"{known[0]:.2f}" if known else "-")]
+    weights = (results.get("weights") or {}).values()
+    aurocs = [summary["auroc"] for summary in weights if summary.get("auroc") is not None]
+    rows = [cells(name, results["test"], step, f"{aurocs[0]:.2f}" if aurocs else "-")]
     if results.get("source_model"):
         rows.append(cells("  its source model", results["source_model"]["test"], "", ""))
     if results.get("retrained"):

@@ -1,10 +1,11 @@
-"""A finished run as its output folder holds it: settings, results, and what was recorded on the way."""
+"""Reads a finished run from its output folder: settings, results and recorded metrics."""
 
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +16,21 @@ from lib.report.results import read_results
 from lib.tracking.metrics import BINS
 from lib.utils.errors import InputError
 
-LARGEST = 1e300  # of a recorded value
-MOST_POINTS = 200  # of a curve: more cannot be told apart on the page, and only make it larger
+MAX_VALUE = 1e300  # of a recorded value, so that sums of neighbours stay finite
+MAX_POINTS = 200  # of a curve; more cannot be distinguished on the page and only make it larger
 
 
 @dataclass(frozen=True)
 class Run:
-    """scalars: {tag: (steps [K], values [K])}.   histograms: {tag: (steps, counts [S, BINS])}.
-    name: what it is called among the runs of a report."""
+    """A finished run.
+
+    folder: Output folder.
+    name: Name among the runs of a report.
+    config: Its settings.
+    results: Content of results.json.
+    scalars: {tag: (steps [K], values [K])}.
+    histograms: {tag: (steps [S], counts [S, BINS])}, counts in equal bins of [0, 1].
+    """
 
     folder: Path
     name: str
@@ -33,46 +41,55 @@ class Run:
 
     @property
     def meaning(self) -> str:
+        """What the run's mode does, in a few words; empty for an unknown mode."""
         mode = MODES.get(self.results["mode"])
         return mode.meaning if mode else ""
 
     def curve(self, tag: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Steps and values of ``tag``, means of neighbours where there are too many; None without."""
+        """Steps and values of ``tag``, averaged in blocks to at most ``MAX_POINTS``; None if not recorded."""
         if tag not in self.scalars:
             return None
         steps, values = self.scalars[tag]
-        size = -(-len(steps) // MOST_POINTS)
+        size = -(-len(steps) // MAX_POINTS)
         starts = range(0, len(steps), size)
-        means = [[part[s : s + size].mean() for s in starts] for part in (steps, values)]
+        means = [[array[s : s + size].mean() for s in starts] for array in (steps, values)]
         return np.array(means[0]), np.array(means[1])
 
 
 def read_runs(folders: list[Path]) -> list[Run]:
-    """The runs of ``folders``, named by mode, by mode and seed, or by folder: the first that tells them apart.
+    """Read the runs of ``folders``.
 
-    Raises InputError naming the file that is missing or no run's, and for a folder given twice.
+    They are named by mode; by mode and seed if modes repeat; by folder if those repeat, too.
+
+    Raises:
+        InputError: A folder is given twice, or a file of a run is missing or cannot be used.
     """
-    places = [str(folder.resolve()) for folder in folders]
-    twice = next((folder for folder, place in zip(folders, places) if places.count(place) > 1), None)
-    if twice:
-        raise InputError(f"{twice}: given twice; runs are compared with others")
-    read = [(folder, read_results(folder / "results.json")) for folder in folders]
-    modes = [str(results["mode"]) for _, results in read]
-    seeded = [f"{results['mode']}, seed {results['seed']}" for _, results in read]
-    in_folder = [os.path.relpath(place, os.path.commonpath(places)) for place in places]
-    names = next((n for n in (modes, seeded) if len(set(n)) == len(n)), in_folder)
+    paths = [str(folder.resolve()) for folder in folders]
+    repeated = next((folder for folder, path in zip(folders, paths) if paths.count(path) > 1), None)
+    if repeated:
+        raise InputError(f"{repeated}: given twice; expected different runs")
+    results = [read_results(folder / "results.json") for folder in folders]
+    modes = [str(result["mode"]) for result in results]
+    modes_and_seeds = [f"{result['mode']}, seed {result['seed']}" for result in results]
+    relative_paths = [os.path.relpath(path, os.path.commonpath(paths)) for path in paths]
+    unique = (names for names in (modes, modes_and_seeds) if len(set(names)) == len(names))
+    names = next(unique, relative_paths)
     runs = []
-    for (folder, results), name in zip(read, names):
+    for folder, result, name in zip(folders, results, names):
         config, _ = load_config(folder / "config.yaml")
-        runs.append(Run(folder, name, config, results, *read_metrics(folder / "metrics.jsonl")))
+        runs.append(Run(folder, name, config, result, *read_metrics(folder / "metrics.jsonl")))
     return runs
 
 
 def read_metrics(path: Path) -> tuple[dict, dict]:
-    """Scalars and histograms of a run's metrics.jsonl, as ``Run`` has them; InputError where missing.
+    """Read the scalars and histograms of metrics.jsonl, as `Run` has them.
 
-    A line that is not whole is left out: a run that was killed may leave one. Of two values at
-    one step the first counts: the second one of validation is the best epoch's, tested at the end.
+    Damaged lines are skipped: a killed run may leave an incomplete one. Of two values at the same
+    step the first one counts: the second value of validation is that of the best epoch, evaluated
+    again at the end.
+
+    Raises:
+        InputError: The file cannot be read.
     """
     scalars: dict[str, dict[int, float]] = {}
     histograms: dict[str, dict[int, list]] = {}
@@ -82,7 +99,7 @@ def read_metrics(path: Path) -> tuple[dict, dict]:
         if isinstance(histogram, dict) and _are_counts(histogram.get("counts")):
             histograms.setdefault(str(histogram.get("tag")), {}).setdefault(step, histogram["counts"])
         for tag, value in line.items():
-            if isinstance(value, int | float) and abs(value) < LARGEST:  # neither NaN is, nor infinity
+            if isinstance(value, int | float) and abs(value) < MAX_VALUE:  # excludes NaN and infinity
                 scalars.setdefault(tag, {}).setdefault(step, float(value))
 
     def by_step(values: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -93,10 +110,11 @@ def read_metrics(path: Path) -> tuple[dict, dict]:
 
 
 def _lines(path: Path) -> Iterator[dict]:
+    """The lines of a JSON Lines file that are objects with a valid step."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise InputError(f"{path}: cannot read what the run recorded ({error.strerror})") from None
+        raise InputError(f"{path}: cannot read the run's metrics ({error.strerror})") from None
     for line in text.splitlines():
         try:
             content = json.loads(line)
@@ -106,9 +124,9 @@ def _lines(path: Path) -> Iterator[dict]:
             yield content
 
 
-def _are_counts(counts) -> bool:
+def _are_counts(counts: Any) -> bool:
     return isinstance(counts, list) and len(counts) == BINS and all(map(_is_count, counts))
 
 
-def _is_count(value) -> bool:
+def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**53

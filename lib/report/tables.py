@@ -1,27 +1,32 @@
-"""Mean weights of groups of labels: joints, images, annotators; and the tables of the last two."""
+"""Mean weights of groups of labels (joints, images, annotators), and tables of images and annotators."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from lib.dataset.annotations import group_by_image
-from lib.report.learned import Learned
+from lib.report.learned import LearnedWeights
 from lib.report.markup import Markup, element
-from lib.report.parts import counted, paragraph, percent, section, spoken, table
+from lib.report.parts import display_name, paragraph, percent, pluralize, section, table
 
-MOST_ROWS = 25  # of a table
+MAX_ROWS = 25  # of a table
 
 
-class Group(NamedTuple):
-    """Labels that belong together: how many people and labels, mean weight, shares in [0, 1].
+class LabelGroup(NamedTuple):
+    """Statistics of the labels of a joint, an image or an annotator.
 
-    wrong: share of labels that are known to be wrong, NaN where nobody knows.
-    lowest: (weight, joint) of the most ignored of them.
+    name: Name of the group.
+    instances, labels: How many of them it has.
+    mean: Mean weight.
+    below_half: Share of the weights below 0.5, in [0, 1].
+    wrong: Share of wrong labels, in [0, 1]; NaN if unknown.
+    lowest: (weight, joint) of the label with the lowest weight.
     """
 
     name: str
-    people: int
+    instances: int
     labels: int
     mean: float
     below_half: float
@@ -29,85 +34,96 @@ class Group(NamedTuple):
     lowest: tuple[float, str]
 
 
-def by_joint(learned: Learned) -> list[Group]:
-    """One for each joint that has labels, the most ignored first."""
-    names = learned.people.mapping.names
+def by_joint(learned: LearnedWeights) -> list[LabelGroup]:
+    """A group for each joint with labels, lowest mean weight first."""
+    names = learned.annotations.mapping.names
     masks = ((name, np.arange(len(names)) == j) for j, name in enumerate(names))
     return _sorted(_group(learned, name, learned.labelled & mask) for name, mask in masks)
 
 
-def by_image(learned: Learned, count: int) -> list[Group]:
-    """The ``count`` images with the lowest mean weight, of the labels that were ever in a batch."""
-    people = learned.people
-    weights, counted = np.where(learned.learned, learned.weights, 0), learned.learned
-    total = np.bincount(people.image_index, weights.sum(axis=1), len(people.image_paths))
-    labels = np.bincount(people.image_index, counted.sum(axis=1), len(people.image_paths))
-    means = np.divide(total, labels, out=np.full(len(labels), np.inf), where=labels > 0)
-    persons = {int(people.image_index[rows[0]]): rows for rows in group_by_image(people.image_index)}
-    chosen = [p for p in np.argsort(means, kind="stable")[:count].tolist() if labels[p]]
-    return [_group_of_people(learned, Path(people.image_paths[p]).name, persons[p]) for p in chosen]
+def by_image(learned: LearnedWeights, count: int) -> list[LabelGroup]:
+    """The ``count`` images with the lowest mean weight, over labels that occurred in a batch."""
+    annotations = learned.annotations
+    image_index, paths = annotations.image_index, annotations.image_paths
+    weights, visited = np.where(learned.visited, learned.weights, 0), learned.visited
+    # Means of all images at once; groups are built for the chosen ones only, as there may be many images.
+    sums = np.bincount(image_index, weights.sum(axis=1), len(paths))
+    labels = np.bincount(image_index, visited.sum(axis=1), len(paths))
+    means = np.divide(sums, labels, out=np.full(len(labels), np.inf), where=labels > 0)
+    instances = {int(image_index[rows[0]]): rows for rows in group_by_image(image_index)}
+    chosen = [image for image in np.argsort(means, kind="stable")[:count].tolist() if labels[image]]
+    return [_group_of_instances(learned, Path(paths[image]).name, instances[image]) for image in chosen]
 
 
-def by_annotator(learned: Learned) -> list[Group]:
-    """One for each annotator, the most ignored first; needs ``learned.annotators``."""
+def by_annotator(learned: LearnedWeights) -> list[LabelGroup]:
+    """A group for each annotator, lowest mean weight first; ``learned.annotators`` must not be None."""
     names, group = np.unique(np.array(learned.annotators), return_inverse=True)
     groups = ((name, np.flatnonzero(group == g)) for g, name in enumerate(names.tolist()))
-    return _sorted(_group_of_people(learned, name or "(not said)", rows) for name, rows in groups)
+    return _sorted(_group_of_instances(learned, name or "(unknown)", rows) for name, rows in groups)
 
 
-def _sorted(groups) -> list[Group]:
+def _sorted(groups: Iterable[LabelGroup]) -> list[LabelGroup]:
     return sorted((group for group in groups if group.labels), key=lambda group: group.mean)
 
 
-def _group_of_people(learned: Learned, name: str, persons: np.ndarray) -> Group:
-    mask = np.zeros_like(learned.learned)
-    mask[persons] = True
-    return _group(learned, name, learned.learned & mask)
+def _group_of_instances(learned: LearnedWeights, name: str, instances: np.ndarray) -> LabelGroup:
+    """The group of the visited labels of ``instances``, an array of indices."""
+    mask = np.zeros_like(learned.visited)
+    mask[instances] = True
+    return _group(learned, name, learned.visited & mask)
 
 
-def _group(learned: Learned, name: str, mask: np.ndarray) -> Group:
-    persons, joints = np.nonzero(mask)
-    weights = learned.weights[persons, joints]
+def _group(learned: LearnedWeights, name: str, mask: np.ndarray) -> LabelGroup:
+    """The group of the labels in ``mask`` [N, J]."""
+    instances, joints = np.nonzero(mask)
+    weights = learned.weights[instances, joints]
     if not weights.size:
-        return Group(name, 0, 0, np.nan, np.nan, np.nan, (np.nan, ""))
-    first = int(weights.argmin())
-    return Group(
+        return LabelGroup(name, 0, 0, np.nan, np.nan, np.nan, (np.nan, ""))
+    lowest = int(weights.argmin())
+    return LabelGroup(
         name,
-        people=len(set(persons.tolist())),
+        instances=len(set(instances.tolist())),
         labels=weights.size,
         mean=float(weights.mean()),
         below_half=float((weights < 0.5).mean()),
-        wrong=float("nan") if learned.wrong is None else float(learned.wrong[persons, joints].mean()),
-        lowest=(float(weights[first]), learned.people.mapping.names[joints[first]]),
+        wrong=float("nan") if learned.wrong is None else float(learned.wrong[instances, joints].mean()),
+        lowest=(float(weights[lowest]), learned.annotations.mapping.names[joints[lowest]]),
     )
 
 
-def tables_section(learned: Learned, title: str, anchor: str) -> Markup:
-    """Images and annotators by mean weight."""
-    images = by_image(learned, MOST_ROWS)
+def tables_section(learned: LearnedWeights, title: str, anchor: str) -> Markup:
+    """The section with images and annotators by mean weight."""
+    images = by_image(learned, MAX_ROWS)
     parts = [
         element("h3", {}, "Most ignored images"),
-        paragraph(f"The {counted(len(images), 'image')} with the lowest mean weight, over labels that were in a batch: where to look first for bad annotation."),
-        _groups("image", images, learned),
+        paragraph(
+            f"The {pluralize(len(images), 'image')} with the lowest mean weight over labels that occurred in "
+            "a batch; check these first for annotation errors."
+        ),
+        _table("image", images, learned),
         element("h3", {}, "Annotators"),
-    ]  # fmt: skip
+    ]
     if learned.annotators is None:
-        parts.append(paragraph("The annotations do not say who made them (no field “annotator” or “annotator_id”), so there is no table."))  # fmt: skip
+        parts.append(
+            paragraph("The annotations have no field “annotator” or “annotator_id”, so there is no table.")
+        )
     else:
         groups = by_annotator(learned)
-        parts.append(paragraph(f"{counted(len(groups), 'annotator')}, the most ignored first"
-                               + (f"; {MOST_ROWS} are shown." if len(groups) > MOST_ROWS else ".")))  # fmt: skip
-        parts.append(_groups("annotator", groups[:MOST_ROWS], learned))
+        text = f"{pluralize(len(groups), 'annotator')}, lowest mean weight first"
+        text += f"; the first {MAX_ROWS} are shown." if len(groups) > MAX_ROWS else "."
+        parts += [paragraph(text), _table("annotator", groups[:MAX_ROWS], learned)]
     return section(title, anchor, parts)
 
 
-def _groups(kind: str, groups: list[Group], learned: Learned) -> Markup:
-    header = [kind, "people", "labels", "mean weight", "below 0.5", "most ignored joint", "its weight"]
-    rows = [
-        [g.name, f"{g.people:,}", f"{g.labels:,}", f"{g.mean:.2f}", percent(g.below_half), spoken(g.lowest[1]), f"{g.lowest[0]:.2f}"]
-        for g in groups
-    ]  # fmt: skip
+def _table(kind: str, groups: list[LabelGroup], learned: LearnedWeights) -> Markup:
+    header = [kind, "instances", "labels", "mean weight", "below 0.5", "most ignored joint", "its weight"]
+    rows = []
+    for group in groups:
+        weight, joint = group.lowest
+        counts = [f"{group.instances:,}", f"{group.labels:,}"]
+        statistics = [f"{group.mean:.2f}", percent(group.below_half)]
+        rows.append([group.name, *counts, *statistics, display_name(joint), f"{weight:.2f}"])
     if learned.wrong is not None:
-        header.append("really wrong")
+        header.append("wrong labels")
         rows = [[*row, percent(group.wrong)] for row, group in zip(rows, groups)]
-    return table(header, rows, (5,))
+    return table(header, rows, texts=(header.index("most ignored joint"),))

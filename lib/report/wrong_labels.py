@@ -1,56 +1,74 @@
-"""The section on wrong labels, where the truth is known: do low weights find them?"""
+"""The section on the detection of wrong labels, for data whose truth is known."""
 
 import numpy as np
 
 from lib.ignoring.weight_table import auroc
 from lib.report.charts import Series, line_chart
-from lib.report.colours import series_style
 from lib.report.detection import precision_curve, roc_curve, wrong_among_most_ignored
-from lib.report.learned import Named
+from lib.report.learned import NamedWeights
 from lib.report.markup import Markup, element
 from lib.report.parts import figure, figures, paragraph, percent, section, table
-from lib.report.runs import MOST_POINTS
+from lib.report.runs import MAX_POINTS
+from lib.report.style import series_style
 
-SHARES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the most ignored labels; the last says what guessing gives
+SHARES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the most ignored labels; 1.0: the rate of random flagging
+UNIT = (0.0, 1.0)
 
 
-def detection_section(named: list[Named]) -> Markup | None:
-    """ROC and precision curves of those whose truth is known, and what the most ignored labels are."""
-    known = [one for one in named if one.learned.knows_both]
+def detection_section(named: list[NamedWeights]) -> Markup | None:
+    """ROC and precision-recall curves, and a table of the most ignored labels.
+
+    Sets of weights without known truth are skipped; None if there is no other.
+    """
+    known = [weights for weights in named if weights.learned.has_both_classes]
     if not known:
         return None
-    roc, precision, columns, entries = [], [], [], []
-    for name, number, one in known:
-        weights, wrong = one.weights[one.labelled], one.wrong[one.labelled]
-        style = series_style(number)
-        roc.append(Series(name, *_thinned(*roc_curve(weights, wrong)), *style))
-        precision.append(Series(name, *_thinned(*precision_curve(weights, wrong)), *style))
+    roc, precision, columns, entries, wrong_shares = [], [], [], [], []
+    for name, index, learned in known:
+        weights, wrong = learned.weights[learned.labelled], learned.wrong[learned.labelled]
+        style = series_style(index)
+        roc.append(Series(name, *_thin_out(*roc_curve(weights, wrong)), *style))
+        precision.append(Series(name, *_thin_out(*precision_curve(weights, wrong)), *style))
         entries.append((f"{name}, AUROC {auroc(weights, wrong):.2f}", *style))
-        columns.append([_of(*wrong_among_most_ignored(weights, wrong, share)) for share in SHARES])
-    unit = (0.0, 1.0)
-    guessing = Series("guessing", np.array(unit), np.array(unit))
-    base = float(np.mean([one.wrong[one.labelled].mean() for *_, one in known]))
-    flat = Series("guessing", np.array(unit), np.array([base, base]))
-    drawn = figures(
-        figure("ROC", line_chart("ROC", roc, "share of right labels ignored", "share of wrong labels found", unit, unit, guessing),
-               "From the most ignored label on: how many of the wrong ones are found, for how many right ones lost. "
-               "The further above the dotted line (guessing), the better; the area below is the AUROC.", entries),
-        figure("Precision and recall", line_chart("Precision and recall", precision, "share of wrong labels found (recall)", "share of found that are wrong (precision)", unit, unit, flat),
-               "Of the labels ignored so far, how many are really wrong. Dotted: the share of wrong labels among all, which guessing gives.", entries))  # fmt: skip
-    header = ["most ignored", *(one.name for one in known)]
+        columns.append([_cell(*wrong_among_most_ignored(weights, wrong, share)) for share in SHARES])
+        wrong_shares.append(wrong.mean())
+    header = ["most ignored", *(weights.name for weights in known)]
     rows = [[f"{100 * share:.0f} %", *cells] for share, *cells in zip(SHARES, *columns)]
-    return section("Does it find the wrong labels?", "detection",
-                   paragraph("The truth of these labels is known, though the training never saw it."), drawn,
-                   element("h3", {}, "Of the most ignored labels, how many are really wrong"),
-                   table(header, rows))  # fmt: skip
+    return section(
+        "Detection of wrong labels",
+        "detection",
+        paragraph("The wrong labels of this data are known; this information is not used in training."),
+        figures(_roc(roc, entries), _precision(precision, float(np.mean(wrong_shares)), entries)),
+        element("h3", {}, "Wrong labels among the most ignored"),
+        table(header, rows),
+    )
 
 
-def _of(count: int, wrong: float) -> str:
-    # Not a whole number where equal weights straddle the end.
+def _roc(series: list[Series], entries: list[tuple[str, str, str]]) -> Markup:
+    chance = Series("chance", np.array(UNIT), np.array(UNIT))
+    x_title, y_title = "share of correct labels flagged", "share of wrong labels flagged"
+    caption = (
+        "Labels are flagged in the order of their weights, lowest first. The further above the dotted line "
+        "(chance), the better; the area under the curve is the AUROC."
+    )
+    return figure("ROC", line_chart("ROC", series, x_title, y_title, UNIT, UNIT, chance), caption, entries)
+
+
+def _precision(series: list[Series], base_rate: float, entries: list[tuple[str, str, str]]) -> Markup:
+    """``base_rate``: share of wrong labels among all, the precision of random flagging."""
+    chance = Series("chance", np.array(UNIT), np.array([base_rate, base_rate]))
+    title = "Precision and recall"
+    x_title, y_title = "recall: share of wrong labels flagged", "precision: share of flagged that are wrong"
+    caption = "Dotted line: the share of wrong labels among all labels, which is the precision of chance."
+    return figure(title, line_chart(title, series, x_title, y_title, UNIT, UNIT, chance), caption, entries)
+
+
+def _cell(count: int, wrong: float) -> str:
+    # ``wrong`` is not an integer if equal weights straddle the limit.
     return f"{wrong:,.1f}".removesuffix(".0") + f" of {count:,} ({percent(wrong / count)})"
 
 
-def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most ``MOST_POINTS`` of the points, first and last among them."""
-    kept = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int))
-    return x[kept], y[kept]
+def _thin_out(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most ``MAX_POINTS`` points, evenly chosen, including the first and the last."""
+    points = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(int))
+    return x[points], y[points]

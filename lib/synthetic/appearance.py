@@ -1,19 +1,29 @@
-"""The two looks of drawn images, and colours in their ranges."""
+"""The two looks of drawn images, and random colours."""
 
 import colorsys
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Look:
-    """How an image is drawn; every pair is a range to draw from. Colours are HSV shares."""
+    """How an image is drawn. Pairs are ranges to draw from; saturation and value are in [0, 1] (HSV).
 
-    outline: float  # width of the dark line around each part, in pixels
-    girth: tuple[float, float]  # thickness of the limbs
-    clothes: tuple[tuple[float, float], tuple[float, float]]  # saturation, value
-    scenery: tuple[tuple[float, float], tuple[float, float]]  # saturation, value
-    things: tuple[int, int]  # how many things stand around; fewer than the second number
-    rough: bool  # textures, uneven light, blur and noise
+    outline: width of the dark line around each part, in pixels.
+    girth: thickness of the limbs, relative to the figure's own.
+    clothes: saturation and value of clothes and objects.
+    scenery: saturation and value of wall and floor.
+    objects: number of objects in the background; the upper end is excluded.
+    rough: textures, uneven light, blur and noise.
+    """
+
+    outline: float
+    girth: tuple[float, float]
+    clothes: tuple[tuple[float, float], tuple[float, float]]
+    scenery: tuple[tuple[float, float], tuple[float, float]]
+    objects: tuple[int, int]
+    rough: bool
 
 
 FLAT = Look(
@@ -21,7 +31,7 @@ FLAT = Look(
     girth=(1.1, 1.3),
     clothes=((0.55, 1.0), (0.6, 1.0)),
     scenery=((0.05, 0.45), (0.75, 1.0)),
-    things=(0, 4),
+    objects=(0, 4),
     rough=False,
 )
 ROUGH = Look(
@@ -29,12 +39,17 @@ ROUGH = Look(
     girth=(0.95, 1.15),
     clothes=((0.2, 0.8), (0.45, 0.95)),
     scenery=((0.0, 0.4), (0.1, 0.4)),
-    things=(1, 4),
+    objects=(1, 4),
     rough=True,
 )
 
 
-def draw_colour(rng, hue, saturation, value) -> tuple[int, int, int]:
-    """A random RGB colour, from ranges of hue, saturation and value in [0, 1]."""
+def draw_colour(
+    rng: np.random.Generator,
+    hue: tuple[float, float],
+    saturation: tuple[float, float],
+    value: tuple[float, float],
+) -> tuple[int, int, int]:
+    """Draw a random colour from ranges in HSV (hue in turns, the others in [0, 1]); returns RGB in 0..255."""
     rgb = colorsys.hsv_to_rgb(rng.uniform(*hue) % 1, rng.uniform(*saturation), rng.uniform(*value))
     return tuple(int(round(255 * channel)) for channel in rgb)

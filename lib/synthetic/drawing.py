@@ -1,6 +1,6 @@
-"""Draws articulated people whose joints are known exactly: an image and its true labels.
+"""Draws images of articulated figures with exactly known joints.
 
-There are two looks, cartoon-flat and rough (textured, dark, noisy), so that two data sets of people can
+There are two looks, cartoon-flat and rough (textured, dark, noisy), so that two data sets of drawn people can
 differ as real ones do.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from lib.dataset.keypoints import MPII_KEYPOINTS
 from lib.synthetic.appearance import Look, draw_colour
-from lib.synthetic.canvas import FABRICS, SUPERSAMPLING, THING, Blob, Canvas, blob_of
+from lib.synthetic.canvas import FABRICS, OBJECT, SUPERSAMPLING, Blob, Canvas, make_blob
 from lib.synthetic.figure import Figure, draw_figure
 
 FIGURE_JOINTS = MPII_KEYPOINTS + ("nose",)
@@ -20,12 +20,12 @@ FIGURE_JOINTS = MPII_KEYPOINTS + ("nose",)
 
 @dataclass(frozen=True)
 class Person:
-    """One person in an image; pixels, 0-based, pixel centres at whole numbers.
+    """One annotated person. Coordinates are pixels, 0-based, with pixel centres at whole numbers.
 
     joints: [17, 2], in the order of FIGURE_JOINTS; they may lie outside the image.
-    hidden: [17] bool, covered by somebody else or by a thing in front.
-    box: left, top, width, height of the whole figure, cut at the image's border.
-    area: pixels of the figure that can be seen.
+    hidden: [17] bool, covered by another person or by an object in front.
+    box: left, top, width, height of the whole figure, clipped to the image.
+    area: visible pixels of the figure.
     from_behind: the figure shows its back.
     """
 
@@ -36,60 +36,99 @@ class Person:
     from_behind: bool
 
 
-def _thing(rng, look: Look, centre, size: float) -> list[Blob]:
-    """Some thing of about ``size`` pixels: a ball, a board, a stick, or two sticks like a limb."""
+@dataclass(frozen=True)
+class DrawnImage:
+    """One image file with its annotated people.
+
+    number: image id.
+    file_name: name of the file in its folder.
+    width, height: pixels.
+    people: from back to front.
+    """
+
+    number: int
+    file_name: str
+    width: int
+    height: int
+    people: list[Person]
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """[K] bool, whether each of the points [K, 2] lies in the image."""
+        return ((points >= 0) & (points <= (self.width - 1, self.height - 1))).all(axis=-1)
+
+
+def people_of(images: list[DrawnImage]) -> list[tuple[DrawnImage, Person]]:
+    """Every person of the images, in order, together with the image."""
+    return [(image, person) for image in images for person in image.people]
+
+
+def _draw_object(rng: np.random.Generator, look: Look, centre: np.ndarray, size: float) -> list[Blob]:
+    """Blobs of an object of about ``size`` pixels: a ball, a board, a stick, or two sticks like a limb."""
     colour = draw_colour(rng, (0, 1), *look.clothes)
     angle = rng.uniform(0, np.pi)
     along = size / 2 * np.array([np.cos(angle), np.sin(angle)])
     across = rng.uniform(0.4, 0.9) * np.array([-along[1], along[0]])
     kind = rng.choice(("ball", "board", "stick", "limb"))
     if kind == "ball":
-        return [blob_of(centre, size / 3, colour, THING)]
+        return [make_blob(centre, size / 3, colour, OBJECT)]
     if kind == "board":
         corners = [centre + a * along + b * across for a in (-1, 1) for b in (-1, 1)]
-        return [blob_of(corners, 1.0, colour, THING)]
+        return [make_blob(corners, 1.0, colour, OBJECT)]
     end = centre + 2 * along
-    sticks = [blob_of([centre, end], size * rng.uniform(0.08, 0.16), colour, THING)]
+    sticks = [make_blob([centre, end], size * rng.uniform(0.08, 0.16), colour, OBJECT)]
     if kind == "limb":
-        sticks.append(blob_of([end, end + 2 * across], size * 0.1, colour, THING))
+        sticks.append(make_blob([end, end + 2 * across], size * 0.1, colour, OBJECT))
     return sticks
 
 
-def _scenery(rng, look: Look, width: int, height: int) -> Canvas:
-    """An empty scene: wall, floor, and things that stand around."""
+def _draw_background(rng: np.random.Generator, look: Look, width: int, height: int) -> Canvas:
+    """A canvas with wall, floor and objects, but no figures."""
     canvas = Canvas(width, height)
     horizon = height * rng.uniform(0.5, 0.85)
-    for top in [-50.0] + [horizon] * (rng.random() < 0.7):  # the wall fills the image
+    # The wall fills the image; seven images of ten have a floor in front of it.
+    for top in [-50.0] + [horizon] * (rng.random() < 0.7):
         corners = [(-9, top), (width + 9, top + rng.normal(0, 4)), (width + 9, 999), (-9, 999)]
-        canvas.draw([blob_of(corners, 0, draw_colour(rng, (0, 1), *look.scenery), 0)], 0)
-    for _ in range(rng.integers(*look.things)):
+        canvas.draw([make_blob(corners, 0, draw_colour(rng, (0, 1), *look.scenery), 0)], 0)
+    for _ in range(rng.integers(*look.objects)):
         centre = rng.uniform((0, 0), (width, height))
-        canvas.draw(_thing(rng, look, centre, rng.uniform(12, 40)), 0, look.outline)
+        canvas.draw(_draw_object(rng, look, centre, rng.uniform(12, 40)), 0, look.outline)
     return canvas
 
 
-def _field(rng, cells: int, width: int, height: int) -> np.ndarray:
-    """Smooth noise of mean 0 and variance of about 1, [height, width]."""
+def _smooth_noise(rng: np.random.Generator, cells: int, width: int, height: int) -> np.ndarray:
+    """Noise [height, width] of mean 0 and variance about 1, interpolated from ``cells`` x ``cells`` values."""
     coarse = rng.standard_normal((cells, cells), dtype=np.float32)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def _roughen(rng, pixels, fabric) -> np.ndarray:
-    """Textures, dim uneven light, pale colours, blur and grain. pixels: [H, W, 3]; fabric: [H, W]."""
+def _roughen(rng: np.random.Generator, pixels: np.ndarray, fabric: np.ndarray) -> np.ndarray:
+    """Add textures, dim uneven light, pale colours, blur and grain.
+
+    Args:
+        rng: source of the random numbers.
+        pixels: [H, W, 3] uint8.
+        fabric: [H, W], selects the texture of each pixel.
+
+    Returns:
+        [H, W, 3] uint8.
+    """
     height, width = fabric.shape
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    # One texture per fabric: smooth noise, and stripes for some.
     textures = []
     for _ in range(FABRICS):
-        texture = rng.uniform(0.04, 0.12) * _field(rng, int(rng.integers(25, 70)), width, height)
+        texture = rng.uniform(0.04, 0.12) * _smooth_noise(rng, int(rng.integers(25, 70)), width, height)
         if rng.random() < 0.4:
             angle, frequency = rng.uniform(0, np.pi), 2 * np.pi / rng.uniform(3.5, 12)
             stripes = np.sin(x * (frequency * math.cos(angle)) + y * (frequency * math.sin(angle)))
             texture += rng.uniform(0.05, 0.14) * stripes
         textures.append(texture)
     texture = np.take_along_axis(np.stack(textures), fabric[None].astype(np.intp), axis=0)[0]
-    light = 0.25 * _field(rng, 3, width, height) + 0.08 * _field(rng, 9, width, height)
+    # Light: slow variation over the image.
+    light = 0.25 * _smooth_noise(rng, 3, width, height) + 0.08 * _smooth_noise(rng, 9, width, height)
     light = rng.uniform(0.75, 1.1) * np.clip(np.exp(light), 0.6, 1.5)
     image = pixels.astype(np.float32) * (np.clip(1 + texture, 0.3, 1.7) * light)[..., None]
+    # Camera: less saturation, blur, grain.
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
     image = grey + rng.uniform(0.4, 0.9) * (image - grey)
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.1))
@@ -97,36 +136,44 @@ def _roughen(rng, pixels, fabric) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def draw_image(rng, look: Look, people: int) -> tuple[np.ndarray, list[Person]]:
-    """Draw one image of 128 to 160 pixels a side with one or two people of 70 to 110 pixels.
+def draw_image(rng: np.random.Generator, look: Look, people: int) -> tuple[np.ndarray, list[Person]]:
+    """Draw one image with sides of 128 to 160 pixels.
 
-    Returns the image [H, W, 3] (uint8, RGB) and its people, the rearmost first.
+    Args:
+        rng: source of the random numbers.
+        look: FLAT or ROUGH.
+        people: 1 or 2 people, of 70 to 110 pixels each.
+
+    Returns:
+        The image [H, W, 3] (uint8, RGB) and its annotated people, from back to front.
     """
     width, height = (int(side) for side in rng.integers(128, 161, 2))
-    canvas = _scenery(rng, look, width, height)
-    places = [rng.uniform(0.2, 0.8)] if people == 1 else rng.permutation([0.37, 0.63])
-    figures = [draw_figure(rng, look, place, width, height) for place in places]
+    canvas = _draw_background(rng, look, width, height)
+    x_shares = [rng.uniform(0.2, 0.8)] if people == 1 else rng.permutation([0.37, 0.63])
+    figures = [draw_figure(rng, look, x_share, width, height) for x_share in x_shares]
     for owner, figure in enumerate(figures, start=1):
         for part in figure.parts:
             canvas.draw(part, owner, look.outline)
-    if rng.random() < 0.15:  # something in front; never on the head, which tells front from back
+    # An object in front of some; never on the head, which tells front from back.
+    if rng.random() < 0.15:
         joint = rng.choice(("left", "right")) + rng.choice(("_elbow", "_wrist", "_hip", "_knee", "_ankle"))
         centre = figures[-1].xy(joint)[0] + rng.normal(0, 6, 2)
-        canvas.draw(_thing(rng, look, centre, rng.uniform(14, 34)), people + 1, look.outline)
+        canvas.draw(_draw_object(rng, look, centre, rng.uniform(14, 34)), people + 1, look.outline)
 
     pixels = cv2.resize(canvas.pixels, (width, height), interpolation=cv2.INTER_AREA)
     if look.rough:
         pixels = _roughen(rng, pixels, canvas.fabric[::SUPERSAMPLING, ::SUPERSAMPLING])
     owners = canvas.owner
-    return pixels, [_person(figure, owner, owners) for owner, figure in enumerate(figures, start=1)]
+    return pixels, [_annotate(figure, owner, owners) for owner, figure in enumerate(figures, start=1)]
 
 
-def _person(figure: Figure, owner: int, owners: np.ndarray) -> Person:
-    """What is known of a figure once everything is drawn. owners: who covers what, on the canvas."""
+def _annotate(figure: Figure, owner: int, owners: np.ndarray) -> Person:
+    """Annotation of a figure in a finished image; owners: the canvas's map of owners."""
     height, width = (side // SUPERSAMPLING for side in owners.shape)
     last = np.array([width - 1, height - 1])
     joints = np.stack(figure.xy(*FIGURE_JOINTS))
     column, row = np.clip(np.round(joints), 0, last).astype(int).T * SUPERSAMPLING
+    # The box encloses all circles of the figure, hidden ones too.
     centres, radii = (np.concatenate([b[i] for part in figure.parts for b in part]) for i in (0, 1))
     low = np.clip((centres - radii[:, None]).min(axis=0), 0, last)
     high = np.clip((centres + radii[:, None]).max(axis=0), 0, last)

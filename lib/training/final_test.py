@@ -84,7 +84,7 @@ def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
         labelled = annotations.visible > 0
         summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
         if data.source_truth is not None:
-            summary[place]["auroc"] = auroc(weights[labelled], data.source_truth.wrong[labelled])
+            summary[place]["auroc"] = auroc(weights[labelled], data.source_truth.corrupted[labelled])
             LOG.info(
                 f"AUROC of the weights {place}, wrong against right labels: {summary[place]['auroc']:.3f}"
             )

@@ -105,7 +105,7 @@ class MetricLogger:
                 if labelled[:, j].any():
                     values[f"{tag}/mean_{name}"] = weights[labelled[:, j], j].mean()
             if (truth := self.data.source_truth) is not None:
-                values[f"{tag}/auroc"] = auroc(weights[labelled], truth.wrong[labelled])
+                values[f"{tag}/auroc"] = auroc(weights[labelled], truth.corrupted[labelled])
             self.writer.scalars(self.state.step, values)
             self.writer.weights_histogram(self.state.step, f"{tag}/all", weights[labelled])
             self.visuals.write_source_weights(place, weights)

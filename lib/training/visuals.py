@@ -49,9 +49,9 @@ class Visuals:
         label_counts = (annotations.visible > 0).sum(axis=1)
         well_labelled = np.flatnonzero(label_counts >= np.median(label_counts))
         positions = np.linspace(0, len(well_labelled) - 1, min(SAMPLES, len(well_labelled)))
-        wrong = np.zeros_like(weights, bool) if truth is None else truth.wrong
+        corrupted = np.zeros_like(weights, bool) if truth is None else truth.corrupted
         cells = [
-            draw_weights(annotations, i, weights[i], wrong[i])
+            draw_weights(annotations, i, weights[i], corrupted[i])
             for i in well_labelled[positions.round().astype(int)]
         ]
         if cells := [cell for cell in cells if cell is not None]:

@@ -1,4 +1,4 @@
-"""Labels drawn on the crop of their person: one of them, or all with their weights."""
+"""Draws the labels of one instance on its crop: a single keypoint, or all keypoints with their weights."""
 
 import cv2
 import numpy as np
@@ -8,40 +8,46 @@ from lib.dataset.crop import apply_matrix, crop_matrix
 from lib.dataset.images import read_image
 from lib.visualization.skeletons import draw_skeleton
 
-CELL = 240  # pixels of a crop's side
-LABEL, RIGHT, PREDICTED = (
-    (255, 40, 40),
-    (60, 255, 60),
-    (255, 225, 0),
-)  # ring, cross, square: the shapes differ too
+CELL = 240  # side of a crop in pixels
+# Colours (RGB) of a keypoint's label, of its true position and of a model's prediction. The marks differ in
+# shape too: ring, cross and square.
+LABEL, RIGHT, PREDICTED = (255, 40, 40), (60, 255, 60), (255, 225, 0)
 EDGE = (0, 0, 0)
-IGNORED, TRUSTED = (230, 30, 30), (0, 120, 255)
+IGNORED, TRUSTED = (230, 30, 30), (0, 120, 255)  # weights 0 and 1
 
 
 def draw_keypoint(
-    people: Annotations,
-    person: int,
+    annotations: Annotations,
+    index: int,
     joint: int,
-    right: np.ndarray | None = None,
+    true_position: np.ndarray | None = None,
     predicted: np.ndarray | None = None,
 ) -> np.ndarray | None:
-    """[CELL, CELL, 3] RGB: the person's labels as a thin skeleton, and a ring around label ``joint``.
+    """Draw one instance with a thin skeleton of its labels and a ring around one of them.
 
-    right, predicted: [2] pixels of the image, where the joint really is (a cross) and where a
-    model sees it (a square); NaN where there is no such place. None where the image cannot be read.
+    Args:
+        annotations: the instances.
+        index: the instance.
+        joint: the joint to mark.
+        true_position: [2] image pixels, marked with a cross unless it is None or NaN.
+        predicted: [2] image pixels, marked with a square unless it is None.
+
+    Returns:
+        [CELL, CELL, 3] uint8, RGB; None if the image cannot be read.
     """
-    cropped = _crop(people, person)
+    cropped = _crop(annotations, index)
     if cropped is None:
         return None
     image, matrix = cropped
-    joints = apply_matrix(matrix, people.joints[person])
-    crop = draw_skeleton(image, joints, people.visible[person] > 0, people.mapping.names)
+    joints = apply_matrix(matrix, annotations.joints[index])
+    crop = draw_skeleton(image, joints, annotations.visible[index] > 0, annotations.mapping.names)
+    # Each mark is drawn twice: black and wider first, so that it stands out on any background.
     for colour, wider in ((EDGE, 2), (LABEL, 0)):
         cv2.circle(crop, _pixel(joints[joint]), 11, colour, 2 + wider, cv2.LINE_AA)
-    if right is not None and np.isfinite(right).all():
-        place = _pixel(apply_matrix(matrix, right))
+    if true_position is not None and np.isfinite(true_position).all():
+        position = _pixel(apply_matrix(matrix, true_position))
         for colour, wider in ((EDGE, 3), (RIGHT, 0)):
-            cv2.drawMarker(crop, place, colour, cv2.MARKER_TILTED_CROSS, 16, 3 + wider, cv2.LINE_AA)
+            cv2.drawMarker(crop, position, colour, cv2.MARKER_TILTED_CROSS, 16, 3 + wider, cv2.LINE_AA)
     if predicted is not None:
         x, y = _pixel(apply_matrix(matrix, predicted))
         for colour, wider in ((EDGE, 2), (PREDICTED, 0)):
@@ -50,37 +56,46 @@ def draw_keypoint(
 
 
 def draw_weights(
-    people: Annotations, person: int, weights: np.ndarray, wrong: np.ndarray
+    annotations: Annotations, index: int, weights: np.ndarray, corrupted: np.ndarray
 ) -> np.ndarray | None:
-    """[CELL, CELL, 3] RGB: every label as a disc, from red (weight 0) over white to blue (1).
+    """Draw every label of an instance as a disc, from red (weight 0) over white (0.5) to blue (1).
 
-    weights, wrong: [J]; a cross over labels that are known to be wrong. None where the image cannot be read.
+    Args:
+        annotations: the instances.
+        index: the instance.
+        weights: [J] ignoring weights in [0, 1].
+        corrupted: [J], labels known to be wrong, which get a cross.
+
+    Returns:
+        [CELL, CELL, 3] uint8, RGB; None if the image cannot be read.
     """
-    cropped = _crop(people, person)
+    cropped = _crop(annotations, index)
     if cropped is None:
         return None
     crop, matrix = cropped
-    crop = crop // 2 + 40  # neither black nor white, which both stand out then
-    joints = apply_matrix(matrix, people.joints[person])
-    for j in np.flatnonzero(people.visible[person] > 0):
+    crop = crop // 2 + 40  # less contrast, so that black edges and white discs stand out
+    joints = apply_matrix(matrix, annotations.joints[index])
+    for j in np.flatnonzero(annotations.visible[index] > 0):
+        # Interpolate from white to the colour of the nearer end of the scale.
         nearest, share = (IGNORED, 1 - 2 * weights[j]) if weights[j] < 0.5 else (TRUSTED, 2 * weights[j] - 1)
         colour = tuple(int(255 + share * (c - 255)) for c in nearest)
         cv2.circle(crop, _pixel(joints[j]), 8, EDGE, -1, cv2.LINE_AA)
         cv2.circle(crop, _pixel(joints[j]), 7, colour, -1, cv2.LINE_AA)
-        if wrong[j]:
+        if corrupted[j]:
             cv2.drawMarker(crop, _pixel(joints[j]), EDGE, cv2.MARKER_TILTED_CROSS, 9, 2, cv2.LINE_AA)
     return crop
 
 
-def _crop(people: Annotations, person: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """The person's part of the image [CELL, CELL, 3] RGB, and the matrix from the image's pixels to its own."""
-    image = read_image(people.image_paths[people.image_index[person]])
+def _crop(annotations: Annotations, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The instance's crop [CELL, CELL, 3] RGB, and the matrix [2, 3] from image pixels to crop pixels."""
+    image = read_image(annotations.image_paths[annotations.image_index[index]])
     if image is None:
         return None
-    side = people.sizes[person].max() * 1.1
-    matrix = crop_matrix(people.centers[person], (side, side), (CELL, CELL))
+    side = annotations.sizes[index].max() * 1.1
+    matrix = crop_matrix(annotations.centers[index], (side, side), (CELL, CELL))
     return cv2.warpAffine(image, matrix, (CELL, CELL), flags=cv2.INTER_LINEAR), matrix
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:
+    """``point`` [2] as integers, as OpenCV's drawing functions need it."""
     return int(point[0]), int(point[1])

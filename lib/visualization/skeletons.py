@@ -1,4 +1,4 @@
-"""Images for people: skeletons and heatmaps drawn on the network's input."""
+"""Draws skeletons and heatmaps on images, and arranges images in a grid."""
 
 import cv2
 import numpy as np
@@ -7,39 +7,58 @@ from torch import Tensor
 from lib.dataset.keypoint_dataset import denormalize
 from lib.dataset.keypoints import limbs, side_of
 
-# Left, right and middle of the body, RGB; the pair is told apart by colour-blind eyes too.
+# RGB by side of the body. Blue and orange are distinguishable with colour-blindness too.
 SIDE_COLOURS = {"left": (0, 158, 255), "right": (255, 130, 0), "middle": (240, 240, 240)}
 
 
 def joint_colour(name: str) -> tuple[int, int, int]:
+    """RGB colour of a joint, by the side in its name."""
     return SIDE_COLOURS[side_of(name)]
 
 
 def limb_colour(a: str, b: str) -> tuple[int, int, int]:
-    """Of the side that both ends are on; the middle's where there is no such side."""
+    """RGB colour of the limb between two joints: that of their common side, else that of the middle."""
     return joint_colour(a) if side_of(a) == side_of(b) else SIDE_COLOURS["middle"]
 
 
 def draw_skeleton(
-    image: np.ndarray, joints: np.ndarray, shown: np.ndarray, names: tuple[str, ...]
+    image: np.ndarray, joints: np.ndarray, visible: np.ndarray, names: tuple[str, ...]
 ) -> np.ndarray:
-    """A copy of ``image`` [H, W, 3] with ``joints`` [J, 2] (pixels) where ``shown`` [J], and limbs."""
+    """Draw joints and the limbs between them on a copy of ``image``.
+
+    Args:
+        image: [H, W, 3] uint8, RGB.
+        joints: [J, 2] pixels; joints that are not visible may be NaN.
+        visible: [J], nonzero for the joints to draw.
+        names: names of the J joints, for colours and limbs.
+
+    Returns:
+        [H, W, 3] uint8, RGB.
+    """
     canvas = np.ascontiguousarray(image).copy()
     radius = max(1, round(min(canvas.shape[:2]) / 64))
     points = [tuple(int(round(float(v))) for v in joint) for joint in np.nan_to_num(joints)]
     for a, b in limbs(names):
-        if shown[a] and shown[b]:
+        if visible[a] and visible[b]:
             colour = limb_colour(names[a], names[b])
             cv2.line(canvas, points[a], points[b], colour, max(1, radius // 2 + 1), cv2.LINE_AA)
-    for point, name, visible in zip(points, names, shown):
-        if visible:
+    for point, name, drawn in zip(points, names, visible):
+        if drawn:
             cv2.circle(canvas, point, radius + 1, (0, 0, 0), -1, cv2.LINE_AA)
             cv2.circle(canvas, point, radius, joint_colour(name), -1, cv2.LINE_AA)
     return canvas
 
 
 def draw_heatmaps(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """``image`` [H, W, 3] under the brightest of ``heatmaps`` [J, h, w] at every pixel."""
+    """Overlay ``image`` with the maximum over all heatmaps.
+
+    Args:
+        image: [H, W, 3] uint8, RGB.
+        heatmaps: [J, h, w]; values are clipped to [0, 1], NaN counts as 0.
+
+    Returns:
+        [H, W, 3] uint8, RGB: darker where the heatmaps are 0, three quarters colour map where they are 1.
+    """
     strongest = np.clip(np.nan_to_num(heatmaps).max(axis=0), 0, 1)
     strongest = cv2.resize(strongest, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap((strongest * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
@@ -48,7 +67,7 @@ def draw_heatmaps(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def contact_sheet(rows: list[list[np.ndarray]]) -> np.ndarray:
-    """Images of one size in a grid, with thin gaps; shorter rows end in black."""
+    """Arrange rows of images [H, W, 3] of one size in a grid with thin gaps; shorter rows are padded black."""
     longest, black = max(map(len, rows)), np.zeros_like(rows[0][0])
     rows = [row + [black] * (longest - len(row)) for row in rows]
     return np.vstack([np.hstack([np.pad(cell, ((1, 1), (1, 1), (0, 0))) for cell in row]) for row in rows])
@@ -57,22 +76,37 @@ def contact_sheet(rows: list[list[np.ndarray]]) -> np.ndarray:
 def sample_sheet(
     images: Tensor,
     joints: np.ndarray,
-    shown: np.ndarray,
+    visible: np.ndarray,
     heatmaps: np.ndarray,
     names: tuple[str, ...],
     columns: int,
 ) -> np.ndarray:
-    """Each of ``images`` [N, 3, H, W] with its skeleton [N, J, 2], and below with its heatmaps, ``columns`` to a row."""
+    """Contact sheet of network inputs: each with its skeleton, and below it with its heatmaps.
+
+    Args:
+        images: [N, 3, H, W], normalised as for the network.
+        joints: [N, J, 2] pixels of the network's input.
+        visible: [N, J], nonzero for the joints to draw.
+        heatmaps: [N, J, h, w].
+        names: names of the J joints.
+        columns: images in a row.
+
+    Returns:
+        The sheet, [height, width, 3] uint8, RGB.
+    """
     cells = [enlarged(denormalize(image)) for image in images]
     factor = cells[0].shape[0] / images.shape[2]
-    top = [draw_skeleton(p, j * factor, s, names) for p, j, s in zip(cells, joints, shown)]
-    bottom = [draw_heatmaps(p, h) for p, h in zip(cells, heatmaps)]
+    top = [draw_skeleton(cell, j * factor, v, names) for cell, j, v in zip(cells, joints, visible)]
+    bottom = [draw_heatmaps(cell, h) for cell, h in zip(cells, heatmaps)]
     starts = range(0, len(cells), columns)
     return contact_sheet([row[i : i + columns] for i in starts for row in (top, bottom)])
 
 
 def enlarged(image: np.ndarray, smallest: int = 192) -> np.ndarray:
-    """Whole-number enlargement to at least ``smallest`` wide, so that a skeleton stays thin."""
+    """Enlarge ``image`` [H, W, 3] by an integer factor to a width of at least ``smallest`` pixels.
+
+    Skeletons are drawn after enlarging, so that their lines stay thin.
+    """
     factor = max(1, -(-smallest // image.shape[1]))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)

@@ -22,7 +22,7 @@ from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.summary import interval, lines_by_noise, markdown, paired
 from lib.config.schema import ALIASES
 from lib.ignoring.weight_table import auroc
-from lib.synthetic.generate import make_people
+from lib.synthetic.generate import PeopleConfig, make_people
 from tests.factories.small_run import write_config
 
 SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15, "test_people": 8}
@@ -32,7 +32,7 @@ SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15,
 def place(tmp_path, monkeypatch):
     """The words of a command line on a config and on data that are very small, in one process."""
     monkeypatch.setattr(
-        benchmark, "draw", lambda p: make_people(p.folder, seed=p.seed, noise=p.noise, **SMALL)
+        benchmark, "draw", lambda p: make_people(p.folder, PeopleConfig(seed=p.seed, noise=p.noise, **SMALL))
     )
     cfg = write_config(tmp_path, tmp_path / "unused")
     return ["--cfg", str(cfg), "--data", str(tmp_path / "people"), "--out", str(tmp_path / "rows.json"),

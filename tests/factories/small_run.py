@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from lib.synthetic.generate import make_people
+from lib.synthetic.generate import PeopleConfig, make_people
 from pose_estimation.main import main
 
 CONFIG = """\
@@ -27,14 +27,8 @@ RUNS = "coco_to_mpii/pose_resnet_18/small"
 
 
 def make_data(folder: Path) -> Path:
-    make_people(
-        folder / "people",
-        seed=3,
-        source_people=20,
-        source_val_people=2,
-        target_train_people=15,
-        test_people=8,
-    )
+    sizes = PeopleConfig(seed=3, source_people=20, source_val_people=2, target_train_people=15, test_people=8)
+    make_people(folder / "people", sizes)
     return folder / "people"
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.ignoring.weight_table import auroc, read_weight_table, read_whole_ledger, write_weight_table
+from lib.ignoring.weight_table import auroc, index_by_id, read_weight_table, write_weight_table
 from lib.utils.errors import InputError
 
-PEOPLE = Annotations(
+ANNOTATIONS = Annotations(
     mapping=joint_mapping("coco", ("left_knee", "head")),
     ids=np.array([40, 7, 12]),
     image_paths=("images/a.jpg", "images/b.jpg"),
@@ -25,7 +25,7 @@ SEEN = np.array([[3, 1], [0, 2], [5, 0]])
 
 @pytest.fixture
 def path(tmp_path):
-    write_weight_table(tmp_path / "weights.csv", PEOPLE, WEIGHTS, SEEN)
+    write_weight_table(tmp_path / "weights.csv", ANNOTATIONS, WEIGHTS, SEEN)
     return tmp_path / "weights.csv"
 
 
@@ -41,17 +41,44 @@ def test_labelled_keypoints_are_ranked_and_the_others_follow(path):
     ]
 
 
+def test_equal_weights_keep_the_annotation_order(tmp_path):
+    """More rows than 16, the length up to which NumPy's default sort happens to be stable."""
+    count = 40
+    annotations = replace(
+        ANNOTATIONS,
+        ids=np.arange(100, 100 + count),
+        image_index=np.zeros(count, int),
+        joints=np.zeros((count, 2, 2)),
+        visible=np.ones((count, 2)),
+        centers=np.zeros((count, 2)),
+        sizes=np.ones((count, 2)),
+    )
+    weights = np.tile([0.75, 0.25], count).reshape(count, 2)
+    weights[::3] = 0.5
+    write_weight_table(tmp_path / "w.csv", annotations, weights, np.ones((count, 2), int))
+    rows = list(csv.DictReader((tmp_path / "w.csv").open()))
+    assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, 2 * count + 1)]
+    expected = []
+    for weight in (0.25, 0.5, 0.75):  # each weight's keypoints, by annotation, then by joint
+        for i in range(count):
+            expected += [
+                (str(100 + i), name)
+                for j, name in enumerate(("left_knee", "head"))
+                if weights[i, j] == weight
+            ]
+    assert [(row["annotation_id"], row["joint"]) for row in rows] == expected
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])
 def test_what_was_written_is_read(path, suffix):
-    ledger = read_whole_ledger(path.with_suffix(suffix), PEOPLE)
-    assert (ledger.weights == WEIGHTS).all() and (ledger.seen == SEEN).all()
-    assert (read_weight_table(path.with_suffix(suffix), PEOPLE) == WEIGHTS).all()
+    table = read_weight_table(path.with_suffix(suffix), ANNOTATIONS)
+    assert (table.weights == WEIGHTS).all() and (table.seen == SEEN).all()
 
 
 def test_the_order_of_rows_does_not_matter(path):
     header, *rows = path.read_text().splitlines()
     path.write_text("\n".join([header, *reversed(rows)]))
-    assert (read_weight_table(path, PEOPLE) == WEIGHTS).all()
+    assert (read_weight_table(path, ANNOTATIONS).weights == WEIGHTS).all()
 
 
 def test_a_table_without_ranks_is_read_as_well(path):
@@ -60,28 +87,27 @@ def test_a_table_without_ranks_is_read_as_well(path):
         table = csv.DictWriter(file, [name for name in rows[0] if name != "rank"], extrasaction="ignore")
         table.writeheader()
         table.writerows(rows)
-    assert (read_weight_table(path, PEOPLE) == WEIGHTS).all()
+    assert (read_weight_table(path, ANNOTATIONS).weights == WEIGHTS).all()
 
 
-def refused(path, people=PEOPLE):
+def refused(path, annotations=ANNOTATIONS):
     with pytest.raises(InputError) as error:
-        read_weight_table(path, people)
+        read_weight_table(path, annotations)
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
     return str(error.value)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])
-def test_a_ledger_of_other_people_is_refused(path, suffix):
+def test_a_table_of_other_annotations_is_refused(path, suffix):
     file = path.with_suffix(suffix)
-    assert "not the weights of these 3 people with 2 joints" in refused(
-        file, replace(PEOPLE, ids=np.array([40, 7, 13]))
-    )
-    refused(file, replace(PEOPLE, mapping=joint_mapping("coco", ("left_knee", "left_hip"))))
-    refused(file, PEOPLE.subset(np.array([0, 1])))
+    message = refused(file, replace(ANNOTATIONS, ids=np.array([40, 7, 13])))
+    assert "3 instances" in message and "2 joints" in message
+    refused(file, replace(ANNOTATIONS, mapping=joint_mapping("coco", ("left_knee", "left_hip"))))
+    refused(file, ANNOTATIONS.subset(np.array([0, 1])))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])
-def test_a_file_that_is_no_ledger_is_refused(path, suffix, tmp_path):
+def test_a_file_that_is_no_table_is_refused(path, suffix, tmp_path):
     file = path.with_suffix(suffix)
     assert "cannot read" in refused(tmp_path / f"none{suffix}")
     for content in (b"", b"\0\xff\xfe", file.read_bytes()[:60], b"annotation_id,weight\n40,0.5\n"):
@@ -111,9 +137,15 @@ def test_an_array_of_objects_is_refused(path):
     refused(file)
 
 
+def test_an_id_given_twice_has_no_index():
+    assert index_by_id(ANNOTATIONS) == {40: 0, 7: 1, 12: 2}
+    with pytest.raises(InputError, match="annotation 7:"):
+        index_by_id(replace(ANNOTATIONS, ids=np.array([40, 7, 7])))
+
+
 def by_pairs(weights, wrong):
-    right, bad = weights[~wrong], weights[wrong]
-    return np.mean([(r > b) + 0.5 * (r == b) for r in right for b in bad])
+    pairs = [(c, w) for c in weights[~wrong] for w in weights[wrong]]
+    return np.mean([(c > w) + 0.5 * (c == w) for c, w in pairs])
 
 
 def test_auroc_equals_counting_pairs():
@@ -121,6 +153,12 @@ def test_auroc_equals_counting_pairs():
     for _ in range(20):
         weights, wrong = rng.integers(0, 6, 40) / 5, rng.random(40) < 0.3
         assert auroc(weights, wrong) == pytest.approx(by_pairs(weights, wrong))
+
+
+def test_auroc_of_a_worked_example_with_ties():
+    # Correct labels 0.5, 0.5, 0.9 against wrong ones 0.5, 0.1: of 6 pairs 4 are won and 2 are ties.
+    weights, wrong = np.array([0.5, 0.5, 0.5, 0.9, 0.1]), np.array([0, 1, 0, 0, 1], bool)
+    assert auroc(weights, wrong) == 5 / 6
 
 
 def test_auroc_of_perfect_reversed_and_one_sided_weights():

@@ -76,7 +76,7 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
             peak[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
         expected.append(np.array([90, 80]) + (peak - [map_width / 2, map_height / 2]) * width / map_width)
     estimator = PoseEstimator(load_trained(checkpoint), torch.device("cpu"), False, 1)
-    (found,) = estimator([pixels], [People.of(box)])
+    (found,) = estimator([pixels], [People.from_boxes(box)])
     np.testing.assert_allclose(found.joints[0], expected, atol=1e-4)
     assert [description["joints"][b] for _, b in description["flip_pairs"]] == [
         SHARED_KEYPOINTS[flip_permutation(SHARED_KEYPOINTS)[a]] for a, _ in description["flip_pairs"]

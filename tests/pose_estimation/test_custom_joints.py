@@ -141,7 +141,7 @@ def test_one_data_set_alone(root, capsys):
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["LBI.INJECT_NOISE", "exchange:0.5"], "noise 'exchange' is about people's arms and legs"),
+        (["LBI.INJECT_NOISE", "exchange:0.5"], "noise 'exchange'"),
         (["MODEL.NUM_JOINTS", "13"], "must be 7: left_track, right_track"),
         (["DATASET_SRC.JOINTS", "{cab: cabine}"], "'cabine', the nearest is 'cabin'"),
         (["DATASET_SRC.CATEGORY", "cone"], "no category 'cone' with keypoints, the nearest is 'excavator'"),

@@ -22,11 +22,11 @@ NOT_SHARED = [k for k, name in enumerate(COCO_KEYPOINTS) if name not in NATIVE.v
 
 @pytest.fixture
 def root(tmp_path):
-    """A source with crowds, people without labels, and fields that nothing here reads."""
-    people = [coco_person(number, 1 + number % 2, score="kept") for number in (9, 4, 12)]
-    people.append(coco_person(5, 1, keypoints=[0] * 51, num_keypoints=0))
-    people.append(coco_person(6, 2, iscrowd=1, segmentation={"counts": [1], "size": [2, 2]}))
-    path = write_coco(tmp_path / "coco", people, [coco_image(1), coco_image(2, license=3)])
+    """A source with a crowd, a person without labels, and fields that the project does not read."""
+    persons = [coco_person(number, 1 + number % 2, score="kept") for number in (9, 4, 12)]
+    persons.append(coco_person(5, 1, keypoints=[0] * 51, num_keypoints=0))
+    persons.append(coco_person(6, 2, iscrowd=1, segmentation={"counts": [1], "size": [2, 2]}))
+    path = write_coco(tmp_path / "coco", persons, [coco_image(1), coco_image(2, license=3)])
     more = {"info": {"year": 2017}, "licenses": [{"id": 3, "name": "ä"}],
             "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_KEYPOINTS)}]}  # fmt: skip
     path.write_text(json.dumps(json.loads(path.read_text()) | more))
@@ -35,7 +35,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def finished(tmp_path, root):
-    """Makes the folder of a run on ``root`` as far as the export reads it."""
+    """Function that writes the files of a run on ``root`` that the export reads; returns the folder."""
 
     def make(weight=lambda i, j: ((7 * i + 3 * j) % 11) / 10, noise=""):
         folder = tmp_path / "run"
@@ -45,13 +45,13 @@ def finished(tmp_path, root):
             tmp_path / "some.yaml", {"DATASET_SRC.ROOT": str(root), "LBI.INJECT_NOISE": noise}
         )
         (folder / "config.yaml").write_text(dump_config(config))
-        people, truth = read_source(config)
-        weights = [[weight(i, j) for j in range(13)] for i in range(len(people))]
-        for name, change in (("ignoring_weights.csv", 1), ("other.csv", 0)):
-            table = people.visible * 0 + weights if change else people.visible * 0
-            write_weight_table(folder / name, people, table, people.visible.astype(int))
+        annotations, truth = read_source(config)
+        visible = annotations.visible
+        weights = [[weight(i, j) for j in range(13)] for i in range(len(annotations))]
+        for name, table in (("ignoring_weights.csv", visible * 0 + weights), ("other.csv", visible * 0)):
+            write_weight_table(folder / name, annotations, table, visible.astype(int))
         if noise:
-            write_truth_of(folder / INJECTED_TRUTH, noise, 0, people, truth)
+            write_truth_of(folder / INJECTED_TRUTH, noise, 0, annotations, truth)
         return folder
 
     return make
@@ -67,7 +67,7 @@ def rows_of(folder, name="ignoring_weights.csv"):
 
 
 def cleaned_by_hand(tree, rows, threshold):
-    """The file with every labelled keypoint that has a row below the threshold set to nothing."""
+    """The file with every labelled keypoint whose row has a weight below the threshold set to zeros."""
     for row in rows:
         for annotation in tree["annotations"]:
             k = COCO_KEYPOINTS.index(NATIVE[row["joint"]])
@@ -93,7 +93,7 @@ def test_what_is_dropped_is_what_the_table_says(tmp_path, root, finished, capsys
     assert (len(below) == 0) == (threshold == 0)
 
     printed = capsys.readouterr().out
-    assert f"dropped {len(below)} of {len(rows)} labelled keypoints of 3 people" in printed
+    assert f"dropped {len(below)} of {len(rows)} labelled keypoints of 3 " in printed
     heads = [row for row in rows if row["joint"] == "head"]
     line = next(line for line in printed.splitlines() if line.startswith("  head (nose)"))
     assert line.split()[2:] == [str(sum(row in below for row in heads)), "of", str(len(heads))]
@@ -106,15 +106,15 @@ def test_other_readers_read_it(tmp_path, root, finished):
     (root / "images" / "cleaned").symlink_to(root / "images" / "train2017")
     assert main([str(folder := finished()), "--output", str(output)]) == 0
     api = coco_api.COCO(str(output))
-    people = read_coco(root, "cleaned", SHARED_KEYPOINTS, 0.75)
+    annotations = read_coco(root, "cleaned", SHARED_KEYPOINTS, 0.75)
     weights = {(int(row["annotation_id"]), row["joint"]): row for row in rows_of(folder)}
-    for i, number in enumerate(people.ids.tolist()):
+    for i, number in enumerate(annotations.ids.tolist()):
         (annotation,) = api.loadAnns([number])
         assert annotation["num_keypoints"] == sum(v > 0 for v in annotation["keypoints"][2::3])
         for j, name in enumerate(SHARED_KEYPOINTS):
             row = weights[number, name]
             kept = row["target_weight"] == "1" and float(row["weight"]) >= 0.5
-            assert people.visible[i, j] == kept
+            assert annotations.visible[i, j] == kept
             assert (annotation["keypoints"][3 * COCO_KEYPOINTS.index(NATIVE[name]) + 2] > 0) == kept
 
 
@@ -145,26 +145,25 @@ def test_a_run_on_injected_noise_exports_the_labels_it_was_trained_on(tmp_path, 
             assert label == before
         elif not trained_on.visible[i, j] or float(row["weight"]) < 0.5:
             assert label == [0, 0, 0]
-        elif truth.wrong[i, j]:
+        elif truth.corrupted[i, j]:
             assert label == pytest.approx([*trained_on.joints[i, j], before[2] or 2], abs=0.006)
-            kinds.add("moved" if before[2] else "made")
+            kinds.add("moved" if before[2] else "added")
         else:
             assert label == before
             kinds.add("as on disk")
-    assert kinds == {"moved", "made", "as on disk"}
+    assert kinds == {"moved", "added", "as on disk"}
     for number in (5, 6):
         assert exported[number] == disk[number]
 
 
-def test_the_file_is_that_of_the_drawn_source(tmp_path):
-    """Every annotation of drawn data, whose numbers are not whole, is as it was where nothing is dropped."""
+def test_without_dropped_labels_the_file_is_unchanged(tmp_path):
+    """With no label dropped, annotations of the built-in people (non-integer coordinates) are unchanged."""
     root = make_data(tmp_path) / "coco"
     (tmp_path / "config.yaml").write_text(f"DATASET_SRC: {{ROOT: {root}}}")
     config, _ = load_config(tmp_path / "config.yaml")
-    people, _ = read_source(config)
-    write_weight_table(
-        tmp_path / "ignoring_weights.csv", people, people.visible * 0 + 1, people.visible.astype(int)
-    )
+    annotations, _ = read_source(config)
+    visible = annotations.visible
+    write_weight_table(tmp_path / "ignoring_weights.csv", annotations, visible * 0 + 1, visible.astype(int))
     assert main([str(tmp_path), "--output", str(tmp_path / "c.json")]) == 0
     assert json.loads((tmp_path / "c.json").read_text()) == original(root)
 
@@ -182,26 +181,27 @@ def test_the_source_is_not_overwritten(tmp_path, root, finished, capsys, linked)
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("flags", "expected"),
     [
         (["--threshold", "1.5"], "--threshold is 1.5"),
         (["--threshold", "nan"], "--threshold is nan"),
         (["--weights", "none.csv"], "none.csv: cannot read"),
     ],
 )
-def test_what_cannot_be_exported(tmp_path, finished, capsys, words, says):
-    assert main([str(finished()), "--output", str(tmp_path / "c.json"), *words]) == 2
-    assert says in capsys.readouterr().err
+def test_what_cannot_be_exported(tmp_path, finished, capsys, flags, expected):
+    assert main([str(finished()), "--output", str(tmp_path / "c.json"), *flags]) == 2
+    assert expected in capsys.readouterr().err
     assert not (tmp_path / "c.json").exists()
 
 
-def test_noise_that_cannot_be_made_again_is_an_error(tmp_path, root, finished, capsys):
+def test_noise_that_cannot_be_reproduced_is_an_error(tmp_path, root, finished, capsys):
     folder = finished(noise="jitter:0.5")
     tree = original(root)
-    tree["annotations"].reverse()  # the same people, other random numbers for each
+    tree["annotations"].reverse()  # the same annotations, other random numbers for each
     annotation_file(root, "train2017").write_text(json.dumps(tree))
     assert main([str(folder), "--output", str(tmp_path / "c.json")]) == 2
-    assert f"{INJECTED_TRUTH}: not the labels that LBI.INJECT_NOISE jitter:0.5" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{INJECTED_TRUTH}: " in error and "LBI.INJECT_NOISE jitter:0.5" in error
 
 
 def test_an_id_given_twice_is_an_error(tmp_path, root, finished, capsys):
@@ -209,4 +209,4 @@ def test_an_id_given_twice_is_an_error(tmp_path, root, finished, capsys):
     tree["annotations"][1]["id"] = 9
     annotation_file(root, "train2017").write_text(json.dumps(tree))
     assert main([str(finished()), "--output", str(tmp_path / "c.json")]) == 2
-    assert "annotation 9 is there twice" in capsys.readouterr().err
+    assert "annotation 9: id given twice" in capsys.readouterr().err

@@ -81,6 +81,7 @@ def test_a_wheel_is_built_apart_and_its_commands_train(installed, project, tmp_p
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"lib", "pose_estimation"}
+    assert "lib/report/style.css" in names
     assert any(name.startswith("lib/nms/cpu_nms.") and not name.endswith(".pyx") for name in names)
 
     where = ran(installed, tmp_path, "python", "-c", "import lib.nms.cpu_nms, pose_estimation.main as m; print(lib.__file__, m.__file__, lib.nms.cpu_nms.__file__)")  # fmt: skip
@@ -95,3 +96,5 @@ def test_a_wheel_is_built_apart_and_its_commands_train(installed, project, tmp_p
     results = ran(installed, tmp_path, "lbi-train", "--cfg", "small.yaml", "--ours1", "--quiet").strip()
     assert results == f"output/{RUNS}/ours1/results.json" and (tmp_path / results).is_file()
     assert "ours1" in ran(installed, tmp_path, "lbi-compare", results)
+    page = Path(ran(installed, tmp_path, "lbi-report", str(Path(results).parent)).strip())
+    assert (ROOT / "lib/report/style.css").read_text() in (tmp_path / page).read_text()

@@ -1,4 +1,4 @@
-"""The report of real, tiny runs: what the page holds, what it says to bad input, how a browser takes it."""
+"""The report of tiny runs: content of the page, errors for bad input, and how a browser renders it."""
 
 import json
 import re
@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from lib.ignoring.weight_table import auroc
-from lib.report.gallery import LARGEST_JPEG
-from lib.report.learned import read_learned
-from lib.report.page import MOST_GALLERY_ROWS
-from lib.report.predictions import predict_people
+from lib.report.gallery import MAX_JPEG_BYTES
+from lib.report.learned import read_learned_weights
+from lib.report.page import MAX_GALLERY_ROWS
+from lib.report.predictions import predict_instances
 from lib.report.runs import read_runs
-from lib.report.single import COLUMNS_SHOWN
+from lib.report.single import GALLERY_COLUMNS
 from lib.utils.distributed import ALONE
 from lib.visualization.labels import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
 from pose_estimation.report import main
@@ -33,7 +33,7 @@ HOSTILE = "<img src=x onerror=console.error(7)>.jpg"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Data, and the output of three modes trained on it; not to be changed."""
+    """Data, and the output of three modes trained on it; read-only."""
     root = tmp_path_factory.mktemp("report")
     config = write_config(root, make_data(root))
     for words in (["--ours5"], ["--ours1", "LBI.VARIABLES", "online"], ["--baseline2"]):
@@ -43,7 +43,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def changeable(root, tmp_path):
-    """A copy of all that: ``changeable / "people"`` and ``changeable / "output"``."""
+    """A copy of it that a test may change, with the folders people and output."""
     for name in ("people", "output"):
         shutil.copytree(root / name, tmp_path / name)
     for path in (tmp_path / "output").rglob("config.yaml"):
@@ -56,7 +56,7 @@ def folder(root, mode):
 
 
 def page(*words):
-    """The written page, parsed: (text between tags, headings, images' alt texts)."""
+    """Run the command and parse the page that it writes."""
     output = Path(words[words.index("--output") + 1])
     assert main([str(word) for word in words]) == 0
     parser = Parsed()
@@ -99,11 +99,11 @@ class Parsed(HTMLParser):
 def test_the_report_of_two_sets_of_weights(root, tmp_path):
     shown = page(folder(root, "ours5"), "--output", tmp_path / "r.html", "--rows", "1")
     assert shown.headings[0] == "ours5: weighted in both places"
-    for heading in ("Training", "Results on the test set", "Does it find the wrong labels?"):
+    for heading in ("Training", "Results on the test set", "Detection of wrong labels"):
         assert heading in shown.headings
     for place, model in (("B", "target"), ("A", "source")):
         end = f": weights {place}, in the {model} model's loss"
-        for title in ("What it ignores", "The labels themselves", "Images and annotators"):
+        for title in ("Ignoring weights", "Example labels", "Images and annotators"):
             assert title + end in shown.headings
     assert len(shown.alts) == 4 * 6  # most ignored and most trusted, of A and of B
     results = json.loads((folder(root, "ours5") / "results.json").read_text())
@@ -111,53 +111,55 @@ def test_the_report_of_two_sets_of_weights(root, tmp_path):
     for place in "AB":
         assert f"{results['weights'][place]['auroc']:.2f}" in shown.texts
         assert f"{results['weights'][place]['mean']:.2f}" in shown.texts
-    assert "Does it find that “head” means two things?" in shown.text
-    assert "do not say who made them" in shown.text
+    assert {"wrong label", "wrong labels"} <= set(shown.texts) and "true joint position" in shown.text
+    assert "prediction of" in shown.text and "“head” means two things" in shown.text
+    assert "no field “annotator”" in shown.text
 
 
 def test_the_largest_report_stays_below_five_megabytes(root, tmp_path):
-    most = MOST_GALLERY_ROWS
+    most = MAX_GALLERY_ROWS
     shown = page(folder(root, "ours5"), "--output", tmp_path / "r.html", "--rows", most)
     size = (tmp_path / "r.html").stat().st_size
     assert len(shown.alts) > 4 * 15  # nearly as many as there are people
-    missing = 4 * most * COLUMNS_SHOWN - len(shown.alts)
-    assert size + missing * LARGEST_JPEG * 4 / 3 < 5 * MEGABYTE
+    missing = 4 * most * GALLERY_COLUMNS - len(shown.alts)
+    assert size + missing * MAX_JPEG_BYTES * 4 / 3 < 5 * MEGABYTE
 
 
 def test_the_galleries_show_the_extremes_of_what_was_seen(root, tmp_path):
     (read,) = read_runs([folder(root, "ours1")])
-    (learned,) = read_learned(read)
+    (learned,) = read_learned_weights(read)
     shown = page(folder(root, "ours1"), "--output", tmp_path / "r.html", "--rows", "1")
-    people, candidates = learned.people, []
-    for i, j in np.argwhere((people.visible > 0) & (learned.seen > 0)):
-        name = people.mapping.names[j].replace("_", " ")
-        candidates.append((learned.weights[i, j], people.ids[i], f"{name} of annotation {people.ids[i]}, weight {learned.weights[i, j]:.2f}"))  # fmt: skip
+    annotations, candidates = learned.annotations, []
+    for i, j in np.argwhere((annotations.visible > 0) & (learned.seen > 0)):
+        name = annotations.mapping.names[j].replace("_", " ")
+        number, weight = annotations.ids[i], learned.weights[i, j]
+        candidates.append((weight, number, f"{name} of annotation {number}, weight {weight:.2f}"))
     for alts, best in ((shown.alts[:6], min), (shown.alts[6:], max)):
-        of_people = {}
-        for candidate in candidates:
-            of_people.setdefault(candidate[1], []).append(candidate)
-        extremes = sorted((best(c[0] for c in of_person) for of_person in of_people.values()), reverse=best is max)  # fmt: skip
+        by_instance = {}
+        for weight, number, _ in candidates:
+            by_instance.setdefault(number, []).append(weight)
+        extremes = sorted(map(best, by_instance.values()), reverse=best is max)
         assert [alt[-4:] for alt in alts] == [f"{weight:.2f}" for weight in extremes[:6]]
         assert set(alts) <= {candidate[2] for candidate in candidates}
-    assert learned.labelled.sum() > learned.learned.sum()
-    assert "never came up in a batch" in shown.text
+    assert learned.labelled.sum() > learned.visited.sum()
+    assert "occurred in no batch" in shown.text
 
 
 def test_a_drawing_shows_label_truth_and_prediction(root):
     (read,) = read_runs([folder(root, "ours1")])
-    (learned,) = read_learned(read)
+    (learned,) = read_learned_weights(read)
     i, j = np.argwhere(learned.labelled)[0]
-    corner = learned.people.centers[i] - learned.people.sizes[i].max() * 0.4
-    right = learned.people.centers[i] + learned.people.sizes[i].max() * 0.4
-    drawing = draw_keypoint(learned.people, i, j, right, corner).astype(int)
+    corner = learned.annotations.centers[i] - learned.annotations.sizes[i].max() * 0.4
+    right = learned.annotations.centers[i] + learned.annotations.sizes[i].max() * 0.4
+    drawing = draw_keypoint(learned.annotations, i, j, right, corner).astype(int)
     assert drawing.shape == (CELL, CELL, 3)
 
-    def place(colour):
+    def center_of(colour):
         return np.argwhere(np.abs(drawing - colour).sum(axis=2) < 60).mean(axis=0)
 
     # A crop is 1.1 times the person's size, so 0.4 from its middle is 0.136 and 0.864 of it.
-    assert place(PREDICTED) == pytest.approx((0.136 * CELL, 0.136 * CELL), abs=4)
-    assert place(RIGHT) == pytest.approx((0.864 * CELL, 0.864 * CELL), abs=4)
+    assert center_of(PREDICTED) == pytest.approx((0.136 * CELL, 0.136 * CELL), abs=4)
+    assert center_of(RIGHT) == pytest.approx((0.864 * CELL, 0.864 * CELL), abs=4)
     assert (np.abs(drawing - LABEL).sum(axis=2) < 60).sum() > 50
 
 
@@ -171,15 +173,15 @@ def test_predictions_are_those_of_the_best_model(root, tmp_path):
 
     (read,) = read_runs([folder(root, "ours1")])
     dataset_config = read.config.dataset_target
-    people = read_annotations(read.config, ImageSet(dataset_config, "valid"))
-    found = predict_people(read, "target", people, [0, 3, 5])
+    annotations = read_annotations(read.config, ImageSet(dataset_config, "valid"))
+    predictions = predict_instances(read, "target", annotations, [0, 3, 5])
     words = ["--cfg", folder(root, "ours1") / "config.yaml", "--model-file", folder(root, "ours1") / "best.pth",
              "--save_dir", tmp_path, "DATASET.DATASET", "mpii", "DATASET.ROOT", dataset_config.root, "DATASET.TEST_SET", "valid"]  # fmt: skip
     saved = loadmat(validate([str(word) for word in words], ALONE).parent / "predictions.mat")["preds"] - 1
-    index = [MPII_KEYPOINTS.index(native) for native in people.mapping.native]
-    for person, joints in found.items():
-        assert joints == pytest.approx(saved[person][index], abs=1e-3)
-    assert sorted(found) == [0, 3, 5]
+    index = [MPII_KEYPOINTS.index(native) for native in annotations.mapping.native]
+    for instance, joints in predictions.items():
+        assert joints == pytest.approx(saved[instance][index], abs=1e-3)
+    assert sorted(predictions) == [0, 3, 5]
 
 
 def test_a_baseline_has_curves_and_says_that_it_has_no_weights(root, tmp_path):
@@ -200,7 +202,7 @@ def test_several_runs_are_compared(root, tmp_path, capsys):
         results = json.loads((folder(root, mode) / "results.json").read_text())
         assert f"{results['test']['PCKh']['Mean']:.1f}" in shown.texts
     (read,) = read_runs([folder(root, "ours1")])
-    (learned,) = read_learned(read)
+    (learned,) = read_learned_weights(read)
     value = auroc(learned.weights[learned.labelled], learned.wrong[learned.labelled])
     assert f"ours1, AUROC {value:.2f}" in shown.text
 
@@ -215,12 +217,12 @@ def test_runs_of_one_mode_have_names_of_their_own(changeable):
     assert names == ["ours1, seed 8", "ours1, seed 0"]
 
 
-def test_without_truth_nothing_is_said_about_wrong_labels(changeable):
+def test_without_truth_wrong_labels_are_not_mentioned(changeable):
     (changeable / "people/coco/annotations/person_keypoints_train2017_truth.json").unlink()
     shown = page(folder(changeable, "ours1"), "--output", changeable / "r.html")
-    assert "Does it find the wrong labels?" not in shown.headings
-    assert "really wrong" not in shown.text and "where the joint really is" not in shown.text
-    assert "Nobody knows which of these labels are wrong" in shown.text
+    assert "Detection of wrong labels" not in shown.headings
+    assert not {"wrong label", "wrong labels"} & set(shown.texts) and "true joint position" not in shown.text
+    assert "it is unknown which labels are wrong" in shown.text
 
 
 def spoil(changeable):
@@ -230,9 +232,9 @@ def spoil(changeable):
     for number, annotation in enumerate(content["annotations"]):
         annotation["annotator"] = ("<b>ann</b>", "ben")[number % 2]
     (read,) = read_runs([folder(changeable, "ours1")])
-    (learned,) = read_learned(read)
-    lowest = np.where(learned.learned, learned.weights, np.inf).min(axis=1).argmin()
-    name = Path(learned.people.image_paths[learned.people.image_index[lowest]]).name
+    (learned,) = read_learned_weights(read)
+    lowest = np.where(learned.visited, learned.weights, np.inf).min(axis=1).argmin()
+    name = Path(learned.annotations.image_paths[learned.annotations.image_index[lowest]]).name
     (images / name).write_bytes(b"not an image")
     (images / name).rename(images / HOSTILE)
     for image in content["images"]:
@@ -250,8 +252,8 @@ def test_hostile_names_annotators_and_an_unreadable_image(changeable):
 def test_a_run_without_its_best_model_shows_labels_alone(changeable):
     (folder(changeable, "ours1") / "best.pth").unlink()
     shown = page(folder(changeable, "ours1"), "--output", changeable / "r.html")
-    assert "keeps no best.pth" in shown.text and len(shown.alts) == 24
-    assert "predicts" not in shown.text
+    assert "no best.pth" in shown.text and len(shown.alts) == 24
+    assert "prediction of" not in shown.text
 
 
 def test_by_default_it_lies_in_the_first_folder(changeable, capsys):
@@ -293,7 +295,7 @@ def test_a_browser_shows_it_without_errors(changeable):
     words = [BROWSER, *QUIET.split(), f"--user-data-dir={changeable / 'profile'}"]
     ran = subprocess.run([*words, "--dump-dom", report.as_uri()], capture_output=True, text=True, timeout=60)
     assert ran.returncode == 0 and "CONSOLE" not in ran.stderr
-    for heading in ("ours1: weighted source in the target's loss", "Does it find the wrong labels?"):
+    for heading in ("ours1: weighted source in the target's loss", "Detection of wrong labels"):
         assert re.search(f">{re.escape(heading)}</h[12]>", ran.stdout)
     assert ran.stdout.count("<svg") > 8
     ran = subprocess.run([*words, f"--screenshot={image}", report.as_uri()], capture_output=True, timeout=60)  # fmt: skip

@@ -21,17 +21,20 @@ def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
 
     (folder / "ignoring_weights.csv").write_text("annotation_id,weight\n1,0.5\n")
     assert main([str(folder)]) == 2
-    assert "not the weights of these 20 people" in capsys.readouterr().err
+    assert "not the weights of these 20 " in capsys.readouterr().err
 
 
-def test_a_label_of_a_joint_that_has_no_right_place_gets_no_cross(tmp_path):
+def test_a_label_without_a_true_position_gets_no_cross(tmp_path):
     config = write_config(tmp_path, make_data(tmp_path))
     assert run(config, "--ours1", "LBI.INJECT_NOISE", "visibility:1") == 0
     folder = tmp_path / "output" / RUNS / "ours1"
-    _, people, truth = source_of_run(folder)
-    made = np.isnan(truth.right).any(axis=2) & (people.visible > 0)
-    assert made.any() and truth.wrong[made].all()
-    write_weight_table(folder / "ignoring_weights.csv", people, 1.0 - made, people.visible.astype(int))
+    _, annotations, truth = source_of_run(folder)
+    visible = annotations.visible
+    added = np.isnan(truth.clean_joints).any(axis=2) & (
+        visible > 0
+    )  # labels of joints that have none in truth
+    assert added.any() and truth.corrupted[added].all()
+    write_weight_table(folder / "ignoring_weights.csv", annotations, 1.0 - added, visible.astype(int))
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "1"]) == 0
     image = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
     assert (np.abs(image - LABEL).sum(axis=2) < 60).sum() > 20

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
-from lib.predict.drawing import FAINT, SURE, draw_people, line_width
+from lib.predict.drawing import MIN_OPACITY, OPAQUE_SCORE, draw_people, line_width
 from lib.predict.people import People
 from lib.predict.poses import Poses
 from lib.visualization.skeletons import SIDE_COLOURS
@@ -19,7 +19,7 @@ def person(side=200, at=(20, 20), score=1.0, names=SHARED_KEYPOINTS):
     """Poses of one person; joints that FIGURE lacks are not seen."""
     joints = np.array([FIGURE.get(name, (0, 0)) for name in names]) * side + at
     scores = np.array([score if name in FIGURE else 0.0 for name in names])
-    return Poses(People.of((*at, side, side)), joints[None], scores[None], np.full((1, 2), side))
+    return Poses(People.from_boxes((*at, side, side)), joints[None], scores[None], np.full((1, 2), side))
 
 
 def grey(height=240, width=240, value=0):
@@ -56,15 +56,15 @@ def test_the_image_itself_stays():
 def test_opacity_is_the_confidence():
     place = middle_of("left_hip", "left_knee")
     for share in (1.0, 0.5, 0.25):
-        drawn = draw_people(grey(), person(score=SURE * share), SHARED_KEYPOINTS)
+        drawn = draw_people(grey(), person(score=OPAQUE_SCORE * share), SHARED_KEYPOINTS)
         assert drawn[place] == pytest.approx(share * np.array(SIDE_COLOURS["left"]), abs=1)
-    drawn = draw_people(grey(value=90), person(score=0.9 * FAINT * SURE), SHARED_KEYPOINTS)
+    drawn = draw_people(grey(value=90), person(score=0.9 * MIN_OPACITY * OPAQUE_SCORE), SHARED_KEYPOINTS)
     assert (drawn == 90).all()
 
 
 def test_a_limb_is_as_sure_as_its_less_sure_end():
     poses = person()
-    poses.scores[0, SHARED_KEYPOINTS.index("left_ankle")] = SURE / 2
+    poses.scores[0, SHARED_KEYPOINTS.index("left_ankle")] = OPAQUE_SCORE / 2
     drawn = draw_people(grey(), poses, SHARED_KEYPOINTS)
     assert drawn[middle_of("left_knee", "left_ankle")] == pytest.approx(
         np.array(SIDE_COLOURS["left"]) / 2, abs=1
@@ -85,19 +85,19 @@ def test_width_grows_with_the_person():
     )
 
 
-@pytest.mark.parametrize("side", [40, 400])  # drawn enlarged and as it is
+@pytest.mark.parametrize("side", [40, 400])  # supersampled and not
 @pytest.mark.parametrize("fraction", [(0.0, 0.0), (0.25, 0.5), (0.7, 0.9)])
 def test_joints_lie_at_fractions_of_a_pixel_and_are_smooth(side, fraction):
-    place = np.array((50.0, 60.0)) + fraction
-    joints = np.tile(place, (13, 1))
-    joints[0] = (50, 60 + side)  # says how large the person is
+    position = np.array((50.0, 60.0)) + fraction
+    joints = np.tile(position, (13, 1))
+    joints[0] = (50, 60 + side)  # determines the person's extent
     scores = np.zeros((1, 13))
     scores[0, [0, 12]] = 0.9  # right ankle, left wrist: no limb joins them
-    poses = Poses(People.of((0, 0, side, side)), joints[None], scores, np.full((1, 2), side))
+    poses = Poses(People.from_boxes((0, 0, side, side)), joints[None], scores, np.full((1, 2), side))
     drawn = draw_people(grey(120 + side, 120), poses, SHARED_KEYPOINTS)[:90, :, 2].astype(float)
     rows, columns = np.mgrid[: drawn.shape[0], : drawn.shape[1]]
     centre = np.array([(drawn * columns).sum(), (drawn * rows).sum()]) / drawn.sum()
-    assert centre == pytest.approx(place, abs=0.1)
+    assert centre == pytest.approx(position, abs=0.1)
     assert len(np.unique(drawn)) > 3
 
 
@@ -106,5 +106,5 @@ def test_joints_far_outside_and_nobody():
     drawn = draw_people(image, person(side=5000, at=(-9000, -7000)), SHARED_KEYPOINTS)
     assert (drawn == 7).all()
     assert draw_people(image, person(side=300, at=(-100, -100)), SHARED_KEYPOINTS).shape == image.shape
-    nobody = Poses(People.of(()), np.zeros((0, 13, 2)), np.zeros((0, 13)), np.zeros((0, 2)))
+    nobody = Poses(People.from_boxes(()), np.zeros((0, 13, 2)), np.zeros((0, 13)), np.zeros((0, 2)))
     assert (draw_people(image, nobody, SHARED_KEYPOINTS) == 7).all()

@@ -1,13 +1,9 @@
 import json
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import pytest
-import torch
-import torchvision
 
-from lib.predict.detector import DETECTORS, Detector
 from lib.predict.people import BoxesFile, GivenBoxes, People, parse_box, whole_images
 from lib.predict.sources import Frame, Source
 from lib.utils.errors import InputError
@@ -36,7 +32,7 @@ def test_whole_images_and_given_boxes():
         [[0, 0, 40, 30]],
         [[0, 0, 5, 6]],
     ]
-    given = GivenBoxes(People.of([parse_box("1,2,3,4"), parse_box("-1,0.5,3,4")]))
+    given = GivenBoxes(People.from_boxes([parse_box("1,2,3,4"), parse_box("-1,0.5,3,4")]))
     assert [boxes(p) for p in given([frame("a.jpg")])] == [[[1, 2, 3, 4], [-1, 0.5, 3, 4]]]
 
 
@@ -51,24 +47,24 @@ def test_detections_by_number_of_the_file_chosen_by_score_and_overlap(tmp_path):
         detection(7, [0, 0, 10, 10], 0.6), detection(7, [0, 0, 10, 9], 0.9), detection(7, [20, 0, 10, 10], 0.7),
         detection(7, [40, 0, 10, 10], 0.4), detection(7, [0, 50, 10, 10], 0.9, category=3), detection(8, [1, 2, 3, 4]),
     ])  # fmt: skip
-    found, nobody = find([frame("000000000007.jpg"), frame("b.jpg")])
-    assert boxes(found) == [[0, 0, 10, 9], [20, 0, 10, 10]] and found.scores.tolist() == [0.9, 0.7]
+    people, nobody = find([frame("000000000007.jpg"), frame("b.jpg")])
+    assert boxes(people) == [[0, 0, 10, 9], [20, 0, 10, 10]] and people.scores.tolist() == [0.9, 0.7]
     assert nobody.boxes.shape == (0, 4)
 
 
 def test_boxes_by_name_are_all_used_and_those_of_one_video_image_go_first(tmp_path):
     content = {"b.jpg": [[0, 0, 9, 9], [0, 0, 9, 9]], "c.mp4": [[1, 1, 1, 1]], "c.mp4#2": [[2, 2, 2, 2]]}
     find = boxes_file(tmp_path, content, ["b.jpg", "c.mp4"])
-    found = find([frame("b.jpg"), frame("c.mp4", 1), frame("c.mp4", 2)])
-    assert [boxes(p) for p in found] == [[[0, 0, 9, 9]] * 2, [[1, 1, 1, 1]], [[2, 2, 2, 2]]]
+    people = find([frame("b.jpg"), frame("c.mp4", 1), frame("c.mp4", 2)])
+    assert [boxes(p) for p in people] == [[[0, 0, 9, 9]] * 2, [[1, 1, 1, 1]], [[2, 2, 2, 2]]]
 
 
 @pytest.mark.parametrize(
     "content, expected",
     [
-        ({"z.jpg": [[0, 0, 1, 1]]}, "no boxes for any of the images"),
-        ([detection(9, [0, 0, 1, 1])], "numbered images"),
-        ({}, "no boxes"),
+        ({"z.jpg": [[0, 0, 1, 1]]}, r"000000000007\.jpg.* z\.jpg$"),
+        ([detection(9, [0, 0, 1, 1])], "numbered images.* 9$"),
+        ({}, "no boxes$"),
         ({"b.jpg": [0, 0, 1, 1]}, "b.jpg, box 0"),
         ({"b.jpg": 3}, "list of boxes"),
         ({"b.jpg": [[0, 0, -1, 1]]}, "negative"),
@@ -82,47 +78,3 @@ def test_bad_boxes_file(content, expected, tmp_path):
     with pytest.raises(InputError, match=expected) as error:
         boxes_file(tmp_path, content)
     assert "boxes.json" in str(error.value)
-
-
-def test_detector_without_weights_and_without_network(tmp_path, monkeypatch):
-    def unreachable(*_, **__):
-        raise URLError("no network")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.urlopen", unreachable)
-    with pytest.raises(InputError) as error:
-        Detector(DETECTORS[0], torch.device("cpu"), 0.5, 0.7)
-    message = str(error.value)
-    assert "\n" not in message and "no network" in message and "--boxes" in message
-    assert f"{tmp_path}/hub/checkpoints/fasterrcnn_resnet50_fpn_coco-" in message and "https://" in message
-
-
-def test_detector_keeps_people_in_pixels_of_the_image(monkeypatch):
-    """A model that sees what it is told: what surrounds torchvision's is tested here."""
-    seen = []
-
-    class Told(torch.nn.Module):
-        def forward(self, images):
-            seen.extend(images)
-            found = {"boxes": torch.tensor([[1.0, 2, 11, 22], [1, 2, 11, 21], [30, 0, 40, 9], [5, 5, 9, 9]]),
-                     "labels": torch.tensor([1, 1, 1, 2]), "scores": torch.tensor([0.9, 0.8, 0.3, 0.9])}  # fmt: skip
-            return [found for _ in images]
-
-    class Weights:
-        url = "https://example.org/weights.pth"
-
-        def get_state_dict(self, **_):
-            return {}
-
-    class All:
-        DEFAULT = Weights()
-
-    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda _: All)
-    monkeypatch.setattr(torchvision.models, "get_model", lambda *_, **__: Told())
-    image = np.zeros((30, 40, 3), np.uint8)
-    image[..., 0] = 255  # red
-    frames = [Frame(Source(Path("a.jpg")), image)] * 6
-    found = Detector(DETECTORS[0], torch.device("cpu"), 0.5, 0.7)(frames)
-    assert [boxes(people) for people in found] == [[[1, 2, 10, 20]]] * 6
-    assert found[0].scores == pytest.approx([0.9])
-    assert seen[0].shape == (3, 30, 40) and seen[0][0].min() == 1 and seen[0][1:].max() == 0

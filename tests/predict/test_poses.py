@@ -10,7 +10,7 @@ from lib.dataset.keypoints import joint_mapping
 from lib.evaluation.inference import InferenceOptions, predict
 from lib.models.trained import load_trained
 from lib.predict.people import GivenBoxes, People
-from lib.predict.poses import MOST_PICTURES, PoseEstimator, estimate_poses
+from lib.predict.poses import MAX_WINDOW_IMAGES, PoseEstimator, estimate_poses
 from lib.predict.sources import Frame, Source, read_frames
 from lib.utils.errors import InputError
 from tests.factories.small_network import small_network, write_checkpoint
@@ -32,7 +32,7 @@ def noise(count, seed=0, size=(80, 70)):
 
 def someone(count, seed):
     rng = np.random.default_rng(seed)
-    return People.of(
+    return People.from_boxes(
         np.concatenate([rng.uniform(-5, 40, (count, 2)), rng.uniform(5, 40, (count, 2))], axis=1)
     )
 
@@ -42,17 +42,17 @@ def test_batches_equal_one_by_one(trained, flip_test):
     images, people = noise(4), [someone(n, n) for n in (3, 0, 1, 7)]
     together = PoseEstimator(trained, CPU, flip_test, batch_size=4)(images, people)
     single = PoseEstimator(trained, CPU, flip_test, batch_size=1)
-    for found, image, of_image in zip(together, images, people):
-        assert found.joints.shape == (len(of_image.boxes), 13, 2)
+    for poses, image, of_image in zip(together, images, people):
+        assert poses.joints.shape == (len(of_image.boxes), 13, 2)
         for i, box in enumerate(of_image.boxes):
-            (alone,) = single([image], [People.of(box)])
-            np.testing.assert_allclose(found.joints[i], alone.joints[0], atol=1e-9)
-            np.testing.assert_allclose(found.scores[i], alone.scores[0], atol=1e-5)
+            (alone,) = single([image], [People.from_boxes(box)])
+            np.testing.assert_allclose(poses.joints[i], alone.joints[0], atol=1e-9)
+            np.testing.assert_allclose(poses.scores[i], alone.scores[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_the_same_as_the_path_of_evaluation(trained, data, flip_test):
-    """The same boxes as annotations of a data set, through the code of valid.py."""
+    """Against the same boxes as annotations of a data set, through the code of valid.py."""
     sources = [Source(path) for path in sorted((data / "mpii/images").glob("3*.jpg"))[:3]]
     people = [someone(2, seed) for seed in range(3)]
     boxes = np.concatenate([of_image.boxes for of_image in people])
@@ -65,9 +65,9 @@ def test_the_same_as_the_path_of_evaluation(trained, data, flip_test):
     expected = predict(trained.network, dataset, CPU, InferenceOptions(6, 0, flip_test, True, "raise"), print)
 
     images = [frame.image for frame in read_frames(sources, print)]
-    found = PoseEstimator(trained, CPU, flip_test, batch_size=6)(images, people)
-    np.testing.assert_allclose(np.concatenate([f.joints for f in found]), expected.joints, atol=1e-9)
-    np.testing.assert_allclose(np.concatenate([f.scores for f in found]), expected.scores, atol=1e-6)
+    poses = PoseEstimator(trained, CPU, flip_test, batch_size=6)(images, people)
+    np.testing.assert_allclose(np.concatenate([p.joints for p in poses]), expected.joints, atol=1e-9)
+    np.testing.assert_allclose(np.concatenate([p.scores for p in poses]), expected.scores, atol=1e-6)
     assert len(np.unique(expected.joints[..., 0])) > 10
 
 
@@ -92,11 +92,11 @@ def test_frames_keep_their_order_and_few_are_held(trained, count):
     for number, (frame, poses) in enumerate(estimate_poses(counted(), find, estimator)):
         assert frame.number == number and len(poses.joints) == count
         most = max(most, read - number)
-    assert number == 199 and most <= MOST_PICTURES
-    assert count == 0 or most <= 16 + 8  # a batch's worth of people, and what is read at once
+    assert number == 199 and most <= MAX_WINDOW_IMAGES
+    assert count == 0 or most <= 16 + 8  # people for a batch, and the images read together
 
 
-def test_a_network_of_no_use_says_so(trained, tmp_path):
+def test_heatmaps_that_are_not_finite_are_an_error(trained, tmp_path):
     network = small_network()
     with torch.no_grad():
         network.final_layer.weight.fill_(3e38)

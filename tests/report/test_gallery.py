@@ -1,23 +1,32 @@
 import base64
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from lib.report.gallery import LARGEST_JPEG, QUALITIES, image_uri, lowest
+from lib.report.gallery import MAX_JPEG_BYTES, QUALITIES, gallery_section, image_uri, lowest_weights
 from lib.visualization.labels import CELL
+from tests.factories.data_sets import write_image
+from tests.factories.reports import JOINTS, Page, learned_weights, make_run
 
 LABELLED = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
 
 
-def test_the_lowest_labelled_keypoint_of_each_person():
+def test_the_lowest_labelled_keypoint_of_each_instance():
     weights = np.array([[0.5, 0.2, 0.0], [0.9, 0.0, 0.3], [0.1, 0.15, 0.8]])
-    assert lowest(weights, LABELLED, 2) == [(2, 0), (0, 1)]
-    assert lowest(weights, LABELLED, 9) == [(2, 0), (0, 1), (1, 2)]
-    assert lowest(-weights, LABELLED, 2) == [(1, 0), (2, 2)]
-    assert lowest(weights, np.zeros_like(LABELLED), 2) == []
+    assert lowest_weights(weights, LABELLED, 2) == [(2, 0), (0, 1)]
+    assert lowest_weights(weights, LABELLED, 9) == [(2, 0), (0, 1), (1, 2)]
+    assert lowest_weights(-weights, LABELLED, 2) == [(1, 0), (2, 2)]
+    assert lowest_weights(weights, np.zeros_like(LABELLED), 2) == []
 
 
-def test_a_image_in_a_uri():
+def test_equal_weights_keep_the_annotation_order():
+    """More keypoints than 16, up to which NumPy's default sort happens to be stable."""
+    weights = np.tile([0.75, 0.25], 30)[:, None].repeat(2, axis=1)
+    assert lowest_weights(weights, weights < 1, 5) == [(i, 0) for i in (1, 3, 5, 7, 9)]
+
+
+def test_an_image_in_a_uri():
     colours = np.full((32, 32, 3), (200, 30, 60), np.uint8)
     kind, _, content = image_uri(colours).partition(",")
     assert kind == "data:image/jpeg;base64"
@@ -28,4 +37,49 @@ def test_a_image_in_a_uri():
 def test_a_noisy_image_is_kept_small():
     noise = np.random.default_rng(0).integers(0, 256, (CELL, CELL, 3), np.uint8)
     _, best = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, QUALITIES[0]])
-    assert len(image_uri(noise)) * 3 / 4 <= LARGEST_JPEG + 24 < best.size
+    assert len(image_uri(noise)) * 3 / 4 <= MAX_JPEG_BYTES + 24 < best.size
+
+
+def gallery(tmp_path, seen=None, wrong=None):
+    """The gallery of two instances in one image of a run without a checkpoint, at most one each."""
+    weights = np.full((2, JOINTS), 0.5)
+    weights[1, 0], weights[0, 1] = 0.25, 0.75
+    learned = learned_weights(weights, seen=seen, wrong=wrong)
+    write_image(tmp_path / "0.jpg")
+    annotations = replace(
+        learned.annotations,
+        image_paths=(str(tmp_path / "0.jpg"),),
+        centers=np.full((2, 2), 30.0),
+        sizes=np.full((2, 2), 40.0),
+    )
+    return Page(
+        gallery_section(
+            make_run(tmp_path), replace(learned, annotations=annotations), 1, "Example labels", "gallery"
+        )
+    )
+
+
+def test_a_gallery_shows_the_extremes(tmp_path):
+    wrong = np.zeros((2, JOINTS), bool)
+    wrong[1, 0] = True
+    page = gallery(tmp_path, wrong=wrong)
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [image["alt"] for image in images] == [
+        "right ankle of annotation 11, weight 0.25", "right knee of annotation 10, weight 0.75",
+    ]  # fmt: skip
+    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in images)
+    assert page.texts.index("wrong label") < page.texts.index("correct label")
+    assert "id 11, seen 1 time" in page.texts
+    assert "ring: label" in page.texts and "cross: true joint position" in page.texts
+    assert "The run has no best.pth" in page.text and "prediction of" not in page.text
+
+
+def test_without_truth_there_is_no_verdict(tmp_path):
+    page = gallery(tmp_path)
+    assert "wrong label" not in page.texts and "cross: true joint position" not in page.texts
+
+
+def test_labels_of_no_batch_are_not_shown(tmp_path):
+    page = gallery(tmp_path, seen=np.zeros((2, JOINTS), int))
+    assert page.text.count("No labelled keypoint occurred in a batch.") == 2
+    assert not any(tag == "img" for tag, _ in page.tags)

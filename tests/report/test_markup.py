@@ -2,9 +2,9 @@ from lib.report.markup import Markup, element, join
 
 
 def test_texts_and_attributes_are_escaped_and_markup_is_not():
-    made = element("p", {"title": 'a "quoted" <b>'}, "1 < 2 & <script>", Markup("<br>"), ["x", None, 3])
-    assert made == '<p title="a &quot;quoted&quot; &lt;b&gt;">1 &lt; 2 &amp; &lt;script&gt;<br>x3</p>'
-    assert isinstance(made, Markup) and element("div", {}, made) == f"<div>{made}</div>"
+    markup = element("p", {"title": 'a "quoted" <b>'}, "1 < 2 & <script>", Markup("<br>"), ["x", None, 3])
+    assert markup == '<p title="a &quot;quoted&quot; &lt;b&gt;">1 &lt; 2 &amp; &lt;script&gt;<br>x3</p>'
+    assert isinstance(markup, Markup) and element("div", {}, markup) == f"<div>{markup}</div>"
 
 
 def test_elements_without_an_end_and_short_numbers():

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from lib.report.runs import MOST_POINTS, Run, read_metrics
+from lib.report.results import GROUPS
+from lib.report.runs import MAX_POINTS, Run, read_metrics, read_runs
 from lib.utils.errors import InputError
 
 COUNTS = [1] * 20
@@ -49,8 +50,43 @@ def test_missing_metrics_are_named(tmp_path):
 
 
 def test_long_curves_are_means_of_neighbours(tmp_path):
-    scalars, _ = metrics(tmp_path, *({"step": s, "a": s % 2} for s in range(2 * MOST_POINTS)))
+    scalars, _ = metrics(tmp_path, *({"step": s, "a": s % 2} for s in range(2 * MAX_POINTS)))
     run = Run(tmp_path, "x", None, {}, scalars, {})
     steps, values = run.curve("a")
-    assert len(steps) == MOST_POINTS and set(values) == {0.5} and steps[0] == 0.5
+    assert len(steps) == MAX_POINTS and set(values) == {0.5} and steps[0] == 0.5
     assert run.curve("b") is None
+
+
+def folder_of(path, mode, seed):
+    path.mkdir(parents=True)
+    results = {
+        "mode": mode,
+        "seed": seed,
+        "test": {"PCKh": dict.fromkeys(GROUPS, 1.0)},
+        "output": "o",
+        "log": "l",
+    }
+    (path / "results.json").write_text(json.dumps(results))
+    (path / "config.yaml").write_text("LBI: {LR: 0.25}")
+    (path / "metrics.jsonl").write_text('{"step": 3, "loss/target": 0.5}')
+    return path
+
+
+@pytest.mark.parametrize(
+    "runs, names",
+    [([("ours1", 0), ("ours2", 0)], ["ours1", "ours2"]),
+     ([("ours1", 0), ("ours1", 1)], ["ours1, seed 0", "ours1, seed 1"]),
+     ([("ours1", 0), ("ours1", 0)], ["x0/run", "x1/run"])],
+)  # fmt: skip
+def test_runs_are_named_by_what_distinguishes_them(tmp_path, runs, names):
+    folders = [folder_of(tmp_path / f"x{i}" / "run", *run) for i, run in enumerate(runs)]
+    read = read_runs(folders)
+    assert [run.name for run in read] == names and [run.folder for run in read] == folders
+    assert read[0].config.lbi.lr == 0.25 and read[0].scalars["loss/target"][1].tolist() == [0.5]
+    assert read[0].meaning and read[0].results["mode"] == "ours1"
+
+
+def test_a_run_given_twice_is_an_error(tmp_path):
+    folder = folder_of(tmp_path / "run", "ours1", 0)
+    with pytest.raises(InputError, match="run: given twice"):
+        read_runs([folder, folder / ".." / "run"])

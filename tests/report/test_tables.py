@@ -1,13 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
 from lib.label_noise.truth import Truth
-from lib.report.learned import Learned
-from lib.report.tables import by_annotator, by_image, by_joint, tables_section
+from lib.report.learned import LearnedWeights
+from lib.report.tables import MAX_ROWS, by_annotator, by_image, by_joint, tables_section
 
-PEOPLE = Annotations(
+ANNOTATIONS = Annotations(
     mapping=joint_mapping("coco", ("left_knee", "head")),
     ids=np.array([4, 5, 6, 7]),
     image_paths=("d/a.jpg", "d/<script>b.jpg", "d/c.jpg"),
@@ -22,15 +24,15 @@ PEOPLE = Annotations(
 def learned(annotators=None, wrong=None):
     weights = np.array([[0.2, 0.4], [0.1, 0.3], [0.9, 0.0], [1.0, 1.0]])
     seen = np.array([[1, 1], [2, 1], [1, 0], [0, 0]])
-    truth = None if wrong is None else Truth(PEOPLE.joints, wrong)
-    return Learned("B", "x.csv", PEOPLE, weights, seen, truth, annotators)
+    truth = None if wrong is None else Truth(ANNOTATIONS.joints, wrong)
+    return LearnedWeights("B", "x.csv", ANNOTATIONS, weights, seen, truth, annotators)
 
 
 def test_images_by_the_mean_weight_of_the_labels_that_were_seen():
     first, second = by_image(learned(), 25)
-    assert (first.name, first.people, first.labels) == ("<script>b.jpg", 1, 2)
+    assert (first.name, first.instances, first.labels) == ("<script>b.jpg", 1, 2)
     assert first.mean == pytest.approx(0.2) and first.lowest == (0.1, "left_knee") and first.below_half == 1
-    assert (second.name, second.people, second.labels) == ("a.jpg", 2, 3)
+    assert (second.name, second.instances, second.labels) == ("a.jpg", 2, 3)
     assert second.mean == pytest.approx(0.5) and second.below_half == pytest.approx(2 / 3)
     assert [group.name for group in by_image(learned(), 1)] == ["<script>b.jpg"]
     assert np.isnan(first.wrong)
@@ -45,11 +47,55 @@ def test_joints_by_the_mean_weight_of_all_labels():
 
 def test_annotators():
     rows = by_annotator(learned(["ann", "ben", "", "ann"]))
-    assert [(row.name, row.labels) for row in rows] == [("ben", 2), ("ann", 2), ("(not said)", 1)]
+    assert [(row.name, row.labels) for row in rows] == [("ben", 2), ("ann", 2), ("(unknown)", 1)]
     assert [row.mean for row in rows] == pytest.approx([0.2, 0.3, 0.9])
 
 
 def test_names_from_files_are_escaped():
     page = tables_section(learned(["<b>ann", "ben", "", "ann"]), "t", "t")
     assert "&lt;script&gt;b.jpg" in page and "<script>" not in page and "&lt;b&gt;ann" in page
-    assert "do not say who made them" in tables_section(learned(), "t", "t")
+    assert "no field “annotator”" in tables_section(learned(), "t", "t")
+
+
+def test_shares_below_a_half_leave_out_a_half_itself():
+    table = learned()
+    table.weights[0] = 0.5
+    (first, *_) = [group for group in by_joint(table) if group.name == "left_knee"]
+    assert first.below_half == 1 / 4  # 0.5, 0.1, 0.9, 1.0
+
+
+def test_images_of_equal_means_keep_their_order():
+    """More images than 16, up to which NumPy's default sort happens to be stable."""
+    count = 40
+    annotations = replace(
+        ANNOTATIONS,
+        ids=np.arange(count),
+        image_paths=tuple(f"{i}.jpg" for i in range(count)),
+        image_index=np.arange(count),
+        joints=np.zeros((count, 2, 2)),
+        visible=np.ones((count, 2)),
+        centers=np.zeros((count, 2)),
+        sizes=np.ones((count, 2)),
+    )
+    weights = np.where(np.arange(count) % 2, 0.25, 0.75)[:, None].repeat(2, axis=1)
+    table = LearnedWeights("B", "x.csv", annotations, weights, np.ones((count, 2), int), None, None)
+    assert [group.name for group in by_image(table, 25)] == [
+        f"{i}.jpg" for i in [*range(1, 40, 2), *range(0, 10, 2)]
+    ]
+
+
+def test_only_the_first_annotators_are_shown():
+    names = [f"annotator {i:02}" for i in range(MAX_ROWS + 5)]
+    table = learned()
+    repeats = -(-len(names) // 4)
+    order = np.tile(np.arange(4), repeats)[: len(names)]
+    many = replace(
+        table,
+        annotations=ANNOTATIONS.subset(order),
+        weights=table.weights[order],
+        seen=np.ones((len(names), 2), int),
+        annotators=names,
+    )
+    page = tables_section(many, "t", "t")
+    assert f"{len(names)} annotators" in page and f"first {MAX_ROWS} are shown" in page
+    assert page.count("<td>annotator ") == MAX_ROWS

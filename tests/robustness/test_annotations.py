@@ -97,7 +97,7 @@ def test_coco(tmp_path, examples):
         if people is not None:
             assert_sane(people, tmp_path)
             made, truth = inject(people, noise, 0)
-            assert np.isfinite(made.joints).all() and truth.wrong.shape == made.visible.shape
+            assert np.isfinite(made.joints).all() and truth.corrupted.shape == made.visible.shape
         values = outcome(coco_average_precision, path, RESULTS)
         assert values is None or all(np.isnan(v) or 0 <= v <= 1 for v in values.values())
 
@@ -251,10 +251,10 @@ def test_truth_beside_the_annotations(tmp_path, examples):
         put(path, *content_and_place)
         truth = outcome(read_truth_of, path, people)
         if truth is not None:
-            assert truth.wrong.shape == people.visible.shape and truth.wrong.dtype == bool
-            known = np.isfinite(truth.right).all(axis=2)
-            assert (known | np.isnan(truth.right).all(axis=2)).all()
-            assert (np.abs(truth.right[known]) < 1e9).all()
+            assert truth.corrupted.shape == people.visible.shape and truth.corrupted.dtype == bool
+            known = np.isfinite(truth.clean_joints).all(axis=2)
+            assert (known | np.isnan(truth.clean_joints).all(axis=2)).all()
+            assert (np.abs(truth.clean_joints[known]) < 1e9).all()
 
     try_many(examples, placed(spoilt_json(tree)), check)
 

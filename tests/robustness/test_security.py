@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.ignoring.weight_table import read_weight_table, read_whole_ledger, write_weight_table
+from lib.ignoring.weight_table import read_weight_table, write_weight_table
 from lib.report.markup import element
 from lib.report.results import read_results, rows_of
 from lib.report.runs import read_metrics
@@ -160,7 +160,7 @@ def test_spoilt_ledgers(tmp_path, examples):
     def check(spoilt):
         suffix, content, place = spoilt
         put(tmp_path / f"w{suffix}", content, place)
-        ledger = outcome(read_whole_ledger, tmp_path / f"w{suffix}", of)
+        ledger = outcome(read_weight_table, tmp_path / f"w{suffix}", of)
         if ledger is not None:
             assert ledger.weights.shape == ledger.seen.shape == (3, 2)
             assert ((ledger.weights >= 0) & (ledger.weights <= 1)).all() and (ledger.seen >= 0).all()

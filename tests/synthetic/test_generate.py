@@ -1,8 +1,7 @@
-"""The drawn data sets, read back with the tools that read the real ones."""
+"""The demo data, read back with the tools that read the real data sets."""
 
 import json
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import cv2
@@ -12,11 +11,8 @@ import scipy.io
 from pycocotools.coco import COCO
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
-from lib.label_noise import truth as truth_module
-from lib.synthetic import generate as people
-from lib.synthetic.appearance import FLAT, ROUGH
-from lib.synthetic.canvas import Canvas
-from lib.synthetic.drawing import FIGURE_JOINTS, draw_image
+from lib.label_noise.truth import read_truth
+from lib.synthetic.generate import PeopleConfig, describe, make_people
 from lib.utils.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -28,8 +24,12 @@ ANNOTATED = [i for i, name in enumerate(COCO_KEYPOINTS) if not name.endswith(("e
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "people"
-    assert people.make_people(folder, seed=3, noise="mixed:0.6", **SMALL)
+    assert make(folder, seed=3, noise="mixed:0.6")
     return folder
+
+
+def make(folder, **changed):
+    return make_people(folder, PeopleConfig(**SMALL | changed))
 
 
 def read_coco(root, split):
@@ -38,8 +38,8 @@ def read_coco(root, split):
     return {a["id"]: np.array(a["keypoints"]).reshape(17, 3) for a in content["annotations"]}
 
 
-def read_truth(root):
-    return truth_module.read_truth(root / "coco/annotations/person_keypoints_train2017_truth.json")
+def truth_of(root):
+    return read_truth(root / "coco/annotations/person_keypoints_train2017_truth.json")
 
 
 def all_bytes(root):
@@ -69,9 +69,9 @@ def test_pycocotools_reads_the_source(root, split, count):
         assert 0 < annotation["area"] < w * h
 
 
-def test_right_labels_lie_in_the_box(root):
+def test_clean_labels_lie_in_the_box(root):
     content = json.loads((root / "coco/annotations/person_keypoints_train2017.json").read_text())
-    truth = read_truth(root)["annotations"]
+    truth = truth_of(root)["annotations"]
     for annotation in content["annotations"]:
         left, top, width, height = annotation["bbox"]
         keypoints = truth[annotation["id"]]["keypoints"]
@@ -80,8 +80,8 @@ def test_right_labels_lie_in_the_box(root):
         assert (y >= top - 0.1).all() and (y <= top + height + 0.1).all()
 
 
-def test_truth_differs_exactly_where_it_says_so(root):
-    noisy, truth = read_coco(root, "train2017"), read_truth(root)
+def test_noisy_labels_differ_from_the_truth_exactly_where_it_says_so(root):
+    noisy, truth = read_coco(root, "train2017"), truth_of(root)
     assert truth["noise"] == "mixed:0.6" and truth["seed"] == 3
     assert truth["annotations"].keys() == noisy.keys()
     wrong = np.array([truth["annotations"][i]["wrong"] for i in noisy])
@@ -91,38 +91,35 @@ def test_truth_differs_exactly_where_it_says_so(root):
     assert json.loads((root / "people.json").read_text())["made"]["wrong"] == wrong.sum()
 
 
-def test_swapped_people_have_left_and_right_names_exchanged(tmp_path):
-    people.make_people(tmp_path / "p", noise="person_swap:1", **SMALL)
-    noisy, truth = read_coco(tmp_path / "p", "train2017"), read_truth(tmp_path / "p")["annotations"]
+def test_person_swap_exchanges_left_and_right_labels(tmp_path):
+    make(tmp_path / "p", noise="person_swap:1")
+    noisy, truth = read_coco(tmp_path / "p", "train2017"), truth_of(tmp_path / "p")["annotations"]
     for i, keypoints in noisy.items():
-        right = dict(zip(COCO_KEYPOINTS, truth[i]["keypoints"]))
+        clean = dict(zip(COCO_KEYPOINTS, truth[i]["keypoints"]))
         for name, label in zip(COCO_KEYPOINTS, keypoints):
-            flip_indices = {
-                "l": name.replace("left", "right"),
-                "r": name.replace("right", "left"),
-                "n": name,
-            }[name[0]]
-            assert label[:2].tolist() == right[flip_indices][:2].tolist()
+            side, _, part = name.partition("_")
+            other = {"left": f"right_{part}", "right": f"left_{part}"}.get(side, name)
+            assert label[:2].tolist() == clean[other][:2].tolist()
 
 
 def test_the_head_is_marked_at_its_top_or_by_convention_at_the_nose(tmp_path):
-    people.make_people(tmp_path / "right", noise="none", **SMALL)
-    people.make_people(tmp_path / "shifted", noise="convention:1", **SMALL)
-    right, shifted = (read_coco(tmp_path / name, "train2017") for name in ("right", "shifted"))
-    truth = read_truth(tmp_path / "shifted")["annotations"]
-    for i in right:
-        np.testing.assert_array_equal(right[i], truth[i]["keypoints"])
-        np.testing.assert_array_equal(right[i][5:], shifted[i][5:])
-        assert truth[i]["wrong"].tolist() == [right[i][0, 2] > 0] + [False] * 16
+    make(tmp_path / "clean", noise="none")
+    make(tmp_path / "shifted", noise="convention:1")
+    clean, shifted = (read_coco(tmp_path / name, "train2017") for name in ("clean", "shifted"))
+    truth = truth_of(tmp_path / "shifted")["annotations"]
+    for i in clean:
+        np.testing.assert_array_equal(clean[i], truth[i]["keypoints"])
+        np.testing.assert_array_equal(clean[i][5:], shifted[i][5:])
+        assert truth[i]["wrong"].tolist() == [clean[i][0, 2] > 0] + [False] * 16
     head_to_shoulders = [
         [k[5:7, 1].mean() - k[0, 1] for k in labels.values() if k[[0, 5, 6], 2].all()]
-        for labels in (right, shifted)
+        for labels in (clean, shifted)
     ]
     assert np.mean(head_to_shoulders[0]) > 1.5 * np.mean(head_to_shoulders[1]) > 0
 
 
 def test_noise_changes_labels_and_no_image(root, tmp_path):
-    people.make_people(tmp_path / "p", seed=3, noise="none", **SMALL)
+    make(tmp_path / "p", seed=3, noise="none")
     first, second = all_bytes(root), all_bytes(tmp_path / "p")
     assert first.keys() == second.keys()
     assert {name.rsplit("/", 1)[-1] for name in first if first[name] != second[name]} == {
@@ -145,18 +142,6 @@ def test_mpii_annotations(root, split, count):
         middle = np.array(annotation["center"]) + [0, 15 * annotation["scale"]]
         assert 50 < size < 115
         assert (abs(joints[visible == 1] - middle) <= size / 2 + 0.1).all()
-
-
-def test_mpii_middle_is_the_middle_of_the_drawn_box():
-    rng = np.random.default_rng(0)
-    pixels, drawn = draw_image(rng, ROUGH, 2)
-    image = people.Image(1, "1.jpg", pixels.shape[1], pixels.shape[0], drawn)
-    for annotation, person in zip(people._mpii_people([image]), drawn):
-        left, top, width, height = person.box
-        x, y = annotation["center"]
-        assert abs(x - 1 - (left + width / 2)) < 0.01
-        assert abs(y + 15 * annotation["scale"] - 1 - (top + height / 2)) < 0.01
-        assert abs(annotation["scale"] * 200 - max(width, height)) < 0.01
 
 
 def test_gt_valid_agrees_with_the_annotations(root):
@@ -184,98 +169,53 @@ def test_gt_valid_looks_like_the_real_one(root):
     assert [str(n[0]) for n in ours["dataset_joints"][0]] == [str(n[0]) for n in real["dataset_joints"][0]]
 
 
-def test_left_and_right_are_the_figures_own():
-    """Seen from the front a person's right is on the viewer's left, from behind on the right."""
-    left, right = (FIGURE_JOINTS.index(f"{side}_shoulder") for side in ("left", "right"))
-    seen = set()
-    for i in range(60):
-        _, (person,) = draw_image(np.random.default_rng(i), FLAT, 1)
-        across = person.joints[right, 0] - person.joints[left, 0]
-        assert (across > 0) == person.from_behind
-        seen.add(person.from_behind)
-    assert seen == {True, False}
-
-
-def test_a_joint_is_hidden_where_something_in_front_is_drawn_over_it(monkeypatch):
-    """Compared with the same image without what is in front of the rear figure."""
-
-    def draw_all():
-        return [draw_image(np.random.default_rng([1, i]), FLAT, 2) for i in range(100)]
-
-    everything, draw = draw_all(), Canvas.draw
-    monkeypatch.setattr(
-        Canvas,
-        "draw",
-        lambda canvas, blobs, owner, *rest: draw(canvas, blobs, owner, *rest) if owner < 2 else None,
-    )
-    hidden, covered = [], []
-    for (pixels, (rear, _)), (without, _) in zip(everything, draw_all()):
-        column, row = rear.joints.round().astype(int).T
-        inside = (column >= 0) & (row >= 0) & (column < pixels.shape[1]) & (row < pixels.shape[0])
-        hidden += rear.hidden[inside].tolist()
-        covered += (pixels != without).any(2)[row[inside], column[inside]].tolist()
-    hidden, covered = np.array(hidden), np.array(covered)
-    assert hidden.sum() > 40 and not (hidden & ~covered).any()
-    assert (covered & ~hidden).sum() < 0.2 * hidden.sum()  # pixels on an edge are covered in part
-
-
-def test_the_two_looks_differ():
-    def brightness_and_grain(look):
-        images = [draw_image(np.random.default_rng(i), look, 1)[0].astype(float) for i in range(20)]
-        grain = [np.median(abs(np.diff(image, axis=1))) for image in images]
-        return np.median([image.mean() for image in images]), np.median(grain)
-
-    (flat, smooth), (rough, grainy) = brightness_and_grain(FLAT), brightness_and_grain(ROUGH)
-    assert flat > 1.5 * rough and grainy > smooth + 2
-
-
 @pytest.mark.parametrize(("mix", "dark"), [(0.0, False), (1.0, True)])
 def test_mix_draws_the_source_in_the_look_of_the_target(tmp_path, mix, dark):
-    people.make_people(tmp_path / "p", mix=mix, **SMALL)
+    make(tmp_path / "p", mix=mix)
     images = [cv2.imread(str(f)) for f in (tmp_path / "p/coco/images/train2017").iterdir()]
     assert (np.median([image.mean() for image in images]) < 130) == dark
 
 
 def test_the_same_seed_gives_the_same_bytes(root, tmp_path):
-    people.make_people(tmp_path / "again", seed=3, noise="mixed:0.6", **SMALL)
-    people.make_people(tmp_path / "other", seed=4, noise="mixed:0.6", **SMALL)
+    make(tmp_path / "again", seed=3, noise="mixed:0.6")
+    make(tmp_path / "other", seed=4, noise="mixed:0.6")
     first, other = all_bytes(root), all_bytes(tmp_path / "other")
     assert first == all_bytes(tmp_path / "again")
     assert not any(first[n] == other[n] for n in first.keys() & other.keys() if n.endswith(".jpg"))
 
 
-def test_a_second_call_does_nothing_and_other_parameters_begin_anew(tmp_path):
+def test_a_second_call_does_nothing_and_other_parameters_replace_the_data(tmp_path):
     folder = tmp_path / "p"
-    assert people.make_people(folder, **SMALL)
+    assert make(folder)
     before = {f: f.stat().st_mtime_ns for f in folder.rglob("*")}
-    assert not people.make_people(folder, **SMALL)
+    assert not make(folder)
     assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*")}
-    assert people.make_people(folder, **SMALL | {"source_people": 3})
+    assert make(folder, source_people=3)
     assert len(read_coco(folder, "train2017")) == 3
     assert [f.name for f in tmp_path.iterdir()] == ["p"]
 
 
-def test_an_interrupted_making_leaves_what_was_there(tmp_path, monkeypatch):
+def test_an_interrupted_call_leaves_what_was_there(tmp_path, monkeypatch):
     folder = tmp_path / "p"
-    people.make_people(folder, **SMALL)
+    make(folder)
     before = all_bytes(folder)
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(people, "_write_gt_valid", interrupt)
+    monkeypatch.setattr("lib.synthetic.generate.write_gt_valid", interrupt)
     for target in (folder, tmp_path / "new"):
         with pytest.raises(KeyboardInterrupt):
-            people.make_people(target, seed=1, **SMALL)
+            make(target, seed=1)
     assert [f.name for f in tmp_path.iterdir()] == ["p"] and all_bytes(folder) == before
 
 
-def test_files_of_others_are_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(InputError, match="is not drawn people"):
-        people.make_people(tmp_path, **SMALL)
+    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
+        make(tmp_path)
     with pytest.raises(InputError, match=r"thesis\.tex"):
-        people.make_people(tmp_path / "thesis.tex", **SMALL)
+        make(tmp_path / "thesis.tex")
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 
 
@@ -291,50 +231,13 @@ def test_files_of_others_are_left_alone(tmp_path):
 )
 def test_parameters_out_of_range(tmp_path, parameters, says):
     with pytest.raises(InputError, match=says):
-        people.make_people(tmp_path / "p", **SMALL | parameters)
+        make(tmp_path / "p", **parameters)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        ("{", "JSON"),
-        ("[]", "JSON"),
-        ('{"noise": "none", "seed": 0}', "'annotations'"),
-        ('{"annotations": {}}', "'noise'"),
-        (
-            '{"noise": "", "seed": 0, "annotations": {"7": {"keypoints": [1, 2], "wrong": []}}}',
-            "annotation 7",
-        ),
-        ('{"noise": "", "seed": 0, "annotations": {"7": {"wrong": []}}}', "annotation 7"),
-    ],
-)
-def test_a_bad_truth_file_is_named(tmp_path, content, says):
-    (tmp_path / "truth.json").write_text(content)
-    with pytest.raises(InputError, match=says) as error:
-        truth_module.read_truth(tmp_path / "truth.json")
-    assert "truth.json" in str(error.value)
-
-
-def test_a_truth_file_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
-        truth_module.read_truth(tmp_path / "none.json")
-
-
-def command(*arguments):
-    script = REPOSITORY / "pose_estimation" / "make_people.py"
-    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False)
-
-
-def test_the_command_says_what_it_made(tmp_path):
-    counts = [f"--{name.replace('_', '-')}={count}" for name, count in SMALL.items()]
-    for word in ("made", "there already"):
-        done = command("--output", tmp_path / "p", "--noise", "missing:0.5", *counts)
-        assert done.returncode == 0 and done.stdout.startswith(word) and done.stdout.count("\n") == 1
-        assert "24 people" in done.stdout and str(tmp_path / "p") in done.stdout
-
-
-def test_the_command_names_what_it_cannot_use(tmp_path):
-    done = command("--output", tmp_path / "p", "--noise", "jiter:0.5")
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and "'jitter'" in done.stderr and done.stderr.count("\n") == 1
+def test_the_description_counts_people_images_and_labels(root):
+    totals = json.loads((root / "people.json").read_text())["made"]
+    line = describe(root)
+    for number in ("24", "5", "7", "16", totals["images"]["train2017"], totals["wrong"], totals["labels"]):
+        assert f" {number} " in line
+    assert str(root) in line and "mixed:0.6" in line and "\n" not in line

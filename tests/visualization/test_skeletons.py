@@ -1,3 +1,5 @@
+"""Skeletons, heatmaps and contact sheets, against pixels at known positions."""
+
 import numpy as np
 import pytest
 import torch
@@ -8,25 +10,43 @@ from lib.visualization.skeletons import (
     contact_sheet,
     draw_heatmaps,
     draw_skeleton,
+    enlarged,
+    joint_colour,
+    limb_colour,
     sample_sheet,
 )
+
+
+def test_colours_follow_the_side_of_the_body():
+    assert joint_colour("left_ear") == SIDE_COLOURS["left"] and joint_colour("nose") == SIDE_COLOURS["middle"]
+    assert limb_colour("right_hip", "right_knee") == SIDE_COLOURS["right"]
+    assert limb_colour("right_hip", "left_hip") == SIDE_COLOURS["middle"]
+
+
+def test_limbs_join_joints_that_are_both_visible():
+    joints = np.array([(20.0, 64.0), (100.0, 64.0)])
+    names = ("left_knee", "left_ankle")
+    image = np.zeros((128, 128, 3), np.uint8)
+    both = draw_skeleton(image, joints, np.array([True, True]), names)
+    single = draw_skeleton(image, joints, np.array([True, False]), names)
+    assert tuple(both[64, 60]) == SIDE_COLOURS["left"] and not single[64, 60].any()
 
 
 def test_joints_have_the_colour_of_their_side_and_hidden_ones_are_left_out():
     image = np.zeros((128, 128, 3), np.uint8)
     joints = np.full((13, 2), np.nan)
-    shown = np.zeros(13, bool)
-    for name, place in (("left_wrist", (30, 40)), ("right_knee", (90, 100)), ("head", (60, 10))):
-        joints[SHARED_KEYPOINTS.index(name)], shown[SHARED_KEYPOINTS.index(name)] = place, True
+    visible = np.zeros(13, bool)
+    for name, position in (("left_wrist", (30, 40)), ("right_knee", (90, 100)), ("head", (60, 10))):
+        joints[SHARED_KEYPOINTS.index(name)], visible[SHARED_KEYPOINTS.index(name)] = position, True
     joints[SHARED_KEYPOINTS.index("left_ankle")] = (10, 120)
-    drawn = draw_skeleton(image, joints, shown, SHARED_KEYPOINTS)
+    drawn = draw_skeleton(image, joints, visible, SHARED_KEYPOINTS)
     assert tuple(drawn[40, 30]) == SIDE_COLOURS["left"]
     assert tuple(drawn[100, 90]) == SIDE_COLOURS["right"]
     assert tuple(drawn[10, 60]) == SIDE_COLOURS["middle"]
     assert not drawn[120, 10].any() and not image.any()
 
 
-def test_heatmaps_glow_where_they_peak():
+def test_heatmaps_are_brightest_at_their_peak():
     heatmaps = np.zeros((2, 8, 8))
     heatmaps[1, 6, 2] = 1
     drawn = draw_heatmaps(np.full((32, 32, 3), 100, np.uint8), heatmaps)
@@ -35,13 +55,20 @@ def test_heatmaps_glow_where_they_peak():
 
 
 @pytest.mark.parametrize("columns, rows", [(3, 1), (2, 2), (1, 3)])
-def test_sheet_has_a_place_for_each_sample(columns, rows):
+def test_a_sheet_has_two_rows_of_cells_for_each_row_of_samples(columns, rows):
     sheet = sample_sheet(torch.zeros(3, 3, 64, 48), np.zeros((3, 13, 2)), np.ones((3, 13)), np.zeros((3, 13, 16, 12)), SHARED_KEYPOINTS, columns)  # fmt: skip
     assert sheet.shape == (rows * 2 * (256 + 2), columns * (192 + 2), 3) and sheet.dtype == np.uint8
 
 
-def test_shorter_rows_of_a_sheet_end_in_black():
+def test_shorter_rows_of_a_sheet_are_padded_black():
     cell = np.full((4, 5, 3), 255, np.uint8)
     sheet = contact_sheet([[cell, cell], [cell]])
     assert sheet.shape == (12, 14, 3)
     assert sheet[1:5, 8:13].min() == 255 and sheet[7:11, 1:6].min() == 255 and sheet[6:, 7:].max() == 0
+
+
+def test_images_are_enlarged_by_an_integer_factor():
+    image = np.arange(2 * 50 * 3, dtype=np.uint8).reshape(2, 50, 3)
+    large = enlarged(image, smallest=120)
+    np.testing.assert_array_equal(large, image.repeat(3, axis=0).repeat(3, axis=1))
+    np.testing.assert_array_equal(enlarged(image, smallest=50), image)

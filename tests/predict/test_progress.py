@@ -1,0 +1,47 @@
+import logging
+import re
+
+import pytest
+
+from lib.predict import progress as module
+from lib.predict.progress import EVERY, Progress
+from lib.utils.log import LOG, STEP
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time in seconds, which the test sets."""
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_line_now_and_then_with_the_time_left(clock, caplog, monkeypatch):
+    monkeypatch.setattr(LOG, "propagate", True)
+    progress = Progress(total=100)
+    with caplog.at_level(STEP, LOG.name):
+        for second in range(1, 22):
+            clock[0] = 100.0 + second
+            progress.add(people=3)
+    assert [record.levelno for record in caplog.records] == [STEP] * 2  # every ten seconds
+    first, second = (record.getMessage() for record in caplog.records)
+    assert EVERY == 10 and first == "1 min 30 s left, 10 of 100 images, 1.0 images/s, 3.0 people/s"
+    assert second.startswith("1 min 20 s left, 20 of 100 images")
+
+
+def test_the_summary_counts_images_and_people(clock):
+    progress = Progress(total=1)
+    for people in (2, 0, 1):
+        progress.add(people)
+    clock[0] += 1.5
+    assert progress.close() == "3 people in 3 images, 1.5 s (2.0 images/s, 2.0 people/s)"
+
+
+def test_more_images_than_expected_leave_no_time(clock, caplog, monkeypatch):
+    monkeypatch.setattr(LOG, "propagate", True)
+    progress = Progress(total=1)
+    progress.add(1)
+    clock[0] += EVERY
+    with caplog.at_level(logging.DEBUG, LOG.name):
+        progress.add(1)
+    assert re.match(r"0\.0 s left, 2 of 1 images", caplog.messages[0])

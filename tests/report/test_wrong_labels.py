@@ -1,0 +1,45 @@
+import numpy as np
+
+from lib.report.learned import NamedWeights
+from lib.report.runs import MAX_POINTS
+from lib.report.wrong_labels import SHARES, detection_section
+from tests.factories.reports import JOINTS, Page, learned_weights
+
+
+def named(count=2, name="ours1", known=True):
+    """Weights 1, 2, 3, ... (scaled), of which the lowest two and the fourth belong to wrong labels."""
+    weights = np.arange(1, count * JOINTS + 1).reshape(count, JOINTS) / (count * JOINTS)
+    wrong = np.zeros(weights.shape, bool)
+    wrong[0, [0, 1, 3]] = True
+    return NamedWeights(name, 0, learned_weights(weights, wrong=wrong if known else None))
+
+
+def test_without_known_truth_there_is_no_section():
+    assert detection_section([named(known=False)]) is None
+    _, _, learned = named()
+    learned.truth.corrupted[:] = True  # no correct labels to compare with
+    assert detection_section([NamedWeights("x", 0, learned)]) is None
+
+
+def test_the_table_counts_wrong_labels_among_the_most_ignored():
+    page = Page(detection_section([named(), named(name="unknown", known=False)]))
+    rows = page.texts[page.texts.index("most ignored") :]
+    assert rows[:2] == ["most ignored", "ours1"] and len(rows) == 2 + 2 * len(SHARES)
+    cells = dict(zip(rows[2::2], (cell.replace("\u00a0", " ") for cell in rows[3::2])))
+    assert cells["1 %"] == "1 of 1 (100.0 %)"
+    assert cells["10 %"] == "2 of 3 (66.7 %)"
+    assert cells["20 %"] == "3 of 5 (60.0 %)"
+    assert cells["100 %"] == "3 of 26 (11.5 %)"
+
+
+def test_the_legend_has_the_auroc():
+    # Of 3 x 23 pairs one is lost: the label of weight 3 is correct, but below the wrong one of weight 4.
+    page = Page(detection_section([named()]))
+    assert f"ours1, AUROC {68 / 69:.2f}" in page.text
+    assert page.text.count("AUROC 0.99") == 2  # in both charts
+
+
+def test_long_curves_are_thinned_out():
+    section = detection_section([named(count=400)])
+    assert MAX_POINTS * 0.9 < section.count("<circle") / 2 <= MAX_POINTS
+    assert "ours1: 1 at 1<" in section and "ours1: 0 at 0<" in section  # the ends of the ROC curve
