@@ -38,7 +38,7 @@ def settings_parser(description: str, flags: dict[str, str] = FLAGS) -> argparse
     group = parser.add_argument_group("short for settings")
     for flag, key in flags.items():
         switch = isinstance(settings()[key].default, bool)
-        how = {"action": "store_const", "const": "true"} if switch else {"metavar": "VALUE"}
+        how: dict[str, Any] = {"action": "store_const", "const": "true"} if switch else {"metavar": "VALUE"}
         group.add_argument(f"--{flag}", help=f"{key}: {settings()[key].meaning}", **how)
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, over the YAML file")
     parser.set_defaults(setting_flags=flags)

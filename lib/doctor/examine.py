@@ -51,7 +51,7 @@ def examine(
         images.findings.extend(findings)
         cached += read.bytes_decoded if config.dataset.cache else 0
     sections += [labels, images]
-    sections.append(Section("scale", *check_scale(sets.people, tuple(config.model.image_size))))
+    sections.append(Section("scale", *check_scale(sets.people, config.model.image_size)))
     if sets.data is not None:
         sections.append(Section("samples", [write_sheet(output / NAME, sets.datasets)]))
     sections.append(_machine(config, mode, sets, folders, cached, steps))

@@ -161,7 +161,8 @@ def predict(
     annotations, codec = dataset.annotations, dataset.codec
     group = options.group
     flip_indices = dataset.flip_indices if options.flip_test else None
-    results, problems = [], []
+    results: list[tuple] = []
+    problems: list[str] = []
     # In a group the lines are collected first, so that every rank reports those of all ranks in order.
     skipped = report if group.size == 1 else problems.append
     pin = device.type == "cuda"

@@ -178,7 +178,7 @@ def _draw_split(folder: Path, seed: int, split: str, people: int, rough_share: f
     """Draw images of ``people`` people in all; a share of them in the target's look."""
     folder.mkdir(parents=True, exist_ok=True)
     digits = 12 if split in SOURCE_SPLITS else 9
-    images = []
+    images: list[DrawnImage] = []
     while people:
         # Every image has its own generator. The order of its draws is part of FORMAT.
         rng = np.random.default_rng([seed, SPLITS[split], len(images)])

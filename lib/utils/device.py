@@ -10,9 +10,14 @@ from lib.utils.errors import InputError
 class CudnnSettings(Protocol):
     """The settings of section CUDNN."""
 
-    benchmark: bool
-    deterministic: bool
-    enabled: bool
+    @property
+    def benchmark(self) -> bool: ...
+
+    @property
+    def deterministic(self) -> bool: ...
+
+    @property
+    def enabled(self) -> bool: ...
 
 
 def cuda_numbers(name: str, gpus: str) -> list[int]:

@@ -3,10 +3,11 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
+from typing import Any, Protocol
 
 from lib.utils.bar import Bar, colourise, is_terminal
 
@@ -14,6 +15,10 @@ LOG = logging.getLogger("lib")
 STEP = (logging.DEBUG + logging.INFO) // 2  # level of lines that a bar makes superfluous
 SHOWN = {"quiet": logging.WARNING, "normal": STEP, "verbose": logging.DEBUG}
 LONG = 30.0  # seconds between two lines that say how far something long is
+
+
+class SizedIterable(Sized, Iterable[Any], Protocol):
+    """What is iterated over with its length known, such as a list or a data loader."""
 
 
 class Terminal(logging.Handler):
@@ -143,7 +148,7 @@ def _terminals() -> list[Terminal]:
     return [handler for handler in LOG.handlers if isinstance(handler, Terminal)]
 
 
-def with_progress(batches: Sized, doing: str) -> Iterator:
+def with_progress(batches: SizedIterable, doing: str) -> Iterator:
     """The items of ``batches``; meanwhile a bar on the terminal, and a line now and then where it takes long."""
     bar = current_bar()
     started = said = time.monotonic()

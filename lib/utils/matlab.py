@@ -90,12 +90,18 @@ class _Array:
             raise ValueError(f"an array of shape {self.shape[:32]}")
         self.name = bytes(name).decode("latin-1")
 
-    def value(self, in_cell: bool = False) -> np.ndarray | str:
+    def in_cell(self) -> np.ndarray | str:
+        """The content of an array in a cell: a text, or numbers."""
+        meaning = self.flags & 0xFF
+        if meaning == CELL:
+            raise ValueError(f"{self.name!r:.40} is a cell in a cell")
+        return self._text() if meaning == CHAR else self.value()
+
+    def value(self) -> np.ndarray:
+        """The content of a variable: numbers, or an array of those and of texts."""
         meaning, count = self.flags & 0xFF, math.prod(self.shape)
-        if meaning == CHAR and in_cell:
-            return self._text()
-        if meaning == CELL and not in_cell:
-            cells = [_Array(data, self.order).value(in_cell=True) for _, data in self.parts]
+        if meaning == CELL:
+            cells = [_Array(data, self.order).in_cell() for _, data in self.parts]
             array = np.empty(len(cells), object)
             array[:] = cells
         elif self.flags & COMPLEX:
