@@ -39,7 +39,7 @@ class Dual(NamedTuple):
 
 # Tangents of the parameters, by the parameter's id.
 ParameterTangents = dict[int, Tensor]
-Rule = Callable[..., Dual]  # see the module
+Rule = Callable[..., Dual]  # (layer, *inputs, tangents) -> output
 
 
 class JVPPass:
