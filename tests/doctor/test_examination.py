@@ -18,7 +18,7 @@ from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
 from lib.doctor.findings import Level
 from lib.ignoring.modes import MODES
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from tests.factories.excavators import JOINTS, make_set
 
 CONFIG = "experiments/custom/excavator.yaml"
@@ -296,10 +296,10 @@ def test_weights(root):
     found_only(examined(root, {"MODEL.PRETRAINED": "models/pytorch/imagenet/resnet10-x.pth"}), "error", "weights",
                "there is no such weights file", "fetch_weights.py")  # fmt: skip
     other = root / "other.pth"
-    torch.save(PoseResNet(18, 7, width=4, deconv_filters=(8, 8, 8)).state_dict(), other)
+    torch.save(PoseResNet(18, 7, width=4, head=DeconvHead((8, 8, 8))).state_dict(), other)
     examination = examined(root, {"MODEL.PRETRAINED": str(other)})
     assert amiss(examination) == [] and f"{other}: loaded" in str(examination)
-    torch.save(PoseResNet(18, 7, width=8, deconv_filters=(8, 8, 8)).state_dict(), other)
+    torch.save(PoseResNet(18, 7, width=8, head=DeconvHead((8, 8, 8))).state_dict(), other)
     found_only(examined(root, {"MODEL.PRETRAINED": str(other)}), "warning", "weights", "random weights")
     found_only(examined(root, {"TRAIN.LOAD_CKPT": str(other)}), "error", "TRAIN.LOAD_CKPT", "other.pth")
 

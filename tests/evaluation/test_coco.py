@@ -8,10 +8,15 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lib.evaluation.coco import (
+    COCO_PERSON,
     MEASURES,
+    ObjectKind,
+    PoseNMS,
+    PredictedPoses,
     coco_average_precision,
     coco_results,
     format_table,
+    object_average_precision,
     read_coco_results,
 )
 from lib.nms.nms import COCO_SIGMAS
@@ -26,22 +31,23 @@ def annotated(keep=lambda annotation: True):
     return [annotation for annotation in json.loads(FILE.read_text())["annotations"] if keep(annotation)]
 
 
+NMS, NO_NMS = PoseNMS(0.2, 0.9), PoseNMS(0.2, None)
+
+
 def as_predicted(annotations, noise=0.0, seed=0, nms=True, scores=None, box_scores=None):
     """The results of a network that finds each annotation's labelled keypoints, the others in its box."""
     points = np.array([a["keypoints"] for a in annotations], float).reshape(-1, 17, 3)
     boxes = np.array([a["bbox"] for a in annotations])
     joints = np.where(points[..., 2:] > 0, points[..., :2], (boxes[:, :2] + boxes[:, 2:] / 2)[:, None])
     joints += noise * np.random.default_rng(seed).normal(size=joints.shape)
-    return coco_results(
-        joints,
-        np.ones(points.shape[:2]) if scores is None else scores,
-        np.array([a["image_id"] for a in annotations]),
-        np.ones(len(annotations)) if box_scores is None else box_scores,
-        boxes[:, 2] * boxes[:, 3] * 1.25**2,
-        in_vis_thre=0.2,
-        oks_thre=0.9,
-        nms=nms,
+    poses = PredictedPoses(
+        joints=joints,
+        scores=np.ones(points.shape[:2]) if scores is None else scores,
+        image_ids=np.array([a["image_id"] for a in annotations]),
+        box_scores=np.ones(len(annotations)) if box_scores is None else box_scores,
+        areas=boxes[:, 2] * boxes[:, 3] * 1.25**2,
     )
+    return coco_results(poses, NMS if nms else NO_NMS)
 
 
 def ones(values):
@@ -182,6 +188,13 @@ def test_other_categories_and_people_without_labels_do_not_count(tmp_path):
     assert values["AP"] == pytest.approx(1)
 
 
+def test_a_crowd_with_keypoints_does_not_count(tmp_path):
+    people = [coco_person(1, 1), coco_person(2, 2, iscrowd=1)]
+    path = annotation_file(tmp_path, people)
+    assert coco_average_precision(path, [result(1)])["AR"] == 1
+    assert coco_average_precision(path, [result(2, score=3), result(1)])["AP"] == pytest.approx(1)
+
+
 def test_a_poses_score_is_its_boxs_times_its_sure_keypoints():
     rng = np.random.default_rng(0)
     count = 40
@@ -191,7 +204,8 @@ def test_a_poses_score_is_its_boxs_times_its_sure_keypoints():
     scores[2, 1:] = 0
     joints, box_scores = rng.uniform(0, 500, (count, 17, 2)), rng.random(count)
     image_ids = rng.integers(1, 5, count)
-    results = coco_results(joints, scores, image_ids, box_scores, np.full(count, 100.0), 0.2, 0.9)
+    poses = PredictedPoses(joints, scores, image_ids, box_scores, np.full(count, 100.0))
+    results = coco_results(poses, NMS)
     assert len(results) == count
 
     expected = []
@@ -225,7 +239,8 @@ def test_nms_is_greedy_in_each_image(seed, threshold):
     joints = places[rng.integers(0, 4, count)] + rng.normal(0, 6, (count, 17, 2)) * rng.random((count, 1, 1))
     scores, areas = rng.random((count, 17)), rng.uniform(2000, 9000, count)
     image_ids, box_scores = rng.choice([3, 7, 2**40], count), rng.random(count)
-    every = coco_results(joints, scores, image_ids, box_scores, areas, 0.2, threshold, nms=False)
+    poses = PredictedPoses(joints, scores, image_ids, box_scores, areas)
+    every = coco_results(poses, PoseNMS(0.2, None))
     assert len(every) == count
     order = [(r["image_id"], -r["score"]) for r in every]
     assert order == sorted(order)
@@ -239,7 +254,7 @@ def test_nms_is_greedy_in_each_image(seed, threshold):
         others = [np.reshape(r["keypoints"], (17, 3))[:, :2] for r in rivals]
         if all(plain_oks(pose, o, (area + area_of[tuple(o.ravel())]) / 2) <= threshold for o in others):
             kept.append(candidate)
-    assert coco_results(joints, scores, image_ids, box_scores, areas, 0.2, threshold) == kept
+    assert coco_results(poses, PoseNMS(0.2, threshold)) == kept
     assert len(kept) < count
 
 
@@ -259,8 +274,8 @@ def test_nms_removes_people_found_twice():
 
 def test_results_of_nobody():
     none = np.zeros(0)
-    assert coco_results(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none, 0.2, 0.9) == []
-    assert coco_results(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none, 0.2, 0.9, nms=False) == []
+    poses = PredictedPoses(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none)
+    assert coco_results(poses, NMS) == coco_results(poses, NO_NMS) == []
 
 
 BAD_RESULTS = [
@@ -379,3 +394,84 @@ def test_table():
         "| --- | --- | --- | --- |",
         "| pose_resnet_50 | 0.704 | 1.000 | nan |",
     ]
+
+
+# Objects of any category
+
+SIGMA = 0.05
+KIND = ObjectKind(3, (SIGMA,) * 2)
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+
+
+def write_objects(path, count, area=900.0, per_image=1):
+    """``count`` objects with keypoints at (10, 20) and, without a label, (0, 0)."""
+    objects = [
+        {"id": 50 + i, "image_id": 1 + i // per_image, "category_id": 3, "bbox": [0, 0, 30, 30], "area": area,
+         "keypoints": [10, 20, 2, 0, 0, 0]}
+        for i in range(count)
+    ]  # fmt: skip
+    images = [{"id": 1 + i, "file_name": f"{i}.png", "width": 64, "height": 64} for i in range(count)]
+    path.write_text(json.dumps({"images": images, "annotations": objects}))
+    return objects
+
+
+def object_result(item, away=0.0, score=1.0):
+    points = [10 + away, 20, 1, 99, 99, 1]
+    return {"image_id": item["image_id"], "category_id": 3, "keypoints": points, "score": score}
+
+
+@pytest.mark.parametrize("away", [0.0, 2.0, 3.0, 3.4, 9.0])
+def test_average_precision_of_one_object(tmp_path, away):
+    (item,) = write_objects(tmp_path / "a.json", 1)
+    oks = math.exp(-(away**2) / (2 * (2 * SIGMA) ** 2 * 900))
+    expected = np.mean(oks >= THRESHOLDS)
+    assert object_average_precision(
+        tmp_path / "a.json", [object_result(item, away)], KIND, [50]
+    ) == pytest.approx(expected)
+
+
+def test_an_object_without_an_area_has_its_boxs(tmp_path):
+    items = write_objects(tmp_path / "a.json", 1)
+    tree = json.loads((tmp_path / "a.json").read_text())
+    del tree["annotations"][0]["area"]
+    (tmp_path / "b.json").write_text(json.dumps(tree))
+    values = [
+        object_average_precision(tmp_path / f, [object_result(items[0], 3)], KIND, [50])
+        for f in ("a.json", "b.json")
+    ]
+    assert values[0] == values[1] > 0
+
+
+def test_only_the_asked_annotations_count(tmp_path):
+    items = write_objects(tmp_path / "a.json", 4)
+    found = [object_result(items[0]), object_result(items[1], 50)]
+    assert object_average_precision(tmp_path / "a.json", found, KIND, [50]) == pytest.approx(1)
+    assert object_average_precision(tmp_path / "a.json", found, KIND, [50, 51]) == pytest.approx(
+        0.5, abs=0.01
+    )
+    assert math.isnan(object_average_precision(tmp_path / "a.json", found, KIND, []))
+    assert object_average_precision(tmp_path / "a.json", [], KIND, [50]) == 0
+
+
+def test_more_than_twenty_objects_in_an_image_count(tmp_path):
+    items = write_objects(tmp_path / "a.json", 30, per_image=30)
+    found = [object_result(item) for item in items]
+    assert object_average_precision(
+        tmp_path / "a.json", found, KIND, [i["id"] for i in items]
+    ) == pytest.approx(1)
+
+
+def test_results_of_another_category_are_refused(tmp_path):
+    (item,) = write_objects(tmp_path / "a.json", 1)
+    with pytest.raises(InputError, match="result 0: category_id should be 3, found 1"):
+        object_average_precision(tmp_path / "a.json", [object_result(item) | {"category_id": 1}], KIND, [50])
+
+
+@needs_coco
+@pytest.mark.parametrize("noise", [2, 6])
+def test_for_people_it_is_cocos(noise):
+    everyone = annotated()
+    results = as_predicted([a for a in everyone if a["num_keypoints"] > 0], noise)
+    expected = coco_average_precision(FILE, results)["AP"]
+    found = object_average_precision(FILE, results, COCO_PERSON, [a["id"] for a in everyone])
+    assert 0.1 < expected < 0.99 and found == pytest.approx(expected, abs=1e-9)
