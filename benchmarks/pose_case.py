@@ -32,7 +32,7 @@ ORIGINAL = {
 def config_of(**overrides: object) -> Config:
     """The published network, from random weights; ``overrides`` as TRAIN__AMP='bf16'."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
-    return load_config(CONFIG, ORIGINAL | given)[0]
+    return load_config(CONFIG, ORIGINAL | given)
 
 
 def device() -> torch.device:

@@ -22,32 +22,33 @@ MOST_VALUES = 10_000  # of a YAML file
 LARGEST_WHOLE = 2**63 - 1  # of settings that have no bound of their own: what torch and NumPy can count to
 
 
-def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Config, list[str]]:
-    """Read a YAML file and check it.
+def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> Config:
+    """Read a YAML file and check it; former names and settings without effect are logged.
 
     Args:
         path: The YAML file; settings it does not name have their default.
         overrides: {dotted key: value} that replace the file's values.
 
     Returns:
-        The configuration, and notes for the log on former names and settings without effect.
+        The configuration.
 
     Raises:
         InputError: The file is missing or no YAML, or a key, a type or a value is wrong.
     """
     values = {key: setting.default for key, setting in settings().items()}
-    notes = []
     in_file = _flatten(_read_yaml(Path(path)), str(path))
     for given, where in ((in_file, str(path)), (overrides or {}, "command line")):
-        notes += [f"{where}: {key} is called {ALIASES[key]} now" for key in given if key in ALIASES]
+        for key in given:
+            if key in ALIASES:
+                LOG.info(f"{where}: {key} is called {ALIASES[key]} now")
         _refuse_both_names(given, where)
         for key, value in given.items():
             if given is in_file and key in WITHOUT_EFFECT:
-                notes.append(f"{where}: {key} has no effect ({WITHOUT_EFFECT[key]})")
+                LOG.info(f"{where}: {key} has no effect ({WITHOUT_EFFECT[key]})")
             else:
                 # Checked under the name that was given, which errors should tell.
                 values[ALIASES.get(key, key)] = _checked(key, value, where)
-    return _build(Config, _nest(values)), notes
+    return _build(Config, _nest(values))
 
 
 def with_settings(config: Config, changes: dict[str, Any]) -> Config:

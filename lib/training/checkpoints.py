@@ -82,7 +82,7 @@ def resume(spec: RunSpec, state: State) -> int:
     folder, config = spec.paths.output, spec.config
     remove_temporary_files(folder)
     last, previous = folder / LAST, folder / PREVIOUS
-    checkpoint, path = load_newest(last, previous, LOG.warning)
+    checkpoint, path = load_newest(last, previous)
     if path == previous and last.exists():
         last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
     _check_settings_match(MUST_MATCH_ON_RESUME, checkpoint, config, path)

@@ -72,7 +72,7 @@ class MetricLogger:
         score, validation = float("nan"), self.data.validation
         for role in phase.roles:
             model = self.state.models()[role].model
-            result, _ = evaluate(model, validation, self.state.device, self.options, LOG.warning)
+            result, _ = evaluate(model, validation, self.state.device, self.options)
             self.write_evaluation("val", role, validation, result)
             numbers = result[validation.measure]
             self.last_score = f"{validation.measure} {numbers[validation.headline]:.1f}"

@@ -1,7 +1,6 @@
 """Checkpoints: everything a run needs to go on, in a file that holds tensors and plain values only."""
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     return state
 
 
-def load_newest(path: Path, previous: Path, warn: Callable[[str], None]) -> tuple[dict[str, Any], Path]:
+def load_newest(path: Path, previous: Path) -> tuple[dict[str, Any], Path]:
     """The checkpoint at ``path``, or the one before it where that is missing or damaged; and where it was.
 
     Raises InputError where neither can be used.
@@ -57,7 +56,7 @@ def load_newest(path: Path, previous: Path, warn: Callable[[str], None]) -> tupl
     except InputError as error:
         if not previous.exists():
             raise
-        warn(f"{error}; going back to {previous}")
+        LOG.warning(f"{error}; going back to {previous}")
         return load_checkpoint(previous), previous
 
 

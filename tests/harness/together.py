@@ -164,7 +164,7 @@ def evaluated(data: Path, batch_size: int, group: Group) -> tuple[dict, Predicti
     network, codec = small_network(13), HeatmapCodec((64, 64), (16, 16), 1.0)
     people = read_mpii(str(data / "mpii"), "valid", network_joints(13), 1.0)
     options = InferenceOptions(batch_size, 0, True, True, "raise", group)
-    return evaluate(network, MPIISet(KeypointDataset(people, codec)), torch.device("cpu"), options, print)
+    return evaluate(network, MPIISet(KeypointDataset(people, codec)), torch.device("cpu"), options)
 
 
 def agreed(group: Group) -> dict:
