@@ -134,15 +134,17 @@ def command(argv: list[str] | None) -> str:
 
     estimator = PoseEstimator(trained, device, arguments.flip_test, arguments.batch_size)
     reader = FrameReader(sources)
-    progress = Progress(count_frames(sources))
     try:
-        with open_predictions(arguments.output, sources, trained.joints, not arguments.no_drawing) as writer:
+        with (
+            Progress(count_frames(sources)) as progress,
+            open_predictions(arguments.output, sources, trained.joints, not arguments.no_drawing) as writer,
+        ):
             for frame, poses in estimate_poses(reader, find_people, estimator):
                 writer.add(frame, poses)
                 progress.add(len(poses.joints))
     except OSError as error:
         raise InputError(f"{arguments.output}: cannot be written ({error.strerror or error})") from error
-    summary = f"{progress.close()}; written to {arguments.output}"
+    summary = f"{progress.summary()}; written to {arguments.output}"
     if reader.problems:
         print(summary)
         raise PartlyDoneError(

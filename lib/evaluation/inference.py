@@ -15,7 +15,8 @@ from lib.evaluation.pck import heatmap_accuracy
 from lib.models.loss import keypoint_losses
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
-from lib.utils.log import LOG, with_progress
+from lib.utils.log import LOG
+from lib.utils.progress import track
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def predict(
     results, problems = [], []
     pin = device.type == "cuda"
     batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, group)
-    for batch in with_progress(batches, "evaluating"):
+    for batch in track(batches, "evaluating"):
         batch, unreadable = drop_unreadable(batch, options.on_bad_image)
         problems += unreadable
         if not len(batch.index):

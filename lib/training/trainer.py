@@ -117,9 +117,10 @@ class Trainer:
         try:
             with self._metrics_writer(metrics_bytes) as writer:
                 log_run_info(writer, self.spec, self.state, messages)
-                self.logger = MetricLogger(self.spec, self.state, writer, Progress(self.spec, self.state))
                 self.checkpointer = Checkpointer(self.spec, self.state, writer.written)
-                with GracefulShutdown() as self.shutdown:
+                progress = Progress(self.spec, self.state)
+                with progress.bar() as bar, GracefulShutdown() as self.shutdown:
+                    self.logger = MetricLogger(self.spec, self.state, writer, progress, bar)
                     for phase in self.spec.phases:
                         if self.state.epoch < phase.end:
                             self.run_phase(phase)
