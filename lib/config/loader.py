@@ -15,7 +15,7 @@ import yaml
 from easydict import EasyDict
 
 from lib.config.schema import ALIASES, WITHOUT_EFFECT, Config, Setting, settings
-from lib.utils.errors import InputError, one_line, shown
+from lib.utils.errors import InputError, one_line, short_repr
 from lib.utils.log import LOG
 
 MOST_VALUES = 10_000  # of a YAML file
@@ -93,7 +93,7 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
         try:
             overrides[key] = text if is_text else _parse_yaml(text)
         except ValueError:
-            raise InputError(f"command line: {key}: {shown(text)} is not a value") from None
+            raise InputError(f"command line: {key}: {short_repr(text)} is not a value") from None
     return overrides
 
 
@@ -204,7 +204,7 @@ def _flatten(tree: dict, where: str, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict) and (value or key in sections) and not _is_mapping(key):
             flat |= _flatten(value, where, f"{key}.")
         elif key in sections:
-            raise InputError(f"{where}: {key} is a section of settings, found {shown(value)}")
+            raise InputError(f"{where}: {key} is a section of settings, found {short_repr(value)}")
         else:
             flat[key] = value
     return flat
@@ -239,11 +239,11 @@ def _checked(key: str, value: Any, where: str) -> Any:
         entries = value if isinstance(value, list) else [value]
         items = [_typed(key, entry, setting.kind, where) for entry in entries]
         if setting.length not in (None, len(items)):  # only sizes have a length
-            raise InputError(f"{where}: {key} is a width and a height, found {shown(entries)}")
+            raise InputError(f"{where}: {key} is a width and a height, found {short_repr(entries)}")
         result: Any = items
     elif setting.is_mapping:
         if not isinstance(value, dict):
-            raise InputError(f"{where}: {key} is {{name: name, ...}}, found {shown(value)}")
+            raise InputError(f"{where}: {key} is {{name: name, ...}}, found {short_repr(value)}")
         pairs = [(_typed(key, k, str, where), _typed(key, v, str, where)) for k, v in value.items()]
         result, items = dict(pairs), []
     else:
@@ -252,13 +252,13 @@ def _checked(key: str, value: Any, where: str) -> Any:
     for item in items:
         if setting.choices and item not in setting.choices:
             raise InputError(
-                f"{where}: {key} is one of {', '.join(map(str, setting.choices))}; found {shown(item)}"
+                f"{where}: {key} is one of {', '.join(map(str, setting.choices))}; found {short_repr(item)}"
             )
         if setting.minimum is not None and not item >= setting.minimum:
-            raise InputError(f"{where}: {key} must be at least {setting.minimum}, found {shown(item)}")
+            raise InputError(f"{where}: {key} must be at least {setting.minimum}, found {short_repr(item)}")
         maximum = LARGEST_WHOLE if setting.maximum is None and isinstance(item, int) else setting.maximum
         if maximum is not None and not item <= maximum:
-            raise InputError(f"{where}: {key} must be at most {maximum}, found {shown(item)}")
+            raise InputError(f"{where}: {key} must be at most {maximum}, found {short_repr(item)}")
     return result
 
 
@@ -271,14 +271,14 @@ def _typed(key: str, value: Any, kind: type, where: str) -> Any:
         except (TypeError, ValueError, OverflowError):
             pass
     elif kind is str and isinstance(value, (str, int)) and not isinstance(value, bool):
-        text = value if isinstance(value, str) else shown(value)
+        text = value if isinstance(value, str) else short_repr(value)
         # They are names of files, mostly, and are printed.
         if not any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
             return text
     elif type(value) is kind:
         return value
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-    raise InputError(f"{where}: {key} is {names[kind]}, found {shown(value)}")
+    raise InputError(f"{where}: {key} is {names[kind]}, found {short_repr(value)}")
 
 
 def _nest(flat: dict[str, Any]) -> EasyDict:

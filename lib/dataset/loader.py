@@ -45,7 +45,7 @@ class InfiniteBatchSampler(Sampler):
         self.seed = seed
         self.shuffle = shuffle
         self.start = start
-        self.part = group.part(self.batch_size)
+        self.part = group.shard(self.batch_size)
 
     @property
     def batches_per_pass(self) -> int:
@@ -132,7 +132,7 @@ def evaluation_batches(
         pin: put batches into pinned memory, for faster copies to a GPU.
         group: process group.
     """
-    own = group.part(-(-len(dataset) // batch_size))  # a slice of the batches, rounded up
+    own = group.shard(-(-len(dataset) // batch_size))  # a slice of the batches, rounded up
     indices = range(own.start * batch_size, min(own.stop * batch_size, len(dataset)))
     keys = [(index, 0) for index in indices]
     return _loader(dataset, {"sampler": keys, "batch_size": batch_size}, workers, pin)

@@ -100,7 +100,7 @@ class Trainer:
         self.config, self.data, self.group = spec.config, spec.data, spec.group
         set_up_backends(self.config.threads, self.config.cudnn)
         device, description = pick_device(
-            self.config.device, self.config.gpus, self.group.local_rank_and_size
+            self.config.device, self.config.gpus, self.group.local_rank, self.group.local_size
         )
         LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
         LOG.info(description)
