@@ -1,13 +1,13 @@
-"""COCO -> MPII at full size: every mode of experiments/transfer with several seeds, and the README's table.
+"""COCO -> MPII at full size: every mode of experiments/transfer with several seeds, and docs/transfer.md's tables.
 
     python pose_estimation/transfer.py                          # everything that is not done yet
-    python pose_estimation/transfer.py --only ours1 --seeds 0   # a part of it
+    python pose_estimation/transfer.py --only ours1 --seeds 0   # some of it
     python pose_estimation/transfer.py --dry-run                # the commands
     python pose_estimation/transfer.py --estimate               # what it costs, by calculation
-    python pose_estimation/transfer.py --table                  # run nothing, fill the README
+    python pose_estimation/transfer.py --table                  # run nothing, fill docs/transfer.md
 
-Runs that have their results.json are left out, interrupted ones go on from their last epoch. At the end
-the README's two tables are filled: results, of all runs there are, and the estimate.
+Runs with a results.json are skipped, interrupted ones are resumed. At the end the two tables of
+docs/transfer.md are filled: the results of all finished runs, and the estimate.
 """
 
 import argparse
@@ -118,17 +118,17 @@ def estimate() -> str:
     return "\n".join([*lines, f"| all {runs} runs | | | | | {total:.0f} |"])
 
 
-def fill_readme(readme: Path, output: Path) -> str:
-    """Put the results of all runs below ``output``, and the estimate, into ``readme``; what was done."""
+def fill_page(page: Path, output: Path) -> str:
+    """Write the results of all runs below ``output``, and the estimate, into ``page``; returns a summary line."""
     found = {mode: [read_results(str(path)) for path in _all_results(mode, output)] for mode in TRANSFERRED}
     try:
-        text = readme.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{readme}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{page}: cannot be read ({error.strerror})") from None
     for name, content in (("transfer table", table(found)), ("transfer estimate", estimate())):
-        text = filled(text, name, content, str(readme))
-    write_text(readme, text)
-    return f"{readme}: the table holds {sum(map(len, found.values()))} runs"
+        text = filled(text, name, content, str(page))
+    write_text(page, text)
+    return f"{page}: the table holds {sum(map(len, found.values()))} runs"
 
 
 def _all_results(mode: str, output: Path) -> list[Path]:
@@ -147,17 +147,17 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     defaults = {"only": ",".join(TRANSFERRED), "seeds": ",".join(map(str, SEEDS)), "gpus": "0",
-                "output": Path("output", "transfer"), "readme": ROOT / "README.md"}  # fmt: skip
+                "output": Path("output", "transfer"), "page": ROOT / "docs" / "transfer.md"}  # fmt: skip
     parser.set_defaults(**defaults)
     parser.add_argument("--only", metavar="MODE,...", help=f"default: {defaults['only']}")
     parser.add_argument("--seeds", metavar="SEED,...", help=f"default: {defaults['seeds']}")
     parser.add_argument("--gpus", metavar="NUMBER", help="the CUDA device to use (default: 0)")
     parser.add_argument("--output", type=Path, help=f"folder of the runs (default: {defaults['output']})")
-    parser.add_argument("--readme", type=Path, help="file whose tables are filled")
+    parser.add_argument("--page", "--readme", dest="page", type=Path, help="file whose tables are filled")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--dry-run", action="store_true", help="print the commands of what is not done yet")
     instead.add_argument("--estimate", action="store_true", help="print what a run of each mode costs")
-    instead.add_argument("--table", action="store_true", help="run nothing, fill the README's tables")
+    instead.add_argument("--table", action="store_true", help="run nothing, fill the tables")
     return parser
 
 
@@ -186,7 +186,7 @@ def command(words: list[str] | None) -> str:
             print(shlex.join(run), flush=True)
             if code := subprocess.run(run, check=False).returncode:
                 raise InputError(f"stopped: exit code {code} from {shlex.join(run)}")
-    return fill_readme(arguments.readme, arguments.output)
+    return fill_page(arguments.page, arguments.output)
 
 
 def main(words: list[str] | None = None) -> int:

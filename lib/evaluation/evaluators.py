@@ -84,7 +84,14 @@ class MPIISet(EvaluationSet):
 
 @dataclass(frozen=True)
 class SavedAsCOCO(EvaluationSet):
-    """An evaluation set whose predictions are saved in COCO's results format."""
+    """An evaluation set whose predictions are scored and saved in COCO's results format.
+
+    annotation_file: annotations in COCO's format.
+    nms: how poses are scored and suppressed.
+    """
+
+    annotation_file: Path
+    nms: PoseNMS
 
     def save(self, predictions: Predictions, folder: Path) -> Path:
         """Write keypoints_results.json, pixels counted from 0."""
@@ -96,22 +103,26 @@ class SavedAsCOCO(EvaluationSet):
     def _results(self, predictions: Predictions) -> list[dict]:
         """The predictions in COCO's results format."""
 
+    def _poses(self, predictions: Predictions, box_scores: np.ndarray) -> PredictedPoses:
+        """The predictions with the images and crops of their annotations; box_scores: [N of predictions]."""
+        annotations, index = self.dataset.annotations, predictions.index
+        return PredictedPoses(
+            joints=predictions.joints,
+            scores=predictions.scores,
+            image_ids=annotations.image_ids[index],
+            box_scores=box_scores,
+            areas=annotations.sizes[index].prod(axis=1),
+        )
+
 
 @dataclass(frozen=True)
 class COCOSet(SavedAsCOCO):
-    """COCO persons with AP, on annotated or detected bounding boxes.
+    """COCO persons with AP over all images of ``annotation_file``, on annotated or detected bounding boxes.
 
-    annotation_file: person_keypoints_*.json; AP is over all of its images.
-    image_ids: [N] COCO's number of each annotation's image.
-    box_scores: [N] detection scores of the bounding boxes; 1 for annotated ones.
-    in_vis_thre, oks_thre: see `PoseNMS`.
+    box_scores: [N] detection scores of the annotations' bounding boxes; 1 for annotated ones.
     """
 
-    annotation_file: Path
-    image_ids: np.ndarray
     box_scores: np.ndarray
-    in_vis_thre: float
-    oks_thre: float
     measure: ClassVar[str] = "AP"
     headline: ClassVar[str] = "AP"
 
@@ -129,37 +140,25 @@ class COCOSet(SavedAsCOCO):
             raise InputError(
                 f"MODEL.NUM_JOINTS is {count}; expected {len(COCO_KEYPOINTS)}, as COCO's AP needs"
             )
-        index = predictions.index
-        poses = PredictedPoses(
-            joints=predictions.joints,
-            scores=predictions.scores,
-            image_ids=self.image_ids[index],
-            box_scores=self.box_scores[index],
-            areas=self.dataset.annotations.sizes[index].prod(axis=1),
-        )
-        return coco_results(poses, PoseNMS(self.in_vis_thre, self.oks_thre))
+        poses = self._poses(predictions, self.box_scores[predictions.index])
+        return coco_results(poses, self.nms)
 
 
 @dataclass(frozen=True)
 class ObjectSet(SavedAsCOCO):
-    """Objects of any category in COCO's format with PCK and OKS-AP, on annotated bounding boxes.
+    """Objects of any category with PCK and OKS-AP, on annotated bounding boxes.
 
-    annotation_file: annotations in COCO's format; OKS-AP is over those of ``dataset``.
     kind: category and OKS sigmas.
-    in_vis_thre, oks_thre: see `PoseNMS`.
     """
 
-    annotation_file: Path
     kind: ObjectKind
-    in_vis_thre: float
-    oks_thre: float
     measure: ClassVar[str] = "PCK"
     headline: ClassVar[str] = "Mean"
 
     def score(self, predictions: Predictions) -> dict[str, float]:
         """Compute PCK and "OKS-AP", all in percent; the other keys as in `pck`.
 
-        PCK is over the annotations whose image could be read, OKS-AP over all.
+        PCK is over the annotations whose image could be read, OKS-AP over all annotations of the data set.
         """
         annotations = self.dataset.annotations.subset(predictions.index)
         errors = normalized_errors(predictions.joints, annotations.joints, annotations.box_sizes)
@@ -173,15 +172,8 @@ class ObjectSet(SavedAsCOCO):
         return numbers | {"OKS-AP": 100 * precision}
 
     def _results(self, predictions: Predictions) -> list[dict]:
-        annotations, index = self.dataset.annotations, predictions.index
-        poses = PredictedPoses(
-            joints=predictions.joints,
-            scores=predictions.scores,
-            image_ids=annotations.image_ids[index],
-            box_scores=np.ones(len(index)),
-            areas=annotations.sizes[index].prod(axis=1),
-        )
-        return coco_results(poses, PoseNMS(self.in_vis_thre, self.oks_thre), self.kind)
+        poses = self._poses(predictions, np.ones(len(predictions.index)))
+        return coco_results(poses, self.nms, self.kind)
 
 
 def score_predictions(

@@ -10,7 +10,7 @@ from typing import BinaryIO
 TEMPORARY = ".unfinished."  # prefix of the names of temporary files
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file atomically: an interruption leaves the old file or none, never part of a new one.
 
     Args:

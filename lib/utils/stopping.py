@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_PERIOD = 60  # seconds that a worker process lives on after SIGTERM
@@ -20,7 +21,7 @@ class GracefulShutdown:
 
     def __init__(self):
         self.signal: int | None = None
-        self._handlers_before: dict[int, object] = {}
+        self._handlers_before: dict[int, Any] = {}
 
     def __enter__(self) -> "GracefulShutdown":
         if threading.current_thread() is threading.main_thread():

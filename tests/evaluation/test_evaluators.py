@@ -13,7 +13,7 @@ from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.dataset.layouts import COCOLayout, MPIILayout
-from lib.evaluation.coco import ObjectKind
+from lib.evaluation.coco import ObjectKind, PoseNMS
 from lib.evaluation.evaluators import COCOSet, MPIISet, ObjectSet, evaluate, score_predictions
 from lib.evaluation.inference import InferenceOptions, Predictions
 from lib.training.data import build_data
@@ -90,11 +90,8 @@ def coco_set(folder, box_scores, oks_thre=0.9, names=COCO_KEYPOINTS, **changed):
         for k in range(COUNT)
     ]  # fmt: skip
     write_json(folder / "truth.json", {"images": images, "annotations": entries})
-    # The set's own numbers of the images, which detected boxes have; not those of the annotations.
-    ids = annotations.image_ids
-    annotations = dataclasses.replace(annotations, image_ids=None)
-    dataset = KeypointDataset(annotations, CODEC)
-    return COCOSet(dataset, folder / "truth.json", ids, box_scores, 0.2, oks_thre)
+    nms = PoseNMS(0.2, oks_thre)
+    return COCOSet(KeypointDataset(annotations, CODEC), folder / "truth.json", nms, box_scores)
 
 
 def test_ap_of_the_labels_is_one_and_results_are_scored_by_their_boxes(tmp_path):
@@ -131,14 +128,8 @@ def test_nms_measures_similarity_by_the_area_of_the_crop(tmp_path):
 
 def test_ap_needs_cocos_joints(tmp_path):
     annotations = small_annotations(tmp_path, "coco")
-    to_evaluate = COCOSet(
-        KeypointDataset(annotations, CODEC),
-        tmp_path / "none.json",
-        annotations.image_ids,
-        np.ones(8),
-        0.2,
-        0.9,
-    )
+    dataset = KeypointDataset(annotations, CODEC)
+    to_evaluate = COCOSet(dataset, tmp_path / "none.json", PoseNMS(0.2, 0.9), np.ones(COUNT))
     with pytest.raises(InputError, match=r"MODEL\.NUM_JOINTS is 13; expected 17"):
         to_evaluate.score(predicted(annotations.joints))
 
@@ -159,7 +150,7 @@ def object_set(folder):
     entries.append({**entries[0], "id": 999})
     write_json(folder / "truth.json", {"images": images, "annotations": entries})
     kind = ObjectKind(3, (0.05,) * 13)
-    return ObjectSet(KeypointDataset(annotations, CODEC), folder / "truth.json", kind, 0.2, 0.9)
+    return ObjectSet(KeypointDataset(annotations, CODEC), folder / "truth.json", PoseNMS(0.2, 0.9), kind)
 
 
 def test_pck_is_relative_to_the_boxes_and_all_is_in_percent(tmp_path):
@@ -203,14 +194,14 @@ def test_the_set_of_a_target_scores_its_own_part(tmp_path):
     moved = int(np.flatnonzero(people.visible[:, 3])[0])
     joints[moved, 3, 0] += 0.08 * people.box_sizes[moved]
     count = len(people)
-    found = Predictions(np.arange(count), joints, np.ones((count, 7)), 0.0, 0.0)
-    numbers = validation.score(found)
+    predictions = Predictions(np.arange(count), joints, np.ones((count, 7)), 0.0, 0.0)
+    numbers = validation.score(predictions)
     assert list(numbers) == [*JOINTS, "Mean", "Mean@0.05", "OKS-AP"]
     assert numbers["Mean"] == 100
     share = 1 / people.visible[:, 3].sum() / len(JOINTS)
     assert numbers["Mean@0.05"] == pytest.approx(100 * (1 - share))
     assert 90 < numbers["OKS-AP"] <= 100.001
-    saved = json.loads(validation.save(found, tmp_path).read_text())
+    saved = json.loads(validation.save(predictions, tmp_path).read_text())
     assert {entry["category_id"] for entry in saved} == {3} and len(saved) == count
 
 

@@ -244,13 +244,13 @@ def test_options_of_a_configuration():
 
 
 @pytest.mark.parametrize("batch_size", [3, 8])
-def test_processes_find_every_prediction_of_one_alone_once(together, data, batch_size):
+def test_processes_return_the_predictions_of_a_single_process(together, data, batch_size):
     """To the last bit, and in order: 3 batches of 8 people, or one, which leaves processes without any."""
     summary, expected = evaluated(data, batch_size, ALONE)
     assert expected.index.tolist() == list(range(8)) and expected.scores.std() > 0
     for processes in together.values():
-        for found in processes:
-            same, predictions = found["evaluated"][batch_size]
+        for result in processes:
+            same, predictions = result["evaluated"][batch_size]
             assert same == summary
             for one, other in zip(vars(predictions).values(), vars(expected).values()):
                 assert np.array_equal(one, other)

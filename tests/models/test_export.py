@@ -1,4 +1,4 @@
-"""Exported networks against the network itself, and what is kept beside them."""
+"""Exported networks against the network itself, and the description in the file."""
 
 import dataclasses
 import json
@@ -49,7 +49,7 @@ def test_export_is_checked_and_describes_itself(ending, checkpoint, tmp_path, ca
 
 
 def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
-    """An image through the TorchScript file alone, following what is kept beside it, without lib's own code."""
+    """An image through the TorchScript file alone, following its description, without lib's own code."""
     assert (
         export.main(["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts"), "--no-check"])
         == 0
@@ -68,13 +68,13 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
     expected = []
     for heatmap in heatmaps:
         y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
-        place = np.array([x, y], float)
+        peak = np.array([x, y], float)
         if heatmap[y, x] <= 0:
-            place[:] = 0
+            peak[:] = 0
         elif 1 < x < map_width - 1 and 1 < y < map_height - 1:
-            place[0] += 0.25 * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
-            place[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
-        expected.append(np.array([90, 80]) + (place - [map_width / 2, map_height / 2]) * width / map_width)
+            peak[0] += 0.25 * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+            peak[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+        expected.append(np.array([90, 80]) + (peak - [map_width / 2, map_height / 2]) * width / map_width)
     estimator = PoseEstimator(load_trained(checkpoint), torch.device("cpu"), False, 1)
     (found,) = estimator([pixels], [People.from_boxes(box)])
     np.testing.assert_allclose(found.joints[0], expected, atol=1e-4)

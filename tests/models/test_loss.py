@@ -46,8 +46,8 @@ def test_joint_without_label_has_no_loss_and_no_gradient():
     losses.sum().backward()
     assert (losses[weight == 0] == 0).all() and (losses[weight > 0] > 0).all()
     assert (predicted.grad[weight == 0] == 0).all()
-    kept = weight == 1
-    torch.testing.assert_close(predicted.grad[kept], (predicted - heatmaps).detach()[kept])
+    labelled = weight == 1
+    torch.testing.assert_close(predicted.grad[labelled], (predicted - heatmaps).detach()[labelled])
 
 
 class JointsMSELoss(nn.Module):

@@ -26,10 +26,10 @@ def filled(model, seed=1):
     }
 
 
-def assert_same(found, expected):
-    assert found.keys() == expected.keys()
+def assert_same(tensors, expected):
+    assert tensors.keys() == expected.keys()
     for name in expected:
-        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=0)
+        torch.testing.assert_close(tensors[name], expected[name], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -171,7 +171,7 @@ def test_equal_numbers_of_joints_are_equal_joints_unless_named():
         (17, None, MPII_KEYPOINTS),  # COCO annotates no pelvis
         (13, None, COCO_KEYPOINTS),
         (2, ("head", "neck"), ("head", "tail")),  # as many, but not the same
-        (5, None, SHARED_KEYPOINTS),  # nobody knows which five
+        (5, None, SHARED_KEYPOINTS),  # unknown names
     ],
 )
 def test_head_of_other_joints_is_dropped(count, source_joints, network):

@@ -44,8 +44,8 @@ def test_published_checkpoints(joints, names, tmp_path):
     trained = load_trained(path)
     assert trained.joints == names and trained.codec.image_size == (192, 256)
     assert trained.codec.heatmap_size == (48, 64) and not trained.color_rgb
-    asked = load_trained(path, image_size=(64, 96), color_rgb=True)
-    assert asked.codec.image_size == (64, 96) and asked.color_rgb
+    requested = load_trained(path, image_size=(64, 96), color_rgb=True)
+    assert requested.codec.image_size == (64, 96) and requested.color_rgb
 
 
 def test_settings_and_joints_kept_in_the_checkpoint(tmp_path):
