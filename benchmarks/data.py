@@ -56,12 +56,12 @@ def configuration(root: Path, output: Path, cached: bool = True, reduced: bool =
         "DATASET.ANNOTATION_CACHE": cached,
         "DATASET.REDUCED_DECODE": reduced,
     }
-    return load_config(CONFIG, settings)[0]
+    return load_config(CONFIG, settings)
 
 
 def read_as_a_run_does(root: Path, output: Path, cached: bool) -> Annotations:
     config = configuration(root, output, cached)
-    return read_annotations(config, ImageSet(config.dataset_src, big_coco.SET), print)
+    return read_annotations(config, ImageSet(config.dataset_src, big_coco.SET))
 
 
 def child(*arguments: object) -> dict:

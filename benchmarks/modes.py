@@ -67,7 +67,7 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
             raise InputError(f"--{flag} is needed (or --table)")
     if arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}, expected at least 1")
-    plain, _ = load_config(arguments.cfg)
+    plain = load_config(arguments.cfg)
     return Benchmark(
         cfg=arguments.cfg,
         given=current_names(parse_overrides(arguments.overrides), "command line"),

@@ -32,7 +32,7 @@ ORIGINAL = {
 def config_of(**overrides: object) -> Config:
     """The published network, from random weights; ``overrides`` as TRAIN__AMP='bf16'."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
-    return load_config(CONFIG, ORIGINAL | given)[0]
+    return load_config(CONFIG, ORIGINAL | given)
 
 
 def device() -> torch.device:
@@ -66,9 +66,9 @@ class PoseCase:
         self.mode, self.config = MODES[mode], config
         tables = TableShape(PEOPLE, flip_permutation(network_joints(config.model.num_joints)))
         self.state: State = build_state(config, self.mode, tables, Placement(device(), group))
-        (self.counts,) = group.counts(len(range(PEOPLE)[group.part(PEOPLE)]))
+        (self.counts,) = group.counts(len(range(PEOPLE)[group.shard(PEOPLE)]))
         own = torch.zeros(PEOPLE, dtype=torch.bool, device=device())
-        own[group.part(PEOPLE)] = True
+        own[group.shard(PEOPLE)] = True
         self.target, self.source, self.validation = (drawn(seed, config).select(own) for seed in range(3))
 
     def step(self, otherwise: Weighting | None = None) -> StepOutput:

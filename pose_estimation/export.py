@@ -8,6 +8,7 @@ of the highest peak.
 """
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -26,11 +27,12 @@ from lib.models.export import TOLERANCE, can_run, describe, expect_ending, expor
 from lib.models.trained import TrainedPose
 from lib.predict.people import whole_images
 from lib.predict.poses import person_crop
-from lib.predict.sources import Frame, Source, find_sources, read_frames
+from lib.predict.sources import Frame, FrameReader, Source, find_sources
 from lib.synthetic.appearance import ROUGH
 from lib.synthetic.drawing import draw_image
 from lib.utils.errors import InputError
 from lib.utils.files import path_atomically
+from lib.utils.log import open_terminal
 
 CHECK_IMAGES = 4
 
@@ -75,10 +77,11 @@ def images_to_check(paths: list[str] | None) -> list[Frame]:
         images = [draw_image(rng, ROUGH, 1)[0] for _ in range(CHECK_IMAGES)]
         return [Frame(Source(Path(f"drawn {i}")), image) for i, image in enumerate(images)]
 
-    def stop(problem: str) -> None:
-        raise InputError(problem)
-
-    return [frame for frame, _ in zip(read_frames(find_sources(paths), stop), range(CHECK_IMAGES))]
+    reader = FrameReader(find_sources(paths))
+    frames = list(itertools.islice(reader, CHECK_IMAGES))
+    if reader.problems:
+        raise InputError(reader.problems[0])
+    return frames
 
 
 def make_crops(trained: TrainedPose, frames: list[Frame]) -> Tensor:
@@ -97,10 +100,10 @@ def command(argv: list[str] | None) -> str:
     """
     arguments = build_parser().parse_args(argv)
     path = arguments.output
+    open_terminal()
     trained = trained_of(arguments)
     expect_ending(path)
     frames = images_to_check(arguments.images)
-    print(*trained.notes, sep="\n", flush=True)
     if arguments.describe:
         print(json.dumps(describe(trained), indent=2))
     try:

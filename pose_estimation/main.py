@@ -25,7 +25,6 @@ from lib.training.profiling import profile
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.utils.distributed import Group
-from lib.utils.log import LOG
 
 FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} | shared.FLAGS
 
@@ -47,7 +46,7 @@ def command(words: list[str] | None, group: Group) -> Path:
     if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
-        data = build_data(config, mode.uses_source, LOG.info)
+        data = build_data(config, mode.uses_source)
     names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     run = mode.name if arguments.profile is None else f"{mode.name}_profile"
     spec = RunSpec(config, mode, data, RunPaths.for_run(config, arguments.cfg, names, run), group)

@@ -25,7 +25,7 @@ from lib.predict.detector import DETECTORS, Detector
 from lib.predict.people import BoxesFile, FindPeople, GivenBoxes, People, parse_box, whole_images
 from lib.predict.poses import PoseEstimator, estimate_poses
 from lib.predict.progress import Progress
-from lib.predict.sources import Source, count_frames, find_sources, read_frames
+from lib.predict.sources import FrameReader, Source, count_frames, find_sources
 from lib.predict.writing import open_predictions
 from lib.utils.device import pick_device
 from lib.utils.errors import InputError, PartlyDoneError
@@ -130,24 +130,30 @@ def command(argv: list[str] | None) -> str:
         torch.set_num_threads(arguments.threads)
     device, device_description = pick_device(arguments.device, arguments.gpus)
     find_people = choose_people(arguments, sources, device)
-    for line in (*trained.notes, device_description):
-        LOG.info(line)
+    LOG.info(device_description)
 
     estimator = PoseEstimator(trained, device, arguments.flip_test, arguments.batch_size)
-    problems: list[str] = []
-    progress = Progress(count_frames(sources))
+    reader = FrameReader(sources)
     try:
-        with open_predictions(arguments.output, sources, trained.joints, not arguments.no_drawing) as writer:
-            for frame, poses in estimate_poses(read_frames(sources, problems.append), find_people, estimator):
+        with (
+            Progress(count_frames(sources)) as progress,
+            open_predictions(arguments.output, sources, trained.joints, not arguments.no_drawing) as writer,
+        ):
+            for frame, poses in estimate_poses(reader, find_people, estimator):
                 writer.add(frame, poses)
                 progress.add(len(poses.joints))
     except OSError as error:
         raise InputError(f"{arguments.output}: cannot be written ({error.strerror or error})") from error
-    summary = f"{progress.close()}; written to {arguments.output}"
-    if problems:
+    summary = f"{progress.summary()}; written to {arguments.output}"
+    if reader.problems:
         print(summary)
         raise PartlyDoneError(
-            "\n".join([f"{len(problems)} of {len(sources)} files could not be read completely:", *problems])
+            "\n".join(
+                [
+                    f"{len(reader.problems)} of {len(sources)} files could not be read completely:",
+                    *reader.problems,
+                ]
+            )
         )
     return summary
 

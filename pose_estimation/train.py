@@ -20,7 +20,6 @@ from lib.training.data import build_single_data
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.utils.distributed import Group
-from lib.utils.log import LOG
 
 ALONE = Mode("train", "one data set", SourceUse.NONE, SourceUse.NONE)
 
@@ -35,7 +34,7 @@ def command(words: list[str] | None, group: Group) -> Path:
     if config.wandb:
         import_wandb()  # now, and not after the data are read
     with group.main_process_first():  # so that the others find the annotations that it keeps
-        data = build_single_data(config, LOG.info)
+        data = build_single_data(config)
     paths = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, ALONE.name)
     return train(RunSpec(config, ALONE, data, paths, group))
 

@@ -53,7 +53,7 @@ def settings_of(mode: str, seed: int, output: Path) -> list[str]:
 
 def results_path(mode: str, seed: int, output: Path) -> Path:
     words = settings_of(mode, seed, output)
-    config, _ = load_config(recipe(mode), shared.parse_overrides(words))
+    config = load_config(recipe(mode), shared.parse_overrides(words))
     data = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     return RunPaths.for_run(config, recipe(mode), data, mode).output / "results.json"
 
@@ -97,7 +97,7 @@ def filled(text: str, name: str, content: str, where: str) -> str:
 
 def estimate() -> str:
     """Markdown: steps and GPU hours of one run of each mode, by calculation."""
-    config, _ = load_config(recipe("baseline2"))
+    config = load_config(recipe("baseline2"))
     (joint,) = phases(config, MODES["baseline2"])
     per_forward = ASSUMED_STEP / forwards_of_step(config, joint)
     lines = [
@@ -106,7 +106,7 @@ def estimate() -> str:
     ]
     total = 0.0
     for mode in TRANSFERRED:
-        config, _ = load_config(recipe(mode))
+        config = load_config(recipe(mode))
         cost = training_cost(config, MODES[mode], PEOPLE_IN_MPII_TRAIN, PEOPLE_IN_COCO_TRAIN)
         hours = cost.hours(per_forward)
         total += len(SEEDS) * hours

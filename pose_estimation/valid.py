@@ -79,18 +79,16 @@ def _score_file(config: Config, path: str) -> dict:
 
 def _evaluate_network(config: Config, folder: Path, group: Group) -> dict:
     set_up_backends(config.threads, config.cudnn)
-    device, where = pick_device(config.device, config.gpus, group.local_rank_and_size)
+    device, where = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
     with group.main_process_first():  # so that the others find the annotations that it keeps
-        to_evaluate = evaluation_set(
-            config, ImageSet(config.dataset, config.dataset.test_set), "test", LOG.info
-        )
+        to_evaluate = evaluation_set(config, ImageSet(config.dataset, config.dataset.test_set), "test")
     model = build_pose_resnet(config.model)
     report = load_weights(model, read_state_dict(config.test.model_file))
     LOG.info(where)
     for line in report.summary().splitlines():
         LOG.info(f"{config.test.model_file}: {line}")
     options = inference_options(config, group)
-    summary, found = evaluate(model.to(device), to_evaluate, device, options, LOG.warning)
+    summary, found = evaluate(model.to(device), to_evaluate, device, options)
     if not group.is_main:
         return {}
     saved = to_evaluate.save(found, folder)

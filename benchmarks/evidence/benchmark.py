@@ -43,11 +43,11 @@ class Benchmark:
 
     @cached_property
     def _plain(self) -> Config:
-        return load_config(self.cfg)[0]
+        return load_config(self.cfg)
 
     @cached_property
     def _asked(self) -> Config:
-        return load_config(self.cfg, self.given)[0]
+        return load_config(self.cfg, self.given)
 
     @cached_property
     def _given(self) -> dict:

@@ -1,6 +1,7 @@
 """Wrong labels told without ignoring variables: by their loss, or by a network's disagreement."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,9 @@ def without_largest(scores: np.ndarray, labelled: np.ndarray, count: int) -> np.
 def agreeing(config: Config, data: Data, best: Path) -> np.ndarray:
     """[N, J] true where the prediction of the model in ``best`` is near the source's label."""
     model, device = _trained(config, best)
-    found = predict(model, _plain(config, data), device, inference_options(config), _unreadable)
+    # The drawn images are all there.
+    options = replace(inference_options(config), on_bad_image="raise")
+    found = predict(model, _plain(config, data), device, options)
     return near_labels(found.joints, data.source.annotations)
 
 
@@ -88,7 +91,3 @@ def _trained(config: Config, best: Path) -> tuple[nn.Module, torch.device]:
     model = build_pose_resnet(config.model)
     model.load_state_dict(load_checkpoint(best)["target_model"])
     return model.to(device).eval(), device
-
-
-def _unreadable(problem: str) -> None:
-    raise ValueError(problem)  # the drawn images are all there

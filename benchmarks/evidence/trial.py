@@ -58,7 +58,8 @@ class Trial:
         """Train in ``mode``; ``keep`` says which labels [N, J] count, in place of learned weights."""
         self.trainings += 1
         config = self._config(settings, fixed=keep is not None)
-        data = build_data(config, True, lambda line: None)
+        with contextlib.redirect_stdout(io.StringIO()):
+            data = build_data(config, True)
         fixed = None
         if keep is not None:
             weights = keep(data).astype(np.float32)
@@ -81,5 +82,5 @@ class Trial:
         }
         # The warm-up has every weight one, known ones too: it would train on labels known to be wrong.
         known = {"LBI.WARMUP": 0} if fixed else {}
-        config, _ = load_config(self.cfg, {**QUIET, **settings, **self.variables, **known, **own})
+        config = load_config(self.cfg, {**QUIET, **settings, **self.variables, **known, **own})
         return config

@@ -8,10 +8,10 @@ from typing import Any
 from lib.config.loader import describe_settings, load_config, parse_overrides
 from lib.config.schema import Config, settings
 from lib.ignoring.modes import MODES, Mode
-from lib.utils.bar import colourise
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
-from lib.utils.log import LOG, close_terminal, open_terminal, silence_log
+from lib.utils.log import close_terminal, open_terminal, silence_log
+from lib.utils.terminal import colourise
 
 # Flags that stand for a setting: what each means is the setting's own sentence.
 FLAGS = {
@@ -96,10 +96,7 @@ def configuration(arguments: argparse.Namespace) -> Config:
     ]
     pairs = [word for key, value in given if value is not None for word in (key, value)]
     overrides = parse_overrides(arguments.overrides) | parse_overrides(pairs)
-    config, notes = load_config(arguments.cfg, overrides)
-    for note in notes:
-        LOG.info(note)
-    return config
+    return load_config(arguments.cfg, overrides)
 
 
 def run_command(

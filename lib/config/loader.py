@@ -15,39 +15,40 @@ import yaml
 from easydict import EasyDict
 
 from lib.config.schema import ALIASES, WITHOUT_EFFECT, Config, Setting, settings
-from lib.utils.errors import InputError, one_line, shown
+from lib.utils.errors import InputError, one_line, short_repr
 from lib.utils.log import LOG
 
 MOST_VALUES = 10_000  # of a YAML file
 LARGEST_WHOLE = 2**63 - 1  # of settings that have no bound of their own: what torch and NumPy can count to
 
 
-def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[Config, list[str]]:
-    """Read a YAML file and check it.
+def load_config(path: str | Path, overrides: dict[str, Any] | None = None) -> Config:
+    """Read a YAML file and check it; former names and settings without effect are logged.
 
     Args:
         path: The YAML file; settings it does not name have their default.
         overrides: {dotted key: value} that replace the file's values.
 
     Returns:
-        The configuration, and notes for the log on former names and settings without effect.
+        The configuration.
 
     Raises:
         InputError: The file is missing or no YAML, or a key, a type or a value is wrong.
     """
     values = {key: setting.default for key, setting in settings().items()}
-    notes = []
     in_file = _flatten(_read_yaml(Path(path)), str(path))
     for given, where in ((in_file, str(path)), (overrides or {}, "command line")):
-        notes += [f"{where}: {key} is called {ALIASES[key]} now" for key in given if key in ALIASES]
+        for key in given:
+            if key in ALIASES:
+                LOG.info(f"{where}: {key} is called {ALIASES[key]} now")
         _refuse_both_names(given, where)
         for key, value in given.items():
             if given is in_file and key in WITHOUT_EFFECT:
-                notes.append(f"{where}: {key} has no effect ({WITHOUT_EFFECT[key]})")
+                LOG.info(f"{where}: {key} has no effect ({WITHOUT_EFFECT[key]})")
             else:
                 # Checked under the name that was given, which errors should tell.
                 values[ALIASES.get(key, key)] = _checked(key, value, where)
-    return _build(Config, _nest(values)), notes
+    return _build(Config, _nest(values))
 
 
 def with_settings(config: Config, changes: dict[str, Any]) -> Config:
@@ -92,7 +93,7 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
         try:
             overrides[key] = text if is_text else _parse_yaml(text)
         except ValueError:
-            raise InputError(f"command line: {key}: {shown(text)} is not a value") from None
+            raise InputError(f"command line: {key}: {short_repr(text)} is not a value") from None
     return overrides
 
 
@@ -203,7 +204,7 @@ def _flatten(tree: dict, where: str, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict) and (value or key in sections) and not _is_mapping(key):
             flat |= _flatten(value, where, f"{key}.")
         elif key in sections:
-            raise InputError(f"{where}: {key} is a section of settings, found {shown(value)}")
+            raise InputError(f"{where}: {key} is a section of settings, found {short_repr(value)}")
         else:
             flat[key] = value
     return flat
@@ -238,11 +239,11 @@ def _checked(key: str, value: Any, where: str) -> Any:
         entries = value if isinstance(value, list) else [value]
         items = [_typed(key, entry, setting.kind, where) for entry in entries]
         if setting.length not in (None, len(items)):  # only sizes have a length
-            raise InputError(f"{where}: {key} is a width and a height, found {shown(entries)}")
+            raise InputError(f"{where}: {key} is a width and a height, found {short_repr(entries)}")
         result: Any = items
     elif setting.is_mapping:
         if not isinstance(value, dict):
-            raise InputError(f"{where}: {key} is {{name: name, ...}}, found {shown(value)}")
+            raise InputError(f"{where}: {key} is {{name: name, ...}}, found {short_repr(value)}")
         pairs = [(_typed(key, k, str, where), _typed(key, v, str, where)) for k, v in value.items()]
         result, items = dict(pairs), []
     else:
@@ -251,13 +252,13 @@ def _checked(key: str, value: Any, where: str) -> Any:
     for item in items:
         if setting.choices and item not in setting.choices:
             raise InputError(
-                f"{where}: {key} is one of {', '.join(map(str, setting.choices))}; found {shown(item)}"
+                f"{where}: {key} is one of {', '.join(map(str, setting.choices))}; found {short_repr(item)}"
             )
         if setting.minimum is not None and not item >= setting.minimum:
-            raise InputError(f"{where}: {key} must be at least {setting.minimum}, found {shown(item)}")
+            raise InputError(f"{where}: {key} must be at least {setting.minimum}, found {short_repr(item)}")
         maximum = LARGEST_WHOLE if setting.maximum is None and isinstance(item, int) else setting.maximum
         if maximum is not None and not item <= maximum:
-            raise InputError(f"{where}: {key} must be at most {maximum}, found {shown(item)}")
+            raise InputError(f"{where}: {key} must be at most {maximum}, found {short_repr(item)}")
     return result
 
 
@@ -270,14 +271,14 @@ def _typed(key: str, value: Any, kind: type, where: str) -> Any:
         except (TypeError, ValueError, OverflowError):
             pass
     elif kind is str and isinstance(value, (str, int)) and not isinstance(value, bool):
-        text = value if isinstance(value, str) else shown(value)
+        text = value if isinstance(value, str) else short_repr(value)
         # They are names of files, mostly, and are printed.
         if not any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
             return text
     elif type(value) is kind:
         return value
     names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-    raise InputError(f"{where}: {key} is {names[kind]}, found {shown(value)}")
+    raise InputError(f"{where}: {key} is {names[kind]}, found {short_repr(value)}")
 
 
 def _nest(flat: dict[str, Any]) -> EasyDict:

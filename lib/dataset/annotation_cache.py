@@ -65,18 +65,15 @@ class CacheKey:
         return folder / f"{self.name}_{digest[:12]}.npy"
 
 
-def load_or_build(
-    folder: Path | None, key: CacheKey, read: Callable[[], Annotations], report: Callable[[str], None]
-) -> Annotations:
+def load_or_build(folder: Path | None, key: CacheKey, read: Callable[[], Annotations]) -> Annotations:
     """Load annotations from the cache, or read them and write the cache.
 
-    A corrupt cache file is rebuilt; failure to write it is reported and otherwise ignored.
+    A corrupt cache file is rebuilt; failure to write it is logged and otherwise ignored.
 
     Args:
         folder: folder of the cache files; None: no cache. Small annotation files are not cached either.
         key: what identifies the annotations.
         read: parses the annotation files.
-        report: takes a log line on a cache file that cannot be read or written.
     """
     if folder is None or not _is_large(key):
         return read()
@@ -87,7 +84,7 @@ def load_or_build(
         pass
     except Exception as error:  # corruption can raise any exception
         reason = error or type(error).__name__
-        report(f"{path}: corrupt annotation cache ({reason}), reading the annotations again")
+        LOG.info(f"{path}: corrupt annotation cache ({reason}), reading the annotations again")
 
     before = _file_stats(key)
     annotations = read()
@@ -96,7 +93,7 @@ def load_or_build(
         if None not in before and before == _file_stats(key):  # nothing changed while it was read
             _store(path, key, before, hashes, annotations)
     except OSError as error:
-        report(f"{path}: cannot write the annotation cache ({error.strerror or error})")
+        LOG.info(f"{path}: cannot write the annotation cache ({error.strerror or error})")
     return annotations
 
 

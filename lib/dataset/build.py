@@ -1,6 +1,5 @@
 """Build annotations, the heatmap codec and keypoint data sets from the configuration."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,10 @@ from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.layouts import ImageSet
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
+from lib.utils.log import LOG
 
-Report = Callable[[str], None]  # takes a line for the log
 
-
-def read_annotations(config: Config, image_set: ImageSet, report: Report = lambda line: None) -> Annotations:
+def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
     """Read the annotations of ``image_set`` for the configured network.
 
     With DATASET.ANNOTATION_CACHE, large files are read from OUTPUT_DIR/annotations if they were read before.
@@ -35,7 +33,7 @@ def read_annotations(config: Config, image_set: ImageSet, report: Report = lambd
         settings["category"] = category.number
     key = CacheKey(f"{layout.name}_{files[0].stem}", mapping, settings, files, layout.images(image_set.name))
     folder = Path(config.output_dir) / "annotations" if config.dataset.annotation_cache else None
-    annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, aspect), report)
+    annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, aspect))
     if image_set.part is None:
         return annotations
     part = annotations.subset(is_validation(annotations, config.dataset_target.split) == image_set.part)
@@ -44,10 +42,10 @@ def read_annotations(config: Config, image_set: ImageSet, report: Report = lambd
     return part
 
 
-def report_annotations(annotations: Annotations, image_set: ImageSet, role: str, report: Report) -> None:
+def log_annotations(annotations: Annotations, image_set: ImageSet, role: str) -> None:
     """Log how many instances and images were read, e.g. for ``role`` "target T"."""
     layout = image_set.layout
-    report(
+    LOG.info(
         f"{role}: {len(annotations)} {layout.noun} in {len(np.unique(annotations.image_index))} images"
         f" ({layout.name} {image_set.name}, {image_set.dataset_config.root})"
     )

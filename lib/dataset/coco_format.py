@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.dataset.annotations import read_json
-from lib.utils.errors import InputError, shown
+from lib.utils.errors import InputError, short_repr
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _categories(path: Path, file_stat: tuple[int, ...]) -> tuple[KeypointCategor
         values = [getattr(category, what) for category in categories]
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
-            raise InputError(f"{path}: two categories have the {what} {shown(twice)}")
+            raise InputError(f"{path}: two categories have the {what} {short_repr(twice)}")
     return categories
 
 
@@ -84,11 +84,13 @@ def _category(entry: Any, where: str) -> KeypointCategory:
     try:
         number, name, keypoints = entry["id"], entry["name"], entry.get("keypoints") or []
     except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{where} needs id and name, found {shown(entry)}") from None
+        raise InputError(f"{where} needs id and name, found {short_repr(entry)}") from None
     if type(number) is not int or not _is_name(name):
-        raise InputError(f"{where}: expected a whole number as id and a text as name, found {shown(entry)}")
+        raise InputError(
+            f"{where}: expected a whole number as id and a text as name, found {short_repr(entry)}"
+        )
     if not isinstance(keypoints, list) or not all(map(_is_name, keypoints)):
-        raise InputError(f"{where}: keypoints should be a list of names, found {shown(keypoints)}")
+        raise InputError(f"{where}: keypoints should be a list of names, found {short_repr(keypoints)}")
     if len(set(keypoints)) < len(keypoints):
         twice = next(name for name in keypoints if keypoints.count(name) > 1)
         raise InputError(f"{where}: two keypoints are called '{twice}'")

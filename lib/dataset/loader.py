@@ -2,7 +2,7 @@
 
 import functools
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -45,7 +45,7 @@ class InfiniteBatchSampler(Sampler):
         self.seed = seed
         self.shuffle = shuffle
         self.start = start
-        self.part = group.part(self.batch_size)
+        self.part = group.shard(self.batch_size)
 
     @property
     def batches_per_pass(self) -> int:
@@ -132,7 +132,7 @@ def evaluation_batches(
         pin: put batches into pinned memory, for faster copies to a GPU.
         group: process group.
     """
-    own = group.part(-(-len(dataset) // batch_size))  # a slice of the batches, rounded up
+    own = group.shard(-(-len(dataset) // batch_size))  # a slice of the batches, rounded up
     indices = range(own.start * batch_size, min(own.stop * batch_size, len(dataset)))
     keys = [(index, 0) for index in indices]
     return _loader(dataset, {"sampler": keys, "batch_size": batch_size}, workers, pin)
@@ -152,27 +152,22 @@ def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> D
     )
 
 
-def drop_unreadable(
-    batch: Sample, on_bad_image: str, report: Callable[[str], None], allow_empty: bool = False
-) -> Sample:
-    """Return the samples of ``batch`` whose image could be read.
+def drop_unreadable(batch: Sample, on_bad_image: str) -> tuple[Sample, list[str]]:
+    """Select the samples of ``batch`` whose image could be read.
 
     Args:
         batch: samples with ``problem``.
         on_bad_image: DATASET.ON_BAD_IMAGE: "raise" or "skip".
-        report: takes the problem of every skipped sample.
-        allow_empty: return an empty batch if no image could be read.
+
+    Returns:
+        The batch without unreadable samples, maybe empty, and the problem of each of these.
 
     Raises:
-        InputError: an image is unreadable and is not to be skipped, or no sample is left.
+        InputError: an image is unreadable and is not to be skipped.
     """
     problems = [problem for problem in batch.problem if problem]
     if not problems:
-        return batch
+        return batch, []
     if on_bad_image == "raise":
         raise InputError(f"{problems[0]}; DATASET.ON_BAD_IMAGE skip leaves such images out")
-    for problem in problems:
-        report(problem)
-    if len(problems) == len(batch.problem) and not allow_empty:
-        raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
-    return batch.select(torch.tensor([not problem for problem in batch.problem]))
+    return batch.select(torch.tensor([not problem for problem in batch.problem])), problems

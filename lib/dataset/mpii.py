@@ -16,7 +16,7 @@ from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import MPII_KEYPOINTS, JointMapping
 from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_truth
 from lib.dataset.packed_strings import PackedStrings
-from lib.utils.errors import InputError, shown
+from lib.utils.errors import InputError, short_repr
 
 # Image sets that are a part of a file's annotations: (file, whether it is the validation part).
 PARTS = {"train_finetune": ("train", False), "train_validate": ("train", True)}
@@ -43,7 +43,7 @@ def read_mpii(
     path, *truth_file = files
     people = read_json(path)
     if not isinstance(people, list):
-        raise InputError(f"{path}: expected a list of people, found {shown(people)}")
+        raise InputError(f"{path}: expected a list of people, found {short_repr(people)}")
     count = len(people)
 
     def where(k: int) -> str:

@@ -14,6 +14,7 @@ from lib.evaluation.build import evaluation_set
 from lib.label_noise.source import read_source
 from lib.training.data import Data, build_data
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 FEW = 20  # people in V: fewer say little of what helps
 ROLES = ("source", "target T", "validation V", "test")
@@ -43,9 +44,9 @@ def read_sets(config: Config, uses_source: bool, told: list[Finding]) -> tuple[S
 
     What was ``told`` before is not told again.
     """
-    notes: list[str] = []
     try:
-        data = build_data(config, uses_source, notes.append)
+        with captured_messages() as notes:
+            data = build_data(config, uses_source)
     except InputError as problem:
         return _one_by_one(config, uses_source, problem, told)
     sets = Sets({}, data, notes)
@@ -60,7 +61,7 @@ def _one_by_one(
     training, validation = target_sets(target)
 
     def evaluated(image_set: ImageSet) -> Annotations:
-        return evaluation_set(config, image_set, "", lambda line: None).dataset.annotations
+        return evaluation_set(config, image_set, "").dataset.annotations
 
     readers = {
         "source": lambda: read_source(config)[0],
@@ -71,7 +72,8 @@ def _one_by_one(
     people, findings = {}, []
     for role in ROLES if uses_source else ROLES[1:]:
         try:
-            people[role] = readers[role]()
+            with captured_messages():
+                people[role] = readers[role]()
             findings.append(_count(config, role, people[role]))
         except InputError as found:
             before = next((f.what for f in [*told, *findings] if f.found == str(found)), None)

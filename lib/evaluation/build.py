@@ -6,7 +6,7 @@ import numpy as np
 
 from lib.config.schema import Config, SingleDatasetConfig, TargetDatasetConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import Report, build_codec, keypoint_dataset, read_annotations, report_annotations
+from lib.dataset.build import build_codec, keypoint_dataset, log_annotations, read_annotations
 from lib.dataset.detections import read_detections
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import KeypointDataset
@@ -14,31 +14,31 @@ from lib.dataset.layouts import COCOFormatLayout, COCOLayout, DatasetLayout, Ima
 from lib.evaluation.coco import ObjectKind, PoseNMS
 from lib.evaluation.evaluators import COCOSet, EvaluationSet, MPIISet, ObjectSet
 from lib.utils.errors import InputError
+from lib.utils.log import LOG
 
 
-def evaluation_set(config: Config, image_set: ImageSet, role: str, report: Report) -> EvaluationSet:
+def evaluation_set(config: Config, image_set: ImageSet, role: str) -> EvaluationSet:
     """Build the set that a network is evaluated on: annotated instances, or (COCO) detected people.
 
     Args:
         config: the whole configuration.
         image_set: what is evaluated on.
         role: what log lines call it, e.g. "validation V".
-        report: takes a line for the log.
 
     Raises:
         InputError: naming the file, setting or annotation that cannot be used.
     """
-    return EVALUATION_SETS[type(image_set.layout)](config, image_set, role, report)
+    return EVALUATION_SETS[type(image_set.layout)](config, image_set, role)
 
 
-def _mpii_set(config: Config, image_set: ImageSet, role: str, report: Report) -> MPIISet:
+def _mpii_set(config: Config, image_set: ImageSet, role: str) -> MPIISet:
     """PCKh on annotated people."""
-    annotations = read_annotations(config, image_set, report)
-    dataset = _reported_dataset(config, annotations, image_set, role, report)
+    annotations = read_annotations(config, image_set)
+    dataset = _logged_dataset(config, annotations, image_set, role)
     return MPIISet(dataset, config.test.pckh_legacy_01)
 
 
-def _object_set(config: Config, image_set: ImageSet, role: str, report: Report) -> ObjectSet:
+def _object_set(config: Config, image_set: ImageSet, role: str) -> ObjectSet:
     """PCK and OKS-AP on annotated objects of a coco_format set."""
     test, layout = config.test, image_set.layout
     names = mapping_of(config, image_set).names
@@ -47,19 +47,19 @@ def _object_set(config: Config, image_set: ImageSet, role: str, report: Report) 
     assert isinstance(image_set.dataset_config, SingleDatasetConfig | TargetDatasetConfig)  # not the source
     given = image_set.dataset_config.sigmas
     sigmas = oks_sigmas(given, names)
-    report(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in given)} (SIGMAS)")
+    LOG.info(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in given)} (SIGMAS)")
     kind = ObjectKind(layout.category(image_set.name).number, tuple(sigmas.tolist()))
-    annotations = read_annotations(config, image_set, report)
-    dataset = _reported_dataset(config, annotations, image_set, role, report)
+    annotations = read_annotations(config, image_set)
+    dataset = _logged_dataset(config, annotations, image_set, role)
     (file,) = layout.annotation_files(image_set.name)
     return ObjectSet(dataset, file, PoseNMS(test.in_vis_thre, test.oks_thre), kind)
 
 
-def _coco_set(config: Config, image_set: ImageSet, role: str, report: Report) -> COCOSet:
+def _coco_set(config: Config, image_set: ImageSet, role: str) -> COCOSet:
     """AP on annotated people or, with TEST.USE_GT_BBOX false, on the boxes of TEST.COCO_BBOX_FILE."""
     test, layout = config.test, image_set.layout
     if test.use_gt_bbox:
-        annotations = read_annotations(config, image_set, report)
+        annotations = read_annotations(config, image_set)
         scores = np.ones(len(annotations))
     else:
         codec = build_codec(config.model)
@@ -73,7 +73,7 @@ def _coco_set(config: Config, image_set: ImageSet, role: str, report: Report) ->
             test.bbox_thre,
         )
         annotations, scores = detected.annotations, detected.scores
-    dataset = _reported_dataset(config, annotations, image_set, role, report)
+    dataset = _logged_dataset(config, annotations, image_set, role)
     (file,) = layout.annotation_files(image_set.name)
     return COCOSet(dataset, file, PoseNMS(test.in_vis_thre, test.oks_thre), scores)
 
@@ -85,11 +85,11 @@ EVALUATION_SETS: dict[type[DatasetLayout], Callable[..., EvaluationSet]] = {
 }
 
 
-def _reported_dataset(
-    config: Config, annotations: Annotations, image_set: ImageSet, role: str, report: Report
+def _logged_dataset(
+    config: Config, annotations: Annotations, image_set: ImageSet, role: str
 ) -> KeypointDataset:
     """Samples of ``annotations`` without augmentation; their number is logged."""
-    report_annotations(annotations, image_set, role, report)
+    log_annotations(annotations, image_set, role)
     return keypoint_dataset(config, annotations, None)
 
 

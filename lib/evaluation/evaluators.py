@@ -1,7 +1,6 @@
 """Evaluation sets: a data set with its metric (PCKh for MPII, AP for COCO, PCK for other categories)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -213,7 +212,6 @@ def evaluate(
     to_evaluate: EvaluationSet,
     device: torch.device,
     options: InferenceOptions,
-    report: Callable[[str], None],
 ) -> tuple[dict, Predictions]:
     """Run a network over an evaluation set and score its predictions.
 
@@ -224,7 +222,6 @@ def evaluate(
         to_evaluate: the data set and its metric.
         device: where the model runs.
         options: batch size, flip test, ranks.
-        report: called with one line for each image that was skipped.
 
     Returns:
         The summary ``{measure: numbers, "loss": ..., "accuracy": percent, "people": number of predictions}``,
@@ -233,7 +230,7 @@ def evaluate(
     Raises:
         InputError: an image cannot be read, see `predict`, or an annotation is not valid.
     """
-    predictions = predict(model, to_evaluate.dataset, device, options, report)
+    predictions = predict(model, to_evaluate.dataset, device, options)
     summary = {
         to_evaluate.measure: options.group.broadcast_object(lambda: to_evaluate.score(predictions)),
         "loss": predictions.loss,

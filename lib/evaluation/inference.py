@@ -1,7 +1,6 @@
 """Run a pose network over a data set: joints in image pixels, with loss and heatmap accuracy."""
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,9 @@ from lib.dataset.loader import drop_unreadable, evaluation_batches
 from lib.evaluation.pck import heatmap_accuracy
 from lib.models.loss import keypoint_losses
 from lib.utils.distributed import ALONE, Group
-from lib.utils.log import with_progress
+from lib.utils.errors import InputError
+from lib.utils.log import LOG
+from lib.utils.progress import track
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,6 @@ def predict(
     dataset: KeypointDataset,
     device: torch.device,
     options: InferenceOptions,
-    report: Callable[[str], None],
 ) -> Predictions:
     """Run a network over a data set.
 
@@ -148,7 +148,6 @@ def predict(
         dataset: images and labels.
         device: where the model runs.
         options: batch size, flip test, ranks.
-        report: called with one line for each image that was skipped because it cannot be read.
 
     Returns:
         The predictions as NumPy arrays, thus on the CPU.
@@ -163,12 +162,13 @@ def predict(
     flip_indices = dataset.flip_indices if options.flip_test else None
     results: list[tuple] = []
     problems: list[str] = []
-    # In a group the lines are collected first, so that every rank reports those of all ranks in order.
-    skipped = report if group.size == 1 else problems.append
     pin = device.type == "cuda"
     batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, group)
-    for batch in with_progress(batches, "evaluating"):
-        batch = drop_unreadable(batch, options.on_bad_image, skipped)
+    for batch in track(batches, "evaluating"):
+        batch, unreadable = drop_unreadable(batch, options.on_bad_image)
+        problems += unreadable
+        if not len(batch.index):
+            raise InputError(f"no readable image in this batch, e.g. {unreadable[0]}")
         outputs = estimate_heatmaps(model, batch.image.to(device), flip_indices, options.shift_heatmap).cpu()
         loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
 
@@ -183,7 +183,7 @@ def predict(
 
     # All ranks' batches, in the order of the data set.
     for problem in itertools.chain(*group.all_gather_object(problems)):
-        report(problem)
+        LOG.warning(problem)
     index, joints, scores, accuracies, losses = zip(*itertools.chain(*group.all_gather_object(results)))
     scores = np.concatenate(scores)
     accuracies = np.array(accuracies)

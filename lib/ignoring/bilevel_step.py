@@ -98,7 +98,7 @@ class TrainingStep:
         self.target, self.source = self.models.target, self.models.source
         self.group = (self.target or self.source).group
         if self.batches.source:
-            self.output.own = self.group.own(self.batches.source.counts)
+            self.output.own = self.group.own_rows(self.batches.source.counts)
 
     @profiled("step")
     def run(self) -> StepOutput:

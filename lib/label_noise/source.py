@@ -7,21 +7,21 @@ import numpy as np
 from lib.config.loader import load_config
 from lib.config.schema import Config, IgnoringConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import Report, read_annotations
+from lib.dataset.build import read_annotations
 from lib.dataset.layouts import layout_of, training_set
 from lib.label_noise.injection import changed_labels, inject
 from lib.label_noise.truth import Truth, read_truth_of, truth_beside, write_truth_of
 from lib.utils.errors import InputError
+from lib.utils.log import LOG
 
 INJECTED_TRUTH = "injected_truth.json"
 
 
-def read_source(config: Config, report: Report = lambda line: None) -> tuple[Annotations, Truth | None]:
+def read_source(config: Config) -> tuple[Annotations, Truth | None]:
     """Read the source's annotations, and corrupt their labels with LBI.INJECT_NOISE if it is set.
 
     Args:
         config: the whole configuration.
-        report: called with a line that counts the labels that noise changed.
 
     Returns:
         The annotations to train on, and their truth: from the file beside the annotations or, after noise,
@@ -32,7 +32,7 @@ def read_source(config: Config, report: Report = lambda line: None) -> tuple[Ann
     """
     source, lbi = config.dataset_src, config.lbi
     layout = layout_of(source)
-    on_disk = read_annotations(config, training_set(source), report)
+    on_disk = read_annotations(config, training_set(source))
     file = layout.annotation_files(source.train_set)[0]
     truth = truth_beside(file, on_disk) if layout.in_coco_format else None
     if not lbi.inject_noise:
@@ -47,7 +47,7 @@ def read_source(config: Config, report: Report = lambda line: None) -> tuple[Ann
         raise InputError(f"LBI.INJECT_NOISE: {error}") from None
     labels = (on_disk.visible > 0) | (people.visible > 0)
     injected = changed_labels(on_disk, people) & truth.corrupted
-    report(
+    LOG.info(
         f"LBI.INJECT_NOISE {lbi.inject_noise}, seed {lbi.inject_seed}: "
         f"{injected.sum()} of {labels.sum()} source labels corrupted"
     )
@@ -78,7 +78,7 @@ def source_of_run(folder: Path) -> tuple[Config, Annotations, Truth | None]:
     Raises:
         InputError: if the folder is not a run's, or the noise drawn now corrupts other labels.
     """
-    config, _ = load_config(folder / "config.yaml")
+    config = load_config(folder / "config.yaml")
     people, truth = read_source(config)
     if config.lbi.inject_noise:
         written = read_truth_of(folder / INJECTED_TRUTH, people)

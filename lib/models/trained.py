@@ -15,6 +15,7 @@ from lib.dataset.keypoints import SHARED_KEYPOINTS, network_joints
 from lib.models.pose_resnet import RESNETS, BasicBlock, Bottleneck, DeconvHead, PoseResNet
 from lib.models.pretrained import load_weights, read_weights_file, state_dict_of
 from lib.utils.errors import InputError
+from lib.utils.log import LOG
 
 STRIDE = 32  # input pixels per pixel of the backbone's last features
 # Settings that are taken from the configuration in a checkpoint.
@@ -30,7 +31,6 @@ class TrainedPose:
     codec: sizes of the input and of the heatmaps.
     color_rgb: channel order of the input: RGB, or BGR if False.
     shift_heatmap: see `lib.evaluation.inference.flip_back`.
-    notes: lines for a log: what the network is, and where its input size and colors were taken from.
     """
 
     network: PoseResNet
@@ -38,7 +38,6 @@ class TrainedPose:
     codec: HeatmapCodec
     color_rgb: bool
     shift_heatmap: bool
-    notes: tuple[str, ...]
 
 
 def load_trained(
@@ -76,13 +75,13 @@ def load_trained(
     elif color_rgb is None:
         color_rgb, color_source = joints == SHARED_KEYPOINTS, "from its number of joints; --color overrides"
     depth = next(depth for depth, blocks in RESNETS.items() if blocks == _residual_blocks(tensors))
-    notes = (
+    LOG.info(
         f"{path}: ResNet-{depth} ({style}), {len(joints)} joints, "
-        f"input {size[0]} x {size[1]} ({size_source}), {'RGB' if color_rgb else 'BGR'} ({color_source})",
+        f"input {size[0]} x {size[1]} ({size_source}), {'RGB' if color_rgb else 'BGR'} ({color_source})"
     )
     heatmap_size = tuple(side // STRIDE * 2 ** len(_deconvolutions(tensors)) for side in size)
     codec = HeatmapCodec(size, heatmap_size, settings["MODEL.EXTRA.SIGMA"])
-    return TrainedPose(network, joints, codec, color_rgb, settings["TEST.SHIFT_HEATMAP"], notes)
+    return TrainedPose(network, joints, codec, color_rgb, settings["TEST.SHIFT_HEATMAP"])
 
 
 def network_of(tensors: dict[str, Tensor], style: str, path: str | Path) -> PoseResNet:

@@ -3,7 +3,7 @@
 import glob
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,18 +93,44 @@ def _files(path: str) -> list[Path]:
     return files
 
 
-def read_frames(sources: Iterable[Source], report: Callable[[str], None]) -> Iterator[Frame]:
-    """Yield the images and frames of ``sources``, rotated as their metadata say.
+class FrameReader:
+    """Iterates over the images and frames of ``sources``, rotated as their metadata say.
 
-    ``report`` is called with a message for each file that cannot be read or is truncated.
+    problems: A message for each file so far that cannot be read or is truncated.
     """
-    for source in sources:
-        if source.is_video:
-            yield from _read_video(source, report)
-        elif (image := read_image(str(source.path), upright=True)) is not None:
-            yield Frame(source, image)
-        else:
-            report(f"{source.path}: cannot be read as an image")
+
+    def __init__(self, sources: Iterable[Source]):
+        self.sources = sources
+        self.problems: list[str] = []
+
+    def __iter__(self) -> Iterator[Frame]:
+        for source in self.sources:
+            if source.is_video:
+                yield from self._read_video(source)
+            elif (image := read_image(str(source.path), upright=True)) is not None:
+                yield Frame(source, image)
+            else:
+                self.problems.append(f"{source.path}: cannot be read as an image")
+
+    def _read_video(self, source: Source) -> Iterator[Frame]:
+        video = cv2.VideoCapture(str(source.path))
+        try:
+            rate, expected = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
+            if not (math.isfinite(rate) and 0 < rate <= 1000):
+                rate = DEFAULT_RATE
+            number = 0
+            while True:
+                ok, image = video.read()
+                if not ok:
+                    break
+                yield Frame(source, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), number, rate)
+                number += 1
+        finally:
+            video.release()
+        if number == 0:
+            self.problems.append(f"{source.path}: cannot be read as a video")
+        elif number < (1 - MAX_MISSING) * expected:
+            self.problems.append(f"{source.path}: only {number} of {expected:.0f} frames can be read")
 
 
 def count_frames(sources: Iterable[Source]) -> int:
@@ -118,24 +144,3 @@ def count_frames(sources: Iterable[Source]) -> int:
         else:
             total += 1
     return total
-
-
-def _read_video(source: Source, report: Callable[[str], None]) -> Iterator[Frame]:
-    video = cv2.VideoCapture(str(source.path))
-    try:
-        rate, expected = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
-        if not (math.isfinite(rate) and 0 < rate <= 1000):
-            rate = DEFAULT_RATE
-        number = 0
-        while True:
-            ok, image = video.read()
-            if not ok:
-                break
-            yield Frame(source, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), number, rate)
-            number += 1
-    finally:
-        video.release()
-    if number == 0:
-        report(f"{source.path}: cannot be read as a video")
-    elif number < (1 - MAX_MISSING) * expected:
-        report(f"{source.path}: only {number} of {expected:.0f} frames can be read")

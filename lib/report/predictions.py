@@ -53,5 +53,5 @@ def predict_instances(
         annotations.subset(np.array(instances)), build_codec(config.model), None, config.dataset.color_rgb
     )
     options = InferenceOptions(BATCH_SIZE, 0, config.test.flip_test, config.test.shift_heatmap, "raise")
-    predictions = predict(network, dataset, torch.device("cpu"), options, report=lambda _: None)
+    predictions = predict(network, dataset, torch.device("cpu"), options)
     return dict(zip(instances, predictions.joints))

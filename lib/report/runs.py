@@ -76,7 +76,7 @@ def read_runs(folders: list[Path]) -> list[Run]:
     names = next(unique, relative_paths)
     runs = []
     for folder, result, name in zip(folders, results, names):
-        config, _ = load_config(folder / "config.yaml")
+        config = load_config(folder / "config.yaml")
         runs.append(Run(folder, name, config, result, *read_metrics(folder / "metrics.jsonl")))
     return runs
 

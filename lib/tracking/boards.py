@@ -1,6 +1,6 @@
-"""Where the metrics sink shows a run: tensorboard's event files, and Weights & Biases where that is asked for.
+"""Experiment trackers: TensorBoard's event files and, optionally, Weights & Biases.
 
-A board takes scalars, histograms, images and texts of a step, the settings of the run and, once, a layout.
+Both trackers have the same methods, which `lib.tracking.metrics.MetricsWriter` calls.
 """
 
 import uuid
@@ -21,8 +21,15 @@ Settings = dict[str, str | float | bool]
 Layout = dict[str, dict[str, list[str]]]  # {heading: {chart: tags}}
 
 
-class _Guarded:
-    """tensorboardX's writer of a file, whose thread survives a full disk: the training would wait for it for ever."""
+class _GuardedWriter:
+    """Wraps tensorboardX's record writer and keeps the first OSError instead of raising it.
+
+    tensorboardX writes in a thread of its own. A full disk would end that thread, and training would then wait
+    forever for room in the thread's queue.
+
+    writer: tensorboardX's EventsWriter.
+    error: the first error; nothing is written after it.
+    """
 
     def __init__(self, writer):
         self.writer = writer
@@ -45,37 +52,58 @@ class _Guarded:
                 self.error = error
 
 
+def _guard(writer: SummaryWriter) -> _GuardedWriter | None:
+    """Guard ``writer`` against a full disk; None if this version of tensorboardX has other private attributes."""
+    events = getattr(writer.file_writer, "event_writer", None)
+    worker = getattr(events, "_worker", None)
+    records = getattr(events, "_ev_writer", None)
+    if records is None or getattr(worker, "_record_writer", None) is not records:
+        return None
+    guard = events._ev_writer = worker._record_writer = _GuardedWriter(records)
+    return guard
+
+
 class TensorBoard:
-    """Event files in ``folder``; a run that goes on after ``step`` steps takes back what came later."""
+    """Writes TensorBoard event files.
+
+    Args:
+        folder: folder of the event files.
+        step: training steps done so far; when a run is resumed, TensorBoard drops events of later steps.
+    """
 
     def __init__(self, folder: Path, step: int):
-        # Names of event files are of the second; an earlier one of the same run must not be overwritten.
-        going_on = {"purge_step": step + 1, "filename_suffix": f".from_{step}"} if step else {}
-        self._writer = SummaryWriter(str(folder), **going_on)
-        events = self._writer.file_writer.event_writer
-        self._guard = events._ev_writer = events._worker._record_writer = _Guarded(events._ev_writer)
-        self._end = None
+        # Event files are named after the second they were opened in; the suffix keeps a resumed run from
+        # overwriting the file that it wrote before.
+        resumed = {"purge_step": step + 1, "filename_suffix": f".from_{step}"} if step else {}
+        self._writer = SummaryWriter(str(folder), **resumed)
+        self._guard = _guard(self._writer)
+        self._end = None  # summary that ends the session of the hyperparameter table
 
     @property
     def error(self) -> OSError | None:
-        """Why nothing more can be written."""
-        return self._guard.error
+        """The error after which nothing was written any more."""
+        return self._guard.error if self._guard else None
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Write {tag: finite value}."""
         for tag, value in values.items():
             self._writer.add_scalar(tag, value, step)
 
     def histogram(self, step: int, tag: str, values: np.ndarray) -> None:
+        """Write the distribution of finite ``values`` (any shape, not empty)."""
         self._writer.add_histogram(tag, values, step)
 
     def image(self, step: int, tag: str, image: np.ndarray) -> None:
+        """Write an RGB image, [H, W, 3] uint8."""
         self._writer.add_image(tag, image, step, dataformats="HWC")
 
     def text(self, tag: str, text: str) -> None:
+        """Write Markdown."""
         self._writer.add_text(tag, text)
 
     def layout(self, layout: Layout) -> None:
-        """Tags are matched as the beginnings of regular expressions there, so each is closed."""
+        """Define charts with several curves, {heading: {chart: tags}}. Call it at most once."""
+        # TensorBoard matches each tag as a regular expression at the beginning of the names.
         charts = {
             heading: {chart: ["Multiline", [f"{tag}$" for tag in tags]] for chart, tags in charts.items()}
             for heading, charts in layout.items()
@@ -83,18 +111,22 @@ class TensorBoard:
         self._writer.add_custom_scalars(charts)
 
     def settings(self, settings: Settings, compared: Sequence[str], metrics: Sequence[str]) -> None:
-        """A row of the table of runs: the ``compared`` settings, and the last values of the tags ``metrics``.
+        """Add this run to TensorBoard's hyperparameter table.
 
-        It belongs to this very run; tensorboardX's add_hparams would make another one, in a folder below.
+        Args:
+            settings: {name: value}.
+            compared: names of the settings in the table, most important first.
+            metrics: tags whose last values are in the table.
         """
-        # Columns stand in the order of their names, and only the first five are shown unasked. Whole
-        # numbers are texts, for 1 would be shown as 1.0000.
-        columns = {f"{i:02d} {name}": _told(settings[name]) for i, name in enumerate(compared, 1)}
+        # TensorBoard sorts the columns by name and shows the first five; hence the numbers. SummaryWriter's
+        # add_hparams would write to a folder of its own, as a run of its own.
+        columns = {f"{i:02d} {name}": _as_column(settings[name]) for i, name in enumerate(compared, 1)}
         table, begin, self._end = hparams(columns, dict.fromkeys(metrics, 0.0))
         for part in (table, begin):
             self._writer.file_writer.add_summary(part)
 
     def close(self, failed: bool) -> None:
+        """Write what is left and close the files; ``failed`` marks the run in the hyperparameter table."""
         if self._end is not None:
             if failed:
                 content = HParamsPluginData(
@@ -105,12 +137,13 @@ class TensorBoard:
         self._writer.close()
 
 
-def _told(value: str | float | bool) -> str | float | bool:
+def _as_column(value: str | float | bool) -> str | float | bool:
+    """Whole numbers become strings, because TensorBoard would show 1 as 1.0000."""
     return str(value) if type(value) is int else value
 
 
 def import_wandb() -> ModuleType:
-    """Raises InputError where it is not installed."""
+    """Import the optional package wandb. Raises InputError if it is not installed."""
     try:
         import wandb
     except ImportError as error:
@@ -119,10 +152,19 @@ def import_wandb() -> ModuleType:
 
 
 class WandB:
-    """A run of ``project`` at Weights & Biases, called ``name``; its files are in ``folder``.
+    """Writes to a run at Weights & Biases.
 
-    What goes on from there is the same run, as long as its id is in the folder. Where it goes on from an
-    earlier step than it had come to, the repeated steps keep their first values: W&B takes none back.
+    A resumed training continues the run whose id is in ``folder``. If it repeats steps, W&B keeps the values
+    that were written first.
+
+    Args:
+        project: project at W&B.
+        name: name of the run.
+        folder: folder for the run's id and W&B's own files.
+        step: training steps done so far; 0 starts a new run.
+
+    Raises:
+        InputError: wandb is not installed or cannot start the run.
     """
 
     def __init__(self, project: str, name: str, folder: Path, step: int):
@@ -130,35 +172,40 @@ class WandB:
         file = folder / "wandb_id.txt"
         if not (step and file.exists()):
             write_text(file, f"{uuid.uuid4().hex[:12]}\n")
-        number = file.read_text(encoding="utf-8").strip()
+        run_id = file.read_text(encoding="utf-8").strip()
         try:
             self._run = self._wandb.init(
-                project=project, name=name, id=number, dir=str(folder), resume="allow"
+                project=project, name=name, id=run_id, dir=str(folder), resume="allow"
             )
-        except Exception as error:  # not logged in, no network: each version has errors of its own
+        except Exception as error:  # not logged in, no network: the types differ between versions
             raise InputError(
-                f"WANDB (--wandb) {project}: wandb cannot begin a run ({one_line(error)[:200]}); "
+                f"WANDB (--wandb) {project}: wandb cannot start a run ({one_line(error)[:200]}); "
                 "log in with wandb login, or set WANDB_MODE=offline"
             ) from error
-        self.error = None
+        self.error: OSError | None = None  # as `TensorBoard.error`; wandb raises its errors itself
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Write {tag: finite value}."""
         self._run.log(values, step=step)
 
     def histogram(self, step: int, tag: str, values: np.ndarray) -> None:
+        """Write the distribution of finite ``values`` (any shape, not empty)."""
         self._run.log({tag: self._wandb.Histogram(values)}, step=step)
 
     def image(self, step: int, tag: str, image: np.ndarray) -> None:
+        """Write an RGB image, [H, W, 3] uint8."""
         self._run.log({tag: self._wandb.Image(image)}, step=step)
 
     def text(self, tag: str, text: str) -> None:
-        """W&B keeps the command, and shows the settings, by itself."""
+        """Do nothing: W&B records the command itself, and shows the settings."""
 
     def layout(self, layout: Layout) -> None:
-        """W&B has a chart for every tag, and pages that its users arrange."""
+        """Do nothing: W&B has one chart per tag, which users arrange."""
 
     def settings(self, settings: Settings, compared: Sequence[str], metrics: Sequence[str]) -> None:
+        """Write all ``settings`` to the run's configuration."""
         self._run.config.update(settings, allow_val_change=True)
 
     def close(self, failed: bool) -> None:
+        """End the run; ``failed`` marks it as failed."""
         self._run.finish(exit_code=int(failed))

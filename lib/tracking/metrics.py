@@ -1,4 +1,4 @@
-"""Numbers and images of a run go into one sink; metrics.jsonl and boards such as tensorboard stand behind it."""
+"""Write the metrics and images of a run to metrics.jsonl and to the trackers."""
 
 import math
 import os
@@ -10,16 +10,21 @@ import numpy as np
 
 from lib.tracking.boards import Layout, Settings, TensorBoard, WandB
 
-BINS = 20  # of a histogram of weights in metrics.jsonl: equal ones from 0 to 1
+BINS = 20  # equal bins from 0 to 1, of the histograms of weights in metrics.jsonl
 
 
 class MetricsWriter:
-    """Writes scalars to ``metrics.jsonl`` in ``output``, to tensorboard in ``log`` and, with ``wandb``, to that project.
+    """Writes scalars to metrics.jsonl, TensorBoard and optionally W&B; images, texts, histograms to the trackers alone.
 
-    Images, texts and the histograms of batches go to the boards alone. ``step`` counts training steps.
-    Raises OSError where something can't be written. One that doesn't write, of a process whose part another
-    one tells, drops everything. Where a run goes on after ``step`` steps, what was written of later ones is
-    taken back: in the file all beyond its first ``written`` bytes, in tensorboard what is of later steps.
+    A context manager. Its methods raise OSError if a file cannot be written.
+
+    Args:
+        output: the run's output folder, for metrics.jsonl.
+        log: folder of TensorBoard's event files.
+        written: bytes of metrics.jsonl to keep when a run is resumed; lines of later steps are dropped.
+        step: training steps done so far; TensorBoard drops events of later steps.
+        wandb: project at Weights & Biases, empty to not use it.
+        writes: false on ranks other than 0: every method does nothing.
     """
 
     def __init__(
@@ -31,9 +36,9 @@ class MetricsWriter:
             if path.exists() and path.stat().st_size > written:
                 os.truncate(path, written)
         self._lines = open(path, "ab")  # noqa: SIM115 (closed by close)
-        self._boards: list[TensorBoard | WandB] = [TensorBoard(log, step)] if writes else []
+        self.trackers: list[TensorBoard | WandB] = [TensorBoard(log, step)] if writes else []
         if writes and wandb:
-            self._boards.append(WandB(wandb, "/".join(output.parts[-4:]), output, step))
+            self.trackers.append(WandB(wandb, "/".join(output.parts[-4:]), output, step))
 
     def __enter__(self) -> "MetricsWriter":
         return self
@@ -42,57 +47,65 @@ class MetricsWriter:
         self.close(failed=error is not None)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Values by tag; those that are not finite are kept in the file as null and off the curves."""
+        """Write {tag: value}; a value that is not finite is null in the file and not sent to the trackers."""
         values = {tag: float(value) for tag, value in values.items()}
         finite = {tag: value for tag, value in values.items() if math.isfinite(value)}
         line = {"step": step, **{tag: finite.get(tag) for tag in values}}
         self._write(line)
-        for board in self._boards:
-            board.scalars(step, finite)
+        for tracker in self.trackers:
+            tracker.scalars(step, finite)
 
     def histogram(self, step: int, tag: str, values: np.ndarray) -> None:
+        """Write the distribution of ``values`` (any shape), unless there are none or one is not finite."""
         if values.size and np.isfinite(values).all():
-            for board in self._boards:
-                board.histogram(step, tag, values)
+            for tracker in self.trackers:
+                tracker.histogram(step, tag, values)
 
     def weights_histogram(self, step: int, tag: str, weights: np.ndarray) -> None:
-        """Of values in [0, 1]: on the boards, and as counts of ``BINS`` bins in the file."""
+        """Write the distribution of ``weights`` in [0, 1], to the file as well: as counts of BINS bins."""
         self.histogram(step, tag, weights)
         counts, _ = np.histogram(weights, bins=BINS, range=(0, 1))
         self._write({"step": step, "histogram": {"tag": tag, "counts": counts.tolist()}})
 
     def image(self, step: int, tag: str, image: np.ndarray) -> None:
-        """[H, W, 3] uint8 RGB."""
-        for board in self._boards:
-            board.image(step, tag, image)
+        """Write an RGB image, [H, W, 3] uint8."""
+        for tracker in self.trackers:
+            tracker.image(step, tag, image)
 
     def text(self, tag: str, text: str) -> None:
-        """Markdown."""
-        for board in self._boards:
-            board.text(tag, text)
+        """Write Markdown."""
+        for tracker in self.trackers:
+            tracker.text(tag, text)
 
     def layout(self, layout: Layout) -> None:
-        """Which curves are drawn in one chart. At most once."""
-        for board in self._boards:
-            board.layout(layout)
+        """Define charts with several curves, {heading: {chart: tags}}. Call it at most once."""
+        for tracker in self.trackers:
+            tracker.layout(layout)
 
     def settings(self, settings: Settings, compared: Sequence[str], metrics: Sequence[str]) -> None:
-        """Of the run; those that are ``compared`` with others', beside the last values of the tags ``metrics``."""
-        for board in self._boards:
-            board.settings(settings, compared, metrics)
+        """Write the settings of the run.
+
+        Args:
+            settings: {name: value}.
+            compared: names of the settings in TensorBoard's table of runs, most important first.
+            metrics: tags whose last values are in that table.
+        """
+        for tracker in self.trackers:
+            tracker.settings(settings, compared, metrics)
 
     def written(self) -> int:
-        """Bytes of ``metrics.jsonl``."""
+        """Number of bytes in metrics.jsonl, for ``written`` when the run is resumed."""
         return self._lines.tell()
 
     def _write(self, line: dict) -> None:
-        for board in self._boards:
-            if board.error is not None:
-                raise board.error
+        for tracker in self.trackers:
+            if tracker.error is not None:
+                raise tracker.error
         self._lines.write(json_tricks.dumps(line, primitives=True).encode() + b"\n")
         self._lines.flush()
 
     def close(self, failed: bool = False) -> None:
+        """Close the file and the trackers; ``failed`` marks the run as failed."""
         self._lines.close()
-        for board in self._boards:
-            board.close(failed)
+        for tracker in self.trackers:
+            tracker.close(failed)

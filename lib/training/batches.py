@@ -45,7 +45,7 @@ class TrainingBatches:
         self.group = state.group
         self.skipped = 0
         self.waited = 0.0
-        self.problems: list[str] = []  # that the main rank has not logged yet
+        self.problems: list[str] = []  # unreadable images of this rank, not logged yet
         learns = phase.ignores and state.learns
         self.meta_dataset = meta_dataset(spec.config, spec.data) if learns else None
         self.target: Iterator[Sample] | None = None
@@ -81,12 +81,13 @@ class TrainingBatches:
         parts = (self.target, self.source, self.validation if validates else None)
         target, source, validation = (next(part) if part else None for part in parts)
         samples = StepSamples(target, source, validation)
+        problems, self.problems = self.problems, []
         if self.group.size > 1:
-            samples, problems = with_counts(self.group, samples, self.problems)
-            self.problems.clear()
-            for problem in problems:
-                self._log_skipped(problem)
-            raise_if_unreadable(samples, problems)
+            samples, problems = with_counts(self.group, samples, problems)
+        for problem in problems:
+            self.skipped += 1
+            LOG.warning(f"skipped ({self.skipped} so far): {problem}")
+        raise_if_unreadable(samples, problems)
         self.waited += time.perf_counter() - begun
         return samples
 
@@ -118,14 +119,10 @@ class TrainingBatches:
             raise InputError(
                 f"a batch of {sampler.batch_size} people is too small for {self.group.size} processes"
             )
-        several = self.group.size > 1
-        report = self.problems.append if several else self._log_skipped
         for batch in loader:
-            yield drop_unreadable(batch, self.config.dataset.on_bad_image, report, several).to(self.device)
-
-    def _log_skipped(self, problem: str) -> None:
-        self.skipped += 1
-        LOG.warning(f"skipped ({self.skipped} so far): {problem}")
+            readable, problems = drop_unreadable(batch, self.config.dataset.on_bad_image)
+            self.problems += problems
+            yield readable.to(self.device)
 
 
 def with_counts(group: Group, samples: StepSamples, problems: list[str]) -> tuple[StepSamples, list[str]]:
@@ -145,8 +142,8 @@ def with_counts(group: Group, samples: StepSamples, problems: list[str]) -> tupl
 
 def raise_if_unreadable(samples: StepSamples, problems: list[str]) -> None:
     """Raise InputError if no rank could read an image of a batch."""
-    for batch, counts in zip(samples, samples.counts):
-        if batch and not any(counts):
+    for batch, counts in zip(samples[:3], samples.counts):
+        if batch and not any(counts or (len(batch.index),)):
             raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
 
 

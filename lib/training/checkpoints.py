@@ -10,7 +10,7 @@ from lib.training.phases import trains_source_first
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
 from lib.utils.checkpoint import load_newest, save_checkpoint
-from lib.utils.errors import InputError, shown
+from lib.utils.errors import InputError, short_repr
 from lib.utils.files import remove_temporary_files
 from lib.utils.log import LOG
 
@@ -82,7 +82,7 @@ def resume(spec: RunSpec, state: State) -> int:
     folder, config = spec.paths.output, spec.config
     remove_temporary_files(folder)
     last, previous = folder / LAST, folder / PREVIOUS
-    checkpoint, path = load_newest(last, previous, LOG.warning)
+    checkpoint, path = load_newest(last, previous)
     if path == previous and last.exists():
         last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
     _check_settings_match(MUST_MATCH_ON_RESUME, checkpoint, config, path)
@@ -95,7 +95,7 @@ def resume(spec: RunSpec, state: State) -> int:
     LOG.info(f"resumed from {path} (after {state.epoch} epochs{within})")
     metrics_bytes = checkpoint.get("metrics_bytes")
     if type(metrics_bytes) is not int or metrics_bytes < 0:
-        raise InputError(f"{path}: metrics_bytes is {shown(metrics_bytes)}, expected a number of bytes")
+        raise InputError(f"{path}: metrics_bytes is {short_repr(metrics_bytes)}, expected a number of bytes")
     return metrics_bytes
 
 
@@ -107,5 +107,5 @@ def _check_settings_match(keys: tuple[str, ...], checkpoint: dict, config: Confi
         value = stored.get(key, expected)
         if value != expected:
             raise InputError(
-                f"{path}: cannot resume: the checkpoint has {key} {shown(value)}, the configuration {expected}"
+                f"{path}: cannot resume: the checkpoint has {key} {short_repr(value)}, the configuration {expected}"
             )

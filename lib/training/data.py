@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lib.config.schema import Config
-from lib.dataset.build import Report, read_annotations, report_annotations, training_dataset
+from lib.dataset.build import log_annotations, read_annotations, training_dataset
 from lib.dataset.joints import notes_on_joints, notes_on_sides
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.layouts import COCOLayout, ImageSet, layout_of, target_sets, training_set
@@ -12,6 +12,7 @@ from lib.evaluation.evaluators import EvaluationSet
 from lib.label_noise.source import read_source
 from lib.label_noise.truth import Truth
 from lib.utils.errors import InputError
+from lib.utils.log import LOG
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,12 @@ class Data:
         return self.target.annotations.mapping.names
 
 
-def build_data(config: Config, uses_source: bool, report: Report) -> Data:
+def build_data(config: Config, uses_source: bool) -> Data:
     """Read and check the source and target of main.py.
 
     Args:
         config: the whole configuration.
         uses_source: whether the mode trains on the source.
-        report: takes a line for the log.
 
     Raises:
         InputError: naming the file, setting or annotation that cannot be used.
@@ -55,41 +55,41 @@ def build_data(config: Config, uses_source: bool, report: Report) -> Data:
         )
     source_annotations = truth = None
     if uses_source:
-        source_annotations, truth = read_source(config, report)
+        source_annotations, truth = read_source(config)
     elif config.lbi.inject_noise:
-        report("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
+        LOG.info("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
     training_part, validation_part = target_sets(target)
-    validation = evaluation_set(config, validation_part, "validation V", report)
-    target_annotations = read_annotations(config, training_part, report)
-    report_annotations(target_annotations, training_part, "target T", report)
+    validation = evaluation_set(config, validation_part, "validation V")
+    target_annotations = read_annotations(config, training_part)
+    log_annotations(target_annotations, training_part, "target T")
     if config.lbi.val_in_train:
         target_annotations = target_annotations.joined(validation.dataset.annotations)
-        report(
+        LOG.info(
             f"LBI.VAL_IN_TRAIN: training on T and V ({len(target_annotations)} people together); "
             "no model selection on V"
         )
     if source_annotations is not None:
-        report_annotations(source_annotations, training_set(source), "source", report)
+        log_annotations(source_annotations, training_set(source), "source")
     data = Data(
         source=training_dataset(config, source, source_annotations) if uses_source else None,
         target=training_dataset(config, target, target_annotations),
         validation=validation,
-        test=evaluation_set(config, ImageSet(target, target.test_set), "test", report),
+        test=evaluation_set(config, ImageSet(target, target.test_set), "test"),
         source_truth=truth,
     )
     for note in notes_on_sides(data.joints):
-        report(note)
+        LOG.info(note)
     if data.source is not None:
         mappings = data.source.annotations.mapping, data.target.annotations.mapping
         for note in notes_on_joints(*mappings, source.joints):
-            report(note)
+            LOG.info(note)
     return data
 
 
-def build_single_data(config: Config, report: Report) -> Data:
+def build_single_data(config: Config) -> Data:
     """Read the only data set of train.py; as in SimpleBaseline, the test set is also the validation set."""
-    test = evaluation_set(config, ImageSet(config.dataset, config.dataset.test_set), "test", report)
+    test = evaluation_set(config, ImageSet(config.dataset, config.dataset.test_set), "test")
     image_set = training_set(config.dataset)
-    annotations = read_annotations(config, image_set, report)
-    report_annotations(annotations, image_set, "training", report)
+    annotations = read_annotations(config, image_set)
+    log_annotations(annotations, image_set, "training")
     return Data(None, training_dataset(config, config.dataset, annotations), test, test)

@@ -55,11 +55,11 @@ def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
 def _evaluate_model(spec: RunSpec, state: State, logger: MetricLogger, role: str, best_epoch: int) -> dict:
     """Scores of one model on the test set and on V, {"test": ..., "val": ...}; both are logged."""
     data, model = spec.data, state.models()[role].model
-    test, predictions = evaluate(model, data.test, state.device, logger.options, LOG.warning)
+    test, predictions = evaluate(model, data.test, state.device, logger.options)
     if data.validation is data.test:  # train.py has no other
         validation = test
     else:
-        validation, _ = evaluate(model, data.validation, state.device, logger.options, LOG.warning)
+        validation, _ = evaluate(model, data.validation, state.device, logger.options)
     logger.write_evaluation("val", role, data.validation, validation)
     logger.write_evaluation("test", role, data.test, test)
     numbers = format_scores(test[data.test.measure])

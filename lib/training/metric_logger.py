@@ -19,7 +19,8 @@ from lib.training.progress import Progress
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
 from lib.training.visuals import Visuals
-from lib.utils.log import LOG, STEP, current_bar, format_duration
+from lib.utils.log import LOG, STEP, format_duration
+from lib.utils.terminal import TerminalBar
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class MetricLogger:
     batch; accuracy, weights and images of its own samples.
     """
 
-    def __init__(self, spec: RunSpec, state: State, writer: MetricsWriter, progress: Progress):
+    def __init__(
+        self, spec: RunSpec, state: State, writer: MetricsWriter, progress: Progress, bar: TerminalBar
+    ):
         self.data = spec.data
         self.state = state
         self.writer = writer
         self.progress = progress
+        self.bar = bar
         self.options = inference_options(spec.config, spec.group)
         self.visuals = Visuals(spec, state, writer)
         width, height = spec.config.model.extra.heatmap_size
@@ -52,7 +56,7 @@ class MetricLogger:
         self.sample_count = 0  # target and source samples since this process started training
         self.seconds_at_start = state.seconds
         self.seconds_at_last_write = state.seconds
-        self.last_score = ""
+        self.last_score: dict[str, str] = {}  # {measure: headline score} of the last validation
 
     def log_step(self, step: FinishedStep, waited: float | None) -> None:
         """Show a step on the progress bar; with ``waited``, write its metrics and a line of the log, too.
@@ -72,10 +76,10 @@ class MetricLogger:
         score, validation = float("nan"), self.data.validation
         for role in phase.roles:
             model = self.state.models()[role].model
-            result, _ = evaluate(model, validation, self.state.device, self.options, LOG.warning)
+            result, _ = evaluate(model, validation, self.state.device, self.options)
             self.write_evaluation("val", role, validation, result)
             numbers = result[validation.measure]
-            self.last_score = f"{validation.measure} {numbers[validation.headline]:.1f}"
+            self.last_score = {validation.measure: f"{numbers[validation.headline]:.1f}"}
             if role == "target":
                 score = numbers[validation.headline]
             LOG.info(
@@ -111,18 +115,15 @@ class MetricLogger:
             self.visuals.write_source_weights(place, weights)
 
     def _draw_progress(self, step: FinishedStep) -> None:
-        bar = current_bar()
-        if not bar.due():
+        # Losses and weights are read from the device only now and then, when the bar is drawn again.
+        if not self.bar.update(self.progress.share() - self.bar.n):
             return
         loss, *_ = self._losses(step.output).values()
-        parts = [
-            f"{format_duration(self.progress.seconds_left())} left",
-            self.last_score,
-            f"loss {loss:#.3g}",
-        ]
-        parts += [f"weights {mean:.2f}" for mean in self._mean_weights(step).values()]
-        parts += [f"{self._samples_per_second():.0f} people/s", f"epoch {step.epoch}"]
-        bar.draw(self.progress.share(), [part for part in parts if part])
+        numbers = self.last_score | {"loss": f"{loss:#.3g}"}
+        numbers |= {f"weights {place}": f"{mean:.2f}" for place, mean in self._mean_weights(step).items()}
+        numbers["people/s"] = f"{self._samples_per_second():.0f}"
+        self.bar.set_description(f"epoch {step.epoch}", refresh=False)
+        self.bar.set_postfix(numbers)
 
     def _write_step(self, step: FinishedStep, waited: float) -> None:
         """Write the scalars and histograms of a step, and its line of the log."""

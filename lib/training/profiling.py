@@ -34,7 +34,7 @@ def profile(spec: RunSpec, steps: int) -> Path:
     open_terminal_unless_open()
     config, group = spec.config, spec.group
     set_up_backends(config.threads, config.cudnn)
-    device, description = pick_device(config.device, config.gpus, group.local_rank_and_size)
+    device, description = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
     data = spec.data.source or spec.data.target
     placement = Placement(device, group)
     state = build_state(config, spec.mode, TableShape.of(data.annotations), placement)

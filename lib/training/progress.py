@@ -5,6 +5,8 @@ import time
 from lib.training.cost import forwards_of_hypergradient, forwards_of_step, forwards_of_validation
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
+from lib.utils.progress import progress_bar
+from lib.utils.terminal import TerminalBar
 
 
 class Progress:
@@ -44,6 +46,18 @@ class Progress:
         """Seconds to the end at the speed since this process started training."""
         left = self.work_left()
         return (time.monotonic() - self.started) * left / max(self.at_start - left, 1e-9)
+
+    def bar(self) -> TerminalBar:
+        """A progress bar from `share` now to 1; its own estimate of the time left is that of `seconds_left`."""
+        # Without smoothing, tqdm takes the average speed since ``initial``. Drawing may not wait for a number
+        # of iterations (miniters), because steps and validations differ in their work.
+        return progress_bar(
+            total=1.0,
+            initial=self.share(),
+            smoothing=0,
+            miniters=0,
+            bar_format="{l_bar}{bar}| {remaining} left{postfix}",
+        )
 
     def _work(self, step: float, validation: float) -> float:
         """Work of an epoch, given that of one step and of its validation."""

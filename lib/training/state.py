@@ -23,7 +23,7 @@ from lib.ignoring.variables import (
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
 from lib.utils.distributed import ALONE, Group
-from lib.utils.errors import InputError, NonFiniteError, one_line, shown
+from lib.utils.errors import InputError, NonFiniteError, one_line, short_repr
 from lib.utils.log import LOG
 from lib.utils.random_state import random_state, set_random_state
 
@@ -148,7 +148,7 @@ class State:
         """
         if state.get("mode") != self.mode:
             raise InputError(
-                f"{path}: a checkpoint of mode {shown(state.get('mode'))}, expected {self.mode!r}"
+                f"{path}: a checkpoint of mode {short_repr(state.get('mode'))}, expected {self.mode!r}"
             )
         try:
             for role, model in self.models().items():
@@ -160,7 +160,7 @@ class State:
                     raise ValueError(f"weights {place} that are not finite")
             for name in ("step", "epoch", "step_of_epoch", "best_epoch", "best_score", "seconds"):
                 if type(state[name]) is not type(getattr(self, name)):
-                    raise ValueError(f"{name} is {shown(state[name])}")
+                    raise ValueError(f"{name} is {short_repr(state[name])}")
                 setattr(self, name, state[name])
             if min(self.step, self.epoch, self.step_of_epoch, self.best_epoch + 1) < 0 or not math.isfinite(
                 self.seconds
@@ -269,7 +269,7 @@ def _load_optimizer(optimizer: Optimizer, state: dict) -> None:
     for group, before in zip(optimizer.param_groups, kept):
         for name, value in before.items():
             if isinstance(value, float | tuple) and type(group[name]) is not type(value):
-                raise ValueError(f"the optimizer's {name} is {shown(group[name])}")
+                raise ValueError(f"the optimizer's {name} is {short_repr(group[name])}")
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
             fits = isinstance(value, Tensor) and value.shape in (parameter.shape, ())

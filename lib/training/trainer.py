@@ -103,7 +103,7 @@ class Trainer:
         self.config, self.data, self.group = spec.config, spec.data, spec.group
         set_up_backends(self.config.threads, self.config.cudnn)
         device, description = pick_device(
-            self.config.device, self.config.gpus, self.group.local_rank_and_size
+            self.config.device, self.config.gpus, self.group.local_rank, self.group.local_size
         )
         LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
         LOG.info(description)
@@ -120,9 +120,10 @@ class Trainer:
         try:
             with self._metrics_writer(metrics_bytes) as writer:
                 log_run_info(writer, self.spec, self.state, messages)
-                self.logger = MetricLogger(self.spec, self.state, writer, Progress(self.spec, self.state))
                 self.checkpointer = Checkpointer(self.spec, self.state, writer.written)
-                with GracefulShutdown() as self.shutdown:
+                progress = Progress(self.spec, self.state)
+                with progress.bar() as bar, GracefulShutdown() as self.shutdown:
+                    self.logger = MetricLogger(self.spec, self.state, writer, progress, bar)
                     for phase in self.spec.phases:
                         if self.state.epoch < phase.end:
                             self.run_phase(phase)

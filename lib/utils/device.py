@@ -1,4 +1,4 @@
-"""Where to compute, and what to set there."""
+"""The device that a process computes on, and torch's settings there."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from lib.utils.errors import InputError
 
 
 class CudnnSettings(Protocol):
-    """The settings of section CUDNN."""
+    """Settings of ``torch.backends.cudnn``, as section CUDNN of the configuration has them."""
 
     @property
     def benchmark(self) -> bool: ...
@@ -21,9 +21,14 @@ class CudnnSettings(Protocol):
 
 
 def cuda_numbers(name: str, gpus: str) -> list[int]:
-    """Of the CUDA devices that DEVICE and GPUS ask for; none where it is not CUDA that is computed on.
+    """The numbers of the CUDA devices to compute on; empty if another device is used.
 
-    Raises InputError for what are no numbers, or devices that are not there.
+    Args:
+        name: setting DEVICE.
+        gpus: setting GPUS: numbers separated by commas.
+
+    Raises:
+        InputError: ``gpus`` does not consist of different numbers, or a device does not exist.
     """
     if name not in ("auto", "cuda") or not torch.cuda.is_available():
         return []
@@ -37,24 +42,32 @@ def cuda_numbers(name: str, gpus: str) -> list[int]:
     return numbers
 
 
-def pick_device(name: str, gpus: str, place: tuple[int, int] = (0, 1)) -> tuple[torch.device, str]:
-    """The device that DEVICE and GPUS ask for, and a sentence that says which and why.
+def pick_device(name: str, gpus: str, local_rank: int = 0, local_size: int = 1) -> tuple[torch.device, str]:
+    """Choose the device of this process.
 
-    ``place``: number of this process on its machine, of how many. Of several, each takes the device of its
-    own number, or GPUS' of that position. Raises InputError where it is asked for and is not there.
+    Args:
+        name: setting DEVICE: auto, cpu, cuda or mps.
+        gpus: setting GPUS.
+        local_rank, local_size: rank and number of processes on this machine. With several processes, each
+            takes the device of its rank or, if GPUS names several, the one at that position.
+
+    Returns:
+        The device, and a line for the log that says which it is and why.
+
+    Raises:
+        InputError: the device does not exist, or GPUS does not fit the number of processes.
     """
-    number, processes = place
     if numbers := cuda_numbers(name, gpus):
-        if processes > 1 and len(numbers) == 1:
-            _expect_devices(processes, f"{processes} processes train here")
-            numbers = list(range(processes))
-        if len(numbers) != processes:
+        if local_size > 1 and len(numbers) == 1:
+            _expect_devices(local_size, f"{local_size} processes train here")
+            numbers = list(range(local_size))
+        if len(numbers) != local_size:
             raise InputError(
-                f"GPUS is {gpus!r}: one process computes on one device, and here are {processes}"
+                f"GPUS is {gpus!r}: every process needs one device, but this machine runs {local_size} of them"
             )
-        device = torch.device("cuda", numbers[number])
-        if processes > 1:
-            torch.cuda.set_device(device)  # where NCCL expects what it is given
+        device = torch.device("cuda", numbers[local_rank])
+        if local_size > 1:
+            torch.cuda.set_device(device)  # NCCL communicates on the current device
         return device, f"computing on {torch.cuda.get_device_name(device)} ({device})"
     if name == "cuda":
         raise InputError("DEVICE is cuda, but torch finds no CUDA device")
@@ -62,17 +75,18 @@ def pick_device(name: str, gpus: str, place: tuple[int, int] = (0, 1)) -> tuple[
         if not torch.backends.mps.is_available():
             raise InputError("DEVICE is mps, but torch finds no such device")
         return torch.device("mps"), "computing on mps"
-    why = "no CUDA device found" if name == "auto" else "as DEVICE says"
-    return torch.device("cpu"), f"computing on the CPU with {torch.get_num_threads()} threads ({why})"
+    reason = "no CUDA device found" if name == "auto" else "set by DEVICE"
+    return torch.device("cpu"), f"computing on the CPU with {torch.get_num_threads()} threads ({reason})"
 
 
-def _expect_devices(count: int, why: str) -> None:
+def _expect_devices(count: int, reason: str) -> None:
+    """Raise InputError if there are fewer than ``count`` CUDA devices."""
     if count > torch.cuda.device_count():
-        raise InputError(f"{why}, but this machine has {torch.cuda.device_count()} CUDA device(s)")
+        raise InputError(f"{reason}, but this machine has {torch.cuda.device_count()} CUDA device(s)")
 
 
 def wait_for_device() -> None:
-    """Until a GPU, where there is one, has done what it was given."""
+    """Wait until the GPU, if there is one, has finished its queue of work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     elif torch.backends.mps.is_available():
@@ -80,7 +94,7 @@ def wait_for_device() -> None:
 
 
 def set_up_backends(threads: int, cudnn: CudnnSettings) -> None:
-    """Set CPU threads and the cuDNN settings of the whole process."""
+    """Set the number of CPU threads (0: leave torch's default) and the cuDNN settings of this process."""
     if threads:
         torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = cudnn.benchmark

@@ -1,7 +1,7 @@
-"""Several processes that train one model together, as torchrun starts them; one alone is a group too.
+"""Process group of data-parallel training, as torchrun starts it; a single process is a group of size 1.
 
-Everybody calls the same methods in the same order, as in all of torch.distributed. Numbers on a GPU go
-through NCCL, all else through gloo.
+As in all of torch.distributed, every rank must call the same collective methods in the same order. Tensors on
+a GPU go through NCCL, everything else through gloo.
 """
 
 import hashlib
@@ -21,41 +21,54 @@ from torch import Tensor
 from lib.utils.errors import InputError, ProcessLostError, one_line
 from lib.utils.profile import profiled
 
-PATIENCE = timedelta(minutes=10)  # for another process, say one that reads annotations for all
+TIMEOUT = timedelta(minutes=10)  # of a collective call: rank 0 may be reading annotations for all ranks
 
 
 @dataclass(eq=False)
 class Group:
-    """Process ``rank`` of ``size``; number ``local_rank_and_size[0]`` of the ``local_rank_and_size[1]`` on its machine.
+    """The ranks that train together, and the collective calls between them.
 
-    Alone, every method gives back what it was given, at no cost. ``messages`` and ``sent`` count what
-    goes to the others, by kind: messages, and bytes of their content (see benchmarks/traffic.py).
-    Every method that needs the others raises ProcessLostError where one is gone.
+    With size 1, every method returns its arguments and sends nothing. Methods that communicate raise
+    ProcessLostError if another process has ended.
+
+    rank, size: number of this process (from 0), and how many there are.
+    local_rank, local_size: the same on this machine alone.
+    store: key-value store shared by the ranks; None with a single process.
+    messages, sent: number of messages and of bytes sent so far, by kind; see benchmarks/traffic.py.
     """
 
     rank: int = 0
     size: int = 1
-    local_rank_and_size: tuple[int, int] = (0, 1)
+    local_rank: int = 0
+    local_size: int = 1
     store: "dist.Store | None" = None  # some builds of torch have none
     messages: Counter = field(default_factory=Counter)
     sent: Counter = field(default_factory=Counter)
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one process that writes."""
+        """Whether this is rank 0, the only one that writes files and logs."""
         return self.rank == 0
 
-    def part(self, count: int) -> slice:
-        """This process's share of ``count`` things in a row: consecutive ones, as many for each to within one."""
+    def shard(self, count: int) -> slice:
+        """This rank's share of ``count`` items: consecutive ones, as many as the other ranks' to within one."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def own(self, counts: tuple[int, ...]) -> slice:
-        """This process's rows of a batch of which process r holds ``counts[r]``."""
+    def own_rows(self, counts: tuple[int, ...]) -> slice:
+        """This rank's rows of a gathered batch of which rank r holds ``counts[r]``; all rows without counts."""
         return slice(sum(counts[: self.rank]), sum(counts[: self.rank + 1])) if counts else slice(None)
 
     @profiled("communication")
     def all_reduce_(self, tensors: list[Tensor], kind: str = "sum") -> list[Tensor]:
-        """``tensors``, of one type, summed over the processes in place, in one message."""
+        """Sum ``tensors`` over the ranks, in place and in one message.
+
+        Args:
+            tensors: of one dtype, on one device, with the same shapes on every rank.
+            kind: what `messages` and `sent` count it as.
+
+        Returns:
+            ``tensors``.
+        """
         if self.size == 1:
             return tensors
         whole = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -67,9 +80,18 @@ class Group:
 
     @profiled("communication")
     def all_gather(self, counts: tuple[int, ...], *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The rows of all processes, [sum of counts, ...], of ``tensors`` [counts[rank], ...]; in one message."""
+        """Concatenate the rows of all ranks' ``tensors``, in one message.
+
+        Args:
+            counts: number of rows on each rank.
+            tensors: [counts[rank], ...] each, of any dtypes, on one device.
+
+        Returns:
+            Tensors [sum(counts), ...] of the same dtypes, with the rows of rank 0 first.
+        """
         if self.size == 1:
             return tensors
+        # Different dtypes go as bytes of one message, padded to the same number of rows on every rank.
         rows = [_as_bytes(tensor) for tensor in tensors]
         mine = torch.cat(rows, dim=1)
         padded = mine.new_zeros(max(counts), mine.shape[1])
@@ -86,7 +108,7 @@ class Group:
 
     @profiled("communication")
     def counts(self, *numbers: int) -> list[tuple[int, ...]]:
-        """For each of ``numbers``, what it is in every process."""
+        """For each of ``numbers``, its value on every rank: [(rank 0's, rank 1's, ...), ...]."""
         if self.size == 1:
             return [(number,) for number in numbers]
         mine = torch.tensor(numbers)
@@ -96,34 +118,34 @@ class Group:
         return list(zip(*(other.tolist() for other in everyone)))
 
     def all_gather_object(self, value: Any) -> list[Any]:
-        """What ``value``, plain and small, is in every process."""
+        """The ``value`` of every rank; it is pickled, so it should be small."""
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
+        values: list[Any] = [None] * self.size
         with self._others():
-            dist.all_gather_object(found, value)
-        return found
+            dist.all_gather_object(values, value)
+        return values
 
     def broadcast_object(self, make: Callable[[], Any]) -> Any:
-        """What ``make()``, plain and small, is in the first process; the others don't call it."""
+        """The result of ``make()`` on rank 0, small enough to be pickled; the other ranks do not call it."""
         return self.all_gather_object(make() if self.is_main else None)[0]
 
     def broadcast_(self, tensors: list[Tensor]) -> None:
-        """Give ``tensors`` the first process's numbers."""
+        """Overwrite ``tensors`` with those of rank 0."""
         for tensor in tensors if self.size > 1 else []:
-            # A copy, since what lies in memory otherwise than row by row cannot be sent.
-            sent = tensor.contiguous()
+            # torch.distributed sends contiguous memory only, and channels_last weights are not contiguous.
+            contiguous = tensor.contiguous()
             with self._others():
-                dist.broadcast(sent, 0)
-            tensor.copy_(sent)
+                dist.broadcast(contiguous, 0)
+            tensor.copy_(contiguous)
 
     def barrier(self) -> None:
-        """Until everybody is here."""
+        """Wait until every rank has called this."""
         self.counts(0)
 
     @contextmanager
     def main_process_first(self) -> Iterator[None]:
-        """A ``with`` block that the first process leaves before the others enter it."""
+        """A ``with`` block that rank 0 leaves before the other ranks enter it."""
         if not self.is_main:
             self.barrier()
         yield
@@ -131,16 +153,17 @@ class Group:
             self.barrier()
 
     def is_first_to_report(self, message: str) -> bool:
-        """True in one process alone, whichever asks first."""
+        """True on exactly one rank: the first to call it with this ``message``."""
         if self.store is None:
             return True
         try:
             return self.store.add(hashlib.sha256(message.encode()).hexdigest(), 1) == 1
-        except RuntimeError:  # nobody keeps count any more
+        except RuntimeError:  # the process that holds the store has ended
             return True
 
     @contextmanager
     def _message(self, kind: str, content: Tensor) -> Iterator[None]:
+        """Count a message of ``content`` that the ``with`` block sends."""
         self.messages[kind] += 1
         self.sent[kind] += content.numel() * content.element_size()
         with self._others():
@@ -148,6 +171,7 @@ class Group:
 
     @contextmanager
     def _others(self) -> Iterator[None]:
+        """Turn torch.distributed's errors into ProcessLostError."""
         try:
             yield
         except RuntimeError as error:
@@ -158,38 +182,41 @@ ALONE = Group()
 
 
 def init_distributed() -> Group:
-    """The group that the environment names, as torchrun sets it; this process alone where there is none.
+    """Join the group that torchrun's environment variables describe; without them, a group of size 1.
 
-    Raises InputError where the others can't be reached.
+    Raises:
+        InputError: the other processes can't be reached.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or "RANK" not in os.environ:
         return Group()
     on_gpus = torch.cuda.is_available() and dist.is_nccl_available()
     try:
-        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
+        store, rank, size = next(dist.rendezvous("env://", timeout=TIMEOUT))
         backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"the other {size - 1} processes can't be reached ({one_line(error)[:200]})"
         ) from None
-    place = (int(os.environ.get("LOCAL_RANK", rank)), int(os.environ.get("LOCAL_WORLD_SIZE", size)))
-    return Group(rank, size, place, dist.PrefixStore("said", store))
+    local_rank = int(os.environ.get("LOCAL_RANK", rank))
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+    return Group(rank, size, local_rank, local_size, dist.PrefixStore("reported", store))
 
 
 def shutdown(group: Group) -> None:
-    """Wait for the others and part; the group is of no use afterwards."""
+    """Wait for the other ranks and leave the process group; ``group`` cannot be used afterwards."""
     if group.size > 1:
         group.barrier()
         dist.destroy_process_group()
 
 
 def _as_bytes(tensor: Tensor) -> Tensor:
-    """[N, ...] -> [N, bytes of a row]."""
+    """[N, ...] of any dtype to uint8 [N, bytes of a row]."""
     return _own_memory(tensor.reshape(len(tensor), math.prod(tensor.shape[1:]))).view(torch.uint8)
 
 
 def _own_memory(tensor: Tensor) -> Tensor:
-    # contiguous() would leave a single row as it is, wherever it lies.
+    """A contiguous copy."""
+    # contiguous() returns a single row as it is, and view(dtype) then depends on where it lies in memory.
     return tensor.clone(memory_format=torch.contiguous_format)

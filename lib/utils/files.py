@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic writes: a file is either complete or not there."""
 
 import contextlib
 import os
@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-TEMPORARY = ".unfinished."  # what the names of temporary files begin with
+TEMPORARY = ".unfinished."  # prefix of the names of temporary files
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in its place.
+    """Write a file atomically: an interruption leaves the old file or none, never part of a new one.
 
-    An interruption at any moment leaves the old file, or none; never half a new one.
+    Args:
+        path: the file; missing folders are created.
+        write: writes the content to the binary file that it is given.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     with open_atomically(path) as file:
         write(file)
@@ -21,9 +26,9 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> N
 
 @contextlib.contextmanager
 def open_atomically(path: str | Path, previous: Path | None = None) -> Iterator[BinaryIO]:
-    """A file that is at ``path``, and on the disk, only after the ``with`` block has ended without an error.
+    """Open a binary file that replaces ``path`` if the ``with`` block ends without an error.
 
-    What was at ``path`` is at ``previous`` then, in the same folder.
+    It is flushed to the disk first. ``previous``: path in the same folder that the old file is moved to.
     """
     with path_atomically(path, previous) as temporary, open(temporary, "wb") as file:
         yield file
@@ -33,7 +38,7 @@ def open_atomically(path: str | Path, previous: Path | None = None) -> Iterator[
 
 @contextlib.contextmanager
 def path_atomically(path: str | Path, previous: Path | None = None) -> Iterator[Path]:
-    """As `open_atomically`, for whoever must open the file by its name (which ends as ``path`` does)."""
+    """Like `open_atomically`, but give the path of the temporary file, whose suffix is that of ``path``."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(
@@ -42,7 +47,7 @@ def path_atomically(path: str | Path, previous: Path | None = None) -> Iterator[
     os.close(handle)
     try:
         yield Path(temporary)
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         if previous is not None and path.exists():
             os.replace(path, previous)
         os.replace(temporary, path)
@@ -54,13 +59,13 @@ def path_atomically(path: str | Path, previous: Path | None = None) -> Iterator[
 
 
 def remove_temporary_files(folder: Path) -> None:
-    """Remove the temporary files that interrupted writers left in ``folder``."""
+    """Remove the temporary files that interrupted writes left in ``folder``."""
     for file in folder.glob(f"{TEMPORARY}*"):
         file.unlink(missing_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Put a folder's new names on the disk; a file's own flush does not, and Windows knows no such thing."""
+    """Flush the names of a folder's files to the disk, which flushing the files does not; not on Windows."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -70,18 +75,20 @@ def _flush_folder(folder: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` to ``path`` in UTF-8, atomically."""
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def rotate_directory(folder: Path) -> Path | None:
-    """Rename a folder that holds something to the first free ``<name>.1``, ``<name>.2``, ...
+    """Rename ``folder`` to the first free of ``<name>.1``, ``<name>.2``, ...
 
-    Returns the new name, None where there was nothing to keep.
+    Returns:
+        The new path; None if the folder is missing or empty, and was left as it is.
     """
     if not folder.exists() or not any(folder.iterdir()):
         return None
     number = 1
-    while (kept := folder.with_name(f"{folder.name}.{number}")).exists():
+    while (rotated := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
-    folder.rename(kept)
-    return kept
+    folder.rename(rotated)
+    return rotated

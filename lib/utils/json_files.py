@@ -1,4 +1,4 @@
-"""results.json: the numbers that a command ends with."""
+"""Write results.json, the final numbers of a command."""
 
 import math
 from pathlib import Path
@@ -10,11 +10,12 @@ from lib.utils.files import write_text
 
 
 def write_results(path: Path, results: dict) -> None:
+    """Write ``results`` (nested dicts and lists of plain values and NumPy numbers) as JSON, atomically."""
     write_text(path, json_tricks.dumps(without_nan(results), primitives=True, indent=2) + "\n")
 
 
 def without_nan(node):
-    """JSON has no NaN: null says that there is no such number."""
+    """A copy of nested dicts and lists with None in place of NaN and infinity, which JSON does not have."""
     if isinstance(node, dict):
         return {key: without_nan(value) for key, value in node.items()}
     if isinstance(node, list | tuple):

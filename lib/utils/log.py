@@ -1,68 +1,74 @@
-"""What a person reads: one log, on the terminal and in a file; and times in words."""
+"""The program's log: one logger, whose lines go to the terminal and to a file."""
 
 import logging
 import sys
-import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterator
 from contextlib import contextmanager
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TextIO
 
-from lib.utils.bar import Bar, colourise, is_terminal
+from lib.utils.terminal import TerminalBar, colourise, is_terminal
 
 LOG = logging.getLogger("lib")
-STEP = (logging.DEBUG + logging.INFO) // 2  # level of lines that a bar makes superfluous
-SHOWN = {"quiet": logging.WARNING, "normal": STEP, "verbose": logging.DEBUG}
-LONG = 30.0  # seconds between two lines that say how far something long is
-
-
-class SizedIterable(Sized, Iterable[Any], Protocol):
-    """What is iterated over with its length known, such as a list or a data loader."""
+STEP = (logging.DEBUG + logging.INFO) // 2  # level of lines that a progress bar makes superfluous
+LEVELS = {"quiet": logging.WARNING, "normal": STEP, "verbose": logging.DEBUG}  # of the terminal, by verbosity
 
 
 class Terminal(logging.Handler):
-    """Lines of the log on stdout, and a bar below them where that, or else stderr, is a terminal.
+    """Prints the log on stdout, above the progress bars.
 
-    ``shown``: one of SHOWN. With a bar the lines of steps are left out, unless it is verbose.
+    verbosity: a key of LEVELS. With a bar, "normal" leaves out the lines of level STEP.
+    bar_stream: where bars are drawn: stdout or else stderr, whichever is a terminal; None: no bars.
     """
 
-    def __init__(self, shown: str):
-        streams = (stream for stream in (sys.stdout, sys.stderr) if is_terminal(stream))
-        self.bar = Bar(None if shown == "quiet" else next(streams, None))
-        superfluous = shown == "normal" and self.bar.stream is not None
-        super().__init__(logging.INFO if superfluous else SHOWN[shown])
+    def __init__(self, verbosity: str):
+        terminals = (stream for stream in (sys.stdout, sys.stderr) if is_terminal(stream))
+        self.bar_stream: TextIO | None = None if verbosity == "quiet" else next(terminals, None)
+        superfluous = verbosity == "normal" and self.bar_stream is not None
+        super().__init__(logging.INFO if superfluous else LEVELS[verbosity])
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print a line, coloured if it is a warning or worse."""
         try:
-            self.bar.clear()
             line = self.format(record)
             if record.levelno >= logging.WARNING:
                 line = colourise(line, "yellow", sys.stdout)
-            print(line, flush=True)
-        except Exception:  # as other handlers do: the work goes on without the log
+            TerminalBar.write(line, file=sys.stdout)
+            sys.stdout.flush()
+        except Exception:  # like other handlers: a line that cannot be printed does not stop the work
             self.handleError(record)
 
 
-def open_terminal(shown: str = "normal") -> None:
-    """Show the log on the terminal from now on, and keep its lines for the file that `open_log` opens."""
+def open_terminal(verbosity: str = "normal") -> None:
+    """Show the log on the terminal from now on, and keep its lines for the file that `open_log` opens.
+
+    Args:
+        verbosity: a key of LEVELS.
+    """
     close_terminal()
-    LOG.setLevel(min(STEP, SHOWN[shown]))
+    LOG.setLevel(min(STEP, LEVELS[verbosity]))
     LOG.propagate = False
-    LOG.addHandler(Terminal(shown))
+    LOG.addHandler(Terminal(verbosity))
     _keep_lines()
 
 
 def open_terminal_unless_open() -> None:
+    """`open_terminal`, unless the log has handlers already."""
     if not LOG.handlers:
         open_terminal()
 
 
 def close_terminal() -> None:
+    """Stop showing the log on the terminal, and drop the lines kept for a file."""
     for handler in _terminals():
-        handler.bar.clear()
         LOG.removeHandler(handler)
     _take_kept_lines()
+
+
+def bar_stream() -> TextIO | None:
+    """Where progress bars are drawn; None if they are not, as the log's terminal decides."""
+    return next((handler.bar_stream for handler in _terminals()), None)
 
 
 def silence_log() -> None:
@@ -98,8 +104,7 @@ def open_log(path: str | Path, writes: bool = True) -> list[str]:
 
 
 def close_log() -> None:
-    """Close the file; the terminal stays, without its bar."""
-    current_bar().clear()
+    """Close the file of the log; the terminal stays open."""
     for handler in list(LOG.handlers):
         if isinstance(handler, logging.FileHandler):
             LOG.removeHandler(handler)
@@ -139,33 +144,12 @@ def _take_kept_lines() -> list[logging.LogRecord]:
     return kept
 
 
-def current_bar() -> Bar:
-    """The terminal's; one that shows nothing where there is none."""
-    return next((handler.bar for handler in _terminals()), Bar(None))
-
-
 def _terminals() -> list[Terminal]:
     return [handler for handler in LOG.handlers if isinstance(handler, Terminal)]
 
 
-def with_progress(batches: SizedIterable, doing: str) -> Iterator:
-    """The items of ``batches``; meanwhile a bar on the terminal, and a line now and then where it takes long."""
-    bar = current_bar()
-    started = said = time.monotonic()
-    for done, batch in enumerate(batches):
-        now, share = time.monotonic(), done / len(batches)
-        left = f"{format_duration((now - started) / share * (1 - share))} left" if done else ""
-        if done and bar.due():
-            bar.draw(share, [left, doing])
-        if done and now - said >= LONG:
-            said = now
-            LOG.log(STEP, f"{doing}: {100 * share:.0f} %, {left}")
-        yield batch
-    bar.clear()
-
-
 def format_duration(seconds: float) -> str:
-    """12.3 s, 4 min 05 s, 3 h 20 min, 2 d 04 h."""
+    """Format a duration in its two largest units: 12.3 s, 4 min 05 s, 3 h 20 min, 2 d 04 h."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""Named parts of a training step: where its time goes, as torch's profiler saw it."""
+"""The time that the named parts of a training step take, measured with torch's profiler."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -9,34 +9,38 @@ from torch.autograd.profiler import record_function
 
 from lib.utils.device import wait_for_device
 
-PREFIX = "part: "  # of their names in the trace
+PREFIX = "part: "  # of the parts' names in the trace
 
 
 def profiled(name: str) -> Callable[[Callable], Callable]:
-    """Decorator: calls of the function are a part of this name in a profile, and nothing at all without one.
+    """Decorator: record calls of the function as a part ``name`` of the profile while torch's profiler runs.
 
-    While torch's profiler runs, the device is waited for around the call, so that a part's time is its own.
+    The device is synchronized before and after such a call, so that its time includes the GPU's work. Without
+    a profiler the function is called as it is.
     """
 
     def decorate(function: Callable) -> Callable:
         @functools.wraps(function)
-        def labelled(*arguments, **named):
+        def recorded(*args, **kwargs):
             if not torch.autograd._profiler_enabled():
-                return function(*arguments, **named)
+                return function(*args, **kwargs)
             wait_for_device()
             with record_function(PREFIX + name):
-                result = function(*arguments, **named)
+                result = function(*args, **kwargs)
                 wait_for_device()
             return result
 
-        return labelled
+        return recorded
 
     return decorate
 
 
 @dataclass(frozen=True)
 class Span:
-    """Begin and end of one call of a part, microseconds."""
+    """One call of a part.
+
+    begin, end: times in microseconds.
+    """
 
     name: str
     begin: float
@@ -45,15 +49,19 @@ class Span:
 
 @dataclass
 class Total:
-    """calls: how often.   seconds: spent in the part itself, without the parts inside."""
+    """Sum over the calls of a part.
+
+    calls: number of calls.
+    seconds: time in the part itself, without the parts that it contains.
+    """
 
     calls: int = 0
     seconds: float = 0.0
 
 
 def spans(events: Iterable) -> list[Span]:
-    """The parts among the events of torch's profiler (``profiler.events()``)."""
-    cpu = torch.autograd.DeviceType.CPU  # a GPU's copies of the labels have the same names
+    """The calls of parts among the events of torch's profiler (``profiler.events()``)."""
+    cpu = torch.autograd.DeviceType.CPU  # on a GPU, the profiler repeats the names
     return [
         Span(event.name.removeprefix(PREFIX), event.time_range.start, event.time_range.end)
         for event in events
@@ -61,29 +69,30 @@ def spans(events: Iterable) -> list[Span]:
     ]
 
 
-def totals(found: Iterable[Span]) -> dict[tuple[str, ...], Total]:
-    """What is spent in each part, by its path: ('step', 'validation', 'forward')."""
+def totals(calls: Iterable[Span]) -> dict[tuple[str, ...], Total]:
+    """Sum calls and times of each part, by its path: ('step', 'validation', 'forward')."""
     result: dict[tuple[str, ...], Total] = {}
     open_spans: list[Span] = []
-    for span in sorted(found, key=lambda span: (span.begin, -span.end)):
+    # In order of their begin, the open spans are those that the current one lies in.
+    for span in sorted(calls, key=lambda span: (span.begin, -span.end)):
         while open_spans and open_spans[-1].end <= span.begin:
             open_spans.pop()
-        taken = (span.end - span.begin) / 1e6
+        seconds = (span.end - span.begin) / 1e6
         if open_spans:
-            result[tuple(outer.name for outer in open_spans)].seconds -= taken
+            result[tuple(outer.name for outer in open_spans)].seconds -= seconds
         open_spans.append(span)
         total = result.setdefault(tuple(outer.name for outer in open_spans), Total())
         total.calls += 1
-        total.seconds += taken
+        total.seconds += seconds
     return result
 
 
 def table(parts: dict[tuple[str, ...], Total], steps: int, seconds: float) -> str:
-    """The parts of ``steps`` steps that took ``seconds`` together, the longest first."""
+    """Format the parts of ``steps`` steps that took ``seconds`` in total, the longest first."""
     rows = [(part_name(path), total.calls, total.seconds) for path, total in parts.items()]
     rows.sort(key=lambda row: -row[2])
     rows.append(("outside of all parts", steps, seconds - sum(row[2] for row in rows)))
-    rows.append(("together", steps, seconds))
+    rows.append(("total", steps, seconds))
     lines = [f"{'part':44} {'calls/step':>10} {'ms/step':>9} {'share':>6}"]
     lines += [
         f"{name:44} {calls / steps:10.2f} {1000 * taken / steps:9.2f} {100 * taken / seconds:5.1f}%"
@@ -93,7 +102,7 @@ def table(parts: dict[tuple[str, ...], Total], steps: int, seconds: float) -> st
 
 
 def part_name(path: tuple[str, ...]) -> str:
-    """'source: backward' of ('step', 'source', 'backward'), 'target: backward' of ('step', 'backward')."""
+    """Name a path: ('step', 'source', 'backward') is 'source: backward', ('step', 'backward') 'target: backward'."""
     if path == ("step",):
         return "elementwise, and the rest of the step"
     inside = path[1:] if path[0] == "step" else path

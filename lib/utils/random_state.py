@@ -1,4 +1,7 @@
-"""The state of torch's random generators. Data and augmentation are functions of seed and position instead."""
+"""The state of torch's global random number generators, for checkpoints.
+
+Batches and augmentation do not use them: they depend on the seed and on the position in the training alone.
+"""
 
 from typing import TypedDict
 
@@ -7,14 +10,14 @@ from torch import Tensor
 
 
 class RandomState(TypedDict, total=False):
-    """Of the CPU's generator, and of those of all CUDA devices if they are in use."""
+    """The state of the CPU's generator and, if CUDA is in use, of all CUDA devices' generators."""
 
     cpu: Tensor
     cuda: list[Tensor]
 
 
 def random_state() -> RandomState:
-    """Of the CPU's generator, and of those of all CUDA devices that are in use."""
+    """The state of all generators that are in use."""
     state: RandomState = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_initialized():
         state["cuda"] = torch.cuda.get_rng_state_all()
@@ -22,7 +25,7 @@ def random_state() -> RandomState:
 
 
 def set_random_state(state: RandomState) -> None:
-    """As ``random_state`` found it; of devices that are not there, nothing is set."""
+    """Restore the state that `random_state` returned; that of CUDA only if there are as many devices now."""
     torch.set_rng_state(state["cpu"])
     if torch.cuda.is_initialized() and len(state.get("cuda", ())) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])

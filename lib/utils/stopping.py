@@ -1,4 +1,4 @@
-"""Stopping when asked to: a signal is remembered, and what runs looks at it where it can stop."""
+"""Graceful shutdown: SIGINT and SIGTERM set a flag that the training loop polls."""
 
 import os
 import signal
@@ -6,50 +6,50 @@ import threading
 from types import FrameType
 from typing import Any
 
-ASKING = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE_PERIOD = 60  # seconds that a worker process lives on after SIGTERM
 
 
 class GracefulShutdown:
-    """Within its ``with`` block, which of SIGINT (Ctrl-C) and SIGTERM asked the program to stop.
+    """Context manager that records SIGINT (Ctrl-C) or SIGTERM instead of ending the program.
 
-    ``signal`` is the first one's number, None so far. The next one ends the program as it would have
-    without this. Outside the main thread, where Python allows no handlers, nothing is remembered.
+    A second signal ends the program as usual. Outside the main thread, where Python allows no signal
+    handlers, signals act as usual.
+
+    signal: number of the first signal, None before one arrives.
     """
 
     def __init__(self):
         self.signal: int | None = None
-        self._before: dict[int, Any] = {}
+        self._handlers_before: dict[int, Any] = {}
 
     def __enter__(self) -> "GracefulShutdown":
         if threading.current_thread() is threading.main_thread():
-            for number in ASKING:
-                # What was to be ignored from the start, as Ctrl-C in a shell's background, still is.
+            for number in SIGNALS:
+                # Signals that are ignored stay so: shells start background jobs with Ctrl-C ignored.
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._remember)
+                    self._handlers_before[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers_before.items():
             signal.signal(number, handler)
-        self._before = {}
+        self._handlers_before = {}
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self.signal = number
-        self.__exit__()
-
-
-GRACE = 60  # seconds
+        self.__exit__()  # the next signal acts as usual
 
 
 def leave_stopping_to_parent() -> None:
-    """For worker processes: what a terminal or a scheduler sends to all of a run's processes is for the one
-    that started them, which may still want their batches for a step before it saves, and ends them itself.
+    """Make a data loader worker survive the signals that a terminal or scheduler sends to all processes of a run.
 
-    SIGTERM ends them too, but ``GRACE`` seconds later, where nobody has until then.
+    The main process may need another batch before it saves, and then ends its workers itself. If it does not,
+    SIGTERM ends a worker after GRACE_PERIOD seconds.
     """
     if hasattr(os, "setsid"):
-        os.setsid()
+        os.setsid()  # a terminal signals its whole session
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # In place of a GracefulShutdown's, which a fork inherits.
-    later = hasattr(signal, "alarm")
-    signal.signal(signal.SIGTERM, (lambda *_: signal.alarm(GRACE)) if later else signal.SIG_DFL)
+    # Replaces the handler of a GracefulShutdown that a fork inherits.
+    has_alarm = hasattr(signal, "alarm")  # not on Windows
+    signal.signal(signal.SIGTERM, (lambda *_: signal.alarm(GRACE_PERIOD)) if has_alarm else signal.SIG_DFL)

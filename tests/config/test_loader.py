@@ -17,6 +17,7 @@ from lib.config.loader import (
 )
 from lib.config.schema import ALIASES, WITHOUT_EFFECT, settings
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").rglob("*.yaml"))
@@ -45,8 +46,9 @@ def complaint(call, *args):
 
 @pytest.mark.parametrize("text", ["", "# nothing but a comment", "---", "{}"])
 def test_an_empty_file_gives_the_defaults(load, text):
-    config, notes = load(text)
-    assert notes == []
+    with captured_messages() as messages:
+        config = load(text)
+    assert messages == []
     # As the original's: ResNet-50, 256 x 192, 13 joints, Adam 1e-3, lambda 7e-3.
     assert config.model.image_size == (192, 256)
     assert config.model.extra.heatmap_size == (48, 64)
@@ -60,14 +62,14 @@ def test_an_empty_file_gives_the_defaults(load, text):
 
 
 def test_defaults_are_not_shared_between_configurations(load):
-    load()[0].dataset_src.joints["a"] = "b"
-    flat_config(load()[0])["TRAIN.LR_STEP"].append(1)
-    config = load()[0]
+    load().dataset_src.joints["a"] = "b"
+    flat_config(load())["TRAIN.LR_STEP"].append(1)
+    config = load()
     assert config.dataset_src.joints == {} and config.train.lr_step == (90, 120)
 
 
 def test_a_configuration_is_not_changed_but_copied(load):
-    config = load()[0]
+    config = load()
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.train.lr = 5
     changed = with_settings(config, {"TRAIN.LR": "0.5", "MODEL.IMAGE_SIZE": [64, 96], "LBI.EVERY": 3})
@@ -84,7 +86,7 @@ def test_yaml_over_defaults_and_overrides_over_yaml(load):
       EXTRA:
         NUM_LAYERS: 18
     """
-    config, _ = load(text, {"TRAIN.LR": 0.5, "MODEL.EXTRA.SIGMA": 3})
+    config = load(text, {"TRAIN.LR": 0.5, "MODEL.EXTRA.SIGMA": 3})
     assert config.train.lr == 0.5
     assert config.train.batch_size == 8
     assert config.model.extra.num_layers == 18
@@ -107,7 +109,7 @@ def test_yaml_over_defaults_and_overrides_over_yaml(load):
     ],
 )
 def test_values_take_the_type_of_the_setting(load, line, key, value):
-    found = flat_config(load(line)[0])[key]
+    found = flat_config(load(line))[key]
     assert found == value
     assert type(found) is type(value)
 
@@ -130,7 +132,7 @@ def test_values_take_the_type_of_the_setting(load, line, key, value):
     ],
 )
 def test_words_of_the_command_line(load, words, expected):
-    found = flat_config(load("TRAIN: {LR: 9, BATCH_SIZE: 9}", parse_overrides(words))[0])[words[0]]
+    found = flat_config(load("TRAIN: {LR: 9, BATCH_SIZE: 9}", parse_overrides(words)))[words[0]]
     assert found == expected
     assert type(found) is type(expected)
 
@@ -224,7 +226,7 @@ def test_outside_what_is_allowed(load, line, expected):
 
 
 def test_limits_themselves_are_allowed(load):
-    config, _ = load("TRAIN: {LR: 0, MOMENTUM: 1, BATCH_SIZE: 1, OPTIMIZER: sgd}")
+    config = load("TRAIN: {LR: 0, MOMENTUM: 1, BATCH_SIZE: 1, OPTIMIZER: sgd}")
     assert (config.train.lr, config.train.momentum, config.train.batch_size) == (0, 1, 1)
 
 
@@ -269,7 +271,7 @@ def test_a_key_given_twice_is_not_dropped_in_silence(load, text, key):
 
 
 def test_yaml_anchors_and_merges_still_work(load):
-    config, _ = load("TEST: &batch {BATCH_SIZE: 3}\nTRAIN: {<<: *batch, LR: 0.5}")
+    config = load("TEST: &batch {BATCH_SIZE: 3}\nTRAIN: {<<: *batch, LR: 0.5}")
     assert (config.test.batch_size, config.train.batch_size, config.train.lr) == (3, 3, 0.5)
 
 
@@ -304,10 +306,11 @@ def test_wrong_value_on_the_command_line(load):
 
 def test_dump_reads_back_to_the_same(load, tmp_path):
     text = "TRAIN: {LR: 1e-5, LR_STEP: []}\nGPUS: 2\nMODEL: {IMAGE_SIZE: [64, 96], PRETRAINED: 'no'}"
-    config, _ = load(text, {"SEED": 7, "LOG_DIR": "a: b # c"})
-    again, notes = load(dump_config(config))
+    config = load(text, {"SEED": 7, "LOG_DIR": "a: b # c"})
+    with captured_messages() as messages:
+        again = load(dump_config(config))
     assert again == config
-    assert notes == []
+    assert messages == []
     assert type(yaml.safe_load(dump_config(config))) is dict
 
 
@@ -317,10 +320,11 @@ def test_dead_keys_of_the_original_are_said_to_be_dead(load, key):
     tree = {name: "anything"}
     for section in reversed(sections):
         tree = {section: tree}
-    config, notes = load(yaml.safe_dump(tree))
-    assert config == load()[0]
-    (note,) = notes
-    assert f"{key} has no effect ({WITHOUT_EFFECT[key]})" in note and "some.yaml" in note
+    with captured_messages() as messages:
+        config = load(yaml.safe_dump(tree))
+    assert config == load()
+    (message,) = messages
+    assert f"{key} has no effect ({WITHOUT_EFFECT[key]})" in message and "some.yaml" in message
 
 
 def test_every_setting_is_explained_and_its_default_allowed(load):
@@ -331,14 +335,15 @@ def test_every_setting_is_explained_and_its_default_allowed(load):
         (at,) = (i for i, line in enumerate(lines) if line.startswith(f"  {key} = "))
         assert setting.meaning in lines[at + 1]
         assert all(str(choice) in lines[at + 1] for choice in setting.choices)
-        assert load("", {key: setting.default})[0] == load()[0]
+        assert load("", {key: setting.default}) == load()
     assert not set(settings()) & set(WITHOUT_EFFECT)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_shipped_experiment_loads(path):
-    config, notes = load_config(path)
-    assert notes == []
+    with captured_messages() as messages:
+        config = load_config(path)
+    assert messages == []
     assert config.model.num_joints in (13, 16, 17) or config.dataset_target.dataset == "coco_format"
 
 
@@ -349,16 +354,17 @@ VALUES = {"LBI.EVERY": 3, "LBI.REST_EPOCH": 7, "LBI.VALIDATE_AT": "source", "LBI
 @pytest.mark.parametrize("former", ALIASES)
 def test_a_former_name_is_accepted_with_a_note(load, former):
     key, value = ALIASES[former], VALUES[former]
-    expected = load("", {key: value})[0]
-    assert expected != load()[0]
+    expected = load("", {key: value})
+    assert expected != load()
     text = f"LBI: {{{former.removeprefix('LBI.')}: {value}}}"
-    for config, notes, where in (
-        (*load(text), "some.yaml"),
-        (*load("", parse_overrides([former, str(value)])), "command line"),
+    for given, where in (
+        ((text,), "some.yaml"),
+        (("", parse_overrides([former, str(value)])), "command line"),
     ):
-        assert config == expected
-        (note,) = notes
-        assert f"{where}: {former} is called {key} now" in note
+        with captured_messages() as messages:
+            assert load(*given) == expected
+        (message,) = messages
+        assert f"{where}: {former} is called {key} now" in message
     assert former.removeprefix("LBI.") + ":" not in dump_config(expected)
     # As in a checkpoint.
     assert settings_in(text, "a.pth") == {key: value}
@@ -376,8 +382,9 @@ def test_both_names_in_one_place_are_an_error(load):
 
 
 def test_the_command_line_replaces_a_former_name_of_the_file(load):
-    config, (note,) = load("LBI: {EVERY: 2}", {"LBI.HYPERGRAD_INTERVAL": 5})
-    assert config.lbi.hypergrad_interval == 5 and "some.yaml" in note
+    with captured_messages() as messages:
+        config = load("LBI: {EVERY: 2}", {"LBI.HYPERGRAD_INTERVAL": 5})
+    assert config.lbi.hypergrad_interval == 5 and "some.yaml" in messages[0]
 
 
 def test_errors_of_a_former_name_tell_the_name_that_was_given(load):

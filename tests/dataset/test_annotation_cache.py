@@ -15,6 +15,7 @@ from lib.dataset.coco import annotation_file, image_folder
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco, write_image
 
 SET = "train2017"
@@ -27,7 +28,7 @@ class Place:
         self.root, self.cache = folder / "coco", folder / "cache"
         self.people = [coco_person(n, 1 + n % 3) for n in range(5)]
         self.json = write_coco(self.root, self.people, [coco_image(n) for n in (1, 2, 3)])
-        self.reads, self.hashes, self.reports = 0, 0, []
+        self.reads, self.hashes, self.messages = 0, 0, []
 
     def key(self, names=COCO_KEYPOINTS, aspect=0.75, **changed):
         mapping = joint_mapping("coco", names)
@@ -40,7 +41,10 @@ class Place:
             return read_coco(self.root, SET, names, aspect)
 
         where = self.cache if folder == "cache" else folder
-        return load_or_build(where, self.key(names, aspect, **changed), really, self.reports.append)
+        with captured_messages() as messages:
+            annotations = load_or_build(where, self.key(names, aspect, **changed), really)
+        self.messages += messages
+        return annotations
 
     def change(self, **changed):
         """One value of the file, which keeps its length."""
@@ -88,7 +92,7 @@ def test_the_second_start_reads_nothing(place):
     first = place.read()
     place.hashes = 0
     second = place.read()
-    assert place.reads == 1 and place.reports == []
+    assert place.reads == 1 and place.messages == []
     assert place.hashes == (0 if place.settled else 1)
     assert_same_people(first, second)
     assert isinstance(second, Annotations) and second.image_ids is not None and second.head_sizes is None
@@ -115,7 +119,7 @@ def test_other_content_of_the_same_size_is_noticed(place):
     assert place.reads == 2
     assert_same_people(people, read_coco(place.root, SET, COCO_KEYPOINTS, 0.75))
     place.read()
-    assert place.reads == 2 and place.reports == []
+    assert place.reads == 2 and place.messages == []
 
 
 def test_other_content_with_the_same_size_and_time_is_noticed(place):
@@ -199,8 +203,9 @@ def test_what_changes_while_it_is_read_is_not_kept(place):
         place.change(id=4)
         return people
 
-    load_or_build(place.cache, place.key(), changing, place.reports.append)
-    assert not place.cache.exists() and place.reports == []
+    with captured_messages() as messages:
+        load_or_build(place.cache, place.key(), changing)
+    assert not place.cache.exists() and messages == []
     assert place.read().ids.tolist() == [0, 1, 2, 4, 4]
 
 
@@ -218,14 +223,14 @@ def test_a_damaged_file_is_made_again(place):
     noted = 0
     for damaged in damaged_ways(content):
         place.file.write_bytes(damaged)
-        place.reports.clear()
+        place.messages.clear()
         assert_same_people(place.read(), expected)
-        for report in place.reports:
-            assert str(place.file) in report and "corrupt" in report
-        noted += len(place.reports)
+        for message in place.messages:
+            assert str(place.file) in message and "corrupt" in message
+        noted += len(place.messages)
         reads = place.reads
         place.read()
-        assert place.reads == reads and len(place.reports) < 2
+        assert place.reads == reads and len(place.messages) < 2
     assert noted > 50  # a flipped bit in a file's stamp or hash is a file that has changed, without a note
 
 
@@ -244,17 +249,17 @@ def test_nothing_is_unpickled(place, pickled, tmp_path, monkeypatch):
         with open(place.file, "wb") as file:
             np.save(file, np.array([Bomb()]), allow_pickle=True)
     place.read()
-    assert len(place.reports) == 1 and not (tmp_path / "exploded").exists()
+    assert len(place.messages) == 1 and not (tmp_path / "exploded").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(place, tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        place.reports.clear()
+        place.messages.clear()
         expected = read_coco(place.root, SET, COCO_KEYPOINTS, 0.75)
         assert_same_people(place.read(folder=folder), expected)
-        (report,) = place.reports
-        assert str(folder) in report and "cannot write" in report
+        (message,) = place.messages
+        assert str(folder) in message and "cannot write" in message
 
 
 def test_without_a_folder_nothing_is_kept(place):

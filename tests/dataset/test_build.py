@@ -7,13 +7,14 @@ from lib.config.loader import load_config
 from lib.dataset.build import (
     build_codec,
     keypoint_dataset,
+    log_annotations,
     read_annotations,
-    report_annotations,
     training_dataset,
 )
 from lib.dataset.layouts import ImageSet, training_set
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from tests.factories.data_sets import mpii_person, write_mpii
 
 
@@ -25,7 +26,7 @@ def configured(tmp_path):
 
     def make(**settings):
         values = {"DATASET_TARGET.ROOT": str(tmp_path / "mpii"), "OUTPUT_DIR": str(tmp_path / "output")}
-        return load_config(tmp_path / "empty.yaml", values | settings)[0]
+        return load_config(tmp_path / "empty.yaml", values | settings)
 
     return make
 
@@ -51,9 +52,11 @@ def test_a_part_without_anybody_is_refused(configured, tmp_path):
 
 
 def test_annotations_are_counted_in_the_log(configured):
-    lines, config = [], configured()
+    config = configured()
     image_set = training_set(config.dataset_target)
-    report_annotations(read_annotations(config, image_set), image_set, "target T", lines.append)
+    annotations = read_annotations(config, image_set)
+    with captured_messages() as lines:
+        log_annotations(annotations, image_set, "target T")
     (line,) = lines
     assert line.startswith("target T: 4 people in 4 images") and "mpii train_finetune" in line
 

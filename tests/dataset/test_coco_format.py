@@ -27,7 +27,7 @@ def excavators(tmp_path_factory):
 
 def configured(root, **changed):
     roots = {"DATASET_SRC.ROOT": str(root / "source"), "DATASET_TARGET.ROOT": str(root / "target")}
-    return load_config(CONFIG, roots | {"OUTPUT_DIR": str(root / "output")} | changed)[0]
+    return load_config(CONFIG, roots | {"OUTPUT_DIR": str(root / "output")} | changed)
 
 
 def annotations_in(path):
@@ -68,7 +68,7 @@ def test_the_source_is_read_by_the_targets_names(excavators):
 
 
 def test_one_file_is_cut_into_t_and_v_by_image(excavators):
-    data = build_data(configured(excavators), False, [].append)
+    data = build_data(configured(excavators), False)
     by_id, _ = annotations_in(excavators / "target/annotations/train.json")
     trained, validated = data.target.annotations, data.validation.dataset.annotations
     assert sorted([*trained.ids, *validated.ids]) == sorted(by_id)
@@ -77,7 +77,7 @@ def test_one_file_is_cut_into_t_and_v_by_image(excavators):
 
 
 def test_v_may_be_a_file_of_its_own(excavators):
-    data = build_data(configured(excavators, **{"DATASET_TARGET.VAL_SET": "annotations/test.json"}), False, [].append)  # fmt: skip
+    data = build_data(configured(excavators, **{"DATASET_TARGET.VAL_SET": "annotations/test.json"}), False)  # fmt: skip
     by_id, _ = annotations_in(excavators / "target/annotations/train.json")
     assert data.target.annotations.ids.tolist() == sorted(by_id)
     assert data.validation.dataset.annotations.ids.tolist() == data.test.dataset.annotations.ids.tolist()
@@ -87,26 +87,26 @@ def test_a_second_start_reads_no_annotations(tmp_path, monkeypatch):
     make_excavators(tmp_path, source=2, target=6, test=2)
     monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
     config = configured(tmp_path)
-    before = build_data(config, True, [].append)
+    before = build_data(config, True)
 
     def refuse(path):
         raise AssertionError(f"{path} is read")
 
     monkeypatch.setattr(lib.dataset.coco, "read_json", refuse)
-    after = build_data(config, True, [].append)
+    after = build_data(config, True)
     for name in ("source", "target"):
         first, second = (getattr(data, name).annotations for data in (before, after))
         assert first.mapping == second.mapping and list(first.image_paths) == list(second.image_paths)
         for field in ("ids", "joints", "visible", "centers", "sizes", "box_sizes"):
             np.testing.assert_array_equal(getattr(first, field), getattr(second, field))
     with pytest.raises(AssertionError, match="train.json is read"):  # with other joints it is another reading
-        build_data(configured(tmp_path, **{"DATASET_SRC.JOINTS": {"cab": "lamp"}}), True, [].append)
+        build_data(configured(tmp_path, **{"DATASET_SRC.JOINTS": {"cab": "lamp"}}), True)
 
 
 def test_too_few_images_to_be_cut(tmp_path):
     make_excavators(tmp_path, source=1, target=1, test=1)
     with pytest.raises(InputError, match="too few images"):
-        build_data(configured(tmp_path), False, [].append)
+        build_data(configured(tmp_path), False)
 
 
 def test_images_in_folders_named_by_the_set_and_in_an_archive(excavators, tmp_path):

@@ -312,12 +312,11 @@ def test_a_damaged_member_goes_through_the_workers(tmp_path):
     pack(archive, members)
     dataset = KeypointDataset(people, HeatmapCodec((24, 32), (6, 8), 1))
     (batch,) = evaluation_batches(dataset, 12, 1, False)
-    reports = []
-    rest = drop_unreadable(batch, "skip", reports.append)
+    rest, problems = drop_unreadable(batch, "skip")
     assert rest.index.tolist() == [n for n in range(12) if n % 4 not in (1, 2)]
-    assert len(reports) == 6
-    for report in reports:
-        assert report.startswith(
+    assert len(problems) == 6
+    for problem in problems:
+        assert problem.startswith(
             (f"{archive}@/train2017/000000000002.jpg", f"{archive}@/train2017/000000000003.jpg")
         )
 

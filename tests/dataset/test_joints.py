@@ -29,7 +29,7 @@ def config_of(tmp_path):
                 values |= {f"{group}.ROOT": str(tmp_path), f"{group}.TRAIN_SET": layout}
                 layout = "coco_format"
             values[f"{group}.DATASET"] = layout
-        return load_config(tmp_path / "empty.yaml", values)[0]
+        return load_config(tmp_path / "empty.yaml", values)
 
     return make
 
@@ -92,7 +92,7 @@ def test_all_sets_of_the_target_have_the_same_keypoints(config_of):
 def test_a_target_in_cocos_own_layout_is_refused(config_of):
     config = config_of("coco", "coco", 17)
     with pytest.raises(InputError, match="must be mpii or coco_format"):
-        build_data(config, True, [].append)
+        build_data(config, True)
 
 
 def test_notes_name_shifted_missing_and_unused_joints():

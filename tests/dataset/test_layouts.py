@@ -26,7 +26,7 @@ def section(tmp_path):
     def make(dataset, **changed):
         settings = common | {"DATASET": dataset} | changed
         values = {f"DATASET_TARGET.{key}": value for key, value in settings.items()}
-        return load_config(tmp_path / "empty.yaml", values)[0].dataset_target
+        return load_config(tmp_path / "empty.yaml", values).dataset_target
 
     return make
 

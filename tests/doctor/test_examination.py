@@ -19,6 +19,7 @@ from lib.doctor.examine import examine
 from lib.doctor.findings import Level
 from lib.ignoring.modes import MODES
 from lib.models.pose_resnet import DeconvHead, PoseResNet
+from lib.utils.log import captured_messages
 from tests.factories.excavators import JOINTS, make_set
 
 CONFIG = "experiments/custom/excavator.yaml"
@@ -54,7 +55,8 @@ def examined(root, changed=None, mode="ours2", steps=0):
         "OUTPUT_DIR": str(root / "output"), "LOG_DIR": str(root / "log"), "LBI.INJECT_NOISE": "", "DEVICE": "cpu",
         "MODEL.EXTRA.WIDTH": 4, "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8], "THREADS": 1,
     }  # fmt: skip
-    config, notes = load_config(CONFIG, values | (changed or {}))
+    with captured_messages() as notes:
+        config = load_config(CONFIG, values | (changed or {}))
     folders = RunPaths.for_run(config, CONFIG, "a_to_b", mode)
     return examine(config, MODES[mode], folders, notes, root / "doctor", steps)
 
@@ -152,9 +154,9 @@ def test_joints_that_differ_between_source_and_target(root):
 
 def test_an_approximated_joint(config):
     values = {"DEVICE": "cpu"}
-    loaded, notes = load_config(config, values)
+    loaded = load_config(config, values)
     folders = RunPaths.for_run(loaded, config, "coco_to_mpii", "ours1")
-    examination = examine(loaded, MODES["ours1"], folders, notes, config.parent, 0)
+    examination = examine(loaded, MODES["ours1"], folders, [], config.parent, 0)
     told = {what: text for _, what, text in amiss(examination)}
     assert "head (head_top in the target, nose in the source)" in told.pop("approximated joints")
     assert list(told) == ["validation V"] and "fewer than 20" in told["validation V"]

@@ -8,6 +8,7 @@ from lib.dataset.layouts import ImageSet
 from lib.evaluation.build import evaluation_set, oks_sigmas
 from lib.evaluation.evaluators import COCOSet, MPIISet
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from tests.factories.data_sets import coco_person, mpii_person, write_coco, write_json, write_mpii
 
 
@@ -22,15 +23,16 @@ def configured(tmp_path):
             "TEST.COCO_BBOX_FILE": str(tmp_path / "boxes.json"),
             "OUTPUT_DIR": str(tmp_path / "output"),
         }
-        return load_config(tmp_path / "empty.yaml", values | settings)[0]
+        return load_config(tmp_path / "empty.yaml", values | settings)
 
     return make
 
 
 def test_mpii_is_measured_by_pckh(configured, tmp_path):
     write_mpii(tmp_path, [mpii_person()], "valid")
-    config, lines = configured(), []
-    built = evaluation_set(config, ImageSet(config.dataset, "valid"), "test", lines.append)
+    config = configured()
+    with captured_messages() as lines:
+        built = evaluation_set(config, ImageSet(config.dataset, "valid"), "test")
     assert isinstance(built, MPIISet) and len(built.dataset) == 1 and built.dataset.augmentation is None
     assert lines[0].startswith("test: 1 people")
 
@@ -41,7 +43,7 @@ def test_coco_is_measured_by_ap_on_annotated_or_detected_boxes(configured, tmp_p
     boxes = [{"image_id": 1, "category_id": 1, "bbox": [8, 6, 20, 30], "score": s} for s in (0.75, 0.5)]
     write_json(tmp_path / "boxes.json", boxes)
     config = configured(**{"DATASET.DATASET": "coco", "TEST.USE_GT_BBOX": annotated})
-    built = evaluation_set(config, ImageSet(config.dataset, "train2017"), "test", [].append)
+    built = evaluation_set(config, ImageSet(config.dataset, "train2017"), "test")
     assert isinstance(built, COCOSet) and built.annotation_file == path
     assert built.box_scores.tolist() == ([1] if annotated else [0.75, 0.5])
     assert built.dataset.annotations.image_ids.tolist() == [1] * len(built.dataset)

@@ -18,6 +18,7 @@ from lib.evaluation.evaluators import COCOSet, MPIISet, ObjectSet, evaluate, sco
 from lib.evaluation.inference import InferenceOptions, Predictions
 from lib.training.data import build_data
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from tests.factories.data_sets import coco_image, coco_person, mpii_person, write_gt_valid, write_json
 from tests.factories.excavators import JOINTS, make_excavators
 from tests.factories.small_data_set import COUNT, small_annotations, small_data_set
@@ -184,9 +185,9 @@ def test_the_set_of_a_target_scores_its_own_part(tmp_path):
     """Predictions that are the labels, one of them moved by 0.08 of the box."""
     root = make_excavators(tmp_path, source=3, target=9, test=2)
     roots = {"DATASET_SRC.ROOT": str(root / "source"), "DATASET_TARGET.ROOT": str(root / "target")}
-    config, _ = load_config("experiments/custom/excavator.yaml", roots | {"OUTPUT_DIR": str(root / "output")})
-    lines = []
-    validation = build_data(config, False, lines.append).validation
+    config = load_config("experiments/custom/excavator.yaml", roots | {"OUTPUT_DIR": str(root / "output")})
+    with captured_messages() as lines:
+        validation = build_data(config, False).validation
     assert "validation V: OKS with the sigmas 0.05 (SIGMAS)" in lines
     people = validation.dataset.annotations
     joints = people.joints.copy()
@@ -248,12 +249,12 @@ def test_summary_of_an_evaluation(tmp_path):
     dataset = small_data_set(tmp_path)
     to_evaluate = MPIISet(dataset)
     options = InferenceOptions(3, 0, False, True, "raise")
-    summary, predictions = evaluate(small_network(), to_evaluate, torch.device("cpu"), options, print)
+    summary, predictions = evaluate(small_network(), to_evaluate, torch.device("cpu"), options)
     # Labels where the network sees the joints: all of the peaks are right.
     labels = dataclasses.replace(dataset.annotations, joints=predictions.joints)
     to_evaluate = MPIISet(KeypointDataset(labels, dataset.codec))
     assert list(summary) == ["PCKh", "loss", "accuracy", "people"]
     assert summary["loss"] == predictions.loss and summary["people"] == COUNT
-    summary, predictions = evaluate(small_network(), to_evaluate, torch.device("cpu"), options, print)
+    summary, predictions = evaluate(small_network(), to_evaluate, torch.device("cpu"), options)
     assert summary["PCKh"]["Mean"] == 100 and 50 < summary["accuracy"] <= 100
     assert summary["accuracy"] == pytest.approx(100 * predictions.accuracy)

@@ -18,6 +18,7 @@ from lib.evaluation.inference import (
 )
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from tests.factories.small_data_set import COUNT, small_data_set
 from tests.factories.small_network import small_network
 from tests.harness.together import evaluated
@@ -100,10 +101,6 @@ def test_heatmaps_are_single_precision():
 OPTIONS = InferenceOptions(batch_size=3, workers=0, flip_test=True, shift_heatmap=True, on_bad_image="raise")
 
 
-def refuse(problem):
-    raise AssertionError(problem)
-
-
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_predictions_against_loops_over_people(tmp_path, flip_test):
     dataset, network = small_data_set(tmp_path), small_network(13)
@@ -127,7 +124,7 @@ def test_predictions_against_loops_over_people(tmp_path, flip_test):
     labelled = np.stack([dataset[index, 0].target_weight for index in range(COUNT)]) > 0
 
     options = dataclasses.replace(OPTIONS, flip_test=flip_test)
-    predictions = predict(network, dataset, CPU, options, refuse)
+    predictions = predict(network, dataset, CPU, options)
     assert predictions.index.tolist() == list(range(COUNT))
     np.testing.assert_allclose(predictions.joints, joints, rtol=0, atol=1e-4)
     np.testing.assert_allclose(predictions.scores, scores, rtol=0, atol=1e-5)
@@ -153,7 +150,7 @@ def test_predictions_against_loops_over_people(tmp_path, flip_test):
 def test_without_labels_the_accuracy_is_nan(tmp_path):
     dataset = small_data_set(tmp_path)
     unlabelled = dataclasses.replace(dataset.annotations, visible=np.zeros((COUNT, 13), int))
-    predictions = predict(small_network(13), KeypointDataset(unlabelled, dataset.codec), CPU, OPTIONS, refuse)
+    predictions = predict(small_network(13), KeypointDataset(unlabelled, dataset.codec), CPU, OPTIONS)
     assert np.isnan(predictions.accuracy) and predictions.loss == 0
 
 
@@ -161,7 +158,7 @@ def test_without_labels_the_accuracy_is_nan(tmp_path):
 def test_the_networks_mode_is_restored_and_its_state_unchanged(tmp_path, training):
     network = small_network(13).train(training)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    predict(network, small_data_set(tmp_path), CPU, OPTIONS, refuse)
+    predict(network, small_data_set(tmp_path), CPU, OPTIONS)
     assert all(module.training == training for module in network.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -183,16 +180,24 @@ def partly_damaged(tmp_path):
 def test_unreadable_images_are_left_out_and_reported(tmp_path, partly_damaged):
     dataset, readable = partly_damaged
     with pytest.raises(InputError, match=r"damaged\.jpg"):
-        predict(small_network(13), dataset, CPU, OPTIONS, refuse)
+        predict(small_network(13), dataset, CPU, OPTIONS)
 
-    problems = []
     options = dataclasses.replace(OPTIONS, on_bad_image="skip")
-    predictions = predict(small_network(13), dataset, CPU, options, problems.append)
+    with captured_messages() as problems:
+        predictions = predict(small_network(13), dataset, CPU, options)
     assert 0 < len(readable) < COUNT and predictions.index.tolist() == readable.tolist()
     assert len(problems) == COUNT - len(readable) and all("damaged.jpg" in problem for problem in problems)
-    whole = predict(small_network(13), small_data_set(tmp_path), CPU, OPTIONS, refuse)
+    whole = predict(small_network(13), small_data_set(tmp_path), CPU, OPTIONS)
     np.testing.assert_allclose(predictions.joints, whole.joints[readable], rtol=0, atol=1e-4)
     assert predictions.scores.shape == (len(readable), 13)
+
+
+def test_a_batch_without_a_readable_image_is_an_error(partly_damaged):
+    dataset, readable = partly_damaged
+    unreadable = np.setdiff1d(np.arange(len(dataset)), readable)
+    dataset = dataset.with_annotations(dataset.annotations.subset(unreadable))
+    with pytest.raises(InputError, match=r"no readable image.*damaged\.jpg"):
+        predict(small_network(13), dataset, CPU, dataclasses.replace(OPTIONS, on_bad_image="skip"))
 
 
 class HalfGroup(Group):
@@ -209,16 +214,18 @@ class HalfGroup(Group):
 
 def test_every_rank_reports_the_unreadable_images_of_all(partly_damaged):
     dataset, readable = partly_damaged
-    alone, problems, problems_of_second = [], [], []
     skip = dataclasses.replace(OPTIONS, on_bad_image="skip")
-    expected = predict(small_network(13), dataset, CPU, skip, alone.append)
+    with captured_messages() as alone:
+        expected = predict(small_network(13), dataset, CPU, skip)
 
     second = HalfGroup(rank=1)
     options = dataclasses.replace(skip, group=second)
-    part = predict(small_network(13), dataset, CPU, options, problems_of_second.append)
+    with captured_messages() as problems_of_second:
+        part = predict(small_network(13), dataset, CPU, options)
     assert 0 < len(part.index) < len(readable)
     options = dataclasses.replace(skip, group=HalfGroup(0, second.sent_objects))
-    predictions = predict(small_network(13), dataset, CPU, options, problems.append)
+    with captured_messages() as problems:
+        predictions = predict(small_network(13), dataset, CPU, options)
     assert problems == alone != [] and set(problems_of_second) <= set(alone)
     assert predictions.index.tolist() == expected.index.tolist()
     assert np.array_equal(predictions.joints, expected.joints)

@@ -47,7 +47,7 @@ def make_run(folder: Path, name="ours1", settings=None, scalars=None, histograms
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "empty.yaml").write_text("")
-    config, _ = load_config(folder / "empty.yaml", settings or {})
+    config = load_config(folder / "empty.yaml", settings or {})
     values = dict.fromkeys(GROUPS, 40.0) | {"Mean": 50.0}
     results = {
         "mode": name,

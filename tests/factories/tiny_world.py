@@ -89,7 +89,7 @@ def _detections(root: Path) -> None:
 
 def _published(root: Path, name: str, cfg: str) -> None:
     """Random weights in the form of SimpleBaseline's."""
-    config, _ = load_config(root / "experiments" / cfg)
+    config = load_config(root / "experiments" / cfg)
     path = root / "models/pytorch" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(

@@ -1,9 +1,12 @@
 """A terminal of the plainest kind: what a person would see after the bytes that a program wrote."""
 
+import fcntl
 import os
 import pty
 import re
+import struct
 import sys
+import termios
 import threading
 from contextlib import contextmanager
 
@@ -15,37 +18,38 @@ class Screen:
         self.written = written
 
     @property
-    def colourise(self) -> bool:
+    def coloured(self) -> bool:
         return bool(COLOUR.search(self.written))
 
     @property
     def lines(self) -> list[str]:
-        """What is left to be seen at the end."""
-        lines, column = [""], 0
-        for part in re.findall(r"\r|\n|\033\[K|[^\r\n\033]", COLOUR.sub("", self.written)):
+        """What is left to be seen at the end; spaces at the end of a line cannot be seen."""
+        lines, row, column = [""], 0, 0
+        for part in re.findall(r"\r|\n|\033\[A|[^\r\n\033]", COLOUR.sub("", self.written)):
             if part == "\r":
                 column = 0
             elif part == "\n":
-                lines.append("")
-            elif part == "\033[K":
-                lines[-1] = lines[-1][:column]
+                row += 1
+                lines += [""] * (row == len(lines))
+            elif part == "\033[A":
+                row -= 1
             else:
-                lines[-1] = lines[-1][:column].ljust(column) + part + lines[-1][column + 1 :]
+                lines[row] = lines[row][:column].ljust(column) + part + lines[row][column + 1 :]
                 column += 1
-        return lines
+        return [line.rstrip() for line in lines]
 
     @property
     def drawings(self) -> list[str]:
-        """Everything that a line that rewrites itself ever said."""
-        return re.findall(r"\r\033\[K( *\d+ %[^\r\n]*)", COLOUR.sub("", self.written))
+        """Everything that a progress bar ever showed."""
+        return re.findall(r"\r([^\r\n\033]*\d+%\|[^\r\n\033]*)", COLOUR.sub("", self.written))
 
 
 @contextmanager
 def on_terminal(monkeypatch, streams=("stdout",), columns=200):
     """Within, ``streams`` of sys are a terminal; what it showed is in the list that this gives, afterwards."""
-    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     main, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     heard, screens = [], []
 
     def listen():

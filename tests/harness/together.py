@@ -80,13 +80,13 @@ def batches_of(step: int, group: Group, holder: int | None) -> tuple[Batch, Sour
     """Target, source and validation of a step: this process's rows, of a global batch of COUNT people."""
     rng = torch.Generator().manual_seed(500 + step)
     index, flipped = torch.randperm(TABLE, generator=rng)[:COUNT], torch.rand(COUNT, generator=rng) < 0.5
-    equal = tuple(len(range(COUNT)[replace(group, rank=r).part(COUNT)]) for r in range(group.size))
+    equal = tuple(len(range(COUNT)[replace(group, rank=r).shard(COUNT)]) for r in range(group.size))
     counts = {"target": equal, "source": equal, "validation": equal}
     if holder is not None and group.size > 1:
         counts["source"] = tuple(COUNT if r == holder else 0 for r in range(group.size))
     made = {}
     for role, parts in small_batches(step, COUNT).items():
-        own = group.own(counts[role])
+        own = group.own_rows(counts[role])
         batch = as_batch(*(part[own] for part in parts))
         made[role] = replace(batch, counts=counts[role] if group.size > 1 else ())
         if role == "source":
@@ -164,7 +164,7 @@ def evaluated(data: Path, batch_size: int, group: Group) -> tuple[dict, Predicti
     network, codec = small_network(13), HeatmapCodec((64, 64), (16, 16), 1.0)
     people = read_mpii(str(data / "mpii"), "valid", network_joints(13), 1.0)
     options = InferenceOptions(batch_size, 0, True, True, "raise", group)
-    return evaluate(network, MPIISet(KeypointDataset(people, codec)), torch.device("cpu"), options, print)
+    return evaluate(network, MPIISet(KeypointDataset(people, codec)), torch.device("cpu"), options)
 
 
 def agreed(group: Group) -> dict:
@@ -216,7 +216,7 @@ def methods(group: Group) -> dict:
     return {
         "sum": group.all_reduce_([torch.tensor(float(rank)), torch.full((2, 3), 10.0 * rank)]),
         "gather": group.all_gather(rows, index, flags, numbers),
-        "own": torch.arange(sum(rows))[group.own(rows)],
+        "own": torch.arange(sum(rows))[group.own_rows(rows)],
         "counts": group.counts(rank, 10 * rank),
         "all": group.all_gather_object(f"process {rank}"),
         "first": group.broadcast_object(lambda: {"rank": rank}),

@@ -11,19 +11,20 @@ from lib.label_noise.injection import inject
 from lib.label_noise.source import INJECTED_TRUTH, read_source, source_of_run, write_injected_truth
 from lib.label_noise.truth import read_truth
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 NOISE, SEED = "jitter:0.4+missing:0.2", 3
 SETTINGS = {"LBI.INJECT_NOISE": NOISE, "LBI.INJECT_SEED": SEED}
 
 
 def settings_with_noise(path):
-    return load_config(path, SETTINGS)[0]
+    return load_config(path, SETTINGS)
 
 
 def test_noise_is_injected_into_the_labels_on_disk_and_counted(config):
-    lines = []
-    on_disk, before = read_source(load_config(config)[0])
-    annotations, truth = read_source(settings_with_noise(config), lines.append)
+    on_disk, before = read_source(load_config(config))
+    with captured_messages() as lines:
+        annotations, truth = read_source(settings_with_noise(config))
     expected, expected_truth = inject(on_disk, NOISE, SEED, before)
     np.testing.assert_array_equal(annotations.joints, expected.joints)
     np.testing.assert_array_equal(annotations.visible, expected.visible)

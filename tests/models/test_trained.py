@@ -7,6 +7,7 @@ from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOIN
 from lib.models.pose_resnet import DeconvHead, PoseResNet
 from lib.models.trained import load_trained
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from tests.factories.small_network import small_network, write_checkpoint
 
 
@@ -72,8 +73,9 @@ TEST: {SHIFT_HEATMAP: false}
     torch.save({"target_model": state, "config": settings}, tmp_path / "last.pth")
     trained = load_trained(tmp_path / "last.pth")
     assert not trained.shift_heatmap and trained.codec.sigma == 1.5 and not trained.color_rgb
-    requested = load_trained(tmp_path / "last.pth", color_rgb=True)
-    assert requested.color_rgb and "RGB" in requested.notes[0]
+    with captured_messages() as messages:
+        requested = load_trained(tmp_path / "last.pth", color_rgb=True)
+    assert requested.color_rgb and "RGB" in messages[0]
 
 
 @pytest.mark.parametrize("style", ["pytorch", "caffe"])

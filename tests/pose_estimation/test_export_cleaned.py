@@ -41,7 +41,7 @@ def finished(tmp_path, root):
         folder = tmp_path / "run"
         folder.mkdir(exist_ok=True)
         (tmp_path / "some.yaml").write_text("")
-        config, _ = load_config(
+        config = load_config(
             tmp_path / "some.yaml", {"DATASET_SRC.ROOT": str(root), "LBI.INJECT_NOISE": noise}
         )
         (folder / "config.yaml").write_text(dump_config(config))
@@ -129,7 +129,7 @@ def test_another_table_of_the_run(tmp_path, finished, capsys):
 def test_a_run_on_injected_noise_exports_the_labels_it_was_trained_on(tmp_path, root, finished, capsys):
     noise = "jitter:0.6+missing:0.2+visibility:0.5"
     folder = finished(noise=noise)
-    config, _ = load_config(folder / "config.yaml")
+    config = load_config(folder / "config.yaml")
     trained_on, truth = read_source(config)
     assert main([str(folder), "--output", str(tmp_path / "c.json")]) == 0
     assert noise in capsys.readouterr().out
@@ -160,7 +160,7 @@ def test_without_dropped_labels_the_file_is_unchanged(tmp_path):
     """With no label dropped, annotations of the built-in people (non-integer coordinates) are unchanged."""
     root = make_data(tmp_path) / "coco"
     (tmp_path / "config.yaml").write_text(f"DATASET_SRC: {{ROOT: {root}}}")
-    config, _ = load_config(tmp_path / "config.yaml")
+    config = load_config(tmp_path / "config.yaml")
     annotations, _ = read_source(config)
     visible = annotations.visible
     write_weight_table(tmp_path / "ignoring_weights.csv", annotations, visible * 0 + 1, visible.astype(int))

@@ -108,7 +108,7 @@ def test_a_scheduler_that_asks_every_process_to_stop(config, before_step, capsys
     before_step[3] = ask_all
     begun = time.monotonic()
     assert run(config, *words) == 128 + signal.SIGTERM
-    assert time.monotonic() - begun < stopping.GRACE / 2, "workers are not waited for"
+    assert time.monotonic() - begun < stopping.GRACE_PERIOD / 2, "workers are not waited for"
     assert "stopped by SIGTERM after step 3" in capsys.readouterr().err
     assert weights_file(config, "baseline2", "parts")["step"] == 3
 

@@ -147,7 +147,7 @@ def test_every_flag_overrides_the_yaml(config):
     assert {*values, "resume"} == FLAGS.keys()
     words = [word for flag, value in values.items() for word in (f"--{flag}", value)]
     assert run(config, "--ours1", *words, "--resume", "TRAIN.BATCH_SIZE", "3", "DEVICE", "cpu") == 0
-    written, _ = load_config(config.parent / "else" / RUNS / "ours1" / "config.yaml")
+    written = load_config(config.parent / "else" / RUNS / "ours1" / "config.yaml")
     found = {"lam": written.lbi.lam, "gamma": written.lbi.gamma, "meta_loop": written.lbi.meta_loop,
              "gpus": written.gpus, "workers": written.workers, "batch_size": written.train.batch_size,
              "num_epochs": written.train.end_epoch, "random_seed": written.seed,

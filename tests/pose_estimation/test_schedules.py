@@ -157,10 +157,10 @@ def test_a_run_retrains_without_the_labels_of_low_weight(config):
     with np.load(folder / "retrained" / "ignoring_weights.npz") as arrays:
         assert (arrays["weights"] == ranked).all()
 
-    settings, _ = load_config(folder / "config.yaml", {"LBI.RETRAIN": 0.0})
+    settings = load_config(folder / "config.yaml", {"LBI.RETRAIN": 0.0})
 
     def trained_with_wrong(labels, name):
-        data = build_data(settings, True, lambda line: None)
+        data = build_data(settings, True)
         people = data.source.annotations
         data.source.annotations = replace(
             people, joints=people.joints + 9 * labels[..., None].astype(np.float32)
@@ -295,9 +295,9 @@ def test_the_source_has_its_own_batch_size(config):
 @pytest.mark.parametrize("in_train", [True, False])
 def test_weights_may_serve_training_and_meta_dataset(config, in_train):
     overrides = {"LBI.VAL_IN_TRAIN": in_train}
-    only_v, _ = load_config(config, overrides)
-    of_both, _ = load_config(config, overrides | {"LBI.META_DATA": "target"})
-    data = build_data(of_both, True, lambda line: None)
+    only_v = load_config(config, overrides)
+    of_both = load_config(config, overrides | {"LBI.META_DATA": "target"})
+    data = build_data(of_both, True)
     assert meta_dataset(only_v, data) is data.validation.dataset
     people = meta_dataset(of_both, data)
     assert len(people) == 15 and len(data.validation.dataset) < 15

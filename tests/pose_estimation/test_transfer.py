@@ -37,7 +37,7 @@ def rows_of(text):
 
 
 def test_the_recipes_differ_in_lbi_alone():
-    configs = [load_config(transfer.recipe(mode))[0] for mode in transfer.TRANSFERRED]
+    configs = [load_config(transfer.recipe(mode)) for mode in transfer.TRANSFERRED]
     assert len(list(transfer.RECIPES.glob("*.yaml"))) == len(configs) == 5
     for config in configs:
         assert config.model.image_size == (192, 256) and config.model.extra.num_layers == 50
@@ -132,7 +132,7 @@ def test_what_cannot_be_run(words, capsys):
 
 def config_of(folder, text):
     (folder / "c.yaml").write_text(text)
-    return load_config(folder / "c.yaml")[0]
+    return load_config(folder / "c.yaml")
 
 
 def test_forward_passes_of_a_step(tmp_path):

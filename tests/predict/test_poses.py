@@ -11,7 +11,7 @@ from lib.evaluation.inference import InferenceOptions, predict
 from lib.models.trained import load_trained
 from lib.predict.people import GivenBoxes, People
 from lib.predict.poses import MAX_WINDOW_IMAGES, PoseEstimator, estimate_poses
-from lib.predict.sources import Frame, Source, read_frames
+from lib.predict.sources import Frame, FrameReader, Source
 from lib.utils.errors import InputError
 from tests.factories.small_network import small_network, write_checkpoint
 
@@ -62,9 +62,9 @@ def test_the_same_as_the_path_of_evaluation(trained, data, flip_test):
     annotations = Annotations(mapping, np.arange(6), paths, np.repeat(np.arange(3), 2), np.zeros((6, 13, 2)),
                               np.zeros((6, 13)), centers, sizes)  # fmt: skip
     dataset = KeypointDataset(annotations, trained.codec, None, trained.color_rgb)
-    expected = predict(trained.network, dataset, CPU, InferenceOptions(6, 0, flip_test, True, "raise"), print)
+    expected = predict(trained.network, dataset, CPU, InferenceOptions(6, 0, flip_test, True, "raise"))
 
-    images = [frame.image for frame in read_frames(sources, print)]
+    images = [frame.image for frame in FrameReader(sources)]
     poses = PoseEstimator(trained, CPU, flip_test, batch_size=6)(images, people)
     np.testing.assert_allclose(np.concatenate([p.joints for p in poses]), expected.joints, atol=1e-9)
     np.testing.assert_allclose(np.concatenate([p.scores for p in poses]), expected.scores, atol=1e-6)

@@ -4,8 +4,9 @@ import re
 import pytest
 
 from lib.predict import progress as module
-from lib.predict.progress import EVERY, Progress
+from lib.predict.progress import Progress
 from lib.utils.log import LOG, STEP
+from lib.utils.progress import LOG_INTERVAL
 
 
 @pytest.fixture
@@ -17,16 +18,17 @@ def clock(monkeypatch):
 
 
 def test_a_line_now_and_then_with_the_time_left(clock, caplog, monkeypatch):
+    monkeypatch.setattr(LOG, "handlers", [])
     monkeypatch.setattr(LOG, "propagate", True)
     progress = Progress(total=100)
     with caplog.at_level(STEP, LOG.name):
-        for second in range(1, 22):
+        for second in range(1, 62):
             clock[0] = 100.0 + second
             progress.add(people=3)
-    assert [record.levelno for record in caplog.records] == [STEP] * 2  # every ten seconds
+    assert [record.levelno for record in caplog.records] == [STEP] * 2  # every thirty seconds
     first, second = (record.getMessage() for record in caplog.records)
-    assert EVERY == 10 and first == "1 min 30 s left, 10 of 100 images, 1.0 images/s, 3.0 people/s"
-    assert second.startswith("1 min 20 s left, 20 of 100 images")
+    assert first == "30 of 100 images, 1.0 images/s, 3.0 people/s: 30 %, 1 min 10 s left"
+    assert second.startswith("60 of 100 images") and second.endswith("60 %, 40.0 s left")
 
 
 def test_the_summary_counts_images_and_people(clock):
@@ -34,14 +36,15 @@ def test_the_summary_counts_images_and_people(clock):
     for people in (2, 0, 1):
         progress.add(people)
     clock[0] += 1.5
-    assert progress.close() == "3 people in 3 images, 1.5 s (2.0 images/s, 2.0 people/s)"
+    assert progress.summary() == "3 people in 3 images, 1.5 s (2.0 images/s, 2.0 people/s)"
 
 
 def test_more_images_than_expected_leave_no_time(clock, caplog, monkeypatch):
+    monkeypatch.setattr(LOG, "handlers", [])
     monkeypatch.setattr(LOG, "propagate", True)
     progress = Progress(total=1)
     progress.add(1)
-    clock[0] += EVERY
+    clock[0] += LOG_INTERVAL
     with caplog.at_level(logging.DEBUG, LOG.name):
         progress.add(1)
-    assert re.match(r"0\.0 s left, 2 of 1 images", caplog.messages[0])
+    assert re.match(r"2 of 1 images.* 0\.0 s left$", caplog.messages[0])

@@ -4,12 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.predict.sources import Source, count_frames, find_sources, read_frames
+from lib.predict.sources import FrameReader, Source, count_frames, find_sources
 from lib.utils.errors import InputError
-
-
-def stop(problem):
-    raise AssertionError(problem)
 
 
 @pytest.fixture
@@ -64,14 +60,16 @@ def test_images_are_rgb_and_upright(folder):
     _, jpeg = cv2.imencode(".jpg", stored)
     turn_right = b"\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
     (folder / "b.jpg").write_bytes(jpeg[:2].tobytes() + turn_right + jpeg[2:].tobytes())
-    (frame,) = read_frames([Source(folder / "b.jpg")], stop)
+    (frame,) = FrameReader([Source(folder / "b.jpg")])
     assert frame.image.shape == (32, 16, 3) and frame.name == "b.jpg"
     assert frame.image[4, 8, 0] > 200 and frame.image[4, 8, 2] < 50 and frame.image[28, 8].max() < 50
 
 
 def test_a_video_image_by_image(tmp_path):
     source = Source(write_video(tmp_path / "clip.mp4", 12, rate=8.0))
-    frames = list(read_frames([source], stop))
+    reader = FrameReader([source])
+    frames = list(reader)
+    assert reader.problems == []
     assert [frame.name for frame in frames] == [f"clip.mp4#{i}" for i in range(12)]
     assert np.all(np.diff([frame.image.mean() for frame in frames]) > 3)
     assert {frame.rate for frame in frames} == {8.0} and frames[0].image.shape == (48, 64, 3)
@@ -81,10 +79,10 @@ def test_a_video_image_by_image(tmp_path):
 def test_bad_files_are_reported_and_the_rest_is_read(folder):
     (folder / "b.jpg").write_bytes(b"no image")
     (folder / "c.mp4").write_bytes(b"no video")
-    problems = []
-    frames = list(read_frames(find_sources([str(folder)]), problems.append))
+    reader = FrameReader(find_sources([str(folder)]))
+    frames = list(reader)
     assert [frame.name for frame in frames] == ["000000000139.jpg", "a.PNG"]
-    assert [problem.partition(": ")[2] for problem in problems] == [
+    assert [problem.partition(": ")[2] for problem in reader.problems] == [
         "cannot be read as an image",
         "cannot be read as a video",
     ]

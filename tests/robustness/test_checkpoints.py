@@ -192,7 +192,7 @@ def test_a_view_of_one_number_is_not_written_out():
     """It can have any shape, and takes no room in a file."""
     enormous = {"final.weight": torch.zeros(1).expand(2**40), "bn1.weight": torch.ones(6)}
     assert load_weights(SmallPoseNet(), enormous).loaded == ("bn1.weight",)
-    network = build_pose_resnet(load_config(ROOT / "experiments/demo/people.yaml")[0].model)
+    network = build_pose_resnet(load_config(ROOT / "experiments/demo/people.yaml").model)
     whole = network.state_dict() | {
         "final_layer.weight": torch.zeros(17, 1, 1, 1).expand(17, 2**20, 2**10, 2**10)
     }

@@ -156,4 +156,4 @@ def test_a_batch_says_which_image_of_which_annotation(tmp_path):
     dataset = KeypointDataset(people, HeatmapCodec((24, 32), (6, 8), 1))
     batch = default_collate([dataset[i, 0] for i in range(2)])
     with pytest.raises(InputError, match=r"000000000002\.jpg: cannot be read as an image \(annotation 2\)"):
-        drop_unreadable(batch, "raise", print)
+        drop_unreadable(batch, "raise")

@@ -11,20 +11,21 @@ from lib.config.run_paths import RunPaths
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import PersistentWeights
-from lib.training.batches import TrainingBatches
+from lib.training.batches import StepSamples, TrainingBatches, raise_if_unreadable
 from lib.training.data import build_data
 from lib.training.phases import phases
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
 from lib.utils.distributed import ALONE
+from lib.utils.errors import InputError
 from tests.factories.setups import learner
 
 
 @pytest.fixture
 def start(config):
     """TrainingBatches of ours1 as a run has them that begins at a step, and what validation they read."""
-    settings, _ = load_config(config, {"LBI.HYPERGRAD_INTERVAL": 3, "TRAIN.BATCH_SIZE": 2})
-    data = build_data(settings, True, lambda line: None)
+    settings = load_config(config, {"LBI.HYPERGRAD_INTERVAL": 3, "TRAIN.BATCH_SIZE": 2})
+    data = build_data(settings, True)
     (phase,) = phases(settings, MODES["ours1"])
 
     def batches_from(step):
@@ -85,14 +86,15 @@ def test_waiting_is_counted_until_it_is_taken(monkeypatch):
     def slow(seconds):
         for number in range(9):
             clock.now += seconds
-            yield number
+            yield SimpleNamespace(index=[number])
 
     batches = TrainingBatches.__new__(TrainingBatches)
     batches.target, batches.source, batches.meta_dataset, batches.waited = slow(2), slow(0.5), None, 0.0
-    batches.validation, batches.group = None, ALONE
-    assert batches.next(0, Weighting.UNIFORM)[:3] == (0, 0, None)
+    batches.validation, batches.group, batches.problems = None, ALONE, []
+    target, source, validation, _ = batches.next(0, Weighting.UNIFORM)
+    assert (target.index, source.index, validation) == ([0], [0], None)
     clock.now += 30  # the step
-    assert batches.next(0, Weighting.UNIFORM)[:3] == (1, 1, None)
+    batches.next(0, Weighting.UNIFORM)
     assert batches.take_waited() == pytest.approx(5)
     assert batches.take_waited() == 0
     batches.next(0, Weighting.UNIFORM)
@@ -107,3 +109,10 @@ def test_what_some_processes_could_not_read_is_counted_and_told_once(together):
             assert told["counts"] == (tuple(range(size)), (0,) * size, (4,) * size)
             assert told["problems"] == lines
             assert "no readable image" in told["error"] and "b0" in told["error"]
+
+
+def test_a_batch_without_a_readable_image_stops_a_single_process():
+    samples = StepSamples(SimpleNamespace(index=[3]), SimpleNamespace(index=[]), None)
+    with pytest.raises(InputError, match="no readable image.*a.jpg"):
+        raise_if_unreadable(samples, ["a.jpg: broken"])
+    raise_if_unreadable(samples._replace(source=None), ["a.jpg: broken"])

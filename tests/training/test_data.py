@@ -13,11 +13,12 @@ from lib.label_noise.source import INJECTED_TRUTH, read_source, source_of_run
 from lib.label_noise.truth import read_truth, truth_file
 from lib.training.data import build_data
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 from tests.factories.small_run import RUNS, run
 
 
 def configured(config, noise="jitter:0.4", **more):
-    return load_config(config, {"LBI.INJECT_NOISE": noise, **more})[0]
+    return load_config(config, {"LBI.INJECT_NOISE": noise, **more})
 
 
 def test_without_noise_the_source_is_that_on_disk(config, data):
@@ -29,9 +30,9 @@ def test_without_noise_the_source_is_that_on_disk(config, data):
 
 
 def test_what_is_made_wrong_is_counted_in_the_log(config):
-    lines = []
     on_disk, before = read_source(configured(config, ""))
-    built = build_data(configured(config), True, lines.append)
+    with captured_messages() as lines:
+        built = build_data(configured(config), True)
     people = built.source.annotations
     moved = ((people.joints != on_disk.joints).any(axis=2) & (people.visible > 0)).sum()
     (line,) = [line for line in lines if "LBI.INJECT_NOISE" in line]
@@ -41,8 +42,8 @@ def test_what_is_made_wrong_is_counted_in_the_log(config):
 
 
 def test_a_mode_without_a_source_says_that_nothing_is_made_wrong(config):
-    lines = []
-    built = build_data(configured(config), False, lines.append)
+    with captured_messages() as lines:
+        built = build_data(configured(config), False)
     assert built.source is None and built.source_truth is None
     assert "LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong" in lines
 
@@ -107,11 +108,11 @@ def refuse(path):
 
 def test_a_second_start_reads_no_json(config, monkeypatch):
     monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
-    before = build_data(configured(config, ""), True, [].append)
+    before = build_data(configured(config, ""), True)
     for module in (lib.dataset.coco, lib.dataset.mpii):
         monkeypatch.setattr(module, "read_json", refuse)
-    lines = []
-    after = build_data(configured(config, ""), True, lines.append)
+    with captured_messages() as lines:
+        after = build_data(configured(config, ""), True)
     kept = sorted(path.name[:-17] for path in (config.parent / "output/annotations").iterdir())
     assert kept == ["coco_person_keypoints_train2017", "mpii_train", "mpii_valid"]
     for old, new in (
@@ -126,12 +127,12 @@ def test_a_second_start_reads_no_json(config, monkeypatch):
         for name in first:
             np.testing.assert_array_equal(first[name], second[name])
     assert not [line for line in lines if "annotations" in line]
-    build_data(configured(config, "", **{"DATASET_TARGET.SPLIT": "annotation"}), True, [].append)
+    build_data(configured(config, "", **{"DATASET_TARGET.SPLIT": "annotation"}), True)
     with pytest.raises(AssertionError, match="is read"):
-        build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True, [].append)
+        build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True)
 
 
 def test_annotations_are_not_kept_where_that_is_not_wanted(config, monkeypatch):
     monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
-    build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True, [].append)
+    build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True)
     assert not (config.parent / "output").exists()

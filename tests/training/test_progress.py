@@ -18,7 +18,7 @@ def made(tmp_path, mode, *words, learns=True):
     (tmp_path / "c.yaml").write_text(
         "TRAIN: {BATCH_SIZE: 4, END_EPOCH: 4, LR_STEP: [2], STEPS_PER_EPOCH: 5}\n"
     )
-    config, _ = load_config(tmp_path / "c.yaml", parse_overrides(list(words)))
+    config = load_config(tmp_path / "c.yaml", parse_overrides(list(words)))
     part = lambda: SimpleNamespace(dataset=range(PEOPLE // 3))  # noqa: E731
     data = SimpleNamespace(validation=part(), test=part(), target=range(PEOPLE))
     models = dict.fromkeys(("target", "source") if MODES[mode].has_source_model else ("target",))

@@ -1,10 +1,12 @@
 import pickle
+import zipfile
 
 import pytest
 import torch
 
-from lib.utils.checkpoint import load_checkpoint, save_checkpoint
+from lib.utils.checkpoint import load_checkpoint, load_newest, load_plain, save_checkpoint
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 
 class Malicious:
@@ -40,3 +42,62 @@ def test_truncated_missing_and_foreign_files(tmp_path):
     for name in ("half.pth", "none.pth", "other.pth"):
         with pytest.raises(InputError, match=name):
             load_checkpoint(tmp_path / name)
+
+
+def test_a_changed_number_is_found_by_its_checksum(tmp_path):
+    path, weights = tmp_path / "c.pth", torch.arange(1000, dtype=torch.float32)
+    save_checkpoint(path, {"target_model": {"w": weights}})
+    content = bytearray(path.read_bytes())
+    position = content.index(weights.numpy().tobytes()) + 400
+    content[position] ^= 1
+    path.write_bytes(content)
+    # torch itself does not notice it.
+    assert not torch.equal(torch.load(path, weights_only=True)["target_model"]["w"], weights)
+    with pytest.raises(InputError, match=r"c\.pth.*checksum"):
+        load_checkpoint(path)
+
+
+def test_a_compressed_archive_is_refused_before_it_is_unpacked(tmp_path):
+    save_checkpoint(tmp_path / "c.pth", {"target_model": {"w": torch.zeros(1000)}})
+    with (
+        zipfile.ZipFile(tmp_path / "c.pth") as stored,
+        zipfile.ZipFile(tmp_path / "small.pth", "w", zipfile.ZIP_DEFLATED) as compressed,
+    ):
+        for name in stored.namelist():
+            compressed.writestr(name, stored.read(name))
+    with pytest.raises(ValueError, match="compressed"):
+        load_plain(tmp_path / "small.pth")
+
+
+def test_the_newest_usable_checkpoint_is_loaded(tmp_path):
+    last, previous = tmp_path / "last.pth", tmp_path / "previous.pth"
+    for step in (1, 2):
+        save_checkpoint(last, {"target_model": {}, "step": step}, previous)
+    with captured_messages() as messages:
+        checkpoint, path = load_newest(last, previous)
+    assert (checkpoint["step"], path, messages) == (2, last, [])
+    last.write_bytes(b"damaged")
+    with captured_messages() as messages:
+        checkpoint, path = load_newest(last, previous)
+    assert (checkpoint["step"], path) == (1, previous)
+    assert str(last) in messages[0] and str(previous) in messages[0]
+    previous.unlink()
+    with pytest.raises(InputError, match=r"last\.pth"):
+        load_newest(last, previous)
+
+
+def test_a_full_disk_is_an_oserror(tmp_path, monkeypatch):
+    class Full:
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+        def flush(self):
+            pass
+
+    def save(state, file):
+        torch.serialization.save(state, Full())
+
+    monkeypatch.setattr("lib.utils.checkpoint.torch.save", save)
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path / "c.pth", {"target_model": {"w": torch.zeros(1000)}})
+    assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,8 @@ from lib.utils.errors import InputError
 
 def test_auto_falls_back_to_the_cpu_and_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    device, said = pick_device("auto", "0")
-    assert device.type == "cpu" and "no CUDA device" in said
+    device, description = pick_device("auto", "0")
+    assert device.type == "cpu" and "no CUDA device" in description
     with pytest.raises(InputError, match="no CUDA device"):
         pick_device("cuda", "0")
 
@@ -30,10 +30,10 @@ def test_every_process_of_a_machine_gets_a_device_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a device")
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    assert [pick_device("auto", "0", (n, 3))[0].index for n in range(3)] == [0, 1, 2]
-    assert [pick_device("auto", "3,1", (n, 2))[0].index for n in range(2)] == [3, 1]
+    assert [pick_device("auto", "0", n, 3)[0].index for n in range(3)] == [0, 1, 2]
+    assert [pick_device("auto", "3,1", n, 2)[0].index for n in range(2)] == [3, 1]
     assert [device.index for device in chosen] == [0, 1, 2, 3, 1]
     for gpus, processes in (("0", 5), ("1,2", 3), ("0,4", 2)):
         with pytest.raises(InputError, match="device"):
-            pick_device("cuda", gpus, (0, processes))
+            pick_device("cuda", gpus, 0, processes)
     assert cuda_numbers("auto", "2, 0") == [2, 0] and cuda_numbers("cpu", "2,0") == []

@@ -11,7 +11,7 @@ from lib.utils.errors import InputError
 @pytest.mark.parametrize("count", [0, 1, 5, 8, 33])
 def test_parts_are_disjoint_whole_and_alike(size, count):
     things = list(range(count))
-    parts = [things[Group(rank, size).part(count)] for rank in range(size)]
+    parts = [things[Group(rank, size).shard(count)] for rank in range(size)]
     assert sum(parts, []) == things
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
@@ -27,7 +27,7 @@ def test_alone_everything_stays_as_it_is():
         and ALONE.broadcast_object(dict) == {}
     )
     assert (
-        given[1][ALONE.own(())] is not None
+        given[1][ALONE.own_rows(())] is not None
         and ALONE.is_first_to_report("x")
         and ALONE.is_first_to_report("x")
     )

@@ -1,6 +1,16 @@
+import stat
+
 import pytest
 
-from lib.utils.files import open_atomically, path_atomically, rotate_directory, write_atomically, write_text
+from lib.utils.files import (
+    TEMPORARY,
+    open_atomically,
+    path_atomically,
+    remove_temporary_files,
+    rotate_directory,
+    write_atomically,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -19,7 +29,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert path.read_text() == "new"
 
 
-def test_set_aside_takes_the_first_free_number(tmp_path):
+def test_a_rotated_directory_takes_the_first_free_number(tmp_path):
     for expected in ("run.1", "run.2"):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "file").write_text(expected)
@@ -41,3 +51,28 @@ def test_a_file_opened_by_name_has_the_right_ending_and_is_there_at_the_end(tmp_
     assert [(path.name, path.read_bytes()) for path in (tmp_path / "new").iterdir()] == [
         ("clip.mp4", b"whole")
     ]
+
+
+def test_everybody_may_read_what_was_written(tmp_path):
+    write_text(tmp_path / "a.txt", "text")
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o644
+
+
+def test_the_previous_file_is_kept_once_the_new_one_is_complete(tmp_path):
+    path, previous = tmp_path / "last.pth", tmp_path / "previous.pth"
+    for text in (b"one", b"two", b"three"):
+        with open_atomically(path, previous) as file:
+            file.write(text)
+            assert not path.exists() or path.read_bytes() != text
+    assert (path.read_bytes(), previous.read_bytes()) == (b"three", b"two")
+    with pytest.raises(ZeroDivisionError), open_atomically(path, previous) as file:
+        file.write(b"four")
+        raise ZeroDivisionError
+    assert (path.read_bytes(), previous.read_bytes()) == (b"three", b"two")
+
+
+def test_only_temporary_files_are_removed(tmp_path):
+    for name in (f"{TEMPORARY}last.abc.pth", "last.pth", "unfinished.txt"):
+        (tmp_path / name).write_text("")
+    remove_temporary_files(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.pth", "unfinished.txt"]

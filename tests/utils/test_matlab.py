@@ -94,7 +94,7 @@ def test_sizes_are_not_believed(tmp_path, said):
 
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("lib.utils.matlab.LARGEST", 10_000)
+    monkeypatch.setattr("lib.utils.matlab.MAX_BYTES", 10_000)
     packed = zlib.compress(bytes(20_000))
     header = bytes(124) + b"\x00\x01IM"
     (tmp_path / "a.mat").write_bytes(header + struct.pack("<II", 15, len(packed)) + packed)

@@ -31,7 +31,7 @@ def test_a_part_has_the_time_that_no_part_inside_has():
         "source": ["0.50", "1000.00", "16.0%"],
         "elementwise, and the rest of the step": ["0.50", "500.00", "8.0%"],
         "outside of all parts": ["1.00", "250.00", "4.0%"],
-        "together": ["1.00", "6250.00", "100.0%"],
+        "total": ["1.00", "6250.00", "100.0%"],
     }
 
 

@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from lib.utils.stopping import ASKING, GracefulShutdown
+from lib.utils.stopping import SIGNALS, GracefulShutdown
 
 
 @pytest.fixture(autouse=True)
 def usual_handlers():
     """Whoever started the tests may have them ignore Ctrl-C."""
-    before = {number: signal.getsignal(number) for number in ASKING}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
