@@ -5,13 +5,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
+from lib.dataset.keypoint_dataset import Sample
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import PersistentWeights
-from lib.training.batches import TrainingBatches
+from lib.training.batches import TrainingBatches, as_source_batch
 from lib.training.data import build_data
 from lib.training.phases import phases
 from lib.training.run_spec import RunSpec
@@ -107,3 +109,20 @@ def test_what_some_processes_could_not_read_is_counted_and_told_once(together):
             assert told["counts"] == (tuple(range(size)), (0,) * size, (4,) * size)
             assert told["problems"] == lines
             assert "no readable image" in told["error"] and "b0" in told["error"]
+
+
+@pytest.mark.parametrize("use_target_weight", [True, False])
+def test_keypoints_with_ignoring_variables_are_those_in_the_loss(use_target_weight):
+    weight = torch.tensor([[1.0, 0.0]])
+    sample = Sample(
+        torch.zeros(1, 3, 8, 8),
+        torch.ones(1, 2, 4, 4),
+        weight,
+        torch.tensor([0]),
+        torch.tensor([False]),
+        [""],
+    )
+    batch = as_source_batch(sample, use_target_weight)
+    in_loss = batch.losses(torch.zeros(1, 2, 4, 4)) > 0
+    assert torch.equal(batch.loss_weights > 0, in_loss)
+    assert in_loss.tolist() == [[True, not use_target_weight]]
