@@ -1,4 +1,5 @@
 # make demo: train and compare on the built-in data.   make test: run the tests.
+# make lint: ruff, mypy and the import layers.   make coverage: the tests' coverage, in a table.   make docs: the site, into build/site.
 # make evidence: the modes against oracles and simpler ways, over noises and seeds.   FULL=1: all of it, in hours; what is in benchmarks/results is not run again.
 # make bench: measure speed and memory, in a table (benchmarks/results/speed.md); for a machine that does nothing else.
 # Each sets up what it needs first and repeats nothing that is already there.
@@ -9,6 +10,9 @@ DEMO := experiments/demo/people.yaml
 RUNS := output/coco_to_mpii/pose_resnet_10/people
 DEMO_MODES := baseline2 ours1 ours2
 DEMO_RESULTS := $(DEMO_MODES:%=$(RUNS)/%/results.json)
+
+# A process for each core, at most four: each of them loads torch.
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not slow"
 
 EVIDENCE := output/evidence.json
 EVIDENCE_METHODS := baseline1,baseline2,baseline3,ours1,ours2,oracle1,oracle2,small_loss
@@ -21,7 +25,7 @@ EVIDENCE_NOISE := exchange:0.6,jitter:0.6,person_swap:0.4,offset:0.5,none,exchan
 EVIDENCE_SEEDS := 100,101,102,103,104
 endif
 
-.PHONY: help setup extension data demo evidence bench test lint clean
+.PHONY: help setup extension data demo evidence bench test coverage lint docs clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -62,10 +66,20 @@ bench: setup
 	$(BIN)/python benchmarks/all.py
 
 test: setup
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST)
+
+coverage: setup
+	@mkdir -p build
+	$(PYTEST) --cov=lib --cov=pose_estimation --cov-report=term
 
 lint: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir build/site
 
 clean:
 	rm -rf .venv build data/people data/evidence

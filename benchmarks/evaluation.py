@@ -21,8 +21,8 @@ import torch
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
 from lib.dataset.heatmap import HeatmapCodec, to_image
 from lib.dataset.keypoints import MPII_KEYPOINTS
-from lib.evaluation.coco import coco_average_precision, coco_results
-from lib.evaluation.pck import normalised_errors, pckh
+from lib.evaluation.coco import PoseNMS, PredictedPoses, coco_average_precision, coco_results
+from lib.evaluation.pck import normalized_errors, pckh
 from tests.reference import plain_evaluation
 
 CODEC = HeatmapCodec((192, 256), (48, 64), 2)
@@ -59,7 +59,7 @@ def in_one_sweep(people: People) -> list[float]:
     for part in people.batches():
         coords, _ = CODEC.decode(people.heatmaps[part])
         found.append(to_image(coords, people.centers[part], people.sizes[part], CODEC.heatmap_size))
-    errors = normalised_errors(np.concatenate(found), people.joints, people.head_sizes)
+    errors = normalized_errors(np.concatenate(found), people.joints, people.head_sizes)
     return [*pckh(errors, people.visible, MPII_KEYPOINTS).values()]
 
 
@@ -107,7 +107,7 @@ def measure_pckh(predictions: int, repeat: int) -> float:
     visible, heads = rng.random(truth.shape[:2]) < 0.9, rng.uniform(20, 80, predictions)
 
     def score() -> dict[str, float]:
-        return pckh(normalised_errors(predicted, truth, heads), visible, MPII_KEYPOINTS)
+        return pckh(normalized_errors(predicted, truth, heads), visible, MPII_KEYPOINTS)
 
     return median_times({"PCKh": score}, repeat)["PCKh"]
 
@@ -120,11 +120,13 @@ def measure_ap(predictions: int) -> tuple[float, float]:
     image_ids = np.arange(predictions) % images
     joints = people[2 * image_ids + rng.integers(0, 2, predictions)]
     joints = joints + rng.normal(0, 5, joints.shape)
-    found = (joints, rng.random(joints.shape[:2]), image_ids, np.ones(predictions), np.full(predictions, 2e4))
+    poses = PredictedPoses(
+        joints, rng.random(joints.shape[:2]), image_ids, np.ones(predictions), np.full(predictions, 2e4)
+    )
     begun = time.perf_counter()
-    coco_results(*found, in_vis_thre=0.2, oks_thre=0.9)
+    coco_results(poses, PoseNMS(in_vis_thre=0.2, oks_thre=0.9))
     made = time.perf_counter() - begun
-    everyone = coco_results(*found, in_vis_thre=0.2, oks_thre=0.9, nms=False)
+    everyone = coco_results(poses, PoseNMS(in_vis_thre=0.2, oks_thre=None))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "annotations.json"
         path.write_text(json.dumps(coco_annotations(people)))

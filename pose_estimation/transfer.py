@@ -1,13 +1,13 @@
-"""COCO -> MPII at full size: run every mode of experiments/transfer with several seeds, and fill the README's tables.
+"""COCO -> MPII at full size: run every mode of experiments/transfer with several seeds, and fill the tables of docs/transfer.md.
 
     python pose_estimation/transfer.py                          # every run without results
     python pose_estimation/transfer.py --only ours1 --seeds 0   # some of them
     python pose_estimation/transfer.py --dry-run                # print the commands
     python pose_estimation/transfer.py --estimate               # print the calculated cost
-    python pose_estimation/transfer.py --table                  # run nothing, fill the README
+    python pose_estimation/transfer.py --table                  # run nothing, fill docs/transfer.md
 
-Runs with a results.json are skipped, interrupted ones are resumed. At the end the README's two tables are
-filled: the results of all finished runs, and the estimated cost.
+Runs with a results.json are skipped, interrupted ones are resumed. At the end the two tables of
+docs/transfer.md are filled: the results of all finished runs, and the estimated cost.
 """
 
 import argparse
@@ -132,17 +132,17 @@ def estimate() -> str:
     return "\n".join([*lines, f"| all {runs} runs | | | | | {total:.0f} |"])
 
 
-def fill_readme(readme: Path, output: Path) -> str:
-    """Write the results of all runs below ``output``, and the estimate, into ``readme``; a message about it."""
+def fill_page(page: Path, output: Path) -> str:
+    """Write the results of all runs below ``output``, and the estimate, into ``page``; a message about it."""
     results = {mode: [read_results(str(path)) for path in _all_results(mode, output)] for mode in TRANSFERRED}
     try:
-        text = readme.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{readme}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{page}: cannot be read ({error.strerror})") from None
     for name, content in (("transfer table", table(results)), ("transfer estimate", estimate())):
-        text = filled(text, name, content, str(readme))
-    write_text(readme, text)
-    return f"{readme}: the table holds {sum(map(len, results.values()))} runs"
+        text = filled(text, name, content, str(page))
+    write_text(page, text)
+    return f"{page}: the table holds {sum(map(len, results.values()))} runs"
 
 
 def _all_results(mode: str, output: Path) -> list[Path]:
@@ -162,19 +162,19 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     defaults = {"only": ",".join(TRANSFERRED), "seeds": ",".join(map(str, SEEDS)), "gpus": "0",
-                "output": Path("output", "transfer"), "readme": ROOT / "README.md"}  # fmt: skip
+                "output": Path("output", "transfer"), "page": ROOT / "docs" / "transfer.md"}  # fmt: skip
     parser.set_defaults(**defaults)
     parser.add_argument("--only", metavar="MODE,...", help=f"default: {defaults['only']}")
     parser.add_argument("--seeds", metavar="SEED,...", help=f"default: {defaults['seeds']}")
     parser.add_argument("--gpus", metavar="NUMBER", help="the CUDA device to use (default: 0)")
     parser.add_argument("--output", type=Path, help=f"folder of the runs (default: {defaults['output']})")
-    parser.add_argument("--readme", type=Path, help="file with the tables to fill")
+    parser.add_argument("--page", "--readme", dest="page", type=Path, help="file with the tables to fill")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--dry-run", action="store_true", help="print the commands of the runs without results"
     )
     instead.add_argument("--estimate", action="store_true", help="print the calculated cost of each mode")
-    instead.add_argument("--table", action="store_true", help="run nothing, only fill the README's tables")
+    instead.add_argument("--table", action="store_true", help="run nothing, only fill the tables")
     return parser
 
 
@@ -208,7 +208,7 @@ def command(argv: list[str] | None) -> str:
             print(shlex.join(command_line), flush=True)
             if code := subprocess.run(command_line, check=False).returncode:
                 raise InputError(f"stopped: exit code {code} from {shlex.join(command_line)}")
-    return fill_readme(arguments.readme, arguments.output)
+    return fill_page(arguments.page, arguments.output)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The README and docs/: their commands run, their links lead somewhere, their list of settings is the schema's."""
+"""The README and docs/: commands run, links resolve, the list of settings is the schema's, the site builds."""
 
 import importlib.util
 import os
@@ -13,7 +13,8 @@ from lib.config.settings_page import page
 from tests.factories.tiny_world import make_world
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCED = r"^ *```\w*\n(.*?)^ *```"  # code blocks, also those of lists
 PROGRAMS = ("python", "make", "pip", "torchrun", "cd", "ln", "tensorboard", "pytest")
 
 # What is not run, and why that is no loss.
@@ -23,12 +24,14 @@ EXCUSED = {
     "cd lib && make": "builds what the tests use",
     "tensorboard": "not among the requirements",
     "pytest": "tests",
+    "python -m lib.config.settings_page": "test_the_list_of_settings_is_the_schemas",
     "python pose_estimation/fetch_weights.py": "downloads: tests/models/test_pretrained.py",
     "python pose_estimation/transfer.py": "days: tests/pose_estimation/test_transfer.py",
     "python benchmarks/modes.py --modes": "minutes to hours: tests/benchmarks/test_modes.py",
     "python benchmarks/all.py": "an hour: tests/benchmarks/test_all.py",
     "python benchmarks/step.py": "minutes: tests/benchmarks/test_pose_case.py",
     "python benchmarks/precision.py": "minutes: tests/benchmarks/test_precision.py",
+    "python benchmarks/gpu.py": "minutes on a GPU: tests/benchmarks/test_gpu.py",
     "python benchmarks/data.py": "minutes: tests/benchmarks/test_data.py",
     "python benchmarks/evaluation.py": "minutes: tests/benchmarks/test_all.py, smaller",
     "python benchmarks/nms.py": "minutes: tests/benchmarks/test_all.py, smaller",
@@ -46,13 +49,13 @@ FIRST = [
 def commands(path: Path) -> list[str]:
     """The commands of a page, in its fenced blocks and in its text."""
     text = path.read_text(encoding="utf-8")
-    fenced = [
-        line for block in re.findall(r"^```\w*\n(.*?)^```", text, re.S | re.M) for line in block.splitlines()
+    blocks = re.findall(FENCED, text, re.S | re.M)
+    fenced = [line.strip() for block in blocks for line in block.splitlines()]
+    inline = re.findall(r"`([^`\n]+)`", re.sub(FENCED, "", text, flags=re.S | re.M))
+    lines = [re.split(r"\s+# ", line)[0].strip() for line in fenced] + [
+        span for span in inline if " " in span
     ]
-    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M))
-    found = [re.split(r"\s+# ", line)[0].strip() for line in fenced]
-    found += [span for span in inline if " " in span]
-    return [line for line in found if line.split(" ")[0] in PROGRAMS]
+    return [line for line in lines if line.split(" ")[0] in PROGRAMS]
 
 
 def excuse(command: str) -> str | None:
@@ -70,11 +73,19 @@ def test_scripts_and_files_that_are_named_are_there(path):
         for word in re.findall(r"[\w./-]+\.(?:py|yaml)\b", command):
             assert (ROOT / word).exists(), command
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+        assert target.startswith("https://") or (path.parent / target).exists(), target
 
 
 def test_the_list_of_settings_is_the_schemas():
     assert (ROOT / "docs/settings.md").read_text(encoding="utf-8") == page()
+
+
+def test_the_site_builds_and_holds_every_page(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    navigation = re.findall(r"\b[\w-]+\.md\b", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(navigation) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.loader import evaluation_batches
 from lib.dataset.mpii_truth import head_sizes_from_scales
 from lib.evaluation.inference import inference_options, predict
-from lib.evaluation.pck import normalised_errors
+from lib.evaluation.pck import normalized_errors
 from lib.models.loss import keypoint_losses
 from lib.models.pose_resnet import build_pose_resnet
 from lib.training.data import Data
@@ -76,7 +76,7 @@ def near_labels(predicted: np.ndarray, annotations: Annotations) -> np.ndarray:
     """
     longer_sides = annotations.sizes.max(axis=1) / PADDING
     heads = head_sizes_from_scales(longer_sides / PIXELS_PER_SCALE)
-    return normalised_errors(predicted, annotations.joints, heads) <= AGREEMENT
+    return normalized_errors(predicted, annotations.joints, heads) <= AGREEMENT
 
 
 def _plain(config: Config, data: Data) -> KeypointDataset:

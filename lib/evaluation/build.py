@@ -11,7 +11,7 @@ from lib.dataset.detections import read_detections
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.layouts import COCOFormatLayout, COCOLayout, DatasetLayout, ImageSet, MPIILayout
-from lib.evaluation.coco import ObjectKind
+from lib.evaluation.coco import ObjectKind, PoseNMS
 from lib.evaluation.evaluators import COCOSet, EvaluationSet, MPIISet, ObjectSet
 from lib.utils.errors import InputError
 
@@ -51,7 +51,7 @@ def _object_set(config: Config, image_set: ImageSet, role: str, report: Report) 
     annotations = read_annotations(config, image_set, report)
     dataset = _reported_dataset(config, annotations, image_set, role, report)
     (file,) = layout.annotation_files(image_set.name)
-    return ObjectSet(dataset, file, kind, test.in_vis_thre, test.oks_thre)
+    return ObjectSet(dataset, file, PoseNMS(test.in_vis_thre, test.oks_thre), kind)
 
 
 def _coco_set(config: Config, image_set: ImageSet, role: str, report: Report) -> COCOSet:
@@ -74,7 +74,7 @@ def _coco_set(config: Config, image_set: ImageSet, role: str, report: Report) ->
         annotations, scores = detected.annotations, detected.scores
     dataset = _reported_dataset(config, annotations, image_set, role, report)
     (file,) = layout.annotation_files(image_set.name)
-    return COCOSet(dataset, file, annotations.image_ids, scores, test.in_vis_thre, test.oks_thre)
+    return COCOSet(dataset, file, PoseNMS(test.in_vis_thre, test.oks_thre), scores)
 
 
 EVALUATION_SETS: dict[type[DatasetLayout], Callable[..., EvaluationSet]] = {

@@ -1,9 +1,10 @@
-"""Data sets that a network is evaluated on, each with the measure of its field: PCKh, AP or PCK."""
+"""Evaluation sets: a data set with its metric (PCKh for MPII, AP for COCO, PCK for other categories)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import json_tricks
 import numpy as np
@@ -12,55 +13,71 @@ from scipy.io import savemat
 from torch import nn
 
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, joint_mapping
 from lib.dataset.layouts import COCOLayout, MPIILayout
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
 from lib.evaluation.coco import (
     ObjectKind,
+    PoseNMS,
+    PredictedPoses,
     coco_average_precision,
     coco_results,
     object_average_precision,
     read_coco_results,
 )
 from lib.evaluation.inference import InferenceOptions, Predictions, predict
-from lib.evaluation.pck import normalised_errors, pck, pckh
+from lib.evaluation.pck import normalized_errors, pck, pckh
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically, write_text
 
 
 @dataclass(frozen=True)
 class EvaluationSet(ABC):
-    """``measure`` names the table of numbers, ``headline`` the number that chooses the best epoch."""
+    """A data set that a network is evaluated on, with the metric of its field.
+
+    dataset: images and labels, without augmentation.
+    measure: name of the metric and key of its numbers in results.
+    headline: key of the number that selects the best epoch; higher is better.
+    """
 
     dataset: KeypointDataset
-    measure = ""
-    headline = ""
+    measure: ClassVar[str] = ""
+    headline: ClassVar[str] = ""
 
     @abstractmethod
-    def score(self, found: Predictions) -> dict[str, float]:
-        """The numbers, in percent for PCKh and PCK and in [0, 1] for AP."""
+    def score(self, predictions: Predictions) -> dict[str, float]:
+        """Compute the numbers of the metric: percent for PCKh and PCK, [0, 1] for AP."""
 
     @abstractmethod
-    def save(self, found: Predictions, folder: Path) -> Path:
-        """Write the predictions as others read them; the file."""
+    def save(self, predictions: Predictions, folder: Path) -> Path:
+        """Write the predictions in the format of the data set's own tools and return the path."""
 
 
 @dataclass(frozen=True)
 class MPIISet(EvaluationSet):
+    """MPII with PCKh.
+
+    legacy_01: see `pckh`.
+    """
+
     legacy_01: bool = False
-    measure = "PCKh"
-    headline = "Mean"
+    measure: ClassVar[str] = "PCKh"
+    headline: ClassVar[str] = "Mean"
 
-    def score(self, found: Predictions) -> dict[str, float]:
-        people = self.dataset.annotations.subset(found.index)
-        errors = normalised_errors(found.joints, people.joints, people.head_sizes)
-        return pckh(errors, people.visible, people.mapping.names, self.legacy_01)
+    def score(self, predictions: Predictions) -> dict[str, float]:
+        """Compute PCKh in percent over the annotations whose image could be read; keys as in `pckh`."""
+        annotations = self.dataset.annotations.subset(predictions.index)
+        errors = normalized_errors(predictions.joints, annotations.joints, annotations.head_sizes)
+        return pckh(errors, annotations.visible, annotations.mapping.names, self.legacy_01)
 
-    def save(self, found: Predictions, folder: Path) -> Path:
-        """``preds`` [N, 16, 2], 1-based; NaN for joints that the network lacks and unreadable images."""
-        people = self.dataset.annotations
-        joints = np.full((len(people), len(MPII_KEYPOINTS), 2), np.nan)
-        joints[np.ix_(found.index, list(people.mapping.index))] = found.joints + 1
+    def save(self, predictions: Predictions, folder: Path) -> Path:
+        """Write predictions.mat with ``preds`` [N, 16, 2], pixels counted from 1, for all N annotations.
+
+        NaN for joints that the network does not predict and for annotations whose image cannot be read.
+        """
+        annotations = self.dataset.annotations
+        joints = np.full((len(annotations), len(MPII_KEYPOINTS), 2), np.nan)
+        joints[np.ix_(predictions.index, list(annotations.mapping.index))] = predictions.joints + 1
         path = folder / "predictions.mat"
         write_atomically(path, lambda file: savemat(file, {"preds": joints}))
         return path
@@ -68,100 +85,125 @@ class MPIISet(EvaluationSet):
 
 @dataclass(frozen=True)
 class SavedAsCOCO(EvaluationSet):
-    """Its predictions are saved as COCO's keypoint results."""
+    """An evaluation set whose predictions are scored and saved in COCO's results format.
 
-    def save(self, found: Predictions, folder: Path) -> Path:
+    annotation_file: annotations in COCO's format.
+    nms: how poses are scored and suppressed.
+    """
+
+    annotation_file: Path
+    nms: PoseNMS
+
+    def save(self, predictions: Predictions, folder: Path) -> Path:
+        """Write keypoints_results.json, pixels counted from 0."""
         path = folder / "keypoints_results.json"
-        write_text(path, json_tricks.dumps(self._results(found), primitives=True))
+        write_text(path, json_tricks.dumps(self._results(predictions), primitives=True))
         return path
 
     @abstractmethod
-    def _results(self, found: Predictions) -> list[dict]:
-        """One for each person or object, as COCO has them."""
+    def _results(self, predictions: Predictions) -> list[dict]:
+        """The predictions in COCO's results format."""
+
+    def _poses(self, predictions: Predictions, box_scores: np.ndarray) -> PredictedPoses:
+        """The predictions with the images and crops of their annotations; box_scores: [N of predictions]."""
+        annotations, index = self.dataset.annotations, predictions.index
+        return PredictedPoses(
+            joints=predictions.joints,
+            scores=predictions.scores,
+            image_ids=annotations.image_ids[index],
+            box_scores=box_scores,
+            areas=annotations.sizes[index].prod(axis=1),
+        )
 
 
 @dataclass(frozen=True)
 class COCOSet(SavedAsCOCO):
-    """``image_ids`` and ``box_scores`` [N] of the people that are predicted; the measure is over all
-    images of ``annotation_file``."""
+    """COCO persons with AP over all images of ``annotation_file``, on annotated or detected bounding boxes.
 
-    annotation_file: Path
-    image_ids: np.ndarray
+    box_scores: [N] detection scores of the annotations' bounding boxes; 1 for annotated ones.
+    """
+
     box_scores: np.ndarray
-    in_vis_thre: float
-    oks_thre: float
-    measure = "AP"
-    headline = "AP"
+    measure: ClassVar[str] = "AP"
+    headline: ClassVar[str] = "AP"
 
-    def score(self, found: Predictions) -> dict[str, float]:
-        return coco_average_precision(self.annotation_file, self._results(found))
+    def score(self, predictions: Predictions) -> dict[str, float]:
+        """Compute COCO's AP and AR in [0, 1]; keys as in `MEASURES`.
 
-    def _results(self, found: Predictions) -> list[dict]:
-        people = self.dataset.annotations
-        if found.joints.shape[1] != 17:
-            raise InputError(f"AP is of COCO's 17 joints; MODEL.NUM_JOINTS is {found.joints.shape[1]}")
-        return coco_results(
-            found.joints,
-            found.scores,
-            self.image_ids[found.index],
-            self.box_scores[found.index],
-            people.sizes[found.index].prod(axis=1),
-            self.in_vis_thre,
-            self.oks_thre,
-        )
+        Raises:
+            InputError: the network does not predict COCO's 17 keypoints.
+        """
+        return coco_average_precision(self.annotation_file, self._results(predictions))
+
+    def _results(self, predictions: Predictions) -> list[dict]:
+        count = predictions.joints.shape[1]
+        if count != len(COCO_KEYPOINTS):
+            raise InputError(
+                f"MODEL.NUM_JOINTS is {count}; expected {len(COCO_KEYPOINTS)}, as COCO's AP needs"
+            )
+        poses = self._poses(predictions, self.box_scores[predictions.index])
+        return coco_results(poses, self.nms)
 
 
 @dataclass(frozen=True)
 class ObjectSet(SavedAsCOCO):
-    """Objects of any kind in COCO's format, evaluated on their annotated boxes."""
+    """Objects of any category with PCK and OKS-AP, on annotated bounding boxes.
 
-    annotation_file: Path
+    kind: category and OKS sigmas.
+    """
+
     kind: ObjectKind
-    in_vis_thre: float
-    oks_thre: float
-    measure = "PCK"
-    headline = "Mean"
+    measure: ClassVar[str] = "PCK"
+    headline: ClassVar[str] = "Mean"
 
-    def score(self, found: Predictions) -> dict[str, float]:
-        """PCK, and OKS-AP in percent like it."""
-        objects = self.dataset.annotations.subset(found.index)
-        errors = normalised_errors(found.joints, objects.joints, objects.box_sizes)
-        everyone = self.dataset.annotations.ids.tolist()
-        precision = object_average_precision(self.annotation_file, self._results(found), self.kind, everyone)
-        return pck(errors, objects.visible, objects.mapping.names) | {"OKS-AP": 100 * precision}
+    def score(self, predictions: Predictions) -> dict[str, float]:
+        """Compute PCK and "OKS-AP", all in percent; the other keys as in `pck`.
 
-    def _results(self, found: Predictions) -> list[dict]:
-        objects = self.dataset.annotations
-        return coco_results(
-            found.joints,
-            found.scores,
-            objects.image_ids[found.index],
-            np.ones(len(found.index)),
-            objects.sizes[found.index].prod(axis=1),
-            self.in_vis_thre,
-            self.oks_thre,
-            kind=self.kind,
+        PCK is over the annotations whose image could be read, OKS-AP over all annotations of the data set.
+        """
+        annotations = self.dataset.annotations.subset(predictions.index)
+        errors = normalized_errors(predictions.joints, annotations.joints, annotations.box_sizes)
+        precision = object_average_precision(
+            self.annotation_file,
+            self._results(predictions),
+            self.kind,
+            self.dataset.annotations.ids.tolist(),
         )
+        numbers = pck(errors, annotations.visible, annotations.mapping.names)
+        return numbers | {"OKS-AP": 100 * precision}
+
+    def _results(self, predictions: Predictions) -> list[dict]:
+        poses = self._poses(predictions, np.ones(len(predictions.index)))
+        return coco_results(poses, self.nms, self.kind)
 
 
 def score_predictions(
     layout: COCOLayout | MPIILayout, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
 ) -> tuple[str, dict[str, float]]:
-    """(measure, numbers) of a prediction file against the annotations alone: no images, no network.
+    """Score a file of predictions against the annotations; needs neither images nor a network.
 
-    For MPII a .mat file with ``preds`` [N, 16, 2], 1-based; PCKh of the joints ``names``.
-    For COCO a results JSON; AP. Raises InputError.
+    Args:
+        layout: the data set.
+        image_set: 'valid' for MPII; for COCO e.g. 'val2017'.
+        names: joints that PCKh is computed of; not used for COCO.
+        path: for MPII a .mat file with ``preds`` [N, 16, 2], pixels counted from 1; for COCO a JSON file in
+            COCO's results format.
+        legacy_01: see `pckh`; not used for COCO.
+
+    Returns:
+        "PCKh" and its numbers in percent, or "AP" and its numbers in [0, 1].
+
+    Raises:
+        InputError: a file is missing or not valid, or MPII's image set has no ground truth.
     """
     files = layout.annotation_files(image_set)
     if isinstance(layout, COCOLayout):
         return COCOSet.measure, coco_average_precision(files[0], read_coco_results(path))
     if image_set != "valid":
-        raise InputError(
-            f"DATASET.TEST_SET is {image_set}: MPII's predictions are of valid, which has gt_valid.mat"
-        )
+        raise InputError(f"DATASET.TEST_SET is {image_set}; expected valid, as MPII has no other gt_*.mat")
     truth = read_mpii_truth(files[1])
     index = list(joint_mapping("mpii", names).index)
-    errors = normalised_errors(read_mpii_predictions(path), truth.joints, truth.head_sizes)
+    errors = normalized_errors(read_mpii_predictions(path), truth.joints, truth.head_sizes)
     return MPIISet.measure, pckh(errors[:, index], truth.visible[:, index], names, legacy_01)
 
 
@@ -172,15 +214,29 @@ def evaluate(
     options: InferenceOptions,
     report: Callable[[str], None],
 ) -> tuple[dict, Predictions]:
-    """({measure: numbers, "loss", "accuracy", "people"}, the predictions) of ``model``.
+    """Run a network over an evaluation set and score its predictions.
 
-    The same in every process of the options' group; the first one works out the measure.
+    Every rank of ``options.group`` must call this; the first one computes the metric for all.
+
+    Args:
+        model: network on ``device``; see `predict`.
+        to_evaluate: the data set and its metric.
+        device: where the model runs.
+        options: batch size, flip test, ranks.
+        report: called with one line for each image that was skipped.
+
+    Returns:
+        The summary ``{measure: numbers, "loss": ..., "accuracy": percent, "people": number of predictions}``,
+        and the predictions; the same on every rank.
+
+    Raises:
+        InputError: an image cannot be read, see `predict`, or an annotation is not valid.
     """
-    found = predict(model, to_evaluate.dataset, device, options, report)
+    predictions = predict(model, to_evaluate.dataset, device, options, report)
     summary = {
-        to_evaluate.measure: options.group.broadcast_object(lambda: to_evaluate.score(found)),
-        "loss": found.loss,
-        "accuracy": 100 * found.accuracy,
-        "people": len(found.index),
+        to_evaluate.measure: options.group.broadcast_object(lambda: to_evaluate.score(predictions)),
+        "loss": predictions.loss,
+        "accuracy": 100 * predictions.accuracy,
+        "people": len(predictions.index),
     }
-    return summary, found
+    return summary, predictions

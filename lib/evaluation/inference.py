@@ -1,4 +1,4 @@
-"""A network over a data set: predicted joints in the images' own pixels, and how good they are."""
+"""Run a pose network over a data set: joints in image pixels, with loss and heatmap accuracy."""
 
 import itertools
 from collections.abc import Callable
@@ -20,11 +20,14 @@ from lib.utils.log import with_progress
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of the N people whose image could be read.
+    """Predictions for the N annotations whose image could be read.
 
-    index: [N] positions among the annotations.   joints: [N, J, 2] pixels of the image, from 0.
-    scores: [N, J] heights of the heatmaps' peaks.   loss: mean per heatmap pixel (SimpleBaseline's
-    scale).   accuracy: share of heatmaps that peak at the right place (SimpleBaseline's PCK).
+    index: [N] positions among the annotations, ascending.
+    joints: [N, J, 2] x and y in image pixels, counted from 0.
+    scores: [N, J] heights of the heatmaps' peaks.
+    loss: SimpleBaseline's JointsMSELoss, the mean over instances, joints and heatmap pixels.
+    accuracy: `heatmap_accuracy` in [0, 1], mean over the joints of all batches that have a label for them;
+        NaN without labels.
     """
 
     index: np.ndarray
@@ -36,7 +39,15 @@ class Predictions:
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """``group``: processes that share the people, each reading whole batches."""
+    """How a network is run over a data set.
+
+    batch_size: images per batch; the flip test runs twice as many on a GPU.
+    workers: processes that read images; 0 reads in this one.
+    flip_test: average the heatmaps with those of the mirrored image.
+    shift_heatmap: see `flip_back`.
+    on_bad_image: 'raise' or 'skip' annotations whose image cannot be read.
+    group: ranks that share the batches.
+    """
 
     batch_size: int
     workers: int
@@ -47,6 +58,7 @@ class InferenceOptions:
 
 
 def inference_options(config: Config, group: Group = ALONE) -> InferenceOptions:
+    """Collect the options from the settings TEST, WORKERS and DATASET.ON_BAD_IMAGE."""
     test = config.test
     return InferenceOptions(
         batch_size=test.batch_size,
@@ -58,10 +70,17 @@ def inference_options(config: Config, group: Group = ALONE) -> InferenceOptions:
     )
 
 
-def mirrored(heatmaps: Tensor, flip_indices: list[int], shift: bool) -> Tensor:
-    """Heatmaps [N, J, h, w] of mirrored images, as they would be of the images themselves.
+def flip_back(heatmaps: Tensor, flip_indices: list[int], shift: bool) -> Tensor:
+    """Map the heatmaps of mirrored images to those of the original images (SimpleBaseline's `flip_back`).
 
-    Mirroring x -> W - 1 - x is off by three quarters of a heatmap pixel; ``shift`` mends most of it.
+    Args:
+        heatmaps: [N, J, h, w] heatmaps of mirrored images.
+        flip_indices: [J] joint j becomes joint ``flip_indices[j]`` in the mirrored image.
+        shift: move the result one pixel to the right (TEST.SHIFT_HEATMAP). Mirroring the image, x -> W - 1 - x,
+            displaces joints by 3/4 of a heatmap pixel to the left (with a stride of 4), so that 1/4 remains.
+
+    Returns:
+        [N, J, h, w]; with ``shift`` the first column stands twice and the last one is lost.
     """
     back = heatmaps.flip(-1)[:, flip_indices]
     if shift:
@@ -69,27 +88,45 @@ def mirrored(heatmaps: Tensor, flip_indices: list[int], shift: bool) -> Tensor:
     return back
 
 
-def both_ways(
-    model: nn.Module, images: Tensor, flip_indices: list[int], shift: bool, at_once: bool
+def flip_test_heatmaps(
+    model: nn.Module, images: Tensor, flip_indices: list[int], shift: bool, single_pass: bool
 ) -> Tensor:
-    """Mean of the heatmaps of ``images`` [N, 3, H, W] and of their mirror images (see ``mirrored``).
+    """Average the heatmaps of images and of mirrored images.
 
-    at_once: one pass of 2 N images, which fills a GPU better. On a CPU two passes of N are faster.
+    Args:
+        model: network in evaluation mode, [N, 3, H, W] to [N, J, h, w].
+        images: [N, 3, H, W].
+        flip_indices: [J], see `flip_back`.
+        shift: see `flip_back`.
+        single_pass: run one batch of 2 N images, which uses a GPU better; two batches of N are faster on a CPU.
+
+    Returns:
+        [N, J, h, w] heatmaps.
     """
-    if at_once:
-        straight, back = model(torch.cat([images, images.flip(-1)])).chunk(2)
+    if single_pass:
+        upright, flipped = model(torch.cat([images, images.flip(-1)])).chunk(2)
     else:
-        straight, back = model(images), model(images.flip(-1))
-    return (straight + mirrored(back, flip_indices, shift)) / 2
+        upright, flipped = model(images), model(images.flip(-1))
+    return (upright + flip_back(flipped, flip_indices, shift)) / 2
 
 
 def estimate_heatmaps(
     model: nn.Module, images: Tensor, flip_indices: list[int] | None, shift: bool
 ) -> Tensor:
-    """Heatmaps float32 [N, J, h, w] of ``images`` [N, 3, H, W]; with ``flip_indices`` [J], the flip test's."""
+    """Compute heatmaps, with the flip test if ``flip_indices`` are given.
+
+    Args:
+        model: network in evaluation mode, on the device of ``images``.
+        images: [N, 3, H, W].
+        flip_indices: [J], see `flip_back`, or None for no flip test.
+        shift: see `flip_back`; unused without the flip test.
+
+    Returns:
+        [N, J, h, w] heatmaps, float32, on the device of ``images``.
+    """
     if flip_indices is None:
         return model(images).float()
-    return both_ways(model, images, flip_indices, shift, at_once=images.is_cuda).float()
+    return flip_test_heatmaps(model, images, flip_indices, shift, single_pass=images.is_cuda).float()
 
 
 @torch.no_grad()
@@ -100,40 +137,62 @@ def predict(
     options: InferenceOptions,
     report: Callable[[str], None],
 ) -> Predictions:
-    """Run ``model`` in evaluation mode over ``dataset``; ``report`` hears of unreadable images.
+    """Run a network over a data set.
 
-    Every process of the options' group gets everybody's predictions, the same as of one process alone.
+    Every rank of ``options.group`` must call this; each runs its part of the batches and gets the predictions
+    for the whole data set, equal to the last bit to those of a single process.
+
+    Args:
+        model: network on ``device``; run in evaluation mode and set back to its mode (training or evaluation,
+            as a whole) afterwards.
+        dataset: images and labels.
+        device: where the model runs.
+        options: batch size, flip test, ranks.
+        report: called with one line for each image that was skipped because it cannot be read.
+
+    Returns:
+        The predictions as NumPy arrays, thus on the CPU.
+
+    Raises:
+        InputError: an image cannot be read and ``options.on_bad_image`` is 'raise', or no image of a batch can.
     """
     was_training = model.training
     model.eval()
-    people, codec = dataset.annotations, dataset.codec
-    found, problems = [], []
-    tell = report if options.group.size == 1 else problems.append
+    annotations, codec = dataset.annotations, dataset.codec
+    group = options.group
+    flip_indices = dataset.flip_indices if options.flip_test else None
+    results, problems = [], []
+    # In a group the lines are collected first, so that every rank reports those of all ranks in order.
+    skipped = report if group.size == 1 else problems.append
     pin = device.type == "cuda"
-    batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, options.group)
+    batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, group)
     for batch in with_progress(batches, "evaluating"):
-        batch = drop_unreadable(batch, options.on_bad_image, tell)
-        flip_indices = dataset.flip_indices if options.flip_test else None
+        batch = drop_unreadable(batch, options.on_bad_image, skipped)
         outputs = estimate_heatmaps(model, batch.image.to(device), flip_indices, options.shift_heatmap).cpu()
         loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
-        numbers = batch.index.numpy()
+
+        # Peaks to joints in the image, by the crop of each annotation.
+        index = batch.index.numpy()
         heatmaps = outputs.numpy()
         coords, peaks = codec.decode(heatmaps)
-        joints = to_image(coords, people.centers[numbers], people.sizes[numbers], codec.heatmap_size)
+        joints = to_image(coords, annotations.centers[index], annotations.sizes[index], codec.heatmap_size)
         per_joint, _ = heatmap_accuracy(heatmaps, batch.heatmaps.numpy(), batch.target_weight.numpy())
-        found.append((numbers, joints, peaks, per_joint, loss))
+        results.append((index, joints, peaks, per_joint, loss))
     model.train(was_training)
-    for problem in itertools.chain(*options.group.all_gather_object(problems)):
+
+    # All ranks' batches, in the order of the data set.
+    for problem in itertools.chain(*group.all_gather_object(problems)):
         report(problem)
-    index, joints, scores, hits, losses = zip(*itertools.chain(*options.group.all_gather_object(found)))
+    index, joints, scores, accuracies, losses = zip(*itertools.chain(*group.all_gather_object(results)))
     scores = np.concatenate(scores)
-    hits = np.array(hits)
-    known = ~np.isnan(hits)
+    accuracies = np.array(accuracies)
+    known = ~np.isnan(accuracies)
     width, height = codec.heatmap_size
     return Predictions(
         index=np.concatenate(index),
         joints=np.concatenate(joints),
         scores=scores,
+        # keypoint_losses are sums over pixels; dividing by the pixels gives SimpleBaseline's scale.
         loss=sum(losses) / (scores.size * width * height),
-        accuracy=float(hits[known].mean()) if known.any() else float("nan"),
+        accuracy=float(accuracies[known].mean()) if known.any() else float("nan"),
     )

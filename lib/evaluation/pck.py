@@ -1,4 +1,4 @@
-"""How right joints are: accuracy of heatmaps while training, PCKh on MPII, and PCK of any objects."""
+"""Keypoint metrics: heatmap accuracy during training, PCKh for MPII, and PCK for objects of any kind."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import numpy as np
 from lib.dataset.heatmap import find_peaks
 from lib.utils.errors import InputError
 
+# Columns of MPII's table and the joints that each averages.
 PCKH_GROUPS = {
     "Head": ("head_top", "head"),
     "Shoulder": ("left_shoulder", "right_shoulder"),
@@ -22,24 +23,44 @@ NOT_IN_PCKH_MEAN = ("pelvis", "thorax")
 def heatmap_accuracy(
     predicted: np.ndarray, target: np.ndarray, target_weight: np.ndarray, threshold: float = 0.5
 ) -> tuple[np.ndarray, float]:
-    """Share of joints [J] whose heatmap peaks near the target's, and its mean over joints.
+    """Compute the share of heatmaps whose peak is near the target's peak.
 
-    predicted, target: [N, J, h, w]; target_weight: [N, J], above 0 where a joint counts.
-    The distance of the peaks is in tenths of the heatmap's width and height and must be below
-    ``threshold``. NaN for a joint that never counts, and for the mean if none does.
+    This is `accuracy` of SimpleBaseline's lib/core/evaluate.py, except that x is divided by the width and y
+    by the height (there it is the reverse, which is the same for square heatmaps), and that labelled joints
+    are those of ``target_weight``.
+
+    Args:
+        predicted: [N, J, h, w] heatmaps.
+        target: [N, J, h, w] heatmaps.
+        target_weight: [N, J], above 0 for labelled joints; the others do not count.
+        threshold: peaks closer than this count as correct, in tenths of the heatmap's width (x) and
+            height (y).
+
+    Returns:
+        The share of each joint, [J] in [0, 1], NaN for a joint without a label; and the mean over the joints
+        that have one, NaN if there are none.
     """
     height, width = target.shape[-2:]
     offset = (find_peaks(predicted)[0] - find_peaks(target)[0]) / (width / 10, height / 10)
-    counted = np.asarray(target_weight) > 0
-    hit = np.linalg.norm(offset, axis=-1) < threshold
-    per_joint = _rate(hit & counted, counted)
-    return per_joint, _mean_of_known(per_joint)
+    labelled = np.asarray(target_weight) > 0
+    correct = np.linalg.norm(offset, axis=-1) < threshold
+    per_joint = _rate(correct & labelled, labelled)
+    return per_joint, _mean_without_nan(per_joint)
 
 
-def normalised_errors(predicted: np.ndarray, truth: np.ndarray, head_sizes: np.ndarray) -> np.ndarray:
-    """Distances [N, J] of predicted and true joints [N, J, 2] in lengths [N], such as head sizes.
+def normalized_errors(predicted: np.ndarray, truth: np.ndarray, head_sizes: np.ndarray) -> np.ndarray:
+    """Compute the distance of each predicted joint from the true one, relative to a length per instance.
 
-    Raises InputError where the two hold different numbers of people or joints.
+    Args:
+        predicted: [N, J, 2] pixels.
+        truth: [N, J, 2] pixels.
+        head_sizes: [N] pixels; head sizes for PCKh, longer sides of the bounding boxes for PCK.
+
+    Returns:
+        [N, J] distances in multiples of ``head_sizes``.
+
+    Raises:
+        InputError: ``predicted`` and ``truth`` have different numbers of instances or joints.
     """
     if predicted.shape != truth.shape:
         raise InputError(
@@ -52,48 +73,67 @@ def normalised_errors(predicted: np.ndarray, truth: np.ndarray, head_sizes: np.n
 def pckh(
     errors: np.ndarray, visible: np.ndarray, names: Sequence[str], legacy_01: bool = False
 ) -> dict[str, float]:
-    """PCKh@0.5 in percent per group of joints, its mean, and the mean at 0.1 (MPII).
+    """Compute PCKh as MPII's evaluation does (Andriluka et al. 2014; `evaluate` of SimpleBaseline's mpii.py).
 
-    errors: [N, J] in head sizes; visible: [N, J]; names: the J joints. A group is the average of its left
-    and right joint; the means are over all visible joints but pelvis and thorax. NaN where none is visible.
-    legacy_01: read "Mean@0.1" at 0.11, as the common toolbox does.
+    Args:
+        errors: [N, J] distances in head sizes, see `normalized_errors`.
+        visible: [N, J], above 0 for annotated joints; the others do not count.
+        names: names of the J joints.
+        legacy_01: compute "Mean@0.1" at a threshold of 0.11, as the public toolbox does.
+
+    Returns:
+        Percent: PCKh@0.5 of each of PCKH_GROUPS (mean of its joints), "Mean" (PCKh@0.5 over all annotated
+        joints except pelvis and thorax) and "Mean@0.1". NaN if nothing is annotated.
+
+    Raises:
+        ValueError: the shapes do not match.
     """
     if errors.shape != visible.shape or errors.shape[1:] != (len(names),):
         raise ValueError(
-            f"errors {errors.shape}, visible {visible.shape} and {len(names)} joint names do not fit"
+            f"errors {errors.shape}, visible {visible.shape} and {len(names)} joint names do not match"
         )
-    counted = np.asarray(visible) > 0
-    near = (errors <= 0.5) & counted
-    very_near = (errors <= (0.11 if legacy_01 else 0.1)) & counted
-    per_joint = dict(zip(names, _rate(near, counted)))
+    annotated = np.asarray(visible) > 0
+    correct = (errors <= 0.5) & annotated
+    correct_01 = (errors <= (0.11 if legacy_01 else 0.1)) & annotated
+    per_joint = dict(zip(names, _rate(correct, annotated)))
+
+    # A group is the mean of its left and right rates, as in MPII's table, whatever their numbers of joints.
     result = {
-        group: 100 * _mean_of_known(np.array([per_joint[name] for name in members if name in per_joint]))
+        group: 100 * _mean_without_nan(np.array([per_joint[name] for name in members if name in per_joint]))
         for group, members in PCKH_GROUPS.items()
     }
+    # The means weight every annotated joint alike.
     in_mean = [name not in NOT_IN_PCKH_MEAN for name in names]
-    for key, hit in (("Mean", near), ("Mean@0.1", very_near)):
-        result[key] = 100 * float(_rate(hit[:, in_mean].ravel(), counted[:, in_mean].ravel()))
+    for key, hit in (("Mean", correct), ("Mean@0.1", correct_01)):
+        result[key] = 100 * float(_rate(hit[:, in_mean].ravel(), annotated[:, in_mean].ravel()))
     return result
 
 
 def pck(errors: np.ndarray, visible: np.ndarray, names: Sequence[str]) -> dict[str, float]:
-    """PCK@0.1 in percent per joint, the mean of those, and the mean of PCK@0.05 (Yang and Ramanan's measure).
+    """Compute PCK (Yang and Ramanan 2013) at 0.1 and 0.05 of the bounding box's longer side.
 
-    errors: [N, J] in lengths of the box's longer side; visible: [N, J]; names: the J joints. NaN for a joint
-    that is never visible; it does not count in the means.
+    Args:
+        errors: [N, J] distances in longer sides of the boxes, see `normalized_errors`.
+        visible: [N, J], above 0 for annotated joints; the others do not count.
+        names: names of the J joints.
+
+    Returns:
+        Percent: PCK@0.1 of each joint, "Mean" of those, and "Mean@0.05", the mean of PCK@0.05. NaN for a
+        joint that is never annotated, which does not count in the means.
     """
-    counted = np.asarray(visible) > 0
-    near, very_near = (100 * _rate((errors <= limit) & counted, counted) for limit in (0.1, 0.05))
-    means = {"Mean": _mean_of_known(near), "Mean@0.05": _mean_of_known(very_near)}
-    return dict(zip(names, near.tolist())) | means
+    annotated = np.asarray(visible) > 0
+    at_01, at_005 = (100 * _rate((errors <= limit) & annotated, annotated) for limit in (0.1, 0.05))
+    means = {"Mean": _mean_without_nan(at_01), "Mean@0.05": _mean_without_nan(at_005)}
+    return dict(zip(names, at_01.tolist())) | means
 
 
-def _rate(hit: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Hits per counted along the first axis, NaN where nothing counts."""
-    total = counted.sum(axis=0)
-    return np.where(total > 0, hit.sum(axis=0) / np.maximum(total, 1), np.nan)
+def _rate(correct: np.ndarray, annotated: np.ndarray) -> np.ndarray:
+    """Share of ``correct`` among ``annotated`` along the first axis, NaN where nothing is annotated."""
+    total = annotated.sum(axis=0)
+    return np.where(total > 0, correct.sum(axis=0) / np.maximum(total, 1), np.nan)
 
 
-def _mean_of_known(values: np.ndarray) -> float:
+def _mean_without_nan(values: np.ndarray) -> float:
+    """Mean of the values that are not NaN; NaN, without NumPy's warning, if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")

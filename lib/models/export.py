@@ -1,4 +1,4 @@
-"""Trained networks for other programs: ONNX, TorchScript or torch.export, with all that is needed to use them."""
+"""Export a trained network to ONNX, TorchScript or torch.export, with a description of its input and output."""
 
 import contextlib
 import importlib
@@ -20,49 +20,54 @@ from lib.models.trained import TrainedPose
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 
-TOLERANCE = 1e-4  # see `largest_difference`
+TOLERANCE = 1e-4  # largest acceptable `largest_difference`
 INPUT, OUTPUT = "image", "heatmaps"
-DESCRIPTION = "description.json"  # the file in a TorchScript or torch.export archive
+DESCRIPTION = "description.json"  # name of the file in a TorchScript or torch.export archive
 ENDINGS = (".onnx", ".ts", ".pt2")
 
 
 def describe(trained: TrainedPose) -> dict[str, Any]:
-    """What the tensors mean, as plain values: how to make the input, and how to read the heatmaps."""
+    """Describe how to prepare the network's input and decode its heatmaps, as values that JSON can hold."""
     (width, height), (map_width, map_height) = trained.codec.image_size, trained.codec.heatmap_size
     flip_indices = flip_permutation(trained.joints)
     return {
-        "input": f"{INPUT}: float32 [N, 3, {height}, {width}], one person's crop each",
+        "input": f"{INPUT}: float32 [N, 3, {height}, {width}], crops of one person each",
         "output": f"{OUTPUT}: float32 [N, {len(flip_indices)}, {map_height}, {map_width}]",
         "image_size": [width, height],
         "heatmap_size": [map_width, map_height],
         "color": "RGB" if trained.color_rgb else "BGR",
         "mean": [round(float(value), 6) for value in IMAGENET_MEAN],
         "std": [round(float(value), 6) for value in IMAGENET_STD],
-        "normalise": "(pixel / 255 - mean) / std, channel by channel in the order of color",
+        "normalise": "(pixel / 255 - mean) / std for each channel, in the order of color",
         "padding": PADDING,
         "crop": (
-            f"box x, y, w, h: middle (x + w / 2, y + h / 2); the shorter side is enlarged until w / h = {width / height:g}, "
-            f"then both are times {PADDING}; that part of the image is scaled (bilinear, black outside) to image_size, "
-            "its middle to image_size / 2"
+            f"of a box x, y, w, h: center (x + w / 2, y + h / 2); enlarge w or h until w / h = {width / height:g}, then "
+            f"multiply both by {PADDING}; scale this part of the image to image_size (bilinear, black outside the image), "
+            "its center to image_size / 2"
         ),
         "decode": (
-            "the highest pixel of a heatmap, (0, 0) where none is positive; where it is more than 1 from the left and upper "
-            "border and not on the right or lower one, 0.25 pixels towards its higher neighbour along x and along y; in the image: "
-            "crop middle + (pixel - heatmap_size / 2) * crop size / heatmap_size; the score is the height"
+            "pixel: the highest pixel of a heatmap, (0, 0) if none is positive; if 1 < x < width - 1 and 1 < y < height - 1 "
+            "moved by 0.25 towards the higher neighbour along x and along y; position in the image: crop center + "
+            "(pixel - heatmap_size / 2) * crop size / heatmap_size; score: the value of the highest pixel"
         ),
         "joints": list(trained.joints),
         "flip_pairs": [[a, b] for a, b in enumerate(flip_indices) if a < b],
         "flip_test": (
-            "mean of the heatmaps and of those of the mirrored image, mirrored back, flip_pairs exchanged"
-            + (", moved one pixel to the right" if trained.shift_heatmap else "")
+            "mean of the heatmaps and those of the mirrored crop, which are mirrored back, with flip_pairs exchanged"
+            + (" and shifted one pixel to the right" if trained.shift_heatmap else "")
         ),
     }  # fmt: skip
 
 
 def export(trained: TrainedPose, path: Path) -> None:
-    """Write the network to ``path``, which ends in .onnx, .ts (TorchScript) or .pt2 (torch.export).
+    """Export the network, with its description and for batches of any size.
 
-    Any number of people fits a batch. Raises InputError for another ending, and for packages that lack.
+    Args:
+        trained: the network.
+        path: file to write: .onnx, .ts (TorchScript) or .pt2 (torch.export).
+
+    Raises:
+        InputError: another suffix, or a package that ONNX needs is not installed.
     """
     expect_ending(path)
     writers = dict(zip(ENDINGS, (_write_onnx, _write_torchscript, _write_exported)))
@@ -71,54 +76,71 @@ def export(trained: TrainedPose, path: Path) -> None:
 
 
 def expect_ending(path: Path) -> None:
-    """Raise InputError where `export` has no format for ``path``."""
+    """Raise InputError if `export` has no format for the suffix of ``path``."""
     if path.suffix not in ENDINGS:
-        raise InputError(f"{path}: expected a file name that ends in {', '.join(ENDINGS)}")
+        raise InputError(f"{path}: its suffix is {path.suffix!r}; expected {', '.join(ENDINGS)}")
 
 
 def can_run(path: Path) -> bool:
-    """Whether what was exported to ``path`` can be run here."""
+    """Whether the exported file can be run here: always, unless it is ONNX and onnxruntime is not installed."""
     if path.suffix != ".onnx":
         return True
     try:
-        return bool(_needed("onnxruntime"))
+        _import_package("onnxruntime")
     except InputError:
         return False
+    return True
 
 
 def load_exported(path: Path) -> tuple[Callable[[Tensor], Tensor], dict[str, Any]]:
-    """(heatmaps of images [N, 3, H, W], `describe`'s values) of what `export` wrote to ``path``."""
+    """Load a file written by `export`.
+
+    Returns:
+        A function from images float32 [N, 3, H, W] to heatmaps [N, J, h, w] on the CPU, and the description.
+
+    Raises:
+        InputError: the file is ONNX and onnxruntime is not installed.
+    """
     extra = {DESCRIPTION: ""}
     if path.suffix == ".ts":
-        with _quietly():
+        with _without_warnings():
             model = torch.jit.load(path, map_location="cpu", _extra_files=extra)
     elif path.suffix == ".pt2":
         model = torch.export.load(path, extra_files=extra).module()
     else:
-        session = _needed("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        kept = session.get_modelmeta().custom_metadata_map
-        described = {key: json.loads(value) for key, value in kept.items()}
-        return lambda images: torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0]), described
+        onnxruntime = _import_package("onnxruntime")
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        metadata = session.get_modelmeta().custom_metadata_map
+        description = {key: json.loads(value) for key, value in metadata.items()}
+        return lambda images: torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0]), description
     return model, json.loads(extra[DESCRIPTION])
 
 
 @torch.no_grad()
 def largest_difference(trained: TrainedPose, path: Path, crops: Tensor) -> float:
-    """Of the heatmaps of ``crops`` [N, 3, H, W] by the network and by its export at ``path``, as a share of the highest.
+    """Compare the heatmaps of the network with those of its export.
 
-    Taken together and one by one, since a batch of any size should do.
+    The export is run on one batch and again on two, of 1 and N - 1 crops, since it must accept any batch size.
+
+    Args:
+        trained: the network, on the CPU.
+        path: its export.
+        crops: [N, 3, H, W] float32.
+
+    Returns:
+        Largest absolute difference, relative to the largest absolute value of the network's heatmaps.
     """
     exported, _ = load_exported(path)
     expected = trained.network(crops)
-    found = torch.cat([exported(crops[:1]), exported(crops[1:])]) if len(crops) > 1 else exported(crops)
-    differences = torch.stack([exported(crops), found]) - expected
+    split = torch.cat([exported(crops[:1]), exported(crops[1:])]) if len(crops) > 1 else exported(crops)
+    differences = torch.stack([exported(crops), split]) - expected
     return float(differences.abs().max() / expected.abs().max())
 
 
 def _write_onnx(trained: TrainedPose, example: Tensor, path: Path) -> None:
-    onnx = _needed("onnx")
-    _needed("onnxscript")
-    with _quietly():
+    onnx = _import_package("onnx")
+    _import_package("onnxscript")
+    with _without_warnings():
         program = torch.onnx.export(
             trained.network,
             (example,),
@@ -129,7 +151,7 @@ def _write_onnx(trained: TrainedPose, example: Tensor, path: Path) -> None:
             verbose=False,
         )
     model = program.model_proto
-    # Notes of the exporter on where each node is from, with paths of this machine.
+    # The exporter notes for each node which source line it comes from, with paths of this machine.
     for node in model.graph.node:
         del node.metadata_props[:]
     onnx.helper.set_model_props(model, {k: json.dumps(v) for k, v in describe(trained).items()})
@@ -138,24 +160,25 @@ def _write_onnx(trained: TrainedPose, example: Tensor, path: Path) -> None:
 
 
 def _write_torchscript(trained: TrainedPose, example: Tensor, path: Path) -> None:
-    described = {DESCRIPTION: json.dumps(describe(trained))}
-    with _quietly(), torch.no_grad():
+    extra_files = {DESCRIPTION: json.dumps(describe(trained))}
+    with _without_warnings(), torch.no_grad():
         traced = torch.jit.trace(trained.network, example)
-        write_atomically(path, lambda file: torch.jit.save(traced, file, _extra_files=described))
+        write_atomically(path, lambda file: torch.jit.save(traced, file, _extra_files=extra_files))
 
 
 def _write_exported(trained: TrainedPose, example: Tensor, path: Path) -> None:
-    with _quietly():
+    with _without_warnings():
         program = torch.export.export(
             trained.network, (example,), dynamic_shapes=({0: torch.export.Dim("people")},)
         )
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # as in ONNX
-    described = {DESCRIPTION: json.dumps(describe(trained))}
-    write_atomically(path, lambda file: torch.export.save(program, file, extra_files=described))
+        node.meta.pop("stack_trace", None)  # paths of this machine, as in ONNX
+    extra_files = {DESCRIPTION: json.dumps(describe(trained))}
+    write_atomically(path, lambda file: torch.export.save(program, file, extra_files=extra_files))
 
 
-def _needed(package: str) -> ModuleType:
+def _import_package(package: str) -> ModuleType:
+    """Import a package that ONNX needs; InputError tells how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError:
@@ -166,8 +189,8 @@ def _needed(package: str) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _quietly():
-    """Exporters warn of their own future, which is none of the user's business."""
+def _without_warnings():
+    """Silence the exporters, which warn of deprecations inside torch."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,8 +1,10 @@
-"""The network: a ResNet, transposed convolutions that enlarge its features, one heatmap per joint.
+"""The pose network: a ResNet backbone, transposed convolutions, and a convolution with a heatmap per joint.
 
 Simple Baselines for Human Pose Estimation and Tracking, Xiao et al. 2018, https://arxiv.org/abs/1804.06208.
 Parameters are named as in the published checkpoints, and those of the backbone as in torchvision's ResNet.
 """
+
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -15,14 +17,14 @@ def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> 
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
-    """What brings a block's input to the shape of its output; None where it has that shape already."""
+    """1x1 convolution that projects a block's input to the shape of its output; None if the shapes are equal."""
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.Sequential(_conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
 
 
 class BasicBlock(nn.Module):
-    """The residual block of ResNet-18 and -34: two 3x3 convolutions."""
+    """Residual block of ResNet-10, -18 and -34: two 3x3 convolutions."""
 
     expansion = 1
 
@@ -43,7 +45,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """The residual block of the deeper networks: 1x1, 3x3 (with the stride), 1x1 to four times as wide."""
+    """Residual block of ResNet-50, -101 and -152: 1x1, 3x3 (with the stride) and 1x1 to 4 times the channels."""
 
     expansion = 4
     stride_in_first = False
@@ -70,13 +72,13 @@ class Bottleneck(nn.Module):
 
 
 class CaffeBottleneck(Bottleneck):
-    """The bottleneck of the first ResNets, trained in Caffe: the first 1x1 carries the stride."""
+    """Bottleneck of the original Caffe ResNets: the first 1x1 convolution has the stride."""
 
     stride_in_first = True
 
 
-# Depth: (kind of block, blocks in each of the four stages); table 1 of https://arxiv.org/abs/1512.03385, and
-# the same with one block a stage, for small data.
+# Depth: (type of block, blocks in each of the four stages), table 1 of https://arxiv.org/abs/1512.03385;
+# ResNet-10 has one block per stage, for small data sets.
 RESNETS = {
     10: (BasicBlock, (1, 1, 1, 1)),
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -86,23 +88,41 @@ RESNETS = {
     152: (Bottleneck, (3, 8, 36, 3)),
 }
 
-# Kernel of a transposed convolution: (padding, output padding) with which stride 2 doubles the size exactly
+# Kernel size of a transposed convolution: (padding, output padding) with which stride 2 doubles the size exactly.
 DECONV_PADDING = {4: (1, 0), 3: (1, 1), 2: (0, 0)}
 
 
+@dataclass(frozen=True)
+class DeconvHead:
+    """Layers between the backbone and the heatmaps; the defaults are those of the published networks.
+
+    filters: output channels of each transposed convolution.
+    kernels: kernel size (2, 3 or 4) of each transposed convolution, as many as ``filters``.
+    bias: the transposed convolutions have a bias.
+    final_kernel: kernel size (1 or 3) of the last convolution.
+    """
+
+    filters: tuple[int, ...] = (256, 256, 256)
+    kernels: tuple[int, ...] = (4, 4, 4)
+    bias: bool = False
+    final_kernel: int = 1
+
+
 class PoseResNet(nn.Module):
-    """Images [N, 3, H, W] to heatmaps [N, num_joints, h, w].
+    """Pose network of SimpleBaseline: images [N, 3, H, W] to heatmaps [N, num_joints, h, w].
 
-    H and W are multiples of 32; the backbone divides them by 32 and each transposed convolution doubles them,
-    so that h = H / 4 with the usual three.
+    H and W must be multiples of 32. The backbone divides them by 32 and each transposed convolution doubles
+    them, so h = H / 4 and w = W / 4 with the usual three.
 
-    num_layers: depth of the ResNet: 10, 18, 34, 50, 101 or 152.
-    width: channels of its first stage (64 in the published networks).
-    style: 'pytorch' or 'caffe', which convolution of a bottleneck carries the stride.
-    deconv_filters, deconv_kernels: channels and kernel (2, 3 or 4) of each transposed convolution.
-    final_kernel: kernel of the last convolution, 1 or 3.
+    Args:
+        num_layers: depth of the ResNet: 10, 18, 34, 50, 101 or 152.
+        num_joints: number of heatmaps.
+        width: channels of the first stage, 64 in the published networks.
+        style: which convolution of a bottleneck has the stride: the 3x3 ('pytorch') or the first 1x1 ('caffe').
+        head: the layers after the backbone.
 
-    Raises InputError for a setting that no such network has.
+    Raises:
+        InputError: a value is not supported; the message names the setting.
     """
 
     def __init__(
@@ -111,20 +131,17 @@ class PoseResNet(nn.Module):
         num_joints: int,
         width: int = 64,
         style: str = "pytorch",
-        deconv_filters: tuple[int, ...] = (256, 256, 256),
-        deconv_kernels: tuple[int, ...] = (4, 4, 4),
-        deconv_bias: bool = False,
-        final_kernel: int = 1,
+        head: DeconvHead = DeconvHead(),
     ):
         super().__init__()
         _expect_one_of(RESNETS, "MODEL.EXTRA.NUM_LAYERS", num_layers)
         _expect_positive("MODEL.NUM_JOINTS", num_joints)
         _expect_positive("MODEL.EXTRA.WIDTH", width)
-        for filters in deconv_filters:
+        for filters in head.filters:
             _expect_positive("an entry of MODEL.EXTRA.NUM_DECONV_FILTERS", filters)
-        for kernel in deconv_kernels:
+        for kernel in head.kernels:
             _expect_one_of(DECONV_PADDING, "an entry of MODEL.EXTRA.NUM_DECONV_KERNELS", kernel)
-        _expect_one_of((1, 3), "MODEL.EXTRA.FINAL_CONV_KERNEL", final_kernel)
+        _expect_one_of((1, 3), "MODEL.EXTRA.FINAL_CONV_KERNEL", head.final_kernel)
 
         block, counts = RESNETS[num_layers]
         _expect_one_of(("pytorch",) if block is BasicBlock else ("pytorch", "caffe"),
@@ -132,6 +149,7 @@ class PoseResNet(nn.Module):
         if style == "caffe":
             block = CaffeBottleneck
 
+        # The order of the layers is the order in which their initial values are drawn.
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -141,22 +159,23 @@ class PoseResNet(nn.Module):
         self.layer3 = _stage(block, width * 2 * block.expansion, width * 4, counts[2], stride=2)
         self.layer4 = _stage(block, width * 4 * block.expansion, width * 8, counts[3], stride=2)
         features = width * 8 * block.expansion
-        self.deconv_layers = _deconv_stage(features, deconv_filters, deconv_kernels, deconv_bias)
-        features = deconv_filters[-1] if deconv_filters else features
-        self.final_layer = nn.Conv2d(features, num_joints, final_kernel, padding=final_kernel // 2)
-        self._initialise()
+        self.deconv_layers = _deconv_layers(features, head)
+        features = head.filters[-1] if head.filters else features
+        self.final_layer = nn.Conv2d(features, num_joints, head.final_kernel, padding=head.final_kernel // 2)
+        self._initialize()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the heatmaps [N, num_joints, h, w] of images [N, 3, H, W]."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.final_layer(self.deconv_layers(x))
 
-    def _initialise(self) -> None:
-        """The published initialisation of the head; BatchNorm's 1 and 0 are torch's own."""
+    def _initialize(self) -> None:
+        """Initialise as published (`init_weights` of SimpleBaseline), except for the backbone."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                # The published code draws the backbone, too, with std 0.001, which hardly trains without
-                # ImageNet weights; this is torchvision's.
+                # SimpleBaseline's std 0.001 hardly trains a backbone without ImageNet weights, so the
+                # backbone is initialised as in torchvision. BatchNorm keeps torch's weight 1 and bias 0.
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=0.001)
@@ -167,7 +186,11 @@ class PoseResNet(nn.Module):
 
 
 def build_pose_resnet(model: ModelConfig) -> PoseResNet:
-    """The network that the MODEL section of a config describes. Raises InputError for an impossible one."""
+    """Build the network that the MODEL section of a configuration describes.
+
+    Raises:
+        InputError: a setting is not supported, or the lists of the head do not have NUM_DECONV_LAYERS entries.
+    """
     extra = model.extra
     for key in ("NUM_DECONV_FILTERS", "NUM_DECONV_KERNELS"):
         entries = len(getattr(extra, key.lower()))
@@ -181,29 +204,29 @@ def build_pose_resnet(model: ModelConfig) -> PoseResNet:
         num_joints=model.num_joints,
         width=extra.width,
         style=model.style,
-        deconv_filters=tuple(extra.num_deconv_filters),
-        deconv_kernels=tuple(extra.num_deconv_kernels),
-        deconv_bias=extra.deconv_with_bias,
-        final_kernel=extra.final_conv_kernel,
+        head=DeconvHead(
+            filters=tuple(extra.num_deconv_filters),
+            kernels=tuple(extra.num_deconv_kernels),
+            bias=extra.deconv_with_bias,
+            final_kernel=extra.final_conv_kernel,
+        ),
     )
 
 
 def _stage(block: type[nn.Module], in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
-    """``count`` residual blocks in a row; the first carries the stride."""
+    """``count`` residual blocks; the first one has the stride."""
     blocks = [block(in_channels, channels, stride)]
     blocks += [block(channels * block.expansion, channels, 1) for _ in range(count - 1)]
     return nn.Sequential(*blocks)
 
 
-def _deconv_stage(
-    in_channels: int, filters: tuple[int, ...], kernels: tuple[int, ...], bias: bool
-) -> nn.Sequential:
-    """Transposed convolution, BatchNorm, ReLU, over and over; each round doubles the size."""
+def _deconv_layers(in_channels: int, head: DeconvHead) -> nn.Sequential:
+    """Transposed convolution, BatchNorm and ReLU for each entry of ``head.filters``; each doubles the size."""
     layers = []
-    for out_channels, kernel in zip(filters, kernels, strict=True):
+    for out_channels, kernel in zip(head.filters, head.kernels, strict=True):
         padding, output_padding = DECONV_PADDING[kernel]
         layers += [
-            nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, padding, output_padding, bias=bias),
+            nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, padding, output_padding, bias=head.bias),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         ]
@@ -211,11 +234,11 @@ def _deconv_stage(
     return nn.Sequential(*layers)
 
 
-def _expect_one_of(allowed, what: str, found) -> None:
-    if found not in allowed:
-        raise InputError(f"{what} is {found!r}; expected one of {', '.join(map(str, allowed))}")
+def _expect_one_of(allowed, setting: str, value) -> None:
+    if value not in allowed:
+        raise InputError(f"{setting} is {value!r}; expected one of {', '.join(map(str, allowed))}")
 
 
-def _expect_positive(what: str, found: int) -> None:
-    if found < 1:
-        raise InputError(f"{what} is {found}; expected 1 or more")
+def _expect_positive(setting: str, value: int) -> None:
+    if value < 1:
+        raise InputError(f"{setting} is {value}; expected 1 or more")

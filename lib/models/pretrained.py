@@ -1,4 +1,4 @@
-"""Weights from files into networks: ImageNet backbones, published pose checkpoints, our own."""
+"""Read weights files and load them into networks: ImageNet backbones, published and own pose checkpoints."""
 
 import logging
 import pickle
@@ -21,34 +21,43 @@ log = logging.getLogger(__name__)
 
 
 def imagenet_weights_path(path: str | Path) -> Path:
-    """``path``, or where it is missing another file beside it of the same ImageNet network.
+    """Return ``path``, or if it does not exist another weights file of the same ResNet in its folder.
 
-    Configs name the weights as they were called first (resnet50-19c8e357.pth); torchvision gives the same
-    ones under another name now (resnet50-0676ba61.pth).
+    Configurations of SimpleBaseline name the weights by an older hash (resnet50-19c8e357.pth) than torchvision
+    uses today (resnet50-0676ba61.pth). Logs a warning if another file is returned.
     """
     path = Path(path)
     network = path.name.partition("-")[0]
     if path.exists() or not re.fullmatch(r"resnet\d+", network) or "caffe" in path.name:
         return path
-    # Caffe's weights belong to another network: their bottlenecks have the stride elsewhere.
+    # Caffe weights are for another network (CaffeBottleneck), so they can't replace torchvision's.
     others = [p for p in sorted(path.parent.glob(f"{network}-*.pth")) if "caffe" not in p.name]
     if not others:
         return path
-    log.warning("%s is missing; %s is taken instead", path, others[0])
+    log.warning("%s is missing; using %s instead", path, others[0])
     return others[0]
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .pth or .pth.tar by parameter name, on the CPU.
+    """Read the tensors of a weights file onto the CPU, by parameter name.
 
-    The file holds them plainly, under 'state_dict' or 'model', or as this project's checkpoints do, with or without DataParallel's 'module.'
-    before their names. Raises InputError where it is missing, unreadable or holds no tensors.
+    Args:
+        path: .pth or .pth.tar written by torch.save (zip or legacy format): a state dict, or a dict with one
+            under 'state_dict', 'model' or 'target_model' (this project's checkpoints). DataParallel's prefix
+            'module.' is removed from the names.
+
+    Raises:
+        InputError: the file is missing, unreadable, contains other Python objects or no tensors.
     """
     return state_dict_of(read_weights_file(path), path)
 
 
 def read_weights_file(path: str | Path) -> Any:
-    """All that a file of weights holds, on the CPU. Raises InputError where it is missing or unreadable."""
+    """Read everything that a weights file holds onto the CPU; see `state_dict_of` for its tensors.
+
+    Raises:
+        InputError: the file is missing, unreadable or contains Python objects other than tensors and plain values.
+    """
     path = Path(path)
     if not path.is_file():
         hint = ""
@@ -59,8 +68,8 @@ def read_weights_file(path: str | Path) -> Any:
         return load_plain(path)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path}: not a weights file, or one that holds other Python objects beside tensors,"
-            " which are never unpickled; expected a state dict saved by torch.save"
+            f"{path}: not a weights file, or one with Python objects other than tensors, which are not"
+            " unpickled; expected a state dict saved by torch.save"
         ) from error
     except Exception as error:  # a damaged pickle may raise anything
         reason = one_line(str(error).partition("\n")[0])[:200]
@@ -68,7 +77,15 @@ def read_weights_file(path: str | Path) -> Any:
 
 
 def state_dict_of(content: Any, path: str | Path) -> dict[str, Tensor]:
-    """The tensors in what `read_weights_file` gave; see `read_state_dict`."""
+    """Extract the state dict from the content of a weights file; see `read_state_dict`.
+
+    Args:
+        content: returned by `read_weights_file`.
+        path: where it was read from, for error messages.
+
+    Raises:
+        InputError: there are no tensors.
+    """
     nested = (
         [content.get(key) for key in ("state_dict", "model", "target_model")]
         if isinstance(content, dict)
@@ -80,7 +97,8 @@ def state_dict_of(content: Any, path: str | Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
 
 
-def _tensors(content) -> dict[str, Tensor]:
+def _tensors(content: Any) -> dict[str, Tensor]:
+    """The tensors of a dict, without gradients; empty for anything else."""
     if not isinstance(content, dict):
         return {}
     return {str(name): value.detach() for name, value in content.items() if isinstance(value, Tensor)}
@@ -88,29 +106,29 @@ def _tensors(content) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What `load_weights` did.
+    """Result of `load_weights`.
 
-    loaded: names of the network's tensors that were copied.
-    dropped: names of the checkpoint's tensors that were not, each with the reason.
-    reinitialised: names of the network's tensors that keep the values they were initialised with.
+    loaded: names of the tensors that were copied into the network.
+    dropped: names of the checkpoint's tensors that were not copied, with the reason.
+    reinitialized: names of the network's tensors that keep their initial values.
     """
 
     loaded: tuple[str, ...]
     dropped: dict[str, str]
-    reinitialised: tuple[str, ...]
+    reinitialized: tuple[str, ...]
 
     def summary(self) -> str:
-        """Three lines at most for a log."""
+        """Format the result for a log, in at most three lines."""
         lines = [f"loaded {len(self.loaded)} tensors"]
         if self.dropped:
-            shown = [f"{name} ({reason})" for name, reason in list(self.dropped.items())[:4]]
-            more = len(self.dropped) - len(shown)
-            rest = [f"and {more} more"] if more else []
-            lines.append(f"dropped {len(self.dropped)}: " + ", ".join(shown + rest))
-        if self.reinitialised:
-            counts = Counter(name.partition(".")[0] for name in self.reinitialised)
+            listed = [f"{name} ({reason})" for name, reason in list(self.dropped.items())[:4]]
+            if len(self.dropped) > len(listed):
+                listed.append(f"and {len(self.dropped) - len(listed)} more")
+            lines.append(f"dropped {len(self.dropped)}: " + ", ".join(listed))
+        if self.reinitialized:
+            counts = Counter(name.partition(".")[0] for name in self.reinitialized)
             parts = ", ".join(f"{part} ({count})" for part, count in counts.items())
-            lines.append(f"re-initialised {len(self.reinitialised)}: {parts}")
+            lines.append(f"re-initialized {len(self.reinitialized)}: {parts}")
         return "\n".join(lines)
 
 
@@ -121,14 +139,24 @@ def load_weights(
     source_joints: tuple[str, ...] | None = None,
     joints: tuple[str, ...] | None = None,
 ) -> LoadReport:
-    """Copy into ``model`` every tensor of ``state_dict`` whose name and shape are the model's.
+    """Copy every tensor of ``state_dict`` into ``model`` whose name and shape match.
 
-    Heatmaps of other joints are mapped by name: of ``final_layer`` [joints, C, k, k] the rows of the model's
-    own joints are picked. ``source_joints`` and ``joints`` name the outputs of the checkpoint and of the
-    model; left out, they follow from their number (16 MPII, 17 COCO, 13 shared), equal numbers meaning
-    equal joints.
+    If the checkpoint predicts other joints, the rows of ``final_layer`` ([joints, C, k, k] and [joints]) are
+    selected by joint name.
 
-    Raises InputError where nothing fits, and where what fits is not finite.
+    Args:
+        model: the network, changed in place.
+        state_dict: tensors by parameter name, see `read_state_dict`.
+        source_joints: names of the checkpoint's heatmaps. None: by their number (16 MPII, 17 COCO, 13 shared);
+            as many as the model's are the same joints.
+        joints: names of the model's heatmaps. None: by their number.
+
+    Returns:
+        Which tensors were copied, dropped and left at their initial values.
+
+    Raises:
+        InputError: no tensor fits, a fitting tensor is not finite (the model may be partly overwritten), or
+            ``source_joints`` are not as many as the checkpoint's heatmaps.
     """
     own = model.state_dict()
     loaded, dropped = [], {}
@@ -137,41 +165,43 @@ def load_weights(
             dropped[name] = "not in the network"
             continue
         if not _is_plain(value):
-            dropped[name] = f"{value.dtype} on {value.device}, {value.layout}: no plain numbers"
+            dropped[name] = f"{value.dtype} on {value.device}, {value.layout}: not a plain tensor"
             continue
-        # Before anything is picked, for a view of one number can have any shape.
+        # Shapes are compared before rows are selected: an expanded tensor of one number may have any shape,
+        # and selecting from it would allocate all of it.
         if name.startswith("final_layer.") and value.dim() and value.shape[1:] == own[name].shape[1:]:
-            value = _pick_joints(value, len(own[name]), source_joints, joints)
+            value = _select_joints(value, len(own[name]), source_joints, joints)
             if value is None:
-                dropped[name] = "not all of the network's joints are among its own"
+                dropped[name] = "lacks a joint of the network"
                 continue
         if value.shape != own[name].shape:
             dropped[name] = f"{_size(value)}, the network's is {_size(own[name])}"
             continue
         value = value.to(own[name].dtype)
         if not torch.isfinite(value).all():
-            raise InputError(f"the checkpoint's {name} holds numbers that are not finite")
+            raise InputError(f"the checkpoint's {name} holds values that are not finite")
         own[name].copy_(value)
         loaded.append(name)
     if not loaded:
         raise InputError(
-            f"the checkpoint fits nothing in the network: its {len(state_dict)} tensors begin with"
-            f" {', '.join(list(state_dict)[:2])}, expected {', '.join(list(own)[:2])}, equally shaped"
+            f"no tensor of the checkpoint fits the network: its {len(state_dict)} tensors begin with"
+            f" {', '.join(list(state_dict)[:2])}; expected {', '.join(list(own)[:2])} and so on, of equal shapes"
         )
-    # Checkpoints from before torch 0.4.1 have no such counter, and momentum 0.1 never reads it.
+    # Checkpoints written before torch 0.4.1 lack num_batches_tracked, and BatchNorm with a momentum ignores it.
     missing = [n for n in own if n not in loaded and not n.endswith("num_batches_tracked")]
     return LoadReport(tuple(loaded), dropped, tuple(missing))
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    strange = tensor.is_meta or tensor.is_complex() or tensor.is_quantized
-    return tensor.layout is torch.strided and not strange
+    """Whether the tensor holds real numbers in memory that can be copied."""
+    special = tensor.is_meta or tensor.is_complex() or tensor.is_quantized
+    return tensor.layout is torch.strided and not special
 
 
-def _pick_joints(
+def _select_joints(
     rows: Tensor, count: int, source_joints: tuple[str, ...] | None, joints: tuple[str, ...] | None
 ) -> Tensor | None:
-    """Of ``rows`` [source joints, ...] those of the network's ``count`` joints; None if one is missing."""
+    """Select the network's ``count`` joints from ``rows`` [source joints, ...]; None if one is missing."""
     if source_joints is None and len(rows) == count:
         return rows
     if source_joints is not None and len(source_joints) != len(rows):
@@ -187,9 +217,10 @@ def _pick_joints(
 
 
 def _joint_index(source: tuple[str, ...], target: tuple[str, ...]) -> tuple[int, ...]:
-    """For each joint of ``target`` its position in ``source``. Raises KeyError for one that is not there."""
+    """Position in ``source`` of each joint of ``target``. Raises KeyError for one that is missing."""
     if source == target:
         return tuple(range(len(source)))
+    # Between the data sets' own joints, names are mapped: COCO's nose is the shared head, for example.
     for dataset, keypoints in NATIVE_KEYPOINTS.items():
         if source == keypoints:
             return joint_mapping(dataset, target).index
@@ -198,4 +229,5 @@ def _joint_index(source: tuple[str, ...], target: tuple[str, ...]) -> tuple[int,
 
 
 def _size(tensor: Tensor) -> str:
+    """Shape for a message, e.g. 13x8x1x1."""
     return "x".join(map(str, tensor.shape)) or "scalar"

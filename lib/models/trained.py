@@ -1,4 +1,4 @@
-"""A trained network and all that is needed to use it, from a checkpoint alone."""
+"""Rebuild a trained pose network, with its joints, input size and colors, from a checkpoint file alone."""
 
 import re
 from dataclasses import dataclass
@@ -11,20 +11,25 @@ from torch import Tensor
 from lib.config.loader import kept_settings
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoints import SHARED_KEYPOINTS, network_joints
-from lib.models.pose_resnet import RESNETS, Bottleneck, PoseResNet
+from lib.models.pose_resnet import RESNETS, BasicBlock, Bottleneck, DeconvHead, PoseResNet
 from lib.models.pretrained import load_weights, read_weights_file, state_dict_of
 from lib.utils.errors import InputError
 
-STRIDE = 32  # input pixels per pixel of the ResNet's last features
-KEPT = ("MODEL.IMAGE_SIZE", "MODEL.STYLE", "MODEL.EXTRA.SIGMA", "DATASET.COLOR_RGB", "TEST.SHIFT_HEATMAP")
+STRIDE = 32  # input pixels per pixel of the backbone's last features
+# Settings that are taken from the configuration in a checkpoint.
+SETTINGS = ("MODEL.IMAGE_SIZE", "MODEL.STYLE", "MODEL.EXTRA.SIGMA", "DATASET.COLOR_RGB", "TEST.SHIFT_HEATMAP")
 
 
 @dataclass(frozen=True)
 class TrainedPose:
-    """network: in evaluation mode, on the CPU.   joints: what each of its heatmaps stands for.
+    """A trained network and how to use it.
 
-    codec: sizes of its input and heatmaps.   color_rgb: false where it was trained on BGR.
-    shift_heatmap: see `lib.evaluation.inference.mirrored`.   notes: what was found, and where each choice came from.
+    network: in evaluation mode, on the CPU.
+    joints: [J] names of the heatmaps.
+    codec: sizes of the input and of the heatmaps.
+    color_rgb: channel order of the input: RGB, or BGR if False.
+    shift_heatmap: see `lib.evaluation.inference.flip_back`.
+    notes: lines for a log: what the network is, and where its input size and colors were taken from.
     """
 
     network: PoseResNet
@@ -38,55 +43,74 @@ class TrainedPose:
 def load_trained(
     path: str | Path, image_size: tuple[int, int] | None = None, color_rgb: bool | None = None
 ) -> TrainedPose:
-    """The network of a checkpoint of main.py or train.py, or of a published one.
+    """Load the network of a checkpoint of main.py or train.py, or of a published SimpleBaseline checkpoint.
 
-    Depth, widths and joints follow from the tensors. ``image_size`` (width, height) and ``color_rgb`` go
-    before what the checkpoint says of itself; one without settings is taken as published: its file's name
-    ends in HEIGHTxWIDTH, 16 and 17 joints were trained on BGR images.
-    Raises InputError for what is no pose network, and where the size of its input is not known.
+    Depth, width, head and number of joints are derived from the tensors. Joint names and settings are read
+    from this project's checkpoints; of others the joints follow from their number (13, 16 or 17), the input
+    size from the end of the file name (..._HEIGHTxWIDTH.pth), and 16 and 17 joints are taken to be trained on
+    BGR images, as published. A file name with 'caffe' means that `PoseResNet` has the style 'caffe'.
+
+    Args:
+        path: .pth or .pth.tar; see `read_state_dict`.
+        image_size: (width, height) of the input in pixels, multiples of 32; None: from the checkpoint.
+        color_rgb: whether the network was trained on RGB images; None: from the checkpoint.
+
+    Raises:
+        InputError: not a pose network, tensors that are not finite, or an unknown or unsupported input size.
     """
     content = read_weights_file(path)
     tensors = state_dict_of(content, path)
     config = content.get("config") if isinstance(content, dict) else None
-    keeps = isinstance(config, str)
-    kept = kept_settings(config if keeps else "", KEPT, str(path))
-    style = kept["MODEL.STYLE"]
-    if not keeps and "caffe" in Path(path).name:
+    has_settings = isinstance(config, str)
+    settings = kept_settings(config if has_settings else "", SETTINGS, str(path))
+    style = settings["MODEL.STYLE"]
+    if not has_settings and "caffe" in Path(path).name:
         style = "caffe"
     network = network_of(tensors, style, path)
     joints = _joints(content, len(tensors["final_layer.bias"]), path)
-    size, why_size = _image_size(path, image_size, kept["MODEL.IMAGE_SIZE"] if keeps else None)
-    why_color = "as asked for"
-    if color_rgb is None and keeps:
-        color_rgb, why_color = kept["DATASET.COLOR_RGB"], "by its settings"
+    size, size_source = _image_size(path, image_size, settings["MODEL.IMAGE_SIZE"] if has_settings else None)
+    color_source = "as requested"
+    if color_rgb is None and has_settings:
+        color_rgb, color_source = settings["DATASET.COLOR_RGB"], "from its settings"
     elif color_rgb is None:
-        color_rgb, why_color = joints == SHARED_KEYPOINTS, "by its number of joints; --color says otherwise"
-    depth = next(depth for depth, made in RESNETS.items() if made == _residual_blocks(tensors))
+        color_rgb, color_source = joints == SHARED_KEYPOINTS, "from its number of joints; --color overrides"
+    depth = next(depth for depth, blocks in RESNETS.items() if blocks == _residual_blocks(tensors))
     notes = (
         f"{path}: ResNet-{depth} ({style}), {len(joints)} joints, "
-        f"input {size[0]} x {size[1]} ({why_size}), {'RGB' if color_rgb else 'BGR'} ({why_color})",
+        f"input {size[0]} x {size[1]} ({size_source}), {'RGB' if color_rgb else 'BGR'} ({color_source})",
     )
     heatmap_size = tuple(side // STRIDE * 2 ** len(_deconvolutions(tensors)) for side in size)
-    codec = HeatmapCodec(size, heatmap_size, kept["MODEL.EXTRA.SIGMA"])
-    return TrainedPose(network, joints, codec, color_rgb, kept["TEST.SHIFT_HEATMAP"], notes)
+    codec = HeatmapCodec(size, heatmap_size, settings["MODEL.EXTRA.SIGMA"])
+    return TrainedPose(network, joints, codec, color_rgb, settings["TEST.SHIFT_HEATMAP"], notes)
 
 
 def network_of(tensors: dict[str, Tensor], style: str, path: str | Path) -> PoseResNet:
-    """The pose network whose state ``tensors`` is, in evaluation mode. Raises InputError naming ``path``.
+    """Build the pose network that ``tensors`` belong to and load them.
 
-    ``style`` (see PoseResNet) can't be told from tensors.
+    Args:
+        tensors: state dict of a `PoseResNet`, see `read_state_dict`.
+        style: of `PoseResNet`; tensors of both styles have the same shapes.
+        path: where the tensors were read from, for error messages.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
+
+    Raises:
+        InputError: the tensors are not those of a pose network, or not finite.
     """
     for name, dimensions in (("conv1.weight", 4), ("final_layer.weight", 4), ("final_layer.bias", 1)):
         if name not in tensors or tensors[name].dim() != dimensions:
-            raise InputError(f"{path}: not a pose network: expected a {name} of {dimensions} dimensions")
+            raise InputError(
+                f"{path}: not a pose network: expected a tensor {name} of {dimensions} dimensions"
+            )
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
-        raise InputError(f"{path}: some of its weights are not finite")
+        raise InputError(f"{path}: holds weights that are not finite")
     blocks = _residual_blocks(tensors)
-    depths = [depth for depth, made in RESNETS.items() if made == blocks]
+    depths = [depth for depth, known in RESNETS.items() if known == blocks]
     if not depths:
         raise InputError(
-            f"{path}: its stages have {', '.join(map(str, blocks[1]))} blocks of the kind {blocks[0].__name__}; "
-            f"no ResNet of {', '.join(map(str, RESNETS))} layers has"
+            f"{path}: its stages have {', '.join(map(str, blocks[1]))} blocks of type {blocks[0].__name__}; "
+            f"expected those of a ResNet of {', '.join(map(str, RESNETS))} layers"
         )
     deconvolutions = _deconvolutions(tensors)
     try:
@@ -95,29 +119,31 @@ def network_of(tensors: dict[str, Tensor], style: str, path: str | Path) -> Pose
             num_joints=len(tensors["final_layer.bias"]),
             width=len(tensors["conv1.weight"]),
             style=style,
-            deconv_filters=tuple(weight.shape[1] for weight in deconvolutions),
-            deconv_kernels=tuple(weight.shape[2] for weight in deconvolutions),
-            deconv_bias="deconv_layers.0.bias" in tensors,
-            final_kernel=tensors["final_layer.weight"].shape[2],
+            head=DeconvHead(
+                filters=tuple(weight.shape[1] for weight in deconvolutions),
+                kernels=tuple(weight.shape[2] for weight in deconvolutions),
+                bias="deconv_layers.0.bias" in tensors,
+                final_kernel=tensors["final_layer.weight"].shape[2],
+            ),
         )
     except InputError as error:
-        raise InputError(f"{path}: no such network can be built: {error}") from None
+        raise InputError(f"{path}: cannot build its network: {error}") from None
     report = load_weights(network, tensors)
-    if report.dropped or report.reinitialised:
+    if report.dropped or report.reinitialized:
         raise InputError(
-            f"{path}: does not fit the network of its shape: {'; '.join(report.summary().splitlines())}"
+            f"{path}: not the tensors of a ResNet-{depths[0]}: {'; '.join(report.summary().splitlines())}"
         )
     return network.eval()
 
 
 def _residual_blocks(tensors: dict[str, Tensor]) -> tuple[type, tuple[int, ...]]:
-    """An entry of RESNETS, or what would be one."""
-    plain = RESNETS[18][0]
+    """Type of the residual blocks and their number in each stage, in the form of an entry of RESNETS."""
     stages = [
         {match[1] for name in tensors if (match := re.match(rf"layer{stage}\.(\d+)\.", name))}
         for stage in (1, 2, 3, 4)
     ]
-    return Bottleneck if "layer1.0.conv3.weight" in tensors else plain, tuple(map(len, stages))
+    block = Bottleneck if "layer1.0.conv3.weight" in tensors else BasicBlock
+    return block, tuple(map(len, stages))
 
 
 def _deconvolutions(tensors: dict[str, Tensor]) -> list[Tensor]:
@@ -131,38 +157,36 @@ def _deconvolutions(tensors: dict[str, Tensor]) -> list[Tensor]:
 
 
 def _joints(content: Any, count: int, path: str | Path) -> tuple[str, ...]:
-    """The names that the checkpoint keeps, or those of a network with so many joints."""
+    """The checkpoint's joint names, or if it has none the names of the data set with ``count`` joints."""
     names = content.get("joints") if isinstance(content, dict) else None
     if names is None:
         try:
             return network_joints(count)
         except KeyError:
             raise InputError(
-                f"{path}: {count} joints whose names are not known; expected 13, 16 or 17, or 'joints' in the file"
+                f"{path}: has {count} heatmaps and no 'joints' that name them; expected 13, 16 or 17 heatmaps"
             ) from None
-    known = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    if not known or not len(set(names)) == len(names) == count:
+    are_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if not are_names or not len(set(names)) == len(names) == count:
         raise InputError(f"{path}: 'joints' should be {count} different names, found {names!r:.200}")
     return tuple(names)
 
 
 def _image_size(
-    path: str | Path, asked: tuple[int, int] | None, kept: list[int] | None
+    path: str | Path, requested: tuple[int, int] | None, from_settings: list[int] | None
 ) -> tuple[tuple[int, int], str]:
-    """(width, height) of the input, and where that is from."""
-    named = re.search(r"_(\d+)x(\d+)\b", Path(path).name)
-    if asked:
-        size, why = asked, "as asked for"
-    elif kept:
-        size, why = kept, "by its settings"
-    elif named:
-        size, why = (int(named[2]), int(named[1])), "by the file's name"
+    """(width, height) of the input in pixels, and where they were taken from."""
+    in_name = re.search(r"_(\d+)x(\d+)\b", Path(path).name)
+    if requested:
+        size, source = requested, "as requested"
+    elif from_settings:
+        size, source = from_settings, "from its settings"
+    elif in_name:
+        size, source = (int(in_name[2]), int(in_name[1])), "from the file name"
     else:
-        raise InputError(
-            f"{path}: does not say how large the network's input is; give --image-size WIDTHxHEIGHT"
-        )
+        raise InputError(f"{path}: does not say the network's input size; give --image-size WIDTHxHEIGHT")
     if any(side < STRIDE or side % STRIDE for side in size):
         raise InputError(
-            f"{path}: the input is {size[0]} x {size[1]} pixels ({why}); a ResNet needs multiples of {STRIDE}"
+            f"{path}: the input size is {size[0]} x {size[1]} ({source}); expected multiples of {STRIDE}"
         )
-    return tuple(size), why
+    return tuple(size), source

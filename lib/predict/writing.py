@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from lib.config.schema import settings
-from lib.evaluation.coco import coco_results
+from lib.evaluation.coco import PoseNMS, PredictedPoses, coco_results
 from lib.predict.drawing import draw_people
 from lib.predict.poses import Poses
 from lib.predict.sources import IMAGE_SUFFIXES, Frame, Source
@@ -125,18 +125,16 @@ class PredictionWriter:
         """Append to keypoints_results.json."""
         if not len(poses.joints):
             return
-        # Scores are those of the evaluation; overlapping poses are kept, as predictions.jsonl keeps them.
-        results = coco_results(
-            poses.joints,
-            poses.scores,
-            np.full(len(poses.joints), image_id),
-            poses.people.scores,
-            poses.crops.prod(axis=1),
-            settings()["TEST.IN_VIS_THRE"].default,
-            oks_thre=1.0,
-            nms=False,
+        predicted = PredictedPoses(
+            joints=poses.joints,
+            scores=poses.scores,
+            image_ids=np.full(len(poses.joints), image_id),
+            box_scores=poses.people.scores,
+            areas=poses.crops.prod(axis=1),
         )
-        for result in results:
+        # Scores are those of the evaluation; overlapping poses are kept, as predictions.jsonl keeps them.
+        nms = PoseNMS(settings()["TEST.IN_VIS_THRE"].default, oks_thre=None)
+        for result in coco_results(predicted, nms):
             result["keypoints"] = np.round(result["keypoints"], 3).tolist()
             self.results.write(b",\n" if self.people else b"\n")
             self.results.write(json.dumps(result).encode())

@@ -274,6 +274,10 @@ def _load_optimizer(optimizer: Optimizer, state: dict) -> None:
             fits = isinstance(value, Tensor) and value.shape in (parameter.shape, ())
             if value is not None and (not fits or not torch.isfinite(value).all()):
                 raise ValueError(f"the optimizer's {name} is not finite, or of another shape")
+            # Fused optimizers on CUDA need moments in the parameter's memory format (channels last or not),
+            # which TRAIN.CHANNELS_LAST may have changed since the checkpoint.
+            if fits and value.dim() and value.stride() != parameter.stride():
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _first_line(error: Exception) -> str:

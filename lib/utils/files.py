@@ -10,7 +10,7 @@ from typing import BinaryIO
 TEMPORARY = ".unfinished."  # what the names of temporary files begin with
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Let ``write`` fill a temporary file beside ``path``, then put it in its place.
 
     An interruption at any moment leaves the old file, or none; never half a new one.

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
 ASKING = (signal.SIGINT, signal.SIGTERM)
 
@@ -17,7 +18,7 @@ class GracefulShutdown:
 
     def __init__(self):
         self.signal: int | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "GracefulShutdown":
         if threading.current_thread() is threading.main_thread():

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from lib.cli.model_arguments import add_model_arguments, trained_of
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from lib.utils.errors import InputError
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    model = PoseResNet(18, 16, width=4, deconv_filters=(8, 8, 8))
+    model = PoseResNet(18, 16, width=4, head=DeconvHead((8, 8, 8)))
     torch.save(model.state_dict(), tmp_path / "model.pth")
     return tmp_path / "model.pth"
 

@@ -1,16 +1,16 @@
 """The folders of a run."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from lib.config.run_paths import RunPaths
-from lib.config.schema import Config
+from lib.config.schema import Config, ModelConfig, ModelExtraConfig
 
 
-def test_folders():
-    config = replace(Config(), output_dir="out", log_dir="logs")
-    paths = RunPaths.for_run(config, "experiments/demo/people.yaml", "coco_to_mpii", "ours2")
-    model = f"{config.model.name}_{config.model.extra.num_layers}"
-    assert paths.output == Path("out/coco_to_mpii", model, "people", "ours2")
-    assert paths.board == Path("logs/coco_to_mpii", model, "people", "ours2")
-    assert paths.child("retrained") == RunPaths(paths.output / "retrained", paths.board / "retrained")
+def test_a_run_writes_below_its_data_model_configuration_and_name():
+    config = Config(
+        output_dir="out", log_dir="logs", model=ModelConfig(extra=ModelExtraConfig(num_layers=18))
+    )
+    paths = RunPaths.for_run(config, "experiments/demo/people.yaml", "coco_to_mpii", "ours1")
+    inside = Path("coco_to_mpii/pose_resnet_18/people/ours1")
+    assert paths == RunPaths(Path("out") / inside, Path("logs") / inside)
+    assert paths.child("again") == RunPaths(paths.output / "again", paths.board / "again")

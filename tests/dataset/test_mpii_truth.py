@@ -103,3 +103,10 @@ def test_read_mpii_predictions_checks_key_and_shape(tmp_path):
 def test_head_sizes_are_an_eighth_of_the_body():
     # scale is the body height / 200 px, and 200 / 8 = 25.
     assert head_sizes_from_scales(np.array([1.0, 0.16], np.float32)).tolist() == pytest.approx([25, 4])
+
+
+@needs_mpii_eval
+def test_head_sizes_follow_from_the_scales_of_the_annotations():
+    truth = read_mpii_truth(MPII_EVAL / "annot" / "gt_valid.mat")
+    scales = np.array([p["scale"] for p in json.loads((MPII_EVAL / "annot" / "valid.json").read_text())])
+    np.testing.assert_allclose(head_sizes_from_scales(scales), truth.head_sizes, rtol=1e-4)

@@ -18,7 +18,7 @@ from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
 from lib.doctor.findings import Level
 from lib.ignoring.modes import MODES
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from tests.factories.excavators import JOINTS, make_set
 
 CONFIG = "experiments/custom/excavator.yaml"
@@ -309,10 +309,10 @@ def test_weights(root):
     assert_only_problem(examination_of(root, {"MODEL.PRETRAINED": "models/pytorch/imagenet/resnet10-x.pth"}), "error", "weights",
                "resnet10-x.pth", "fetch_weights.py")  # fmt: skip
     other = root / "other.pth"
-    torch.save(PoseResNet(18, 7, width=4, deconv_filters=(8, 8, 8)).state_dict(), other)
+    torch.save(PoseResNet(18, 7, width=4, head=DeconvHead((8, 8, 8))).state_dict(), other)
     examination = examination_of(root, {"MODEL.PRETRAINED": str(other)})
     assert problems(examination) == [] and f"{other}: loaded" in str(examination)
-    torch.save(PoseResNet(18, 7, width=8, deconv_filters=(8, 8, 8)).state_dict(), other)
+    torch.save(PoseResNet(18, 7, width=8, head=DeconvHead((8, 8, 8))).state_dict(), other)
     assert_only_problem(
         examination_of(root, {"MODEL.PRETRAINED": str(other)}), "warning", "weights", "random weights"
     )

@@ -44,7 +44,7 @@ def test_coco_is_measured_by_ap_on_annotated_or_detected_boxes(configured, tmp_p
     built = evaluation_set(config, ImageSet(config.dataset, "train2017"), "test", [].append)
     assert isinstance(built, COCOSet) and built.annotation_file == path
     assert built.box_scores.tolist() == ([1] if annotated else [0.75, 0.5])
-    assert built.image_ids.tolist() == [1] * len(built.dataset)
+    assert built.dataset.annotations.image_ids.tolist() == [1] * len(built.dataset)
 
 
 def test_sigmas():

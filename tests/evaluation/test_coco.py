@@ -8,10 +8,15 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lib.evaluation.coco import (
+    COCO_PERSON,
     MEASURES,
+    ObjectKind,
+    PoseNMS,
+    PredictedPoses,
     coco_average_precision,
     coco_results,
     format_table,
+    object_average_precision,
     read_coco_results,
 )
 from lib.nms.nms import COCO_SIGMAS
@@ -26,22 +31,23 @@ def annotated(keep=lambda annotation: True):
     return [annotation for annotation in json.loads(FILE.read_text())["annotations"] if keep(annotation)]
 
 
+NMS, NO_NMS = PoseNMS(0.2, 0.9), PoseNMS(0.2, None)
+
+
 def as_predicted(annotations, noise=0.0, seed=0, nms=True, scores=None, box_scores=None):
     """The results of a network that finds each annotation's labelled keypoints, the others in its box."""
     points = np.array([a["keypoints"] for a in annotations], float).reshape(-1, 17, 3)
     boxes = np.array([a["bbox"] for a in annotations])
     joints = np.where(points[..., 2:] > 0, points[..., :2], (boxes[:, :2] + boxes[:, 2:] / 2)[:, None])
     joints += noise * np.random.default_rng(seed).normal(size=joints.shape)
-    return coco_results(
-        joints,
-        np.ones(points.shape[:2]) if scores is None else scores,
-        np.array([a["image_id"] for a in annotations]),
-        np.ones(len(annotations)) if box_scores is None else box_scores,
-        boxes[:, 2] * boxes[:, 3] * 1.25**2,
-        in_vis_thre=0.2,
-        oks_thre=0.9,
-        nms=nms,
+    poses = PredictedPoses(
+        joints=joints,
+        scores=np.ones(points.shape[:2]) if scores is None else scores,
+        image_ids=np.array([a["image_id"] for a in annotations]),
+        box_scores=np.ones(len(annotations)) if box_scores is None else box_scores,
+        areas=boxes[:, 2] * boxes[:, 3] * 1.25**2,
     )
+    return coco_results(poses, NMS if nms else NO_NMS)
 
 
 def ones(values):
@@ -53,14 +59,14 @@ def ones(values):
 def test_the_truth_itself_has_average_precision_one(nms, capsys):
     assert len(labelled := annotated(lambda a: a["num_keypoints"] > 0)) == 68
     assert ones(coco_average_precision(FILE, as_predicted(labelled, nms=nms)))
-    # People without labels and crowds, whom no loader gives, are there to be found or not.
-    assert len(everyone := annotated()) == 118
-    assert ones(coco_average_precision(FILE, as_predicted(everyone, nms=nms)))
+    # Crowds and persons without labels, which no loader returns, may be predicted or not.
+    assert len(annotations := annotated()) == 118
+    assert ones(coco_average_precision(FILE, as_predicted(annotations, nms=nms)))
     assert capsys.readouterr().out == ""
 
 
 @needs_coco
-def test_the_annotated_people_and_nobody_else_must_be_found():
+def test_missed_people_cost_recall_and_extra_people_precision():
     labelled = annotated(lambda a: a["num_keypoints"] > 0)
     for missed in (1, 17, 67):
         recall = 1 - missed / 68
@@ -68,7 +74,7 @@ def test_the_annotated_people_and_nobody_else_must_be_found():
         assert values["AR"] == pytest.approx(recall) and values["AR .5"] == pytest.approx(recall)
         # With nothing wrong, the precision is 1 up to that recall, at 101 points of it.
         assert values["AP"] == pytest.approx((math.floor(100 * recall) + 1) / 101)
-    # A person in nobody's place, surer than all others, costs precision but no recall.
+    # A prediction where nobody is, with the highest score, costs precision but no recall.
     unlabelled = annotated(lambda a: not a["num_keypoints"] and not a["iscrowd"])
     ghost = {**unlabelled[0], "bbox": [-9000, -9000, 100, 100]}
     scores = np.ones((69, 17))
@@ -91,9 +97,13 @@ def test_average_precision_falls_with_noise():
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_pycocotools_on_the_files_themselves(tmp_path, seed, capsys):
     rng = np.random.default_rng(seed)
-    everyone = annotated() * 2
+    annotations = annotated() * 2
     results = as_predicted(
-        everyone, 4.0, seed, scores=rng.random((len(everyone), 17)), box_scores=rng.random(len(everyone))
+        annotations,
+        4.0,
+        seed,
+        scores=rng.random((len(annotations), 17)),
+        box_scores=rng.random(len(annotations)),
     )
     write_json(tmp_path / "results.json", results)
     truth = COCO(str(FILE))
@@ -142,8 +152,8 @@ def test_thresholds_of_the_similarity(tmp_path, similarity):
     # One labelled keypoint, an ankle, moved so far that OKS = exp(-d^2 / (2 (2 sigma)^2 area)).
     person = coco_person(1, 1, area=5000, keypoints=[0] * 48 + [30, 30, 2])
     shift = 2 * COCO_SIGMAS[16] * math.sqrt(-2 * 5000 * math.log(similarity))
-    found = result(keypoints=[0, 0, 1] * 16 + [30 + shift, 30, 1])
-    values = coco_average_precision(annotation_file(tmp_path, [person]), [found])
+    prediction = result(keypoints=[0, 0, 1] * 16 + [30 + shift, 30, 1])
+    values = coco_average_precision(annotation_file(tmp_path, [person]), [prediction])
     passed = [float(similarity >= threshold / 100) for threshold in range(50, 100, 5)]
     assert values["AP"] == pytest.approx(np.mean(passed))
     assert values["AP .5"] == pytest.approx(passed[0]) and values["AP .75"] == pytest.approx(passed[5])
@@ -156,9 +166,9 @@ def test_no_results_are_worth_nothing(tmp_path):
         values = coco_average_precision(path, results)
         assert values["AP"] == values["AR"] == values["AP (M)"] == values["AP .75"] == 0
         assert math.isnan(values["AP (L)"])
-    nobody = annotation_file(tmp_path, [])
-    assert all(math.isnan(value) for value in coco_average_precision(nobody, [result()]).values())
-    assert all(math.isnan(value) for value in coco_average_precision(nobody, []).values())
+    empty = annotation_file(tmp_path, [])
+    assert all(math.isnan(value) for value in coco_average_precision(empty, [result()]).values())
+    assert all(math.isnan(value) for value in coco_average_precision(empty, []).values())
 
 
 @pytest.mark.parametrize("numbers", [(0, 1), (5, 5), ("a", None)])
@@ -182,6 +192,13 @@ def test_other_categories_and_people_without_labels_do_not_count(tmp_path):
     assert values["AP"] == pytest.approx(1)
 
 
+def test_a_crowd_with_keypoints_does_not_count(tmp_path):
+    people = [coco_person(1, 1), coco_person(2, 2, iscrowd=1)]
+    path = annotation_file(tmp_path, people)
+    assert coco_average_precision(path, [result(1)])["AR"] == 1
+    assert coco_average_precision(path, [result(2, score=3), result(1)])["AP"] == pytest.approx(1)
+
+
 def test_a_poses_score_is_its_boxs_times_its_sure_keypoints():
     rng = np.random.default_rng(0)
     count = 40
@@ -191,7 +208,8 @@ def test_a_poses_score_is_its_boxs_times_its_sure_keypoints():
     scores[2, 1:] = 0
     joints, box_scores = rng.uniform(0, 500, (count, 17, 2)), rng.random(count)
     image_ids = rng.integers(1, 5, count)
-    results = coco_results(joints, scores, image_ids, box_scores, np.full(count, 100.0), 0.2, 0.9)
+    poses = PredictedPoses(joints, scores, image_ids, box_scores, np.full(count, 100.0))
+    results = coco_results(poses, NMS)
     assert len(results) == count
 
     expected = []
@@ -201,10 +219,10 @@ def test_a_poses_score_is_its_boxs_times_its_sure_keypoints():
         pose_score = box_scores[i] * sum(sure) / len(sure) if sure else 0
         expected.append((int(image_ids[i]), -pose_score, keypoints))
     expected.sort()
-    for found, (image_id, score, keypoints) in zip(results, expected, strict=True):
-        assert (found["image_id"], found["category_id"]) == (image_id, 1)
-        assert found["score"] == pytest.approx(-score)
-        assert found["keypoints"] == keypoints
+    for converted, (image_id, score, keypoints) in zip(results, expected, strict=True):
+        assert (converted["image_id"], converted["category_id"]) == (image_id, 1)
+        assert converted["score"] == pytest.approx(-score)
+        assert converted["keypoints"] == keypoints
     assert json.loads(json.dumps(results)) == results
 
 
@@ -221,26 +239,27 @@ def plain_oks(a, b, area):
 @pytest.mark.parametrize("seed", range(3))
 def test_nms_is_greedy_in_each_image(seed, threshold):
     rng = np.random.default_rng(seed)
-    count, places = 60, rng.uniform(0, 300, (4, 17, 2))
-    joints = places[rng.integers(0, 4, count)] + rng.normal(0, 6, (count, 17, 2)) * rng.random((count, 1, 1))
+    count, people = 60, rng.uniform(0, 300, (4, 17, 2))
+    joints = people[rng.integers(0, 4, count)] + rng.normal(0, 6, (count, 17, 2)) * rng.random((count, 1, 1))
     scores, areas = rng.random((count, 17)), rng.uniform(2000, 9000, count)
     image_ids, box_scores = rng.choice([3, 7, 2**40], count), rng.random(count)
-    every = coco_results(joints, scores, image_ids, box_scores, areas, 0.2, threshold, nms=False)
+    poses = PredictedPoses(joints, scores, image_ids, box_scores, areas)
+    every = coco_results(poses, PoseNMS(0.2, None))
     assert len(every) == count
     order = [(r["image_id"], -r["score"]) for r in every]
     assert order == sorted(order)
 
     area_of = {tuple(joint.ravel()): area for joint, area in zip(joints, areas)}
-    kept = []
+    expected = []
     for candidate in sorted(every, key=lambda r: (r["image_id"], -r["score"])):
         pose = np.reshape(candidate["keypoints"], (17, 3))[:, :2]
         area = area_of[tuple(pose.ravel())]
-        rivals = [r for r in kept if r["image_id"] == candidate["image_id"]]
+        rivals = [r for r in expected if r["image_id"] == candidate["image_id"]]
         others = [np.reshape(r["keypoints"], (17, 3))[:, :2] for r in rivals]
         if all(plain_oks(pose, o, (area + area_of[tuple(o.ravel())]) / 2) <= threshold for o in others):
-            kept.append(candidate)
-    assert coco_results(joints, scores, image_ids, box_scores, areas, 0.2, threshold) == kept
-    assert len(kept) < count
+            expected.append(candidate)
+    assert coco_results(poses, PoseNMS(0.2, threshold)) == expected
+    assert len(expected) < count
 
 
 @needs_coco
@@ -257,10 +276,10 @@ def test_nms_removes_people_found_twice():
     assert ones(coco_average_precision(FILE, as_predicted(labelled * 2)))
 
 
-def test_results_of_nobody():
+def test_no_poses_give_no_results():
     none = np.zeros(0)
-    assert coco_results(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none, 0.2, 0.9) == []
-    assert coco_results(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none, 0.2, 0.9, nms=False) == []
+    poses = PredictedPoses(np.zeros((0, 17, 2)), np.zeros((0, 17)), none, none, none)
+    assert coco_results(poses, NMS) == coco_results(poses, NO_NMS) == []
 
 
 BAD_RESULTS = [
@@ -278,8 +297,8 @@ BAD_RESULTS = [
 ]
 
 
-@pytest.mark.parametrize(("changed", "found"), BAD_RESULTS, ids=[found for _, found in BAD_RESULTS])
-def test_a_bad_result_is_named(tmp_path, changed, found):
+@pytest.mark.parametrize(("changed", "message_part"), BAD_RESULTS, ids=[part for _, part in BAD_RESULTS])
+def test_a_bad_result_is_named(tmp_path, changed, message_part):
     path = annotation_file(tmp_path, [coco_person()])
     results = [result(), result(**changed)]
     write_json(tmp_path / "results.json", results)
@@ -287,7 +306,7 @@ def test_a_bad_result_is_named(tmp_path, changed, found):
         with pytest.raises(InputError) as caught:
             coco_average_precision(path, given)
         message = str(caught.value)
-        assert message.startswith(f"{where}: result 1: ") and found in message and "\n" not in message
+        assert message.startswith(f"{where}: result 1: ") and message_part in message and "\n" not in message
 
 
 @pytest.mark.parametrize("key", list(result()))
@@ -356,7 +375,7 @@ def test_nothing_in_an_annotation_raises_anything_else(tmp_path, key):
 
 
 @pytest.mark.parametrize(
-    ("changed", "found"),
+    ("changed", "message_part"),
     [
         ({"area": -1.0}, "area should not be negative, found -1.0"),
         ({"bbox": [1, 2, 3]}, "bbox should have shape (4,), found (3,)"),
@@ -365,11 +384,11 @@ def test_nothing_in_an_annotation_raises_anything_else(tmp_path, key):
     ],
     ids=str,
 )
-def test_a_bad_annotation_is_named(tmp_path, changed, found):
+def test_a_bad_annotation_is_named(tmp_path, changed, message_part):
     path = annotation_file(tmp_path, [coco_person(), coco_person(4711, **changed)])
     with pytest.raises(InputError) as caught:
         coco_average_precision(path, [result()])
-    assert str(caught.value).startswith(f"{path}: annotation 4711: ") and found in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: annotation 4711: ") and message_part in str(caught.value)
 
 
 def test_table():
@@ -379,3 +398,84 @@ def test_table():
         "| --- | --- | --- | --- |",
         "| pose_resnet_50 | 0.704 | 1.000 | nan |",
     ]
+
+
+# Objects of any category
+
+SIGMA = 0.05
+KIND = ObjectKind(3, (SIGMA,) * 2)
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+
+
+def write_objects(path, count, area=900.0, per_image=1):
+    """``count`` objects with keypoints at (10, 20) and, without a label, (0, 0)."""
+    objects = [
+        {"id": 50 + i, "image_id": 1 + i // per_image, "category_id": 3, "bbox": [0, 0, 30, 30], "area": area,
+         "keypoints": [10, 20, 2, 0, 0, 0]}
+        for i in range(count)
+    ]  # fmt: skip
+    images = [{"id": 1 + i, "file_name": f"{i}.png", "width": 64, "height": 64} for i in range(count)]
+    path.write_text(json.dumps({"images": images, "annotations": objects}))
+    return objects
+
+
+def object_result(item, away=0.0, score=1.0):
+    points = [10 + away, 20, 1, 99, 99, 1]
+    return {"image_id": item["image_id"], "category_id": 3, "keypoints": points, "score": score}
+
+
+@pytest.mark.parametrize("away", [0.0, 2.0, 3.0, 3.4, 9.0])
+def test_average_precision_of_one_object(tmp_path, away):
+    (item,) = write_objects(tmp_path / "a.json", 1)
+    oks = math.exp(-(away**2) / (2 * (2 * SIGMA) ** 2 * 900))
+    expected = np.mean(oks >= THRESHOLDS)
+    assert object_average_precision(
+        tmp_path / "a.json", [object_result(item, away)], KIND, [50]
+    ) == pytest.approx(expected)
+
+
+def test_an_object_without_an_area_has_its_boxs(tmp_path):
+    items = write_objects(tmp_path / "a.json", 1)
+    tree = json.loads((tmp_path / "a.json").read_text())
+    del tree["annotations"][0]["area"]
+    (tmp_path / "b.json").write_text(json.dumps(tree))
+    values = [
+        object_average_precision(tmp_path / f, [object_result(items[0], 3)], KIND, [50])
+        for f in ("a.json", "b.json")
+    ]
+    assert values[0] == values[1] > 0
+
+
+def test_only_the_selected_annotations_count(tmp_path):
+    items = write_objects(tmp_path / "a.json", 4)
+    results = [object_result(items[0]), object_result(items[1], 50)]
+    assert object_average_precision(tmp_path / "a.json", results, KIND, [50]) == pytest.approx(1)
+    assert object_average_precision(tmp_path / "a.json", results, KIND, [50, 51]) == pytest.approx(
+        0.5, abs=0.01
+    )
+    assert math.isnan(object_average_precision(tmp_path / "a.json", results, KIND, []))
+    assert object_average_precision(tmp_path / "a.json", [], KIND, [50]) == 0
+
+
+def test_more_than_twenty_objects_in_an_image_count(tmp_path):
+    items = write_objects(tmp_path / "a.json", 30, per_image=30)
+    results = [object_result(item) for item in items]
+    assert object_average_precision(
+        tmp_path / "a.json", results, KIND, [i["id"] for i in items]
+    ) == pytest.approx(1)
+
+
+def test_results_of_another_category_are_refused(tmp_path):
+    (item,) = write_objects(tmp_path / "a.json", 1)
+    with pytest.raises(InputError, match="result 0: category_id should be 3, found 1"):
+        object_average_precision(tmp_path / "a.json", [object_result(item) | {"category_id": 1}], KIND, [50])
+
+
+@needs_coco
+@pytest.mark.parametrize("noise", [2, 6])
+def test_for_people_it_is_cocos(noise):
+    annotations = annotated()
+    results = as_predicted([a for a in annotations if a["num_keypoints"] > 0], noise)
+    expected = coco_average_precision(FILE, results)["AP"]
+    value = object_average_precision(FILE, results, COCO_PERSON, [a["id"] for a in annotations])
+    assert 0.1 < expected < 0.99 and value == pytest.approx(expected, abs=1e-9)

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from lib.dataset.keypoints import network_joints
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 
 SETTINGS = """\
 MODEL: {{IMAGE_SIZE: [{width}, {height}]}}
@@ -16,7 +16,7 @@ DATASET: {{COLOR_RGB: {rgb}}}
 def small_network(joints: int = 13, seed: int = 0, **shape) -> PoseResNet:
     """Its heatmaps peak at about 1, at places that depend on the image."""
     torch.manual_seed(seed)
-    shape = {"num_layers": 10, "width": 4, "deconv_filters": (8, 8, 8)} | shape
+    shape = {"num_layers": 10, "width": 4, "head": DeconvHead((8, 8, 8))} | shape
     network = PoseResNet(num_joints=joints, **shape).eval()
     with torch.no_grad():
         for name, parameter in network.named_parameters():

@@ -9,13 +9,13 @@ from torch import nn
 from lib.ignoring.forward_mode import jvp_pass
 from lib.ignoring.hypergradient import jvp_by_torch, losses_and_jvp
 from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from tests.factories.setups import SmallPoseNet, as_batch
 
 
 def small_resnet(layers=10, **options):
     torch.manual_seed(0)
-    settings = {"num_joints": 3, "width": 4, "deconv_filters": (6, 5), "deconv_kernels": (4, 3)} | options
+    settings = {"num_joints": 3, "width": 4, "head": DeconvHead((6, 5), (4, 3))} | options
     model = PoseResNet(layers, **settings).double().train()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # none of 1, 0 and the fresh running statistics
@@ -66,8 +66,10 @@ NETWORKS = {
     "18": lambda: small_resnet(18),
     "50": lambda: small_resnet(50),
     "50 caffe": lambda: small_resnet(50, style="caffe"),
-    "biases and final 3x3": lambda: small_resnet(10, deconv_bias=True, final_kernel=3, deconv_kernels=(2, 3)),
-    "no head": lambda: small_resnet(10, deconv_filters=(), deconv_kernels=()),
+    "biases and final 3x3": lambda: small_resnet(
+        10, head=DeconvHead((6, 5), (2, 3), bias=True, final_kernel=3)
+    ),
+    "no head": lambda: small_resnet(10, head=DeconvHead((), ())),
 }
 
 

@@ -1,7 +1,9 @@
-"""Exported networks against the network itself, and what is kept beside them."""
+"""Exported networks against the network itself, and the description in the file."""
 
+import dataclasses
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,39 +49,39 @@ def test_export_is_checked_and_describes_itself(ending, checkpoint, tmp_path, ca
 
 
 def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
-    """An image through the TorchScript file alone, following what is kept beside it, without lib's own code."""
+    """An image through the TorchScript file alone, following its description, without lib's own code."""
     assert (
         export.main(["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts"), "--no-check"])
         == 0
     )
-    run, told = load_exported(tmp_path / "net.ts")
+    run, description = load_exported(tmp_path / "net.ts")
     rng = np.random.default_rng(0)
     # The crop is the input's size exactly, so that it can be cut out: no interpolation to imitate.
-    width, height = told["image_size"]
+    width, height = description["image_size"]
     pixels = rng.integers(0, 256, (200, 200, 3), np.uint8)
-    box = np.array([90 - width / told["padding"] / 2, 80 - height / told["padding"] / 2, width / told["padding"], height / told["padding"]])  # fmt: skip
+    box = np.array([90 - width / description["padding"] / 2, 80 - height / description["padding"] / 2, width / description["padding"], height / description["padding"]])  # fmt: skip
     crop = pixels[80 - height // 2 : 80 + height // 2, 90 - width // 2 : 90 + width // 2]
-    crop = crop[..., ::-1] if told["color"] == "BGR" else crop
-    image = (crop / 255 - told["mean"]) / told["std"]
+    crop = crop[..., ::-1] if description["color"] == "BGR" else crop
+    image = (crop / 255 - description["mean"]) / description["std"]
     heatmaps = run(torch.from_numpy(image.transpose(2, 0, 1)[None]).float())[0].detach().numpy()
-    map_width, map_height = told["heatmap_size"]
+    map_width, map_height = description["heatmap_size"]
     expected = []
     for heatmap in heatmaps:
         y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
-        place = np.array([x, y], float)
+        peak = np.array([x, y], float)
         if heatmap[y, x] <= 0:
-            place[:] = 0
+            peak[:] = 0
         elif 1 < x < map_width - 1 and 1 < y < map_height - 1:
-            place[0] += 0.25 * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
-            place[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
-        expected.append(np.array([90, 80]) + (place - [map_width / 2, map_height / 2]) * width / map_width)
+            peak[0] += 0.25 * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
+            peak[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
+        expected.append(np.array([90, 80]) + (peak - [map_width / 2, map_height / 2]) * width / map_width)
     estimator = PoseEstimator(load_trained(checkpoint), torch.device("cpu"), False, 1)
     (found,) = estimator([pixels], [People.from_boxes(box)])
     np.testing.assert_allclose(found.joints[0], expected, atol=1e-4)
-    assert [told["joints"][b] for _, b in told["flip_pairs"]] == [
-        SHARED_KEYPOINTS[flip_permutation(SHARED_KEYPOINTS)[a]] for a, _ in told["flip_pairs"]
+    assert [description["joints"][b] for _, b in description["flip_pairs"]] == [
+        SHARED_KEYPOINTS[flip_permutation(SHARED_KEYPOINTS)[a]] for a, _ in description["flip_pairs"]
     ]
-    assert len(told["flip_pairs"]) == 6
+    assert len(description["flip_pairs"]) == 6
 
 
 def test_the_check_tells_another_network(checkpoint, tmp_path):
@@ -131,3 +133,30 @@ def test_images_to_check_with_and_the_description(checkpoint, tmp_path, capsys, 
 def test_unknown_ending(checkpoint, tmp_path, capsys):
     assert export.main(["--model-file", str(checkpoint), "--output", str(tmp_path / "net.bin")]) == 2
     assert ".onnx, .ts, .pt2" in capsys.readouterr().err
+
+
+def test_the_description_of_the_flip_test_follows_the_setting(checkpoint):
+    trained = load_trained(checkpoint)
+    described = {
+        shift: describe(dataclasses.replace(trained, shift_heatmap=shift))["flip_test"]
+        for shift in (False, True)
+    }
+    assert "one pixel to the right" in described[True] and "right" not in described[False]
+
+
+@pytest.mark.parametrize(("batch_size", "offset"), [(1, 0.5), (3, -0.25)])
+def test_the_difference_is_relative_to_the_highest_and_over_all_batch_sizes(
+    batch_size, offset, checkpoint, monkeypatch
+):
+    """An export that is wrong for batches of one size alone: one crop of three, or all of them."""
+    trained, crops = load_trained(checkpoint), 3 * torch.randn(3, 3, 96, 64)
+
+    def exported(images):
+        return trained.network(images) + offset * (len(images) == batch_size)
+
+    with torch.no_grad():
+        highest = float(trained.network(crops).abs().max())
+    monkeypatch.setattr("lib.models.export.load_exported", lambda path: (exported, {}))
+    difference = largest_difference(trained, Path("any.ts"), crops)
+    assert difference == pytest.approx(abs(offset) / highest, rel=1e-4)
+    assert highest > 1.5

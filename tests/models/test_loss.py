@@ -14,6 +14,7 @@ def example(dtype=torch.float64):
     heatmaps = torch.rand(3, 4, 5, 6, generator=rng, dtype=dtype)
     weight = torch.ones(3, 4, dtype=dtype)
     weight[0, 1] = weight[2] = 0
+    weight[1, 2] = 0.5
     return predicted, heatmaps, weight
 
 
@@ -26,9 +27,9 @@ def test_equals_a_loop_over_pixels():
                 for x in range(6):
                     difference = weight[i, j] * (predicted[i, j, y, x] - heatmaps[i, j, y, x])
                     expected[i, j] += 0.5 * float(difference) ** 2
-    found = keypoint_losses(predicted, heatmaps, weight)
-    assert found.shape == (3, 4)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12, atol=0)
+    losses = keypoint_losses(predicted, heatmaps, weight)
+    assert losses.shape == (3, 4)
+    np.testing.assert_allclose(losses.numpy(), expected, rtol=1e-12, atol=0)
 
 
 def test_a_value_by_hand():
@@ -43,10 +44,10 @@ def test_joint_without_label_has_no_loss_and_no_gradient():
     predicted.requires_grad_()
     losses = keypoint_losses(predicted, heatmaps, weight)
     losses.sum().backward()
-    assert (losses[weight == 0] == 0).all() and (losses[weight == 1] > 0).all()
+    assert (losses[weight == 0] == 0).all() and (losses[weight > 0] > 0).all()
     assert (predicted.grad[weight == 0] == 0).all()
-    kept = weight == 1
-    torch.testing.assert_close(predicted.grad[kept], (predicted - heatmaps).detach()[kept])
+    labelled = weight == 1
+    torch.testing.assert_close(predicted.grad[labelled], (predicted - heatmaps).detach()[labelled])
 
 
 class JointsMSELoss(nn.Module):

@@ -7,7 +7,7 @@ from torch.func import functional_call
 from torchvision.models.resnet import BasicBlock
 
 from lib.config.schema import ModelConfig, ModelExtraConfig
-from lib.models.pose_resnet import PoseResNet, build_pose_resnet
+from lib.models.pose_resnet import DeconvHead, PoseResNet, build_pose_resnet
 from lib.utils.errors import InputError
 
 DEPTHS = (18, 34, 50, 101, 152)
@@ -180,7 +180,7 @@ def test_impossible_styles_are_refused():
 @pytest.mark.parametrize("depth, style", [(18, "pytorch"), (50, "pytorch"), (50, "caffe")])
 def test_forward_mode_derivative_in_train_mode_is_that_of_finite_differences(depth, style):
     torch.manual_seed(0)
-    model = PoseResNet(depth, 5, width=4, style=style, deconv_filters=(8, 8), deconv_kernels=(4, 4))
+    model = PoseResNet(depth, 5, width=4, style=style, head=DeconvHead((8, 8), (4, 4)))
     model = model.double().train()
     shake(model)
     images = torch.randn(4, 3, 64, 64, dtype=torch.float64)

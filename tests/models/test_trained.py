@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from lib.models.trained import load_trained
 from lib.utils.errors import InputError
 from tests.factories.small_network import small_network, write_checkpoint
@@ -15,10 +15,10 @@ from tests.factories.small_network import small_network, write_checkpoint
     [
         {},
         {"num_layers": 34, "width": 2},
-        {"num_layers": 50, "width": 2, "deconv_filters": (6, 4), "deconv_kernels": (3, 2)},
+        {"num_layers": 50, "width": 2, "head": DeconvHead((6, 4), (3, 2))},
         {"num_layers": 50, "width": 2, "style": "caffe"},
-        {"num_layers": 18, "deconv_bias": True, "final_kernel": 3},
-        {"deconv_filters": (), "deconv_kernels": ()},
+        {"num_layers": 18, "head": DeconvHead((8, 8, 8), bias=True, final_kernel=3)},
+        {"head": DeconvHead((), ())},
     ],
 )
 def test_the_network_follows_from_its_tensors(shape, tmp_path):
@@ -43,8 +43,8 @@ def test_published_checkpoints(joints, names, tmp_path):
     trained = load_trained(path)
     assert trained.joints == names and trained.codec.image_size == (192, 256)
     assert trained.codec.heatmap_size == (48, 64) and not trained.color_rgb
-    asked = load_trained(path, image_size=(64, 96), color_rgb=True)
-    assert asked.codec.image_size == (64, 96) and asked.color_rgb
+    requested = load_trained(path, image_size=(64, 96), color_rgb=True)
+    assert requested.codec.image_size == (64, 96) and requested.color_rgb
 
 
 def test_settings_and_joints_kept_in_the_checkpoint(tmp_path):
@@ -58,6 +58,33 @@ def test_settings_and_joints_kept_in_the_checkpoint(tmp_path):
     assert load_trained(path).joints == tuple(content["joints"])
 
 
+def test_settings_of_the_checkpoint_and_defaults_of_a_published_one(tmp_path):
+    state = small_network().state_dict()
+    torch.save(state, tmp_path / "net_64x96.pth")
+    published = load_trained(tmp_path / "net_64x96.pth")
+    assert published.shift_heatmap and published.codec.sigma == 2 and published.color_rgb
+    assert published.codec.image_size == (96, 64)
+    settings = """\
+MODEL: {IMAGE_SIZE: [64, 96], EXTRA: {SIGMA: 1.5}}
+DATASET: {COLOR_RGB: false}
+TEST: {SHIFT_HEATMAP: false}
+"""
+    torch.save({"target_model": state, "config": settings}, tmp_path / "last.pth")
+    trained = load_trained(tmp_path / "last.pth")
+    assert not trained.shift_heatmap and trained.codec.sigma == 1.5 and not trained.color_rgb
+    requested = load_trained(tmp_path / "last.pth", color_rgb=True)
+    assert requested.color_rgb and "RGB" in requested.notes[0]
+
+
+@pytest.mark.parametrize("style", ["pytorch", "caffe"])
+def test_the_style_is_that_of_the_settings_whatever_the_name(style, tmp_path):
+    network = small_network(num_layers=50, width=2, style=style)
+    settings = f"MODEL: {{IMAGE_SIZE: [64, 64], STYLE: {style}}}"
+    torch.save({"target_model": network.state_dict(), "config": settings}, tmp_path / "caffe_run.pth")
+    images = torch.randn(1, 3, 64, 64)
+    assert torch.equal(load_trained(tmp_path / "caffe_run.pth").network(images), network(images))
+
+
 def spoilt(tensors):
     tensors["conv1.weight"][0, 0, 0, 0] = float("nan")
     return tensors
@@ -68,7 +95,7 @@ def spoilt(tensors):
     [
         (lambda t: {k: v for k, v in t.items() if "final" not in k}, "a_64x64.pth", "final_layer.weight"),
         (lambda t: {k: v for k, v in t.items() if not k.startswith("layer3")}, "a_64x64.pth", "1, 1, 0, 1 blocks"),
-        (lambda t: {k: v for k, v in t.items() if k != "layer1.0.bn1.weight"}, "a_64x64.pth", "re-initialised 1"),
+        (lambda t: {k: v for k, v in t.items() if k != "layer1.0.bn1.weight"}, "a_64x64.pth", "re-initialized 1"),
         (spoilt, "a_64x64.pth", "not finite"),
         (lambda t: t, "a.pth", "--image-size"),
         (lambda t: t, "a_60x64.pth", "multiples of 32"),
@@ -86,6 +113,6 @@ def test_one_clear_error(change, name, expected, tmp_path):
 
 
 def test_a_number_of_joints_without_names(tmp_path):
-    torch.save(PoseResNet(10, 5, width=2, deconv_filters=(4, 4, 4)).state_dict(), tmp_path / "a_64x64.pth")
-    with pytest.raises(InputError, match="5 joints whose names are not known"):
+    torch.save(PoseResNet(10, 5, width=2, head=DeconvHead((4, 4, 4))).state_dict(), tmp_path / "a_64x64.pth")
+    with pytest.raises(InputError, match="5 heatmaps.*'joints'"):
         load_trained(tmp_path / "a_64x64.pth")

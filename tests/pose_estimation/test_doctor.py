@@ -29,7 +29,7 @@ def test_the_exit_code_and_the_report(tmp_path, capsys):
 
     (root / "target/annotations/test.json").write_text(json.dumps([]))
     assert run(root) == 2
-    assert "error    test: " in capsys.readouterr().out
+    assert "error    test:" in capsys.readouterr().out
 
 
 def test_what_is_no_examination(tmp_path, capsys):

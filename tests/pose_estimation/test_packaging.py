@@ -15,7 +15,7 @@ import pytest
 from tests.factories.small_run import CONFIG, RUNS
 
 ROOT = Path(__file__).resolve().parents[2]
-OF_A_CHECKOUT = {"transfer"}  # runs the recipes in experiments/ and fills the README
+OF_A_CHECKOUT = {"transfer"}  # runs the recipes in experiments/ and fills docs/transfer.md
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from lib.utils.errors import InputError
 from pose_estimation import transfer
 from pose_estimation.main import build_parser
 
-README = "intro\n<!-- transfer table -->\nold\n<!-- /transfer table -->\n<!-- transfer estimate -->\n<!-- /transfer estimate -->\nend\n"
+PAGE = "intro\n<!-- transfer table -->\nold\n<!-- /transfer table -->\n<!-- transfer estimate -->\n<!-- /transfer estimate -->\nend\n"
 
 
 def finish(output, mode, seed, mean):
@@ -70,8 +70,8 @@ def test_commands_of_what_is_not_done(tmp_path, capsys):
 
 
 def test_runs_until_one_fails(tmp_path, monkeypatch, capsys):
-    output, readme, ran = tmp_path / "runs", tmp_path / "readme.md", []
-    readme.write_text(README)
+    output, page, ran = tmp_path / "runs", tmp_path / "page.md", []
+    page.write_text(PAGE)
 
     def pretend(words, check):
         mode, seed = words[4].removeprefix("--"), int(words[words.index("SEED") + 1])
@@ -80,23 +80,23 @@ def test_runs_until_one_fails(tmp_path, monkeypatch, capsys):
         return transfer.subprocess.CompletedProcess(words, 5 if seed == 2 else 0)
 
     monkeypatch.setattr(transfer.subprocess, "run", pretend)
-    flags = ["--only", "ours2", "--output", str(output), "--readme", str(readme)]
+    flags = ["--only", "ours2", "--output", str(output), "--readme", str(page)]  # the former name of --page
     assert transfer.main([*flags, "--seeds", "0,1"]) == 0
     assert ran == [("ours2", 0), ("ours2", 1)]
-    assert rows_of(readme.read_text().split("<!-- /")[0])["ours2"][0] == "2"
+    assert rows_of(page.read_text().split("<!-- /")[0])["ours2"][0] == "2"
     assert transfer.main([*flags, "--seeds", "0,2,3"]) == 2
     assert ran[2:] == [("ours2", 2)] and "exit code 5" in capsys.readouterr().err
 
 
 def test_the_table_has_mean_and_deviation(tmp_path):
-    output, readme, means = tmp_path / "runs", tmp_path / "readme.md", (50.25, 52.0, 55.5)
-    readme.write_text(README)
+    output, page, means = tmp_path / "runs", tmp_path / "page.md", (50.25, 52.0, 55.5)
+    page.write_text(PAGE)
     for seed, mean in enumerate(means):
         finish(output, "ours1", seed, mean)
     finish(output, "baseline1", 4, 61.0)
-    words = ["--table", "--output", str(output), "--readme", str(readme)]
+    words = ["--table", "--output", str(output), "--page", str(page)]
     assert transfer.main(words) == 0
-    text = readme.read_text()
+    text = page.read_text()
     assert text.startswith("intro\n") and text.endswith("\nend\n") and "old" not in text
     results, estimated = (part.split("<!-- /")[0] for part in text.split(" -->\n")[1:4:2])
     rows = rows_of(results)
@@ -107,17 +107,19 @@ def test_the_table_has_mean_and_deviation(tmp_path):
     assert rows["baseline1"] == ["1", *(f"{61 + k}.0" for k in range(len(GROUPS)))]
     assert rows["ours2"] == ["-", *["not run here"] * len(GROUPS)]
     assert estimated.strip() == transfer.estimate()
-    assert transfer.main(words) == 0 and readme.read_text() == text
+    assert transfer.main(words) == 0 and page.read_text() == text
 
 
-def test_the_readme_has_room_for_the_tables():
-    text = (transfer.ROOT / "README.md").read_text()
-    assert transfer.filled(text, "transfer estimate", transfer.estimate(), "README.md") == text
-    transfer.filled(text, "transfer table", "", "README.md")
+def test_the_page_holds_the_estimate_and_a_table_of_results():
+    page = transfer.build_parser().parse_args([]).page
+    text = page.read_text()
+    assert page.name == "transfer.md"
+    assert transfer.filled(text, "transfer estimate", transfer.estimate(), page.name) == text
+    assert list(rows_of(text.split("<!-- /transfer table")[0])) == list(transfer.TRANSFERRED)
 
 
 @pytest.mark.parametrize("text", ["", "<!-- /a -->\n<!-- a -->", "<!-- a -->\n<!-- a -->\n<!-- /a -->"])
-def test_a_readme_without_marks_is_refused(text):
+def test_a_page_without_marks_is_refused(text):
     with pytest.raises(InputError, match="some.md: expected <!-- a -->"):
         transfer.filled(text, "a", "x", "some.md")
 

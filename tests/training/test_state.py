@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from lib.ignoring.trainable_model import TrainableModel
 from lib.training.state import State
 from lib.utils.errors import NonFiniteError
-from tests.factories.setups import learner
+from tests.factories.setups import SmallPoseNet, learner
+
+FORMATS = {False: torch.contiguous_format, True: torch.channels_last}
 
 
 def test_processes_agree_on_the_mean_statistics_and_on_the_firsts_weights(together):
@@ -28,3 +31,24 @@ def test_a_spoiled_model_is_never_saved():
     state.source.model.bn1.running_var[2] = float("inf")
     with pytest.raises(NonFiniteError, match="source model.* 7"):
         state.raise_if_nonfinite()
+
+
+@pytest.mark.parametrize("saved, loaded", [(False, True), (True, False)])
+def test_moments_get_the_memory_format_of_the_parameters(tmp_path, saved, loaded):
+    """Fused Adam on CUDA refuses parameters and moments of different layouts."""
+
+    def state(channels_last):
+        model = SmallPoseNet().to(memory_format=FORMATS[channels_last]).train()
+        parameters = list(model.parameters())
+        optimizer = torch.optim.Adam(parameters)
+        trained = TrainableModel(model, optimizer, parameters)
+        trained.step([torch.randn_like(parameter) for parameter in parameters])
+        return State("ours1", trained, None, {})
+
+    old, new = state(saved), state(loaded)
+    new.load_state_dict(old.state_dict(), "last.pth")
+    for before, after in zip(old.target.parameters, new.target.parameters):
+        expected, moments = old.target.optimizer.state[before], new.target.optimizer.state[after]
+        for name in ("exp_avg", "exp_avg_sq"):
+            assert moments[name].stride() == after.stride()
+            assert torch.equal(moments[name], expected[name])

@@ -1,0 +1,127 @@
+"""CacheKey pictures for a GPU, and the built-in data's training on one. Parts of gpu.py.
+
+python benchmarks/gpu_data.py loader --file output/loader.json
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import cv2
+
+from benchmarks import big_coco
+from benchmarks.data import USUAL, configuration, write_noisy_coco
+from benchmarks.gpu_case import PEOPLE, Task, run_part
+from lib.dataset.build import build_codec
+from lib.dataset.keypoint_dataset import KeypointDataset, Sample
+from lib.dataset.keypoints import COCO_KEYPOINTS, joint_mapping
+from lib.dataset.layouts import COCOLayout
+from lib.dataset.loader import InfiniteBatchSampler, training_batches
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS = (1, 8, 16)
+DEMO = "experiments/demo/people.yaml"
+# README.md's table, of a CPU: test PCKh@0.5 and AUROC of the weights
+ON_CPU = {"baseline2": (65.5, None), "ours1": (75.3, 0.95), "ours2": (76.6, 0.95)}
+APART = 1.0  # points of PCKh that are worth a look
+
+
+# Samples a second
+
+
+def dataset(root: Path, people: int) -> KeypointDataset:
+    """Noisy pictures of 640 x 480 and about 225 kB, made below ``root``; samples of 256x192, augmented."""
+    write_noisy_coco(root, people)
+    mapping = joint_mapping("coco", COCO_KEYPOINTS)
+    annotations = COCOLayout(root).read(big_coco.SET, mapping, 0.75)
+    return KeypointDataset(annotations, build_codec(configuration(Path(), Path()).model), USUAL)
+
+
+def samples_per_second(batches: Iterator[Sample], task: Task, workers: int) -> float:
+    """Of batches that lie on the device, once every worker is at work."""
+    for _ in range(2 * max(workers, 1)):
+        next(batches).to(task.device)
+    begun, count, seconds = time.perf_counter(), 0, 0.3 if task.tiny else 5.0
+    while time.perf_counter() - begun < seconds:
+        count += len(next(batches).to(task.device).image)
+    return count / (time.perf_counter() - begun)
+
+
+def loader(task: Task) -> None:
+    cv2.setNumThreads(0)
+    cores, rows = os.cpu_count() or 1, []
+    with tempfile.TemporaryDirectory() as folder:
+        people = dataset(Path(folder), 2 * PEOPLE if not task.tiny else 4)
+        for workers in (0, 1) if task.tiny else WORKERS:
+            order = InfiniteBatchSampler(len(people), PEOPLE, seed=0)
+            batches = training_batches(people, order, workers, task.on_cuda)
+            rows.append({
+                "workers": workers, "cores": cores, "samples/s": samples_per_second(batches, task, workers)
+            })  # fmt: skip
+            del batches
+            task.save({"data path": rows})
+
+
+# The built-in data
+
+
+def start(mode: str, folder: Path, task: Task) -> subprocess.Popen:
+    """main.py's training of a mode, its words in ``folder``."""
+    words = [
+        "--cfg", DEMO, f"--{mode}", "DEVICE", task.device.type, "WORKERS", "4", "THREADS", "1",
+        "OUTPUT_DIR", str(folder / "output"), "LOG_DIR", str(folder / "log"),
+        *(["TRAIN.END_EPOCH", "1", "TRAIN.STEPS_PER_EPOCH", "2"] if task.tiny else []),
+    ]  # fmt: skip
+    with open(folder / f"{mode}.txt", "w") as log:
+        return subprocess.Popen(
+            [sys.executable, "pose_estimation/main.py", *words], cwd=ROOT, stdout=log, stderr=log
+        )
+
+
+def demo_row(mode: str, results: dict, seconds: float) -> dict:
+    """A run's scores beside the CPU's."""
+    score, on_cpu = results["test"]["PCKh"]["Mean"], ON_CPU[mode]
+    known = [found["auroc"] for found in (results.get("weights") or {}).values() if "auroc" in found]
+    apart = abs(score - on_cpu[0]) > APART
+    return {
+        "mode": mode, "PCKh Mean": score, "on a CPU": on_cpu[0], "AUROC": known[0] if known else "-",
+        "AUROC on a CPU": on_cpu[1] or "-", "s": seconds, "ms a step": 1000 * results["seconds_per_step"],
+        "note": f"more than {APART:g} points apart" if apart else "",
+    }  # fmt: skip
+
+
+def demo(task: Task) -> None:
+    """The three modes side by side; their times are of three runs at once."""
+    subprocess.run(
+        [sys.executable, "pose_estimation/make_people.py", "--output", "data/people"], cwd=ROOT, check=True
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder, begun, rows = Path(name), time.monotonic(), {}
+        running = {mode: start(mode, folder, task) for mode in ON_CPU}
+        while running:
+            time.sleep(0.2)
+            for mode, process in list(running.items()):
+                if process.poll() is None:
+                    continue
+                del running[mode]
+                print(
+                    mode, "exit", process.returncode, (folder / f"{mode}.txt").read_text()[-4000:], flush=True
+                )
+                rows[mode] = {"mode": mode, "note": f"exit {process.returncode}, see demo.txt"}
+                for file in folder.glob(f"output/*/*/*/{mode}/results.json"):
+                    rows[mode] = demo_row(mode, json.loads(file.read_text()), time.monotonic() - begun)
+                task.save({"demo": [rows[mode] for mode in ON_CPU if mode in rows]})
+
+
+PARTS = {"loader": loader, "demo": demo}
+
+
+if __name__ == "__main__":
+    run_part(PARTS, __doc__)
