@@ -51,6 +51,13 @@ def test_the_seed_alone_decides(annotations):
     assert not np.array_equal(a.joints, c.joints)
 
 
+def test_a_seed_means_the_same_labels_in_every_version(annotations):
+    """The generator's second word is 7919; its first numbers decide which labels are missing."""
+    noisy, _ = inject(annotations, "missing:0.4", seed=5)
+    removed = np.random.default_rng([5, 7919]).random(annotations.visible.shape) < 0.4
+    np.testing.assert_array_equal(noisy.visible > 0, (annotations.visible > 0) & ~removed)
+
+
 def test_the_share_is_that_of_the_labels(annotations):
     _, truth = inject(annotations, "jitter:0.4", 0)
     labelled = annotations.visible > 0
