@@ -68,7 +68,7 @@ class JVPPass:
             inputs = [results[read]._replace(shared=self._is_read_later(read, node)) for read in node.args]
             # Free what no later layer reads, before this layer allocates.
             for read in set(node.args):
-                if self.last_reader[read] is node:
+                if not self._is_read_later(read, node):
                     del results[read]
             results[node] = rule(layer, *inputs, tangents)
             del inputs
