@@ -11,6 +11,7 @@ from lib.ignoring.modes import MODES, Mode
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError, NonFiniteError, PartlyDoneError, StoppedError, one_line
 from lib.utils.log import close_terminal, open_terminal, silence_log
+from lib.utils.stopping import kill_leftover_workers
 from lib.utils.terminal import colourise
 
 # Flags that are short for a setting; their help is that of the setting.
@@ -140,6 +141,7 @@ def run_command(
         code, message = 128 + error.signal, one_line(error)  # the convention of shells
     finally:
         close_terminal()
+        kill_leftover_workers()
     if group.is_first_to_report(message):
         print(message, file=sys.stderr, flush=True)
     return code

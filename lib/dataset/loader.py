@@ -120,6 +120,17 @@ def training_batches(
     return iter(_loader(dataset, {"batch_sampler": batches}, workers, pin))
 
 
+def close_workers(batches: Iterator) -> None:
+    """Shut down the workers of an iterator that `training_batches` returned, if it has any.
+
+    torch does so when the iterator is garbage-collected. With pinned memory that was seen to happen only at
+    the program's end, and torch has no public way to ask for it.
+    """
+    shutdown = getattr(batches, "_shutdown_workers", None)
+    if shutdown is not None:
+        shutdown()
+
+
 def evaluation_batches(
     dataset: KeypointDataset, batch_size: int, workers: int, pin: bool, group: Group = ALONE
 ) -> DataLoader:

@@ -9,7 +9,7 @@ import torch
 
 from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
-from lib.dataset.loader import InfiniteBatchSampler, drop_unreadable, training_batches
+from lib.dataset.loader import InfiniteBatchSampler, close_workers, drop_unreadable, training_batches
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
 from lib.ignoring.bilevel_step import Weighting
 from lib.training.data import Data
@@ -119,10 +119,13 @@ class TrainingBatches:
             raise InputError(
                 f"a batch of {sampler.batch_size} people is too small for {self.group.size} processes"
             )
-        for batch in loader:
-            readable, problems = drop_unreadable(batch, self.config.dataset.on_bad_image)
-            self.problems += problems
-            yield readable.to(self.device)
+        try:
+            for batch in loader:
+                readable, problems = drop_unreadable(batch, self.config.dataset.on_bad_image)
+                self.problems += problems
+                yield readable.to(self.device)
+        finally:
+            close_workers(loader)
 
 
 def with_counts(group: Group, samples: StepSamples, problems: list[str]) -> tuple[StepSamples, list[str]]:

@@ -1,5 +1,6 @@
 """Graceful shutdown: SIGINT and SIGTERM set a flag that the training loop polls."""
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -53,3 +54,17 @@ def leave_stopping_to_parent() -> None:
     # Replaces the handler of a GracefulShutdown that a fork inherits.
     has_alarm = hasattr(signal, "alarm")  # not on Windows
     signal.signal(signal.SIGTERM, (lambda *_: signal.alarm(GRACE_PERIOD)) if has_alarm else signal.SIG_DFL)
+
+
+def kill_leftover_workers() -> None:
+    """Kill the processes of multiprocessing that are still alive when a command ends.
+
+    They are data loader workers that outlived their loader. Python would wait for them at exit, and they
+    ignore its SIGTERM for GRACE_PERIOD seconds, see `leave_stopping_to_parent`.
+    """
+    workers = multiprocessing.active_children()
+    if workers and threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises an error if a worker is killed
+    for worker in workers:
+        worker.kill()
+        worker.join()

@@ -1,3 +1,4 @@
+import multiprocessing
 from collections import Counter
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
@@ -13,6 +14,7 @@ from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.loader import (
     InfiniteBatchSampler,
     SharedMemoryDataset,
+    close_workers,
     drop_unreadable,
     evaluation_batches,
     training_batches,
@@ -214,3 +216,17 @@ def test_shared_people_are_sent_by_handle(dataset):
     for name, array in many.annotations.arrays().items():
         np.testing.assert_array_equal(opened[name], array)
         assert opened[name].ctypes.data == shared.shared[name].data_ptr()
+
+
+def test_workers_end_when_they_are_closed(tmp_path):
+    """Though something still refers to the iterator, as was seen with pinned memory on CUDA."""
+    write_coco(tmp_path, [coco_person(number) for number in range(1, 5)])
+    dataset = KeypointDataset(
+        read_coco(tmp_path, "train2017", COCO_KEYPOINTS, 0.75), HeatmapCodec((24, 32), (6, 8), 1)
+    )
+    batches = training_batches(dataset, InfiniteBatchSampler(4, 2, seed=0), 2, pin=False)
+    next(batches)
+    assert len(multiprocessing.active_children()) == 2
+    close_workers(batches)
+    assert not multiprocessing.active_children()
+    close_workers(iter([1, 2]))  # an iterator without workers

@@ -1,10 +1,17 @@
+import multiprocessing
 import os
 import signal
 import threading
+import time
 
 import pytest
 
-from lib.utils.stopping import SIGNALS, GracefulShutdown
+from lib.utils.stopping import (
+    SIGNALS,
+    GracefulShutdown,
+    kill_leftover_workers,
+    leave_stopping_to_parent,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,3 +61,22 @@ def test_what_is_ignored_stays_ignored():
     with GracefulShutdown() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal is None
+
+
+def _outlive_sigterm(ready):
+    leave_stopping_to_parent()
+    ready.set()
+    time.sleep(120)
+
+
+def test_a_worker_that_ignores_sigterm_does_not_hold_up_the_end():
+    ready = multiprocessing.Event()
+    worker = multiprocessing.Process(target=_outlive_sigterm, args=(ready,), daemon=True)
+    worker.start()
+    assert ready.wait(60)
+    worker.terminate()
+    worker.join(0.5)
+    assert worker.is_alive()  # for a minute: see leave_stopping_to_parent
+    kill_leftover_workers()
+    assert not worker.is_alive() and not multiprocessing.active_children()
+    kill_leftover_workers()  # nothing left
