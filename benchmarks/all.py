@@ -1,9 +1,9 @@
-"""Every benchmark of this folder but the evidence, one after the other, and one table of their numbers.
+"""Run every benchmark of this folder except the evidence, one after the other, and tabulate the results.
 
     python benchmarks/all.py [--only nms,growth] [--repeat N] [--out benchmarks/results]
 
-Writes speed.json and speed.md. Of what fails, the last lines are shown and the others go on; where only
-some are run, the others' numbers stay as the files have them. Run it on a machine that does nothing else.
+Writes speed.json and speed.md. If a benchmark fails, its last lines are printed and the others still run.
+Results of benchmarks that are not run are kept. Use an otherwise idle machine.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def chosen(text: str | None, folder: Path) -> list[str]:
-    """The benchmarks to run that ``folder`` has. InputError for one that there is not."""
+    """The benchmarks in ``folder`` that ``text`` names, all if it is None; InputError for an unknown one."""
     present = [name for name in BENCHMARKS if (folder / f"{name}.py").is_file()]
     wanted = text.split(",") if text else present
     for name in wanted:
@@ -38,7 +38,7 @@ def chosen(text: str | None, folder: Path) -> list[str]:
 
 
 def run(script: Path, options: list[str]) -> dict:
-    """The numbers of one benchmark, with what running it took; RuntimeError where it fails."""
+    """The results of one benchmark, with its run time and memory; RuntimeError if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "numbers.json"
         begun = time.monotonic()
@@ -54,7 +54,7 @@ def run(script: Path, options: list[str]) -> dict:
             if process.returncode or not path.exists():
                 log.seek(0)
                 raise RuntimeError("".join(log.readlines()[-15:]))
-        # Linux counts this process in, which is small; macOS counts bytes, Linux KiB.
+        # macOS counts bytes, Linux KiB; Linux includes this process, which is small.
         unit = 1 if sys.platform == "darwin" else 1024
         numbers = json.loads(path.read_text())
         numbers["run"] = {
@@ -64,29 +64,30 @@ def run(script: Path, options: list[str]) -> dict:
         return numbers
 
 
-def markdown(found: dict[str, dict]) -> str:
-    """All ratios in one table, then each benchmark's own numbers and the machine that they are of."""
+def markdown(results: dict[str, dict]) -> str:
+    """All ratios in one table, then the results of each benchmark and its machine."""
     ratios = [
         [name, what, value]
-        for name, numbers in found.items()
+        for name, numbers in results.items()
         for what, value in numbers.get("ratios", {}).items()
     ]
     text = ["# Speed\n", "Written by `make bench`. Seconds are medians.\n"]
     text += ["## Ratios\n", rows(["benchmark", "ratio", "value"], ratios)]
-    for name, numbers in found.items():
+    for name, numbers in results.items():
         machine = ", ".join(f"{key} {value}" for key, value in numbers["machine"].items())
         own = {key: value for key, value in numbers.items() if key != "ratios"}
         text += [f"## benchmarks/{name}.py\n", f"On {machine}.\n", tables(own)]
     return "\n".join(text)
 
 
-def write(found: dict[str, dict], folder: Path) -> None:
-    write_text(folder / "speed.json", json.dumps(found, indent=2) + "\n")
-    write_text(folder / "speed.md", markdown(found))
+def write(results: dict[str, dict], folder: Path) -> None:
+    """Write speed.json and speed.md."""
+    write_text(folder / "speed.json", json.dumps(results, indent=2) + "\n")
+    write_text(folder / "speed.md", markdown(results))
 
 
-def main(words: list[str] | None = None, here: Path = HERE) -> int:
-    """The exit code: 1 where a benchmark failed, 2 for what cannot be used."""
+def main(argv: list[str] | None = None, here: Path = HERE) -> int:
+    """Run the command; the exit code is 1 if a benchmark failed, 2 for invalid arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -96,7 +97,7 @@ def main(words: list[str] | None = None, here: Path = HERE) -> int:
     parser.add_argument(
         "--out", type=Path, default=HERE / "results", help="folder of speed.json and speed.md"
     )
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     options = ["--threads", str(arguments.threads)]
     options += ["--repeat", str(arguments.repeat)] if arguments.repeat else []
     try:
@@ -104,24 +105,24 @@ def main(words: list[str] | None = None, here: Path = HERE) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    kept = arguments.out / "speed.json"
-    known = json.loads(kept.read_text()) if kept.exists() else {}
+    path = arguments.out / "speed.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
     failed = 0
     for number, name in enumerate(names, 1):
         print(f"[{number}/{len(names)}] benchmarks/{name}.py", flush=True)
         try:
             numbers = run(here / f"{name}.py", options)
             tables(numbers)
-        except (RuntimeError, TypeError) as error:  # TypeError: numbers that are no table
+        except (RuntimeError, TypeError) as error:  # TypeError: results that are not a table
             failed += 1
             print(f"  failed:\n{error}", file=sys.stderr)
             continue
         print(f"  {format_duration(numbers['run']['seconds'])}", flush=True)
-        known[name] = numbers
-        known = {name: known[name] for name in BENCHMARKS if name in known}
-        write(known, arguments.out)  # after each, so that an interruption loses no hours
-    if known:
-        print(f"{arguments.out / 'speed.md'}, {kept}")
+        results[name] = numbers
+        results = {name: results[name] for name in BENCHMARKS if name in results}
+        write(results, arguments.out)  # after each one, so that an interruption loses nothing
+    if results:
+        print(f"{arguments.out / 'speed.md'}, {path}")
     return int(failed > 0)
 
 

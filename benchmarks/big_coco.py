@@ -1,9 +1,9 @@
-"""A keypoint annotation file as large as COCO's train2017, of random people, and its empty images.
+"""Write a keypoint annotation file as large as COCO's train2017, with random people and empty image files.
 
     python benchmarks/big_coco.py FOLDER [--images 118287] [--people 262465] [--labelled 149813] [--seed 0]
 
-The file has COCO's fields, polygons too, so that reading it costs what reading COCO's costs (240 MB).
-The images are files without content: readers look for their names.
+The file has all of COCO's fields, including polygons, so that reading it costs the same (240 MB).
+The images are empty files, since readers only check that they exist.
 """
 
 import argparse
@@ -20,15 +20,23 @@ from lib.dataset.keypoints import COCO_KEYPOINTS
 
 SET = "train2017"
 IMAGES, PEOPLE, LABELLED = 118_287, 262_465, 149_813
-CROWDS = 0.01  # share of the people without keypoints that are a crowd, outlined by run lengths
-CORNERS = 35  # of a polygon, on average: makes the file of COCO's numbers 240 MB
-CHUNK = 10_000  # annotations that are in memory at once
+CROWDS = 0.01  # share of crowds, with run-length masks, among the people without keypoints
+CORNERS = 35  # of a polygon, on average; gives 240 MB at COCO's size
+CHUNK = 10_000  # annotations in memory at once
 
 
 def write_big_coco(
     root: Path, images: int = IMAGES, people: int = PEOPLE, labelled: int = LABELLED, seed: int = 0
 ) -> Path:
-    """Write the layout below ``root``; returns the annotation file's path. The same seed, the same file."""
+    """Write COCO's layout below ``root``; the same seed gives the same file.
+
+    Args:
+        images, people: their numbers.
+        labelled: number of people with keypoints.
+
+    Returns:
+        The path of the annotation file.
+    """
     rng = np.random.default_rng(seed)
     folder = root / "images" / SET
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,20 +105,20 @@ def _people(rng, start: int, image_ids, sizes, of_image, has_keypoints) -> list[
     keypoints[visibility == 0] = 0
     corners = rng.integers(CORNERS // 2, CORNERS * 3 // 2 + 1, count)
     crowd = ~has_keypoints[start : start + count] & (rng.random(count) < CROWDS)
-    made = []
+    annotations = []
     for i in range(count):
         if crowd[i]:
             outline = {"counts": rng.integers(1, 300, 200).tolist(), "size": image[i, ::-1].tolist()}
         else:
             points = corner[i] + side[i] * rng.random((corners[i], 2))
             outline = [[round(value, 2) for value in points.ravel().tolist()]]
-        made.append({
+        annotations.append({
             "segmentation": outline, "num_keypoints": int((visibility[i] > 0).sum()),
             "area": round(float(side[i].prod()) * 0.53, 5), "iscrowd": int(crowd[i]),
             "keypoints": keypoints[i].ravel().tolist(), "image_id": int(image_ids[of_image[i]]),
             "bbox": [*corner[i].tolist(), *side[i].tolist()], "category_id": 1, "id": 100_000 + start + i,
         })  # fmt: skip
-    return made
+    return annotations
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What several processes send each other in a training step: counted, measured here, and calculated for GPUs.
+"""Messages of several processes in a training step: counted and timed here, and calculated for GPUs.
 
     python benchmarks/communication.py --json output/communication.json --repeat 3 [--processes 2]
 
@@ -43,7 +43,7 @@ LINKS = {
 
 
 class TimedGroup(Group):
-    """``seconds`` counts how long messages take once everybody is there."""
+    """A group that times its messages. ``seconds``: total time, from the moment when all ranks are ready."""
 
     seconds = 0.0
 
@@ -51,10 +51,10 @@ class TimedGroup(Group):
         wait_for_device()
         super().counts(0)
         begun = time.perf_counter()
-        found = call()
+        result = call()
         wait_for_device()
         self.seconds += time.perf_counter() - begun
-        return found
+        return result
 
     def all_reduce_(self, tensors, kind="sum"):
         return self._timed(lambda: super(TimedGroup, self).all_reduce_(tensors, kind))
@@ -64,7 +64,7 @@ class TimedGroup(Group):
 
 
 def measured(mode: str, group: TimedGroup, repeat: int) -> dict[str, float]:
-    """Seconds and content of a step of ``mode``; of the messages, the mean of all steps."""
+    """Median seconds of a step of ``mode``; mean seconds and MB of its messages."""
     case = PoseCase(mode, config_of(), group)
     case.step()
     group.seconds, steps = 0.0, case.state.step

@@ -1,14 +1,14 @@
-"""What COCO's 149,813 people cost: memory of a worker, start-up, and samples a second.
+"""The cost of COCO's 149,813 people: memory of a worker, start-up time, and samples per second.
 
     python benchmarks/data.py [--json FILE] [--repeat 3] [--coco FOLDER] [--people 262465]
 
 Against the usual toolbox (plain_data.py: a dictionary for each person, samples step by step), on an
-annotation file as large as COCO's (big_coco.py), each start-up and each memory in a fresh process.
-Memory is that of a DataLoader's two workers, forked or started afresh, after each of them has looked
-at everybody. private: what only that process has (USS); proportional: shared pages divided by those
-who share (PSS); _of_people: less that of workers without any people. Start-ups are in seconds of the
-processor, the file in the system's cache.
-Samples are made from --coco, COCO's layout with real images, or from noisy images made here.
+annotation file as large as COCO's (big_coco.py); every measurement in a fresh process.
+Memory is that of a DataLoader's two workers, forked or spawned, after each has accessed every person.
+private: pages of that process only (USS); proportional: shared pages divided by the number of processes
+that share them (PSS); _of_people: minus the memory of workers without any people. Start-up times are CPU
+seconds, with the file in the system's cache. Samples come from --coco, COCO's layout with real images, or
+from generated noisy images.
 """
 
 import argparse
@@ -45,7 +45,7 @@ HERE = Path(__file__).resolve()
 CONFIG = HERE.parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
 WORKERS = 2
 USUAL = Augmentation(flip=True, rotation=40.0, scale=0.3)
-LEVELS = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # of a normalised image's unit
+GREY_LEVELS = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # per unit of a normalised image
 
 
 def configuration(root: Path, output: Path, cached: bool = True, reduced: bool = False):
@@ -65,7 +65,7 @@ def read_as_a_run_does(root: Path, output: Path, cached: bool) -> Annotations:
 
 
 def child(*arguments: object) -> dict:
-    """What ``python data.py --child arguments`` prints."""
+    """The JSON that ``python data.py --child arguments`` prints."""
     done = subprocess.run(
         [sys.executable, str(HERE), "--child", *map(str, arguments)], capture_output=True, text=True
     )
@@ -78,17 +78,17 @@ def child(*arguments: object) -> dict:
 
 
 def start_up(what: str, root: Path, output: Path) -> dict:
-    """In a fresh process: seconds of one way to begin."""
-    begun = time.process_time()  # of one thread, so whatever else the machine does
+    """CPU seconds of one way to load the annotations; called in a fresh process."""
+    begun = time.process_time()  # CPU time, so that other load on the machine does not count
     if what == "json_load":
         with open(annotation_file(root, big_coco.SET), encoding="utf-8") as file:
-            kept = json.load(file)
+            annotations = json.load(file)
     elif what == "usual":
-        kept = plain_people(root, big_coco.SET, 0.75)
+        annotations = plain_people(root, big_coco.SET, 0.75)
     else:
-        kept = read_as_a_run_does(root, output, cached=what != "read")
+        annotations = read_as_a_run_does(root, output, cached=what != "read")
     seconds = time.process_time() - begun
-    del kept
+    del annotations  # not freed within the measured time
     return {"seconds": seconds}
 
 
@@ -96,8 +96,8 @@ def measure_start_up(root: Path, output: Path, repeat: int) -> dict[str, float]:
     taken: dict[str, list[float]] = {}
     path = annotation_file(root, big_coco.SET)
     for _ in range(repeat):
-        for kept in (output / "annotations").glob("*"):
-            kept.unlink()
+        for cache_file in (output / "annotations").glob("*"):
+            cache_file.unlink()
         for what in ("json_load", "usual", "read", "read_and_keep", "kept", "kept_other_time"):
             if what == "kept_other_time":
                 os.utime(path)
@@ -109,7 +109,7 @@ def measure_start_up(root: Path, output: Path, repeat: int) -> dict[str, float]:
 
 
 class Looking(Dataset):
-    """An item is the memory of the worker that it is asked of, after a look at everybody."""
+    """An item is the memory of the worker that reads it, after accessing every person."""
 
     def __init__(self, people: list[dict] | KeypointDataset | SharedMemoryDataset):
         self.people = people
@@ -129,7 +129,7 @@ class Looking(Dataset):
             for i in range(len(arrays)):
                 seen += len(arrays.image_paths[arrays.image_index[i]]) + arrays.joints[i].sum()
                 seen += arrays.visible[i].sum() + arrays.centers[i].sum() + arrays.sizes[i].sum()
-        time.sleep(3)  # until the other has looked too
+        time.sleep(3)  # until the other worker has accessed them, too
         return memory()
 
 
@@ -144,7 +144,7 @@ def memory() -> dict[str, float]:
 
 
 def worker_memory(kept_as: str, method: str, root: Path, output: Path) -> dict[str, float]:
-    """In a fresh process: means over its workers."""
+    """Mean memory of the workers; called in a fresh process."""
     if kept_as == "list":
         people = plain_people(root, big_coco.SET, 0.75)
     elif kept_as == "nothing":
@@ -154,8 +154,8 @@ def worker_memory(kept_as: str, method: str, root: Path, output: Path) -> dict[s
         people = KeypointDataset(arrays, build_codec(configuration(root, output).model))
         people = SharedMemoryDataset(people) if method == "spawn" else people
     loader = DataLoader(Looking(people), batch_size=None, num_workers=WORKERS, multiprocessing_context=method)
-    found = list(loader)
-    return {key: statistics.mean(of_worker[key] for of_worker in found) for key in found[0]}
+    by_worker = list(loader)
+    return {key: statistics.mean(worker[key] for worker in by_worker) for key in by_worker[0]}
 
 
 def measure_memory(root: Path, output: Path) -> dict[str, dict[str, float]]:
@@ -174,7 +174,7 @@ def measure_memory(root: Path, output: Path) -> dict[str, dict[str, float]]:
 
 
 def write_noisy_coco(root: Path, people: int = 40) -> None:
-    """COCO's layout with images of 640 x 480 that compress about as real ones do."""
+    """Write COCO's layout with images of 640 x 480 that compress about as well as real ones."""
     big_coco.write_big_coco(root, images=people, people=people, labelled=people)
     rng = np.random.default_rng(0)
     tree = json.loads(annotation_file(root, big_coco.SET).read_text())
@@ -187,7 +187,7 @@ def write_noisy_coco(root: Path, people: int = 40) -> None:
 
 
 def plain_of(people: Annotations, index: int) -> dict:
-    """The toolbox's dictionary of one person."""
+    """One person as the usual toolbox's dictionary."""
     joints, visible = np.zeros((17, 3)), np.zeros((17, 3))
     joints[:, :2], visible[:, :2] = people.joints[index], people.visible[index][:, None]
     return {
@@ -198,7 +198,7 @@ def plain_of(people: Annotations, index: int) -> dict:
 
 
 class Samples:
-    """The same samples in different ways: all people of a set, changed at random as in training."""
+    """The same samples, made in three ways: all people of a set, augmented as in training."""
 
     def __init__(self, people: Annotations):
         codec = build_codec(configuration(Path(), Path()).model)
@@ -216,7 +216,7 @@ class Samples:
         return plain_sample(self.usual[index], codec.image_size, codec.heatmap_size, codec.sigma, *change)
 
     def seconds(self, repeat: int) -> dict[str, float]:
-        """Of a sample, median over passes."""
+        """Seconds per sample of each way, median over passes."""
         ways = {
             "usual": self.plain,
             "here": lambda i, visit: self.here[i, visit],
@@ -233,26 +233,26 @@ class Samples:
         return {name: seconds / count for name, seconds in taken.items()}
 
     def differences(self, visits: int = 3) -> dict[str, float]:
-        """Of pixels, in levels of 255, and of heatmaps, from the usual way's."""
+        """Differences from the usual way: of pixels in grey levels (of 255), and of heatmaps."""
         upright, mirrored, heatmaps, reduced = [], [], 0.0, []
         for visit in range(visits):
             for i in range(len(self.usual)):
                 image, maps, weights, _ = self.plain(i, visit)
                 here, smaller = self.here[i, visit], self.reduced[i, visit]
-                levels = (LEVELS * (here.image - image)).abs()
+                levels = (GREY_LEVELS * (here.image - image)).abs()
                 (mirrored if here.flipped else upright).append(levels)
                 heatmaps = max(heatmaps, float((here.heatmaps - torch.from_numpy(maps)).abs().max()))
                 if not torch.equal(here.image, smaller.image):
-                    reduced.append((LEVELS * (smaller.image - here.image)).abs())
-        found = {"largest_heatmap_difference": heatmaps}
-        found["share_decoded_smaller"] = len(reduced) / (visits * len(self.usual))
+                    reduced.append((GREY_LEVELS * (smaller.image - here.image)).abs())
+        differences = {"largest_heatmap_difference": heatmaps}
+        differences["share_decoded_smaller"] = len(reduced) / (visits * len(self.usual))
         for name, images in (("upright", upright), ("mirrored", mirrored), ("reduced", reduced)):
             if images:
                 levels = torch.stack(images)
-                found[f"{name}_largest_level"] = float(levels.max())
-                found[f"{name}_mean_level"] = float(levels.mean())
-                found[f"{name}_share_within_one_level"] = float((levels < 1.01).float().mean())
-        return found
+                differences[f"{name}_largest_level"] = float(levels.max())
+                differences[f"{name}_mean_level"] = float(levels.mean())
+                differences[f"{name}_share_within_one_level"] = float((levels < 1.01).float().mean())
+        return differences
 
 
 def measure_samples(people: Annotations, repeat: int) -> dict[str, dict[str, float]]:
@@ -261,7 +261,8 @@ def measure_samples(people: Annotations, repeat: int) -> dict[str, dict[str, flo
 
 
 def ratios(start: dict, memory_of: dict, samples: dict) -> dict[str, float]:
-    found = {
+    """The ratios of the results, by name."""
+    by_name = {
         "start_up_from_json / json.load": start["read"] / start["json_load"],
         "start_up_from_json_and_keeping / json.load": start["read_and_keep"] / start["json_load"],
         "start_up_from_kept_arrays / json.load": start["kept"] / start["json_load"],
@@ -271,12 +272,12 @@ def ratios(start: dict, memory_of: dict, samples: dict) -> dict[str, float]:
     for method in ("fork", "spawn"):
         arrays, plain = memory_of[f"arrays_{method}"], memory_of[f"list_{method}"]
         for kind in arrays:
-            found[f"worker_memory_{method}_{kind}: arrays / list"] = arrays[kind] / plain[kind]
+            by_name[f"worker_memory_{method}_{kind}: arrays / list"] = arrays[kind] / plain[kind]
     for name, measured in samples.items():
         seconds = measured["seconds"]
-        found[f"samples_per_second_{name}: here / usual"] = seconds["usual"] / seconds["here"]
-        found[f"samples_per_second_{name}: reduced / usual"] = seconds["usual"] / seconds["reduced"]
-    return found
+        by_name[f"samples_per_second_{name}: here / usual"] = seconds["usual"] / seconds["here"]
+        by_name[f"samples_per_second_{name}: reduced / usual"] = seconds["usual"] / seconds["reduced"]
+    return by_name
 
 
 def run_child(what: str, arguments: list[str]) -> None:
@@ -291,7 +292,7 @@ def main() -> None:
         return
     parser = benchmark_parser(__doc__, repeat=3)
     parser.add_argument(
-        "--coco", type=Path, help="COCO's layout with real images; default: noisy ones made here"
+        "--coco", type=Path, help="COCO's layout with real images; default: generated noisy images"
     )
     parser.add_argument("--people", type=int, default=big_coco.PEOPLE, help="annotations of the large file")
     options: argparse.Namespace = parser.parse_args()

@@ -65,19 +65,19 @@ def in_one_sweep(people: People) -> list[float]:
 
 def joint_by_joint(people: People) -> list[float]:
     """PCKh of every joint."""
-    found = []
+    predicted = []
     for part in people.batches():
         coords, _ = plain_evaluation.decode(people.heatmaps[part])
-        found.append(
+        predicted.append(
             plain_evaluation.to_image(coords, people.centers[part], people.sizes[part], CODEC.heatmap_size)
         )
     return plain_evaluation.correct_share(
-        np.concatenate(found), people.joints, people.visible, people.head_sizes
+        np.concatenate(predicted), people.joints, people.visible, people.head_sizes
     )
 
 
 def check_agreement(people: People) -> None:
-    """RuntimeError where the two ways differ in a group's PCKh."""
+    """Raise RuntimeError if the two ways differ in a group's PCKh."""
     plain = dict(zip(MPII_KEYPOINTS, joint_by_joint(people)))
     expected = [plain["head_top"]]
     expected += [
@@ -103,11 +103,11 @@ def measure_decoding(count: int, repeat: int) -> dict[str, float]:
 def measure_pckh(predictions: int, repeat: int) -> float:
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 1000, (predictions, len(MPII_KEYPOINTS), 2))
-    found = truth + rng.normal(0, 20, truth.shape)
+    predicted = truth + rng.normal(0, 20, truth.shape)
     visible, heads = rng.random(truth.shape[:2]) < 0.9, rng.uniform(20, 80, predictions)
 
     def score() -> dict[str, float]:
-        return pckh(normalized_errors(found, truth, heads), visible, MPII_KEYPOINTS)
+        return pckh(normalized_errors(predicted, truth, heads), visible, MPII_KEYPOINTS)
 
     return median_times({"PCKh": score}, repeat)["PCKh"]
 

@@ -47,6 +47,10 @@ class Task:
         """Write what is known so far; what is cut off later is not lost."""
         write_text(self.file, json.dumps(numbers, indent=2) + "\n")
 
+    def saved(self) -> dict:
+        """What an earlier call saved; empty if there is nothing."""
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
+
     def case(self, mode: str, precision: str = "float32", **settings: object) -> pose_case.PoseCase:
         """ResNet-50 at 256x192 and batches of ``PEOPLE``, or a small one of 2."""
         pose_case.PEOPLE = 2 if self.tiny else PEOPLE
@@ -94,7 +98,7 @@ def milliseconds(call: Callable[[], object], on_cuda: bool) -> float:
 
 
 def measured(call: Callable[[], object], task: Task, warm: int = 3, repeat: int = 10) -> dict[str, float]:
-    """Median ms of ``repeat`` calls one by one, ms of as many in a row, and the peak memory of those."""
+    """Median ms of ``repeat`` calls, and their peak memory."""
     if task.tiny:
         warm, repeat = 1, 2
     for _ in range(warm):  # cuDNN tries its algorithms, some with much memory
@@ -103,9 +107,8 @@ def measured(call: Callable[[], object], task: Task, warm: int = 3, repeat: int 
     if task.on_cuda:
         torch.cuda.reset_peak_memory_stats()
     single = statistics.median(milliseconds(call, task.on_cuda) for _ in range(repeat))
-    in_a_row = milliseconds(lambda: [call() for _ in range(repeat)], task.on_cuda) / repeat
     peak = torch.cuda.max_memory_allocated() if task.on_cuda else peak_resident()
-    return {"ms": single, "ms in a row": in_a_row, "peak MiB": peak / 2**20}
+    return {"ms": single, "peak MiB": peak / 2**20}
 
 
 def reason(error: BaseException) -> str:

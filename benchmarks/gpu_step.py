@@ -80,10 +80,16 @@ def with_ratios(rows: list[dict]) -> list[dict]:
 
 
 def step(task: Task) -> None:
-    """Each precision's modes, and what is slow and large at last."""
-    wanted = [(precision, name) for precision in PRECISIONS for name in (*MODES, "baseline2")]
-    wanted += [(precision, UNROLLED) for precision in OF_UNROLLED]
-    rows, order = [], list(PRECISIONS)
+    """Each precision's modes, baseline2 once more for the spread, and at last what is slow and large.
+
+    Rows that the part's file has already are kept.
+    """
+    wanted = [(precision, name) for precision in PRECISIONS for name in MODES]
+    wanted += [(FASTEST, "baseline2"), *((precision, UNROLLED) for precision in OF_UNROLLED)]
+    rows, order = task.saved().get("steps", []), list(PRECISIONS)
+    for row in rows:
+        if (row["precision"], row["step"]) in wanted:
+            wanted.remove((row["precision"], row["step"]))
     for precision, name in wanted:
         rows.append(step_row(name, task, precision))
         print(rows[-1], flush=True)

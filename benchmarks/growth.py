@@ -4,8 +4,8 @@
 
 Takes steps of ours2 (SCHEDULE together, online weights) and of baseline2 on noise, around a base of
 ResNet-18, 96x128 pixels, batch 8 and 13 joints, or with --full of ResNet-50 and 192x256 pixels. Straight
-lines through the times tell what a step costs whatever the batch (or the joints), and how far from
-straight they are; the parts of an ours2 step, under torch's profiler, tell which of them grow.
+lines fitted to the times give the fixed cost of a step and the cost per sample (or joint), and how well a
+line fits; the parts of an ours2 step, under torch's profiler, show which of them grow.
 """
 
 import argparse
@@ -42,7 +42,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 @dataclass(frozen=True)
 class Case:
-    """What a step is of. image: width and height in pixels."""
+    """The size of a step.   layers: of the ResNet.   image: width and height in pixels."""
 
     layers: int = 18
     image: tuple[int, int] = (96, 128)
@@ -51,14 +51,14 @@ class Case:
 
 
 class Steps:
-    """Steps of both modes on noise; batches of any size, of one network."""
+    """Steps of both modes with one network, on noise batches of any size."""
 
     def __init__(self, case: Case):
         torch.manual_seed(0)
         self.case = case
-        self.target, self.source = self._learner(), self._learner()
+        self.target, self.source = self._model(), self._model()
 
-    def _learner(self) -> TrainableModel:
+    def _model(self) -> TrainableModel:
         model = PoseResNet(self.case.layers, self.case.joints).to(DEVICE).train()
         parameters = list(model.parameters())
         return TrainableModel(model, torch.optim.Adam(parameters, lr=1e-4), parameters)
@@ -75,7 +75,7 @@ class Steps:
         ).to(DEVICE)
 
     def of(self, name: str, batch: int) -> Callable[[], object]:
-        """A step of the mode ``name``, to be called."""
+        """A function that takes a step of the mode ``name``."""
         mode, sample = MODES[name], self.sample(batch)
         weights = OnlineWeights(batch, tuple(range(self.case.joints))).to(DEVICE)
         models = StepModels(
@@ -88,17 +88,18 @@ class Steps:
         return lambda: TrainingStep(mode, OPTIONS, models, batches).run()
 
     def parameters(self) -> int:
+        """Number of parameters of a model."""
         return sum(p.numel() for p in self.target.parameters)
 
     def gigaflops(self, batch: int) -> float:
-        """Of one forward pass, in convolutions."""
+        """GFLOP of the convolutions of one forward pass."""
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             self.target.model(self.sample(batch).image)
         return counter.get_total_flops() / 1e9
 
 
 def straight_line(sizes: list[int], seconds: list[float]) -> dict[str, float]:
-    """seconds = fixed + each * size, fitted with equal weight to equal shares of the times.
+    """Fit seconds = fixed + each * size, minimising relative errors.
 
     furthest: the largest distance of a time from the line, as a share of the time.
     """
@@ -120,21 +121,23 @@ def against_batch(base: Case, sizes: tuple[int, ...], repeat: int) -> Iterator[d
 
 
 def against_joints(base: Case, counts: tuple[int, ...], repeat: int) -> Iterator[dict]:
-    made = {count: Steps(replace(base, joints=count)) for count in counts}
-    variants = {(name, j): steps.of(name, base.batch) for j, steps in made.items() for name in MODE_NAMES}
+    """A row for each mode and number of joints."""
+    by_count = {count: Steps(replace(base, joints=count)) for count in counts}
+    variants = {(name, j): steps.of(name, base.batch) for j, steps in by_count.items() for name in MODE_NAMES}
     for (name, joints), seconds in median_times(variants, repeat).items():
         yield {"mode": name, "joints": joints, "seconds": seconds, "seconds per joint": seconds / joints}
 
 
 def against_network(base: Case, depths: tuple[int, ...], repeat: int) -> Iterator[dict]:
-    made = {depth: Steps(replace(base, layers=depth)) for depth in depths}
-    variants = {(name, d): steps.of(name, base.batch) for d, steps in made.items() for name in MODE_NAMES}
+    """A row for each mode and depth of the network."""
+    by_depth = {depth: Steps(replace(base, layers=depth)) for depth in depths}
+    variants = {(name, d): steps.of(name, base.batch) for d, steps in by_depth.items() for name in MODE_NAMES}
     for (name, depth), seconds in median_times(variants, repeat).items():
-        work = made[depth].gigaflops(base.batch)
+        work = by_depth[depth].gigaflops(base.batch)
         yield {
             "mode": name,
             "layers": depth,
-            "million parameters": made[depth].parameters() / 1e6,
+            "million parameters": by_depth[depth].parameters() / 1e6,
             "GFLOP a forward pass": work,
             "seconds": seconds,
             "seconds per sample": seconds / base.batch,
@@ -156,7 +159,7 @@ def parts_against_batch(base: Case, sizes: tuple[int, ...]) -> Iterator[dict]:
 
 
 def lines_of(rows: list[dict], by: str, what: str = "mode") -> list[dict]:
-    """A straight line for each value of the column ``what``, against the column ``by``."""
+    """Straight lines of the seconds over the column ``by``, one for each value of the column ``what``."""
     lines = []
     for name in dict.fromkeys(row[what] for row in rows):
         own = [row for row in rows if row[what] == name]
@@ -174,10 +177,10 @@ def lines_of(rows: list[dict], by: str, what: str = "mode") -> list[dict]:
 
 def side_by_side(rows: list[dict], by: str, what: str) -> list[dict]:
     """One row for each value of ``what``, with the seconds in a column for each value of ``by``."""
-    found: dict[str, dict] = {}
+    by_value: dict[str, dict] = {}
     for row in rows:
-        found.setdefault(row[what], {what: row[what]})[f"{by} {row[by]}"] = row["seconds"]
-    return list(found.values())
+        by_value.setdefault(row[what], {what: row[what]})[f"{by} {row[by]}"] = row["seconds"]
+    return list(by_value.values())
 
 
 def measure(base: Case, repeat: int, batches=BATCHES, joints=JOINTS, networks=NETWORKS) -> dict:

@@ -1,12 +1,12 @@
-"""The evidence of the method: modes, oracles and simpler ways to find wrong labels, over noises and seeds.
+"""Evidence for the method: compare modes, oracles and simpler ways to find wrong labels, over label noises and seeds.
 
     python benchmarks/modes.py --modes baseline2,ours1,oracle1 --seeds 100,101 --out output/evidence.json
-    python benchmarks/modes.py --table output/evidence.json        # the table of what is there
+    python benchmarks/modes.py --table output/evidence.json        # print the table of existing results
 
-The data are drawn, one set for each seed, and the same labels are made wrong for every method. The file
-gets a row for each run; what is there is not run again. The table is printed at the end and written beside
-it (.md), with a plot (.svg). With --tune, gamma and lambda are chosen first, on the validation people of
-other seeds, and kept in the file's .tuning.json; where that is there, its choices are used.
+A data set is generated for each seed, and the same labels are corrupted for every method. The file gets a
+row for each run; existing rows are not run again. The table is printed at the end and written beside the
+file (.md), with a plot (.svg). With --tune, gamma and lambda are chosen first, on the validation people of
+other seeds, and stored in the file's .tuning.json; later runs use them from there.
 """
 
 import argparse
@@ -41,14 +41,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--variables", metavar="KIND,...", help=f"of {', '.join(VARIABLES)}, for methods that learn weights; default: the YAML file's")  # fmt: skip
     parser.add_argument("--noise", default="exchange:0.6", metavar="KIND:SHARE,...", help="default: exchange:0.6; none: right labels")  # fmt: skip
     parser.add_argument("--seeds", default="100,101", metavar="SEED,...", help="default: 100,101")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="where the rows are kept")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="file of the results, a row for each run"
+    )
     parser.add_argument("--cfg", type=Path, default=ROOT / "experiments/demo/people.yaml", metavar="FILE", help="default: the demo's")  # fmt: skip
-    parser.add_argument("--data", type=Path, default=ROOT / "data/evidence", metavar="DIR", help="where the people are drawn; default: data/evidence")  # fmt: skip
+    parser.add_argument("--data", type=Path, default=ROOT / "data/evidence", metavar="DIR", help="folder of the generated data; default: data/evidence")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs side by side; default: the cores")  # fmt: skip
     parser.add_argument("--val-in-train", choices=("true", "false"), default="true", help="train on the target's validation people too (default)")  # fmt: skip
     parser.add_argument("--tune", action="store_true", help="choose gamma and lambda first")
     parser.add_argument("--tune-seeds", default="0,1", metavar="SEED,...", help="default: 0,1")
-    parser.add_argument("--tune-own", default="", metavar="METHOD,...", help="tune these by themselves too, instead of taking their baseline's values")  # fmt: skip
+    parser.add_argument("--tune-own", default="", metavar="METHOD,...", help="tune these on their own, instead of using their baseline's values")  # fmt: skip
     parser.add_argument("--table", type=Path, metavar="FILE.json", help="run nothing, print the table of FILE.json")  # fmt: skip
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, for all methods")
     return parser
@@ -61,7 +63,7 @@ def seeds_of(text: str, flag: str) -> list[int]:
 
 
 def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
-    """What the command line asks for, checked."""
+    """The benchmark that the command line describes; InputError if it is invalid."""
     for flag in ("modes", "out"):
         if getattr(arguments, flag) is None:
             raise InputError(f"--{flag} is needed (or --table)")
@@ -88,13 +90,13 @@ def own_of(arguments: argparse.Namespace) -> list[str]:
         return []
     if not arguments.tune:
         raise InputError("--tune-own needs --tune")
-    # What shares the run of another method has its settings too.
-    able = [name for name, method in METHODS.items() if method.tuned_as and method.tuned_as != method.run]
-    return chosen(arguments.tune_own, able, "--tune-own")
+    # A method that shares the run of another one shares its settings, too.
+    tunable = [name for name, method in METHODS.items() if method.tuned_as and method.tuned_as != method.run]
+    return chosen(arguments.tune_own, tunable, "--tune-own")
 
 
 def show(rows: list[dict], out: Path) -> None:
-    """Print the table; write it, and the plot, beside ``out``."""
+    """Print the table, and write it and the plot beside ``out``."""
     if not rows:
         return
     text = "\n".join([markdown(rows), "### At a glance", "", *overview(lines_by_noise(rows))])
@@ -104,19 +106,17 @@ def show(rows: list[dict], out: Path) -> None:
     print(f"{out}, {out.with_suffix('.md')}, {out.with_suffix('.svg')}")
 
 
-def main(words: list[str] | None = None) -> int:
-    """The exit code: 1 where a run failed, 2 for what cannot be used."""
-    arguments = build_parser().parse_intermixed_args(words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit code is 1 if a run failed, 2 for invalid input."""
+    arguments = build_parser().parse_intermixed_args(argv)
     try:
         if arguments.table:
             show(cases.read_rows(arguments.table), arguments.table)
             return 0
         benchmark = benchmark_of(arguments)
         if arguments.tune and benchmark.tune(seeds_of(arguments.tune_seeds, "--tune-seeds")):
-            # The test would be run at the YAML file's values, as if nothing had been asked for.
-            print(
-                "not tested: some runs of the tuning failed; they are tried again next time", file=sys.stderr
-            )
+            # Otherwise the test would silently use the YAML file's values.
+            print("not tested: some tuning runs failed; they are repeated the next time", file=sys.stderr)
             return 1
         rows, failed = benchmark.run(tuning.read_tuning(tuning.tuning_file(arguments.out)))
         show(rows, arguments.out)

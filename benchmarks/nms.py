@@ -30,13 +30,13 @@ PRECISIONS = 1 / (2 * np.array(COCO_SIGMAS)) ** 2
 
 
 def poses_apart(rng: np.random.Generator, images: int, count: int) -> np.ndarray:
-    """[images * count, 17, 3]."""
+    """Random poses that do not overlap, [images * count, 17, 3]."""
     total = images * count
     return rng.normal(0, 15, (total, 17, 3)) + rng.uniform(0, 400, (total, 1, 3))
 
 
 def poses_in_crowds(rng: np.random.Generator, images: int, count: int) -> np.ndarray:
-    """[images * count, 17, 3]: every pose is one of its image's people, three pixels off."""
+    """Poses around PEOPLE people per image, each joint about three pixels off, [images * count, 17, 3]."""
     people = rng.uniform(0, 500, (images, PEOPLE, 1, 2)) + rng.uniform(0, 120, (images, PEOPLE, 17, 2))
     chosen = people[np.arange(images)[:, None], rng.integers(0, PEOPLE, (images, count))]
     joints = chosen.reshape(-1, 17, 2) + rng.normal(0, 3, (images * count, 17, 2))
@@ -55,13 +55,16 @@ def box_variants(rng: np.random.Generator, count: int) -> dict:
 
 
 def pose_variants(rng: np.random.Generator, poses: np.ndarray, images: int) -> dict:
-    """RuntimeError where the two don't keep the same poses."""
+    """The two implementations; RuntimeError if they keep different poses."""
     areas = rng.uniform(2000, 20000, len(poses))
     starts = np.arange(images) * (len(poses) // images)
-    given = (poses, areas, starts, PRECISIONS, 0.9, -np.inf)
-    if not np.array_equal(cpu_nms.keep_poses(*given), numpy_nms.keep_poses(*given)):
+    arguments = (poses, areas, starts, PRECISIONS, 0.9, -np.inf)
+    if not np.array_equal(cpu_nms.keep_poses(*arguments), numpy_nms.keep_poses(*arguments)):
         raise RuntimeError("the extension and NumPy keep different poses")
-    return {"extension": lambda: cpu_nms.keep_poses(*given), "numpy": lambda: numpy_nms.keep_poses(*given)}
+    return {
+        "extension": lambda: cpu_nms.keep_poses(*arguments),
+        "numpy": lambda: numpy_nms.keep_poses(*arguments),
+    }
 
 
 def main() -> None:
@@ -87,7 +90,7 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 
 def report(numbers: dict, title: str, variants: dict, repeat: int) -> None:
-    """Time ``variants``, print the medians and put them into ``numbers``."""
+    """Time ``variants``, print the medians and add them to ``numbers``."""
     times = median_times(variants, repeat)
     print(title)
     for name, seconds in times.items():

@@ -1,6 +1,6 @@
-"""Data as the usual toolbox keeps and makes it (SimpleBaseline, arXiv 1804.06208), to measure against.
+"""Data as in the usual toolbox (SimpleBaseline, arXiv 1804.06208), for comparison.
 
-A dictionary of small arrays for each person; a sample from the whole image, step by step.
+Each person is a dictionary of small arrays; samples are made from the whole image, joint by joint.
 """
 
 import copy
@@ -63,7 +63,7 @@ def _center_and_scale(x, y, w, h, aspect):
 
 
 def plain_sample(person: dict, image_size, heatmap_size, sigma, factor=1.0, rotation=0.0, flip=False):
-    """Image [3, H, W], heatmaps [17, h, w], weights [17, 1] and what the toolbox hands on besides."""
+    """Image [3, H, W], heatmaps [17, h, w], weights [17, 1], and the toolbox's metadata."""
     person = copy.deepcopy(person)
     joints, visible = person["joints_3d"], person["joints_3d_vis"]
     pixels = cv2.imread(person["image"], cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -89,7 +89,7 @@ def plain_sample(person: dict, image_size, heatmap_size, sigma, factor=1.0, rota
 
 
 def _affine(center, scale, rotation, output_size):
-    """Through three points: the middle, the middle of the top, and a right angle."""
+    """The crop's affine matrix from three points: center, middle of the upper edge, and a right angle to them."""
     angle, width = np.deg2rad(rotation), scale[0] * PIXEL_STD
     up = np.array([np.sin(angle), -np.cos(angle)]) * width / 2
     source, target = np.zeros((3, 2), np.float32), np.zeros((3, 2), np.float32)
@@ -103,7 +103,7 @@ def _affine(center, scale, rotation, output_size):
 
 
 def plain_heatmaps(joints, visible, image_size, heatmap_size, sigma):
-    """A Gaussian patch of 6 sigma + 1 pixels pasted for each joint."""
+    """Heatmaps with a Gaussian patch of 6 sigma + 1 pixels pasted for each joint."""
     width, height = heatmap_size
     stride = np.array(image_size) / np.array(heatmap_size)
     maps = np.zeros((len(joints), height, width), np.float32)

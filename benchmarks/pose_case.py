@@ -1,4 +1,4 @@
-"""What benchmarks of the training step measure: a mode's step on ResNet-50 and batches of drawn numbers."""
+"""The training step that benchmarks measure: a mode's step on ResNet-50, with random batches."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ ORIGINAL = {
 
 
 def config_of(**overrides: object) -> Config:
-    """The published network, from random weights; ``overrides`` as TRAIN__AMP='bf16'."""
+    """The configuration of the published network with random weights; ``overrides`` as TRAIN__AMP='bf16'."""
     given = {key.replace("__", "."): value for key, value in overrides.items()}
     return load_config(CONFIG, ORIGINAL | given)
 
@@ -40,7 +40,7 @@ def device() -> torch.device:
 
 
 def drawn(seed: int, config: Config) -> Sample:
-    """Images of noise, a Gaussian somewhere in each heatmap, and a fifth of the joints without label."""
+    """A batch of noise images, with a Gaussian at a random place in each heatmap, and a fifth of the joints unlabelled."""
     rng = torch.Generator().manual_seed(seed)
     (width, height), (columns, rows) = config.model.image_size, config.model.extra.heatmap_size
     joints = config.model.num_joints
@@ -57,9 +57,9 @@ def drawn(seed: int, config: Config) -> Sample:
 
 
 class PoseCase:
-    """A mode's models, optimisers and ignoring variables, and the batches of all its steps.
+    """A mode's models, optimizers and ignoring variables, and one set of batches for all steps.
 
-    Of several processes, each has its part of the batches.
+    With several processes, each has its part of the batches.
     """
 
     def __init__(self, mode: str, config: Config, group: Group = ALONE):
@@ -71,14 +71,14 @@ class PoseCase:
         own[group.shard(PEOPLE)] = True
         self.target, self.source, self.validation = (drawn(seed, config).select(own) for seed in range(3))
 
-    def step(self, otherwise: Weighting | None = None) -> StepOutput:
-        """One training step; weights are learned in every LBI.HYPERGRAD_INTERVAL-th, or are as ``otherwise`` says."""
+    def step(self, weighting: Weighting | None = None) -> StepOutput:
+        """Take a training step; every LBI.HYPERGRAD_INTERVAL-th learns weights, unless ``weighting`` is given."""
         lbi = self.config.lbi
-        learns = otherwise is None and self.mode.ignores and self.state.step % lbi.hypergrad_interval == 0
+        learns = weighting is None and self.mode.ignores and self.state.step % lbi.hypergrad_interval == 0
         validation = self.validation if learns else None
         samples = StepSamples(self.target, self.source, validation, (self.counts,) * 3)
         models = StepModels(self.state.target, self.state.source, self.state.variables)
-        weighting = Weighting.UPDATE if learns else otherwise or Weighting.CURRENT
+        weighting = Weighting.UPDATE if learns else weighting or Weighting.CURRENT
         batches = as_step_batches(samples, True)
         output = TrainingStep(self.mode, step_options(lbi), models, batches, weighting).run()
         self.state.step += 1

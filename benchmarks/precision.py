@@ -1,4 +1,4 @@
-"""What fewer digits, another memory layout and torch.compile do to the step's time, and to its hypergradients.
+"""Effect of mixed precision, memory layout and torch.compile on the time of a step and on its hypergradients.
 
     python benchmarks/precision.py --json output/precision.json --repeat 5
 
@@ -36,11 +36,11 @@ LOOKAHEADS = ("sgd", "optimizer")
 
 
 def warmed(mode: str, steps: int) -> dict:
-    """The state after ``steps`` in float32, the weights left at one."""
-    first = PoseCase(mode, config_of())
+    """The state after ``steps`` in float32 with uniform weights."""
+    case = PoseCase(mode, config_of())
     for _ in range(steps):
-        first.step(Weighting.UNIFORM)
-    return first.state.state_dict()
+        case.step(Weighting.UNIFORM)
+    return case.state.state_dict()
 
 
 def case_of(mode: str, variant: str, state: dict, **settings: object) -> PoseCase:
@@ -49,22 +49,22 @@ def case_of(mode: str, variant: str, state: dict, **settings: object) -> PoseCas
     return case
 
 
-def difference(found: torch.Tensor, expected: torch.Tensor, labelled: torch.Tensor) -> dict[str, float]:
-    """Relative error, and rank correlation of what has a label."""
-    found, expected = (values.double().cpu()[labelled] for values in (found, expected))
+def difference(actual: torch.Tensor, expected: torch.Tensor, labelled: torch.Tensor) -> dict[str, float]:
+    """Relative error and rank correlation over the labelled keypoints."""
+    actual, expected = (values.double().cpu()[labelled] for values in (actual, expected))
     return {
-        "relative error": float((found - expected).norm() / expected.norm()),
-        "rank correlation": float(spearmanr(found, expected).statistic),
+        "relative error": float((actual - expected).norm() / expected.norm()),
+        "rank correlation": float(spearmanr(actual, expected).statistic),
     }
 
 
 def errors(lookahead: str, records: dict[str, StepOutput], labelled: torch.Tensor) -> list[dict]:
-    """Of each variant's hypergradients and weights, against float32's: a row each."""
+    """Errors of each variant's hypergradients and weights against float32's, a row for each."""
     exact = records["float32"]
     return [
-        {"direction": lookahead, "variant": name, "of": of} | difference(found["A"], expected["A"], labelled)
+        {"direction": lookahead, "variant": name, "of": of} | difference(actual["A"], expected["A"], labelled)
         for name, record in records.items()
-        for of, found, expected in (
+        for of, actual, expected in (
             ("hypergradients", record.hypergradients, exact.hypergradients),
             ("weights", record.weights, exact.weights),
         )
@@ -84,20 +84,20 @@ def main() -> None:
     arguments = build_parser().parse_args()
     torch.set_num_threads(arguments.threads)
     variants = list(dict.fromkeys(["float32", *arguments.variants]))
-    ratios, wrong = {}, []
+    ratios, error_rows = {}, []
     state = warmed("ours2", arguments.warm)
     for lookahead in LOOKAHEADS:
         records = {}
         for name in variants:
             case = case_of("ours2", name, state, LBI__HYPERGRAD_THROUGH=lookahead)
             records[name], labelled = case.step(), case.source.target_weight.cpu() > 0
-        wrong += errors(lookahead, records, labelled)
+        error_rows += errors(lookahead, records, labelled)
     del state
     for mode in MODES:
-        made = {name: PoseCase(mode, config_of(**VARIANTS[name])) for name in variants}
-        seconds = median_times({name: case.step for name, case in made.items()}, arguments.repeat)
+        cases = {name: PoseCase(mode, config_of(**VARIANTS[name])) for name in variants}
+        seconds = median_times({name: case.step for name, case in cases.items()}, arguments.repeat)
         ratios |= {f"{mode} {name}/float32": seconds[name] / seconds["float32"] for name in variants}
-    numbers = {"ratios": ratios, "errors against float32": wrong}
+    numbers = {"ratios": ratios, "errors against float32": error_rows}
     print(tables(numbers))
     write_numbers(arguments.json, numbers)
 

@@ -1,11 +1,11 @@
-"""A long run, watched: memory and open files of the training process and of its workers. Linux only.
+"""Monitor a long run: memory and open files of the training process and its workers. Linux only.
 
     python benchmarks/soak.py --minutes 20 --json output/soak.json
 
-Trains ours2 on the built-in data (made first where they are not there) until the time is over, with workers,
-checkpoints by the clock and a validation in every epoch, then asks it to stop (SIGTERM) and sees that it does.
-Lines through the samples of the last three quarters tell what grows, in MiB (or files) an hour, with the standard
-error of the slope; neighbours in time are alike, so the samples are averaged in twenty blocks first.
+Trains ours2 on the built-in data (created if missing) for the given time, with workers, timed checkpoints and a
+validation in every epoch, then stops it with SIGTERM and checks its exit code. Growth is the slope of a line
+through the samples of the last three quarters, in MiB (or files) per hour, with its standard error; samples are
+first averaged in twenty blocks, since successive ones are correlated.
 """
 
 import os
@@ -28,7 +28,7 @@ BLOCKS = 20
 
 
 def children(pid: int) -> list[int]:
-    """Processes that ``pid`` started; none where it has ended."""
+    """Process ids of the children of ``pid``; none if it has ended."""
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -36,45 +36,46 @@ def children(pid: int) -> list[int]:
 
 
 def sample(pid: int) -> dict[str, float] | None:
-    """MiB that belong to a process alone, and its open files; None where it has ended."""
+    """Private memory in MiB and number of open files of a process; None if it has ended."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         files = len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return None
-    # Pages shared with workers count by halves or thirds otherwise, as workers come and go.
+    # Proportional memory (PSS) would change as workers come and go.
     private = sum(int(line.split()[1]) for line in rollup if line.startswith("Private_"))
     return {"MiB": private / 1024, "files": files}
 
 
 def watch(process: subprocess.Popen, seconds: float, every: float) -> list[dict]:
-    """Samples of ``process`` and of the sum of its workers, until ``seconds`` have gone by or it ends."""
-    found, begun = [], time.monotonic()
+    """Sample ``process`` and its workers every ``every`` seconds, until it ends or ``seconds`` have passed."""
+    samples, begun = [], time.monotonic()
     while (now := time.monotonic() - begun) < seconds and process.poll() is None:
         main = sample(process.pid)
-        workers = [one for pid in children(process.pid) if (one := sample(pid))]
+        workers = [values for pid in children(process.pid) if (values := sample(pid))]
         if main is not None:
-            found.append({"seconds": now, "MiB": main["MiB"], "files": main["files"], "workers": len(workers),
+            samples.append({"seconds": now, "MiB": main["MiB"], "files": main["files"], "workers": len(workers),
                           "MiB of the largest worker": max((w["MiB"] for w in workers), default=0.0),
                           "files of the largest worker": max((w["files"] for w in workers), default=0)})  # fmt: skip
         time.sleep(every)
-    return found
+    return samples
 
 
 def growth(samples: list[dict], what: str) -> dict[str, float]:
-    """What ``what`` is like at first and at last, and how it grows in an hour."""
-    settled = [one for one in samples if one["seconds"] >= samples[-1]["seconds"] / 4]
-    hours = np.array([one["seconds"] / 3600 for one in settled])
-    values = np.array([one[what] for one in settled], float)
+    """First and last level of the column ``what``, and its growth per hour."""
+    settled = [row for row in samples if row["seconds"] >= samples[-1]["seconds"] / 4]
+    hours = np.array([row["seconds"] / 3600 for row in settled])
+    values = np.array([row[what] for row in settled], float)
     blocks = min(BLOCKS, len(settled))
     x, y = (np.array([part.mean() for part in np.array_split(a, blocks)]) for a in (hours, values))
     slope, start = np.polyfit(x, y, 1)
-    rest = y - (slope * x + start)
-    error = np.sqrt((rest**2).sum() / max(blocks - 2, 1) / ((x - x.mean()) ** 2).sum())
+    residual = y - (slope * x + start)
+    error = np.sqrt((residual**2).sum() / max(blocks - 2, 1) / ((x - x.mean()) ** 2).sum())
     return {"what": what, "first block": y[0], "last block": y[-1], "an hour": slope, "standard error": error}
 
 
 def main() -> int:
+    """Run the command; the exit code is 1 if the run ended by itself or not as SIGTERM should end it."""
     parser = benchmark_parser(__doc__, repeat=1)
     parser.add_argument("--minutes", type=float, default=20, help="default: 20")
     parser.add_argument("--every", type=float, default=5, help="seconds between two samples; default: 5")
@@ -87,11 +88,11 @@ def main() -> int:
     settings = {"TRAIN.END_EPOCH": "1000000", "WORKERS": "2", "LBI.SCHEDULE": "together", "LBI.FREEZE_WEIGHTS_EPOCH": "0",
                 "TRAIN.SAVE_EVERY_MINUTES": "0.5", "THREADS": str(arguments.threads),
                 "OUTPUT_DIR": str(arguments.output), "LOG_DIR": str(arguments.output / "log")}  # fmt: skip
-    words = [word for pair in settings.items() for word in pair] + arguments.overrides
+    overrides = [text for pair in settings.items() for text in pair] + arguments.overrides
     command = [sys.executable, str(ROOT / "pose_estimation/main.py"), "--cfg", str(arguments.cfg), "--ours2"]
     arguments.output.mkdir(parents=True, exist_ok=True)
     with open(arguments.output / "terminal.log", "w") as log:
-        process = subprocess.Popen([*command, *words], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+        process = subprocess.Popen([*command, *overrides], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
         samples = watch(process, 60 * arguments.minutes, arguments.every)
         if process.poll() is not None:
             print(f"the run ended by itself: see {arguments.output / 'terminal.log'}", file=sys.stderr)

@@ -29,11 +29,13 @@ def mode_step(mode: str) -> Callable[[], object]:
 
 
 def parts_of(case: PoseCase) -> tuple:
-    """What unrolled.py's steps are given after the mode."""
-    lbi, learners = case.config.lbi, (case.state.target, case.state.source)
-    target, source = (made and (made.model, made.optimizer) for made in learners)
+    """The arguments of unrolled.py's steps after the mode."""
+    lbi, models = case.config.lbi, (case.state.target, case.state.source)
+    target, source = (model and (model.model, model.optimizer) for model in models)
     samples = {"target": case.target, "source": case.source, "validation": case.validation}
-    batches = {name: (one.image, one.heatmaps, one.target_weight) for name, one in samples.items()}
+    batches = {
+        name: (sample.image, sample.heatmaps, sample.target_weight) for name, sample in samples.items()
+    }
     return lbi.lam, lbi.gamma, target, source, batches
 
 
@@ -52,7 +54,7 @@ def every_step() -> Callable[[], object]:
     return lambda: [case.step() for _ in range(EVERY)]
 
 
-# name: (what makes its step, training steps in one call of it)
+# name: (function that returns its step, training steps per call)
 VARIANTS = {
     "baseline2": (lambda: mode_step("baseline2"), 1),
     "ours2": (lambda: mode_step("ours2"), 1),
@@ -78,7 +80,7 @@ MEMORY_RATIOS = [pair for pair in RATIOS if "ours2_every4" not in pair] + [("bas
 def main() -> None:
     parser = benchmark_parser(__doc__, repeat=5)
     parser.add_argument(
-        "--only", choices=VARIANTS, help="three calls of this variant, and the memory they need"
+        "--only", choices=VARIANTS, help="only print the memory of three calls of this variant"
     )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

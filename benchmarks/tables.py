@@ -1,16 +1,17 @@
-"""Measured numbers as Markdown tables, whatever a benchmark measured."""
+"""Markdown tables of a benchmark's results."""
 
 Cell = str | int | float
 
 
 def number(value: Cell) -> str:
-    """Three digits that count, whole ones as they are: 0.00123, 1.23, 123, 12345."""
+    """Format with three significant digits, whole numbers in full: 0.00123, 1.23, 123, 12345."""
     if isinstance(value, (str, int)):
         return str(value)
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def rows(header: list[str], cells: list[list[Cell]]) -> str:
+    """A Markdown table."""
     lines = [header, ["---"] * len(header), *([number(cell) for cell in row] for row in cells)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
@@ -18,7 +19,10 @@ def rows(header: list[str], cells: list[list[Cell]]) -> str:
 def tables(numbers: dict, level: str = "###") -> str:
     """A headed table of each entry: {name: number}, {name: {column: number}} or [{column: number}, ...].
 
-    Other entries are a line each; ``machine`` is left out. Raises TypeError for another kind.
+    Single values become a line each; ``machine`` is omitted.
+
+    Raises:
+        TypeError: for an entry of another form.
     """
     text = []
     for title, entry in numbers.items():
@@ -37,7 +41,7 @@ def _table(title: str, entry: dict | list) -> str:
     if isinstance(entry, dict) and all(isinstance(value, dict) for value in entry.values()):
         entry = [{"": name, **value} for name, value in entry.items()]
     if not isinstance(entry, list) or not all(map(_is_row, entry)):
-        raise TypeError(f"{title!r} is no table: {entry!r:.200}")
+        raise TypeError(f"{title!r} is not a table: {entry!r:.200}")
     columns = list(dict.fromkeys(column for row in entry for column in row))
     return rows(columns, [[row.get(column, "") for column in columns] for row in entry])
 

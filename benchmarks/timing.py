@@ -1,4 +1,4 @@
-"""How time and memory are measured here: variants in turn, medians, ratios; memory in fresh processes.
+"""Measurement of time (variants in turn, medians) and memory (in fresh processes) for all benchmarks.
 
 A benchmark is a script with ``--json FILE`` and ``--repeat N``; ``all.py`` runs them all.
 """
@@ -25,12 +25,12 @@ PACKAGES = ("torch", "torchvision", "numpy", "opencv-python")
 
 
 def benchmark_parser(description: str, repeat: int) -> argparse.ArgumentParser:
-    """The options that all benchmarks have: --json, --repeat and --threads."""
+    """A parser with the options of all benchmarks: --json, --repeat and --threads."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", type=Path, help="file for the numbers")
-    parser.add_argument("--repeat", type=int, default=repeat, help="rounds of which medians are taken")
+    parser.add_argument("--json", type=Path, help="file for the results")
+    parser.add_argument("--repeat", type=int, default=repeat, help="rounds; medians over them are reported")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     return parser
 
@@ -38,7 +38,7 @@ def benchmark_parser(description: str, repeat: int) -> argparse.ArgumentParser:
 def median_times(variants: dict[str, Callable[[], object]], repeat: int) -> dict[str, float]:
     """Median seconds of each of ``variants`` {name: function}, called in turn ``repeat`` times.
 
-    Taken in turn, what slows the machine for a while slows all of them.
+    Calling them in turn exposes all variants to the same disturbances of the machine.
     """
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(repeat + 1):
@@ -52,9 +52,10 @@ def median_times(variants: dict[str, Callable[[], object]], repeat: int) -> dict
 
 
 def peak_memory(arguments: list[str]) -> float:
-    """MiB that ``python arguments`` needs at most, run as a process of its own.
+    """Peak memory in MiB of ``python arguments``, which calls `print_peak_memory` at its end.
 
-    The process calls ``print_peak_memory()`` at its end. RuntimeError with its output where it fails.
+    Raises:
+        RuntimeError: with its output, if it fails.
     """
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
     if done.returncode:
@@ -63,15 +64,15 @@ def peak_memory(arguments: list[str]) -> float:
 
 
 def print_peak_memory() -> None:
-    """On CUDA what torch's tensors took at most, elsewhere the process's largest resident size."""
+    """Print the peak memory: of torch's tensors on CUDA, otherwise the process's resident size."""
     peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_resident()
     print(f"peak MiB {peak / 2**20:.1f}")
 
 
 def peak_resident() -> int:
-    """Bytes that this process had in memory at most."""
+    """Largest resident size of this process in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # Linux's getrusage counts what the process had that started this one
+    if status.exists():  # on Linux, getrusage includes the parent process
         (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, other systems KiB
@@ -79,7 +80,7 @@ def peak_resident() -> int:
 
 
 def machine() -> dict[str, str | int]:
-    """What the numbers of a run depend on: processor, device, threads and versions."""
+    """The hardware and software that the results depend on: processor, device, threads and versions."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -106,6 +107,6 @@ def processor() -> str:
 
 
 def write_numbers(path: Path | None, numbers: dict) -> None:
-    """Write a benchmark's ``numbers``, with the machine that they are of, where a file is asked for."""
+    """Write a benchmark's results and the machine to ``path``, unless it is None."""
     if path is not None:
         write_text(path, json.dumps({"machine": machine(), **numbers}, indent=2) + "\n")

@@ -1,8 +1,8 @@
-"""What several processes send each other in a training step, by calculation: nothing here is measured.
+"""Messages of several processes in a training step: calculated, not measured.
 
-Counted is the content of the messages that one process takes part in (Group.messages and Group.sent), by
-kind: ``sum``, gradients and losses; ``gather``, what the ignoring variables learn from; ``counts``, how many
-samples everybody holds. TRAIN.SYNC_BN adds small messages for every layer and pass, which are left out here.
+Counts the messages of one process and their content (Group.messages and Group.sent) by kind: ``sum``,
+gradients and losses; ``gather``, the input of the ignoring variables; ``counts``, the number of samples of
+each rank. The small messages that TRAIN.SYNC_BN adds for every layer and pass are not included.
 """
 
 from collections import Counter
@@ -18,13 +18,13 @@ FLOAT, INDEX, FLAG = 4, 8, 1  # bytes
 
 @dataclass(frozen=True)
 class Traffic:
-    """Of one process and one step, by kind: messages, and bytes of their content."""
+    """Number of messages of one process in one step, and bytes of their content, by kind."""
 
     messages: Counter = field(default_factory=Counter)
     sent: Counter = field(default_factory=Counter)
 
     def add(self, kind: str, number: int, content: int) -> None:
-        """``number`` messages of ``content`` bytes each."""
+        """Add ``number`` messages of ``content`` bytes each."""
         if number:
             self.messages[kind] += number
             self.sent[kind] += number * content
@@ -33,39 +33,46 @@ class Traffic:
 def traffic_of_step(
     config: Config, phase: Phase, weighting: Weighting, parameters: int, processes: int
 ) -> Traffic:
-    """Of a step of ``phase`` with so many numbers in a model, no image left out (see lib/ignoring/bilevel_step.py)."""
+    """The traffic of a step of ``phase`` (see lib/ignoring/bilevel_step.py), if no image is skipped.
+
+    Args:
+        parameters: number of parameters of a model.
+        processes: number of ranks.
+    """
     mode, lbi, joints = phase.mode, config.lbi, config.model.num_joints
     weighted = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
     steps_source_model = mode.anchor in (SourceUse.UNIFORM, SourceUse.WEIGHTED)
     gradients = phase.uses_target + steps_source_model
     losses = gradients + (mode.joint_loss is not SourceUse.NONE)
-    # Index, mirrored or not, whether labelled, and the loss: for every source sample that variables hear of.
+    # Per source sample: index, flipped, whether each joint is labelled, and its loss.
     row = INDEX + FLAG + 2 * joints * FLOAT
     gathers = weighted
     if weighted and weighting is Weighting.UPDATE:
-        # In every loop one gradient of validation at each model asked, one of each weighted source; the
-        # source model's real step takes the last of those.
-        asked = 2 if weighted == 2 and lbi.meta_model == "source" else 1
+        # In every loop a validation gradient of each evaluated model, and a gradient for each weighted place; the
+        # source model's update reuses the last one.
+        validated = 2 if weighted == 2 and lbi.meta_model == "source" else 1
         gradients = (
-            phase.uses_target + (mode.anchor is SourceUse.UNIFORM) + lbi.meta_loop * (asked + weighted)
+            phase.uses_target + (mode.anchor is SourceUse.UNIFORM) + lbi.meta_loop * (validated + weighted)
         )
         row += joints * FLOAT  # the hypergradient
         gathers = lbi.meta_loop * weighted
-    most = -(-(config.train.src_batch_size or config.train.batch_size) // processes)
+    largest_part = -(-(config.train.src_batch_size or config.train.batch_size) // processes)
     traffic = Traffic()
     traffic.add("sum", gradients, parameters * FLOAT)
     traffic.add("sum", 1, losses * FLOAT)
-    traffic.add("gather", gathers, most * row)
+    traffic.add("gather", gathers, largest_part * row)
     traffic.add("counts", 1, 4 * INDEX)
     return traffic
 
 
 def ring_seconds(traffic: Traffic, processes: int, bandwidth: float, latency: float) -> float:
-    """Time of ``traffic`` where each message goes round a ring of ``processes``, its slowest link with
-    ``bandwidth`` bytes a second and ``latency`` seconds; nothing is computed meanwhile.
+    """Seconds of ``traffic`` with ring algorithms, without overlap with computation.
 
-    Sums pass every link twice, all but one share of it (Patarasuk & Yuan, 2009); gathers and counts
-    bring every process what each of the others has.
+    A sum (ring all-reduce, Patarasuk & Yuan, 2009) passes all but one share of its content over every link
+    twice; gathers and counts bring the content of every process to every other.
+
+    Args:
+        bandwidth, latency: of the slowest link, in bytes per second and seconds.
     """
     others = processes - 1
     seconds = 0.0

@@ -1,10 +1,10 @@
-"""Look at all that a run will need, before it takes hours: data, labels, joints, images, weights, machine.
+"""Check everything that a run needs before it takes hours: data, labels, joints, images, weights, machine.
 
     python pose_estimation/doctor.py --cfg C.yaml [--ours2] [--output DIR] [KEY VALUE ...]
 
-Each finding is ok, a warning (worth a look) or an error (the run would stop, or be spoilt), with what to do.
-The exit code is 0 where all is ok, 1 with warnings and 2 with errors. A few steps of training are taken for
-the estimates of time and memory; nothing is kept of them. samples.png in DIR shows samples with their labels.
+Each finding is ok, a warning (the result may suffer) or an error (the run would stop or be worthless), with
+advice. The exit code is 0 if all is ok, 1 with warnings and 2 with errors. A few training steps are taken to
+estimate time and memory, and discarded. samples.png in DIR shows samples with their labels.
 """
 
 import sys
@@ -23,14 +23,15 @@ from lib.utils.log import captured_messages
 DEFAULT_MODE = "ours2"
 
 
-def command(words: list[str] | None) -> Examination:
+def command(argv: list[str] | None) -> Examination:
+    """Examine as the arguments say."""
     parser = shared.settings_parser(__doc__)
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="for samples.png (default: doctor in OUTPUT_DIR)"
+        "--output", type=Path, metavar="DIR", help="folder of samples.png (default: doctor in OUTPUT_DIR)"
     )
-    parser.add_argument("--steps", type=int, default=4, metavar="N", help="of training in each phase, to measure time and memory; 0: none (default: %(default)s)")  # fmt: skip
-    shared.add_mode_flags(parser, f"mode that is to be run, one of (default: --{DEFAULT_MODE})")
-    arguments = parser.parse_intermixed_args(words)
+    parser.add_argument("--steps", type=int, default=4, metavar="N", help="training steps of each phase, to measure time and memory; 0: none (default: %(default)s)")  # fmt: skip
+    shared.add_mode_flags(parser, f"mode to check, one of (default: --{DEFAULT_MODE})")
+    arguments = parser.parse_intermixed_args(argv)
     if arguments.steps < 0:
         raise InputError(f"--steps is {arguments.steps}, expected 0 or more")
     mode = shared.chosen_mode(arguments, DEFAULT_MODE)
@@ -42,8 +43,9 @@ def command(words: list[str] | None) -> Examination:
     return examine(config, mode, folders, notes, output, arguments.steps)
 
 
-def main(words: list[str] | None = None) -> int:
-    return shared.run_command(command, words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    return shared.run_command(command, argv)
 
 
 if __name__ == "__main__":

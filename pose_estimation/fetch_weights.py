@@ -1,4 +1,4 @@
-"""Fetch torchvision's ImageNet weights of ResNets: python pose_estimation/fetch_weights.py [50 101 152]"""
+"""Download torchvision's ImageNet weights of ResNets: python pose_estimation/fetch_weights.py [50 101 152]"""
 
 import argparse
 import hashlib
@@ -19,12 +19,12 @@ DEPTHS = (18, 34, 50, 101, 152)  # of torchvision's ResNets
 
 
 def weights_url(depth: int) -> str:
-    """Where torchvision keeps the weights; the file's name ends in the first digits of its SHA-256."""
+    """URL of torchvision's weights; the file name ends in the first digits of the file's SHA-256."""
     return torchvision.models.get_weight(f"ResNet{depth}_Weights.IMAGENET1K_V1").url
 
 
 def _is_intact(path: Path) -> bool:
-    """Whether the SHA-256 of resnet50-0676ba61.pth begins with 0676ba61."""
+    """True if the SHA-256 begins as the file name says: for resnet50-0676ba61.pth with 0676ba61."""
     return hashlib.sha256(path.read_bytes()).hexdigest().startswith(_hash_prefix(path))
 
 
@@ -33,29 +33,37 @@ def _hash_prefix(path: Path) -> str:
 
 
 def fetch(depth: int, folder: Path) -> Path:
-    """Path of the ImageNet weights in ``folder``, fetched unless an intact file is there already.
+    """Download ImageNet weights into ``folder`` unless an intact file exists; a damaged one is replaced.
 
-    A damaged file is replaced. Raises InputError where they cannot be had, and leaves no part of them.
+    Args:
+        depth: number of layers of the ResNet.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: if the download fails; no partial file is left.
     """
     url = weights_url(depth)
     path = folder / url.rpartition("/")[2]
     if path.is_file() and _is_intact(path):
-        print(f"{path}: already there")
+        print(f"{path}: exists already")
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # torch writes to a temporary file in the same folder, and renames it once its hash is right
+        # Writes to a temporary file in the same folder, and renames it once its hash is verified.
         torch.hub.download_url_to_file(url, str(path), _hash_prefix(path), progress=sys.stderr.isatty())
     except (OSError, HTTPException, RuntimeError) as error:
         raise InputError(
-            f"{url}: cannot be fetched ({error}); fetch it on another machine and put it at {path}"
+            f"{url}: cannot be downloaded ({error}); download it on another machine and copy it to {path}"
         ) from error
-    print(f"{path}: fetched")
+    print(f"{path}: downloaded")
     return path
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Fetch torchvision's ImageNet weights of ResNets.")
+    """Run the command; the exit code."""
+    parser = argparse.ArgumentParser(description="Download torchvision's ImageNet weights of ResNets.")
     parser.add_argument("depths", nargs="*", type=int, metavar="DEPTH",
                         help="18, 34, 50, 101 or 152 (default: 50 101 152)")  # fmt: skip
     parser.add_argument("--folder", type=Path, default=Path(IMAGENET_FOLDER), help="default: %(default)s")

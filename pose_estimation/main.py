@@ -1,12 +1,12 @@
-"""Learning By Ignoring, and the baselines it is compared with.
+"""Train Learning By Ignoring, or one of the baselines that it is compared with.
 
     python pose_estimation/main.py --cfg experiments/demo/people.yaml --ours2 [KEY VALUE ...]
 
-trains one of nine modes, chooses the best epoch on the target's validation part and tests it.
+trains in one of nine modes, selects the best epoch on the target's validation part V, and tests it.
 
     torchrun --nproc_per_node=2 pose_estimation/main.py --cfg experiments/demo/people.yaml --ours2
 
-does so in two processes.
+does the same in two processes.
 """
 
 import argparse
@@ -30,22 +30,24 @@ FLAGS = {"lam": "LBI.LAM", "gamma": "LBI.GAMMA", "meta_loop": "LBI.META_LOOP"} |
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of main.py's arguments."""
     parser = shared.settings_parser(__doc__, FLAGS)
-    parser.add_argument("--profile", nargs="?", type=int, const=10, metavar="STEPS", help="don't train: say where the time of a step goes, over STEPS of them (default 10), and write torch's trace")  # fmt: skip
+    parser.add_argument("--profile", nargs="?", type=int, const=10, metavar="STEPS", help="do not train, but profile STEPS training steps (default 10): print a table of their parts, write torch's trace")  # fmt: skip
     shared.add_terminal_flags(parser)
     shared.add_mode_flags(parser, "mode, exactly one of")
     return parser
 
 
-def command(words: list[str] | None, group: Group) -> Path:
-    arguments = build_parser().parse_intermixed_args(words)
+def command(argv: list[str] | None, group: Group) -> Path:
+    """Train or profile as the arguments say; the path of the results."""
+    arguments = build_parser().parse_intermixed_args(argv)
     shared.show_on_terminal(arguments, group)
     mode = shared.chosen_mode(arguments)
     config = shared.configuration(arguments)
-    start_on_gpus(config, group, __file__, words)
+    start_on_gpus(config, group, __file__, argv)
     if config.wandb:
-        import_wandb()  # now, and not after the data are read
-    with group.main_process_first():  # so that the others find the annotations that it keeps
+        import_wandb()  # fail now if it is missing, not after the data are read
+    with group.main_process_first():  # it writes the annotation cache that the other ranks read
         data = build_data(config, mode.uses_source)
     names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     run = mode.name if arguments.profile is None else f"{mode.name}_profile"
@@ -53,8 +55,9 @@ def command(words: list[str] | None, group: Group) -> Path:
     return train(spec) if arguments.profile is None else profile(spec, arguments.profile)
 
 
-def main(words: list[str] | None = None) -> int:
-    return run_together(command, words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    return run_together(command, argv)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""SimpleBaseline: train a pose network on one data set.
+"""Train a pose network on one data set, as SimpleBaseline does.
 
     python pose_estimation/train.py --cfg experiments/mpii/resnet50/256x256_d256x3_adam_lr1e-3.yaml [KEY VALUE ...]
 
-evaluates it after every epoch on DATASET.TEST_SET and keeps the best.
+evaluates it after every epoch on DATASET.TEST_SET and keeps the best epoch.
 """
 
 import sys
@@ -24,23 +24,25 @@ from lib.utils.distributed import Group
 ALONE = Mode("train", "one data set", SourceUse.NONE, SourceUse.NONE)
 
 
-def command(words: list[str] | None, group: Group) -> Path:
+def command(argv: list[str] | None, group: Group) -> Path:
+    """Train as the arguments say; the path of results.json."""
     parser = settings_parser(__doc__)
     add_terminal_flags(parser)
-    arguments = parser.parse_intermixed_args(words)
+    arguments = parser.parse_intermixed_args(argv)
     show_on_terminal(arguments, group)
     config = configuration(arguments)
-    start_on_gpus(config, group, __file__, words)
+    start_on_gpus(config, group, __file__, argv)
     if config.wandb:
-        import_wandb()  # now, and not after the data are read
-    with group.main_process_first():  # so that the others find the annotations that it keeps
+        import_wandb()  # fail now if it is missing, not after the data are read
+    with group.main_process_first():  # it writes the annotation cache that the other ranks read
         data = build_single_data(config)
     paths = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, ALONE.name)
     return train(RunSpec(config, ALONE, data, paths, group))
 
 
-def main(words: list[str] | None = None) -> int:
-    return run_together(command, words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    return run_together(command, argv)
 
 
 if __name__ == "__main__":

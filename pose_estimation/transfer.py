@@ -1,13 +1,13 @@
-"""COCO -> MPII at full size: every mode of experiments/transfer with several seeds, and docs/transfer.md's tables.
+"""COCO -> MPII at full size: run every mode of experiments/transfer with several seeds, and fill the tables of docs/transfer.md.
 
-    python pose_estimation/transfer.py                          # everything that is not done yet
-    python pose_estimation/transfer.py --only ours1 --seeds 0   # some of it
-    python pose_estimation/transfer.py --dry-run                # the commands
-    python pose_estimation/transfer.py --estimate               # what it costs, by calculation
+    python pose_estimation/transfer.py                          # every run without results
+    python pose_estimation/transfer.py --only ours1 --seeds 0   # some of them
+    python pose_estimation/transfer.py --dry-run                # print the commands
+    python pose_estimation/transfer.py --estimate               # print the calculated cost
     python pose_estimation/transfer.py --table                  # run nothing, fill docs/transfer.md
 
 Runs with a results.json are skipped, interrupted ones are resumed. At the end the two tables of
-docs/transfer.md are filled: the results of all finished runs, and the estimate.
+docs/transfer.md are filled: the results of all finished runs, and the estimated cost.
 """
 
 import argparse
@@ -37,28 +37,31 @@ SEEDS = (0, 1, 2)
 NOT_RUN = "not run here"
 
 PEOPLE_IN_MPII_TRAIN, PEOPLE_IN_COCO_TRAIN = 22_246, 149_813
-ASSUMED_STEP = 0.1  # seconds of one step of baseline2; an assumption, to be scaled by what one sees
+ASSUMED_STEP = 0.1  # seconds of one step of baseline2: an assumption, to be scaled by your measurement
 
 
 def recipe(mode: str) -> Path:
+    """The YAML file of a mode."""
     return RECIPES / f"{mode}.yaml"
 
 
 def settings_of(mode: str, seed: int, output: Path) -> list[str]:
-    """The settings of one run over its YAML file's, as words of a command line."""
+    """The settings of one run that override its YAML file, as command-line arguments."""
     name = f"seed{seed}"
     return ["SEED", str(seed), "OUTPUT_DIR", str(output / name), "LOG_DIR", str(Path("log", output.name, name)),
             "TRAIN.RESUME", "true"]  # fmt: skip
 
 
 def results_path(mode: str, seed: int, output: Path) -> Path:
-    words = settings_of(mode, seed, output)
-    config = load_config(recipe(mode), shared.parse_overrides(words))
+    """Where a run writes its results.json."""
+    overrides = shared.parse_overrides(settings_of(mode, seed, output))
+    config = load_config(recipe(mode), overrides)
     data = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     return RunPaths.for_run(config, recipe(mode), data, mode).output / "results.json"
 
 
 def command_of(mode: str, seed: int, output: Path, gpus: str) -> list[str]:
+    """The command line of one run."""
     main = [
         sys.executable,
         str(ROOT / "pose_estimation" / "main.py"),
@@ -70,7 +73,11 @@ def command_of(mode: str, seed: int, output: Path, gpus: str) -> list[str]:
 
 
 def table(results: dict[str, list[dict]]) -> str:
-    """Markdown: PCKh on the test set of each mode, mean +- standard deviation over its runs."""
+    """Markdown table of the PCKh on the test set: mean and standard deviation over the runs of each mode.
+
+    Args:
+        results: {mode: the contents of results.json of its runs}.
+    """
     lines = [f"| | seeds | {' | '.join(GROUPS)} |", f"|---|---|{'---|' * len(GROUPS)}"]
     for mode, runs in results.items():
         cells = [_mean_and_deviation([run["test"]["PCKh"].get(group) for run in runs]) for group in GROUPS]
@@ -87,7 +94,14 @@ def _mean_and_deviation(values: list[float | None]) -> str:
 
 
 def filled(text: str, name: str, content: str, where: str) -> str:
-    """``text`` with ``content`` between the marks ``name``; InputError where they are not there once."""
+    """Return ``text`` with ``content`` between the marks <!-- name --> and <!-- /name -->.
+
+    Args:
+        where: file that errors name.
+
+    Raises:
+        InputError: unless each mark occurs exactly once, in this order.
+    """
     opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
     if text.count(opening) != 1 or text.count(closing) != 1 or text.index(opening) > text.index(closing):
         raise InputError(f"{where}: expected {opening} and below it {closing}, each once")
@@ -96,7 +110,7 @@ def filled(text: str, name: str, content: str, where: str) -> str:
 
 
 def estimate() -> str:
-    """Markdown: steps and GPU hours of one run of each mode, by calculation."""
+    """Markdown table of the steps and GPU hours of one run of each mode; calculated, not measured."""
     config = load_config(recipe("baseline2"))
     (joint,) = phases(config, MODES["baseline2"])
     per_forward = ASSUMED_STEP / forwards_of_step(config, joint)
@@ -119,20 +133,20 @@ def estimate() -> str:
 
 
 def fill_page(page: Path, output: Path) -> str:
-    """Write the results of all runs below ``output``, and the estimate, into ``page``; returns a summary line."""
-    found = {mode: [read_results(str(path)) for path in _all_results(mode, output)] for mode in TRANSFERRED}
+    """Write the results of all runs below ``output``, and the estimate, into ``page``; a message about it."""
+    results = {mode: [read_results(str(path)) for path in _all_results(mode, output)] for mode in TRANSFERRED}
     try:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{page}: cannot be read ({error.strerror})") from None
-    for name, content in (("transfer table", table(found)), ("transfer estimate", estimate())):
+    for name, content in (("transfer table", table(results)), ("transfer estimate", estimate())):
         text = filled(text, name, content, str(page))
     write_text(page, text)
-    return f"{page}: the table holds {sum(map(len, found.values()))} runs"
+    return f"{page}: the table holds {sum(map(len, results.values()))} runs"
 
 
 def _all_results(mode: str, output: Path) -> list[Path]:
-    """The results of every seed there is."""
+    """The results.json of every finished run of a mode."""
     seeds = sorted(
         int(folder.name.removeprefix("seed"))
         for folder in output.glob("seed*")
@@ -143,6 +157,7 @@ def _all_results(mode: str, output: Path) -> list[Path]:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of transfer.py's arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -153,44 +168,52 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", metavar="SEED,...", help=f"default: {defaults['seeds']}")
     parser.add_argument("--gpus", metavar="NUMBER", help="the CUDA device to use (default: 0)")
     parser.add_argument("--output", type=Path, help=f"folder of the runs (default: {defaults['output']})")
-    parser.add_argument("--page", "--readme", dest="page", type=Path, help="file whose tables are filled")
+    parser.add_argument("--page", "--readme", dest="page", type=Path, help="file with the tables to fill")
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--dry-run", action="store_true", help="print the commands of what is not done yet")
-    instead.add_argument("--estimate", action="store_true", help="print what a run of each mode costs")
-    instead.add_argument("--table", action="store_true", help="run nothing, fill the tables")
+    instead.add_argument(
+        "--dry-run", action="store_true", help="print the commands of the runs without results"
+    )
+    instead.add_argument("--estimate", action="store_true", help="print the calculated cost of each mode")
+    instead.add_argument("--table", action="store_true", help="run nothing, only fill the tables")
     return parser
 
 
 def wanted(only: str, seeds: str) -> list[tuple[str, int]]:
-    """(mode, seed) of every run that the two flags ask for. Raises InputError."""
+    """The runs that --only and --seeds select, as (mode, seed).
+
+    Raises:
+        InputError: for an unknown mode or an invalid seed.
+    """
     modes = only.split(",")
     if unknown := set(modes) - set(TRANSFERRED):
         raise InputError(f"--only: {', '.join(sorted(unknown))} is not among {', '.join(TRANSFERRED)}")
     if not all(seed.isdecimal() for seed in seeds.split(",")):
         raise InputError(f"--seeds is {seeds!r}, expected whole numbers from 0 up, joined by commas")
-    # Seed by seed, so that an early stop leaves modes that can be compared.
+    # Seed by seed, so that the modes are comparable if the runs are stopped early.
     return [(mode, int(seed)) for seed in seeds.split(",") for mode in modes]
 
 
-def command(words: list[str] | None) -> str:
-    arguments = build_parser().parse_args(words)
+def command(argv: list[str] | None) -> str:
+    """Run, print or fill in what the arguments say; a message for the terminal."""
+    arguments = build_parser().parse_args(argv)
     if arguments.estimate:
         return estimate()
     if not arguments.table:
         runs = wanted(arguments.only, arguments.seeds)
-        left = [run for run in runs if not results_path(*run, arguments.output).exists()]
-        commands = [command_of(*run, arguments.output, arguments.gpus) for run in left]
+        missing = [run for run in runs if not results_path(*run, arguments.output).exists()]
+        commands = [command_of(*run, arguments.output, arguments.gpus) for run in missing]
         if arguments.dry_run:
             return "\n".join(map(shlex.join, commands))
-        for run in commands:
-            print(shlex.join(run), flush=True)
-            if code := subprocess.run(run, check=False).returncode:
-                raise InputError(f"stopped: exit code {code} from {shlex.join(run)}")
+        for command_line in commands:
+            print(shlex.join(command_line), flush=True)
+            if code := subprocess.run(command_line, check=False).returncode:
+                raise InputError(f"stopped: exit code {code} from {shlex.join(command_line)}")
     return fill_page(arguments.page, arguments.output)
 
 
-def main(words: list[str] | None = None) -> int:
-    return shared.run_command(command, words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    return shared.run_command(command, argv)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Evaluate a network, or predictions that were saved, on DATASET.TEST_SET.
+"""Evaluate a network, or saved predictions, on DATASET.TEST_SET.
 
     python pose_estimation/valid.py --cfg C.yaml --model-file WEIGHTS [--flip-test] [--use-detect-bbox]
     python pose_estimation/valid.py --cfg C.yaml --predictions FILE
 
-Weights: a checkpoint of main.py or train.py, or a published one. Predictions: for MPII a .mat file with
-`preds` [people, 16, 2] in pixels from 1, for COCO a results JSON.
+WEIGHTS: a checkpoint of main.py or train.py, or a published one. FILE: for MPII a .mat file with
+`preds` [people, 16, 2] in pixels, counted from 1; for COCO a results JSON.
 """
 
 import sys
@@ -35,25 +35,28 @@ from lib.utils.log import LOG, close_log, open_log
 FLAGS = {"gpus": "GPUS", "workers": "WORKERS", "save_dir": "OUTPUT_DIR", "model-file": "TEST.MODEL_FILE"}
 
 
-def command(words: list[str] | None, group: Group) -> Path:
+def command(argv: list[str] | None, group: Group) -> Path:
+    """Evaluate as the arguments say; the path of results.json."""
     parser = settings_parser(__doc__, FLAGS)
     parser.add_argument("--flip-test", action="store_true", help="TEST.FLIP_TEST true")
     parser.add_argument("--use-detect-bbox", action="store_true", help="TEST.USE_GT_BBOX false")
-    parser.add_argument("--predictions", metavar="FILE", help="evaluate these, without a network")
+    parser.add_argument(
+        "--predictions", metavar="FILE", help="evaluate the predictions in FILE instead of a network"
+    )
     add_terminal_flags(parser)
-    arguments = parser.parse_intermixed_args(words)
+    arguments = parser.parse_intermixed_args(argv)
     show_on_terminal(arguments, group)
     arguments.overrides += ["TEST.FLIP_TEST", "true"] * arguments.flip_test
     arguments.overrides += ["TEST.USE_GT_BBOX", "false"] * arguments.use_detect_bbox
     config = configuration(arguments)
     if bool(arguments.predictions) == bool(config.test.model_file):
-        raise InputError("give either weights (--model-file, TEST.MODEL_FILE) or --predictions")
+        raise InputError("expected either weights (--model-file, TEST.MODEL_FILE) or --predictions")
 
     folder = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, "valid").output
     if arguments.predictions:
         results = _score_file(config, arguments.predictions)
     else:
-        start_on_gpus(config, group, __file__, words)
+        start_on_gpus(config, group, __file__, argv)
         results = _evaluate_network(config, folder, group)
     path = folder / "results.json"
     if not group.is_main:
@@ -69,6 +72,7 @@ def command(words: list[str] | None, group: Group) -> Path:
 
 
 def _score_file(config: Config, path: str) -> dict:
+    """Results of saved predictions."""
     layout, image_set = layout_of(config.dataset), config.dataset.test_set
     if isinstance(layout, COCOFormatLayout):
         raise InputError(f"--predictions is for mpii and coco, DATASET.DATASET is {layout.name}")
@@ -78,26 +82,28 @@ def _score_file(config: Config, path: str) -> dict:
 
 
 def _evaluate_network(config: Config, folder: Path, group: Group) -> dict:
+    """Results of the network in TEST.MODEL_FILE; empty on ranks other than 0. Saves its predictions in ``folder``."""
     set_up_backends(config.threads, config.cudnn)
-    device, where = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
-    with group.main_process_first():  # so that the others find the annotations that it keeps
+    device, description = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
+    with group.main_process_first():  # it writes the annotation cache that the other ranks read
         to_evaluate = evaluation_set(config, ImageSet(config.dataset, config.dataset.test_set), "test")
     model = build_pose_resnet(config.model)
     report = load_weights(model, read_state_dict(config.test.model_file))
-    LOG.info(where)
+    LOG.info(description)
     for line in report.summary().splitlines():
         LOG.info(f"{config.test.model_file}: {line}")
     options = inference_options(config, group)
-    summary, found = evaluate(model.to(device), to_evaluate, device, options)
+    summary, predictions = evaluate(model.to(device), to_evaluate, device, options)
     if not group.is_main:
         return {}
-    saved = to_evaluate.save(found, folder)
+    saved = to_evaluate.save(predictions, folder)
     LOG.info(f"predictions: {saved}")
     return {"model_file": config.test.model_file, "test": summary, "predictions": str(saved)}
 
 
-def main(words: list[str] | None = None) -> int:
-    return run_together(command, words)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    return run_together(command, argv)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark as a whole: which cases there are, which are to be run, and where their rows go."""
+"""The whole benchmark: its cases, which of them are still to be run, and the file of their rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,8 +20,12 @@ Rows = list[dict]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """given: settings for all methods.   own: methods tuned by themselves though they have a baseline's
-    values otherwise.   out: the file of rows.   The rest as on the command line."""
+    """The benchmark that a command line describes; see benchmarks/modes.py for the other fields.
+
+    given: settings for all methods.
+    own: methods that are tuned on their own, instead of using their baseline's values.
+    out: file of the rows.
+    """
 
     cfg: Path
     given: dict
@@ -39,28 +43,30 @@ class Benchmark:
         for key in RESERVED:
             if key in self.given:
                 raise InputError(f"{key}: the benchmark sets it itself (see --help)")
-        load_config(self.cfg, self.given)  # wrong keys and values are told now
+        load_config(self.cfg, self.given)  # so that wrong keys and values are reported now
 
     @cached_property
     def _plain(self) -> Config:
         return load_config(self.cfg)
 
     @cached_property
-    def _asked(self) -> Config:
+    def _requested(self) -> Config:
         return load_config(self.cfg, self.given)
 
     @cached_property
     def _given(self) -> dict:
-        """``given``, each value checked and of its setting's type."""
-        return {key: _value(self._asked, key) for key in self.given}
+        """``given`` with every value validated and of its setting's type."""
+        return {key: _value(self._requested, key) for key in self.given}
 
     def _settings(self, more: dict, val_in_train: bool) -> dict:
-        """``given`` and ``more``, as far as they differ from the YAML file's."""
-        asked = {**self._given, "LBI.VAL_IN_TRAIN": val_in_train, **more}
-        return {key: asked[key] for key in sorted(asked) if asked[key] != _value(self._plain, key)}
+        """The settings among ``given`` and ``more`` that differ from the YAML file."""
+        requested = {**self._given, "LBI.VAL_IN_TRAIN": val_in_train, **more}
+        return {
+            key: requested[key] for key in sorted(requested) if requested[key] != _value(self._plain, key)
+        }
 
     def _cases(self, seeds: list[int]) -> list[Case]:
-        """All cases without their settings; seeds outermost, so that few whole seeds come first."""
+        """All cases without their settings, seed by seed, so that whole seeds are finished first."""
         return [
             Case(name, variables, kind, share, seed)
             for seed in seeds
@@ -71,15 +77,15 @@ class Benchmark:
 
     def cases(self, choices: tuning.Choices) -> list[Case]:
         """The cases of the test, each with the settings chosen for its method."""
-        found = []
+        cases = []
         for case in self._cases(self.seeds):
             tuned = {k: v for k, v in choices.of(case).items() if k not in self.given}
             more = {**tuned, **METHODS[case.method].settings}
-            found.append(replace(case, settings=self._settings(more, self.val_in_train)))
-        return found
+            cases.append(replace(case, settings=self._settings(more, self.val_in_train)))
+        return cases
 
     def run(self, tuned: dict) -> tuple[Rows, int]:
-        """Run what is not there yet; the rows of this benchmark's cases, and how many runs failed."""
+        """Run the cases without a row; the rows of this benchmark's cases, and the number of failed runs."""
         wanted = self.cases(tuning.Choices(tuned["choices"]))
         rows = read_rows(self.out, self.cfg) if self.out.exists() else []
         failed = self._run_missing(wanted, rows, lambda: write_rows(self.out, rows))
@@ -87,7 +93,7 @@ class Benchmark:
         return [row for row in rows if row_key(row) in keys], failed
 
     def tune(self, seeds: list[int]) -> int:
-        """Run the grids on development ``seeds`` and write the choices; how many runs failed."""
+        """Run the grids on development ``seeds`` and write the choices; the number of failed runs."""
         if both := set(seeds) & set(self.seeds):
             raise InputError(f"--tune-seeds: {min(both)} is among --seeds, but what is chosen on a seed says nothing on it")  # fmt: skip
         path = tuning.tuning_file(self.out)
@@ -107,12 +113,12 @@ class Benchmark:
             tuning.write_tuning(path, self.given, kept + chosen, rows)
 
         failed = self._run_missing(wanted, rows, write)
-        write()  # other seeds or grids than the file's may all be there already
+        write()  # even if nothing had to be run: seeds or grids may differ from the file's
         return failed
 
     def _grids(self, seeds: list[int]) -> tuning.Grids:
-        """What is to be tuned for the methods of this benchmark: for each group its points and their runs."""
-        grids, lbi = {}, self._asked.lbi
+        """The grids of this benchmark's methods: for each group its settings to try and their runs."""
+        grids, lbi = {}, self._requested.lbi
         on_both = lbi.schedule == "source_first" and lbi.source_model_on == "both"
         for untuned in self._cases(seeds[:1]):
             case = tuning.tuned_by(untuned, self.own)
@@ -125,24 +131,24 @@ class Benchmark:
         return grids
 
     def _run_missing(self, wanted: list[Case], rows: Rows, write: Callable[[], None]) -> int:
-        """Run the cases without a row, adding rows and calling ``write`` after each run; failures."""
-        there = {row_key(row) for row in rows}
-        jobs = jobs_of([case for case in wanted if case.key not in there], self.cfg, self.data)
-        print(f"{len(wanted)} rows wanted, {len(wanted) - sum(len(job.cases) for job in jobs)} there, {len(jobs)} runs to do")  # fmt: skip
-        # Before any run: two runs of the same seed must not draw the same folder.
-        places = list(dict.fromkeys(job.cases[0].people(self.data) for job in jobs))
-        if run_side_by_side(places, draw, self.jobs, lambda _: "drawn people are there"):
-            raise InputError(f"{self.data}: not all of the data could be drawn")
+        """Run the cases without a row, add their rows and call ``write`` after each run; the number of failures."""
+        known = {row_key(row) for row in rows}
+        jobs = jobs_of([case for case in wanted if case.key not in known], self.cfg, self.data)
+        print(f"{len(wanted)} rows wanted, {len(wanted) - sum(len(job.cases) for job in jobs)} exist, {len(jobs)} runs to do")  # fmt: skip
+        # Generate the data before any run: two runs of the same seed must not write the same folder.
+        data_sets = list(dict.fromkeys(job.cases[0].people(self.data) for job in jobs))
+        if run_side_by_side(data_sets, draw, self.jobs, lambda _: "data generated"):
+            raise InputError(f"{self.data}: not all of the data could be generated")
 
-        def finished(made: Rows) -> str:
-            rows.extend(made)
+        def finished(new_rows: Rows) -> str:
+            rows.extend(new_rows)
             write()
-            return ", ".join(_in_words(row) for row in made)
+            return ", ".join(_summary(row) for row in new_rows)
 
         return run_side_by_side(jobs, run_job, self.jobs, finished)
 
 
-def _in_words(row: dict) -> str:
+def _summary(row: dict) -> str:
     auroc = "" if row["auroc"] is None else f" AUROC {row['auroc']:.2f}"
     return f"PCKh {row['pckh']:.1f}{auroc} ({row['seconds']:.0f} s)"
 

@@ -1,4 +1,4 @@
-"""The benchmark's grid of cases, and the file that holds a row for each that was run."""
+"""The cases of the benchmark, and the file with a row for each one that was run."""
 
 import hashlib
 import json
@@ -18,12 +18,12 @@ from lib.utils.files import write_text
 
 IDENTITY = ("method", "variables", "noise", "share", "seed", "settings")
 NEEDED = (*IDENTITY, "pckh", "val", "auroc", "mean_weight", "seconds", "steps", "config")
-DRAWN = ("convention",)  # kinds that need the true nose, which only the drawing knows
+DRAWN = ("convention",)  # kinds that need the true nose, which only the renderer knows
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row to be.   settings: {dotted key: value} that differ from the YAML file's."""
+    """One combination to run, a row of the results.   settings: {dotted key: value} that differ from the YAML file."""
 
     method: str
     variables: str | None
@@ -41,18 +41,18 @@ class Case:
         return "none" if self.noise == "none" else f"{self.noise}:{self.share:g}"
 
     def people(self, folder: Path) -> "People":
-        """Its data, below ``folder``."""
+        """The data set of the case, below ``folder``."""
         drawn = self.noise_text if self.noise in DRAWN else "none"
         return People(folder / drawn.replace(":", "-") / str(self.seed), drawn, self.seed)
 
     @property
     def injected(self) -> str:
-        """For LBI.INJECT_NOISE."""
+        """The value of LBI.INJECT_NOISE."""
         return "" if self.noise in ("none", *DRAWN) else self.noise_text
 
 
 class People(NamedTuple):
-    """Drawn data: their folder, the noise that they are drawn with, and their seed."""
+    """A generated data set: its folder, the noise that it is generated with, and its seed."""
 
     folder: Path
     noise: str
@@ -63,13 +63,13 @@ class People(NamedTuple):
 
 
 def row_key(row: dict) -> str:
-    """What tells one row from another; equal for a case and its row."""
+    """The identity of a row; equal for a case and its row."""
     return json.dumps([row[name] for name in IDENTITY], sort_keys=True)
 
 
 @dataclass(frozen=True)
 class Job:
-    """Cases that come from one run. data: folder of the drawn data of all seeds."""
+    """Cases of the same run.   data: folder of the generated data of all seeds."""
 
     cfg: Path
     data: Path
@@ -77,30 +77,30 @@ class Job:
 
     def __str__(self) -> str:
         case = self.cases[0]
-        words = ["+".join(case.method for case in self.cases), case.variables, case.noise_text]
+        parts = ["+".join(case.method for case in self.cases), case.variables, case.noise_text]
         tuned = [f"{key.rpartition('.')[2]} {value:g}" for key, value in case.settings.items()
                  if key in ("LBI.GAMMA", "LBI.LAM")]  # fmt: skip
-        return " ".join([*filter(None, words), f"seed {case.seed}", *tuned])
+        return " ".join([*filter(None, parts), f"seed {case.seed}", *tuned])
 
 
 def jobs_of(cases: Iterable[Case], cfg: Path, data: Path) -> list[Job]:
-    """Cases of the same run together, otherwise in their order."""
+    """Group the cases of the same run; otherwise their order is kept."""
     runs: dict[tuple, list[Case]] = {}
     for case in cases:
         run = METHODS[case.method].run
-        # In a small-loss run the methods differ in gamma, for only one is tuned.
+        # The methods of a small-loss run differ in gamma, since only one is tuned.
         tuned = "" if run == "small_loss" else json.dumps(case.settings, sort_keys=True)
-        place = (run, case.variables, case.noise_text, case.seed, tuned)
-        # Tuning may ask for one method several times: each is a run.
+        key = (run, case.variables, case.noise_text, case.seed, tuned)
+        # Tuning tries a method several times; each is a run of its own.
         number = 0
-        while case.method in [other.method for other in runs.get((*place, number), ())]:
+        while case.method in [other.method for other in runs.get((*key, number), ())]:
             number += 1
-        runs.setdefault((*place, number), []).append(case)
-    return [Job(cfg, data, tuple(together)) for together in runs.values()]
+        runs.setdefault((*key, number), []).append(case)
+    return [Job(cfg, data, tuple(cases_of_run)) for cases_of_run in runs.values()]
 
 
 def digest(cfg: Path) -> str:
-    """A name for what a YAML file says, whatever its comments and order.
+    """A hash of a YAML file's settings, regardless of comments and order.
 
     Renamed settings count under their former names, so that the digest of a file stays the same.
     """
@@ -114,7 +114,7 @@ def digest(cfg: Path) -> str:
 
 
 def read_rows(path: Path, cfg: Path | None = None) -> list[dict]:
-    """The rows of a file of this benchmark; InputError where it is none, or made with another ``cfg``."""
+    """The rows of a results file; InputError if it is not one, or was made with another ``cfg``."""
     rows = read_json(path)
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and row.keys() >= set(NEEDED) for row in rows
@@ -128,5 +128,5 @@ def read_rows(path: Path, cfg: Path | None = None) -> list[dict]:
 
 
 def write_rows(path: Path, rows: list[dict]) -> None:
-    """One row a line."""
+    """Write the rows, one per line."""
     write_text(path, "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")

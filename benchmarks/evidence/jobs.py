@@ -1,4 +1,4 @@
-"""What the processes of the benchmark do: draw data, and run jobs into rows."""
+"""The work of the benchmark's processes: generate data, and run jobs."""
 
 import os
 import tempfile
@@ -16,7 +16,7 @@ from lib.synthetic.generate import PeopleConfig, make_people
 
 
 def run_job(job: Job) -> list[dict]:
-    """The rows of a job's cases; what the runs themselves write is removed."""
+    """Run a job; the rows of its cases. The runs' own files are removed."""
     cv2.setNumThreads(1)  # as torch, see QUIET
     first = job.cases[0]
     method = METHODS[first.method]
@@ -33,10 +33,10 @@ def run_job(job: Job) -> list[dict]:
 
 
 def draw(people: People) -> None:
-    """Draw the people unless they are there."""
+    """Generate a data set unless it exists."""
     make_people(people.folder, PeopleConfig(seed=people.seed, noise=people.noise))
 
 
 def machine() -> str:
-    """Processor, cores and torch, for the seconds to mean something."""
+    """Processor, cores and torch version, which the seconds depend on."""
     return f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__}"

@@ -1,4 +1,4 @@
-"""What is compared: the nine modes, and methods made of them, as data."""
+"""The methods that are compared: the nine modes, and methods built from them, as data."""
 
 import difflib
 from collections.abc import Callable, Iterable
@@ -10,15 +10,21 @@ from lib.ignoring.modes import MODES, Mode, SourceUse
 from lib.utils.errors import InputError
 
 VARIABLES = settings()["LBI.VARIABLES"].choices
-# The original's: everything anew for each batch, both models side by side, through Adam's own step.
+# The original's method: weights recomputed for each batch, both models at once, hypergradient through Adam.
 ORIGINAL = {"LBI.SCHEDULE": "together", "LBI.HYPERGRAD_THROUGH": "optimizer", "LBI.HYPERGRAD_INTERVAL": 1}
 
 
 @dataclass(frozen=True)
 class Method:
-    """mode: the mode whose training gives the PCKh.   recipe: what is done, see recipes.py.
-    run: methods of one run come from the same training.   tuned_as: the method whose gamma and lambda
-    it takes, empty for its own.   settings: what it needs, over all others.   learns: has variables."""
+    """A method of the comparison.
+
+    mode: the mode whose training gives the PCKh.
+    recipe: the function that runs it, see recipes.py.
+    run: methods with the same value come from the same training.
+    tuned_as: the method whose gamma and lambda it uses; empty for its own.
+    settings: required settings, which override all others.
+    learns: has ignoring variables that learn.
+    """
 
     name: str
     meaning: str
@@ -35,7 +41,7 @@ class Method:
 
     @property
     def oracle(self) -> str | None:
-        """The oracle of the same structure, None where there is none."""
+        """The oracle of the same structure; None if there is none."""
         return {(True, False): "oracle1", (False, True): "oracle2"}.get(
             (self.joint_loss, self.mode.has_source_model)
         )
@@ -69,20 +75,18 @@ METHODS = {method.name: method for method in _methods()}
 
 
 def settings_of(variables: str | None) -> dict:
-    """The settings that stand for a kind of ignoring variables, None for none."""
+    """The settings of a kind of ignoring variables; empty for None."""
     if variables is None:
         return {}
     return {"LBI.VARIABLES": variables} | (ORIGINAL if variables == "online" else {})
 
 
 def chosen(text: str, known: Iterable[str], what: str) -> list[str]:
-    """The names in ``text`` ("a,b", or "all"), each once; InputError for one that is not known."""
+    """The names in ``text`` ("a,b", or "all"), without duplicates; InputError for an unknown one."""
     known = list(known)
     names = known if text == "all" else list(dict.fromkeys(text.split(",")))
     for name in names:
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise InputError(
-                f"{what}: there is no '{name}', did you mean '{nearest}'? There are {', '.join(known)}"
-            )
+            raise InputError(f"{what}: unknown '{name}', did you mean '{nearest}'? Known: {', '.join(known)}")
     return names

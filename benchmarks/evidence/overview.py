@@ -1,4 +1,4 @@
-"""The evidence at a glance: methods against noises, and the differences that the claims are about."""
+"""Summary of the evidence: methods against noises, and the differences that the claims refer to."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -6,7 +6,7 @@ from statistics import mean
 
 from benchmarks.evidence.summary import Line, common_settings, interval, paired
 
-COLUMNS = 5  # noises side by side
+COLUMNS = 5  # noises per table
 PAIRS = (
     ("ours1", "baseline2"),
     ("ours1", "baseline3"),
@@ -18,16 +18,16 @@ PAIRS = (
 )
 RANKED = (("ours1", "small_loss"), ("ours1_retrained", "small_loss"))
 
-Lines = dict[str, Line]  # by name, of one noise
+Lines = dict[str, Line]  # by name, for one noise
 Cell = Callable[[Lines], str | None]
 
 
 def overview(by_noise: dict[str, list[Line]]) -> list[str]:
-    """Markdown tables of PCKh, its differences and AUROC; the noises in columns, a few at a time."""
+    """Markdown tables of PCKh, its differences and AUROC, with a column for each noise."""
     common = common_settings(
         row for lines in by_noise.values() for line in lines for row in line.rows.values()
     )
-    # The last of several tunings, as in the tables of each noise.
+    # With several tunings the last one, as in the tables of each noise.
     named = {noise: {line.called(common): line for line in lines} for noise, lines in by_noise.items()}
     text, noises = [], list(named)
     for start in range(0, len(noises), COLUMNS):
@@ -42,7 +42,7 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
 
 
 def _table(title: str, shown: dict[str, Lines], rows: dict[str, Cell]) -> list[str]:
-    """The rows that say something of one of the noises."""
+    """A table of the rows with at least one value."""
     body = []
     for name, cell in rows.items():
         cells = [cell(lines) for lines in shown.values()]
@@ -60,11 +60,11 @@ def _difference(a: str, b: str, column: str, digits: int) -> Cell:
     def cell(lines: Lines) -> str | None:
         if a not in lines or b not in lines:
             return None
-        found = paired(_known(lines[a], column), _known(lines[b], column))
-        if found is None:
+        difference = paired(_known(lines[a], column), _known(lines[b], column))
+        if difference is None:
             return None
-        half = "" if math.isnan(found.half) else f" ± {found.half:.{digits}f}"  # of a single seed
-        return f"{found.mean:+.{digits}f}{half}"
+        half = "" if math.isnan(difference.half) else f" ± {difference.half:.{digits}f}"  # NaN for one seed
+        return f"{difference.mean:+.{digits}f}{half}"
 
     return cell
 

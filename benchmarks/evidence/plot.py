@@ -1,4 +1,4 @@
-"""The table's PCKh as an image: a point with its interval for each method, noises below each other."""
+"""Plot of the table's PCKh: a point with its interval for each method, one panel per noise."""
 
 import math
 
@@ -12,12 +12,12 @@ ROW, HEADING, FOOT = 20, 34, 34
 
 
 def plot(rows: list[dict]) -> str:
-    """An SVG file's text; all noises have one scale."""
+    """The plot as SVG text; all noises share one scale."""
     noises, common = lines_by_noise(rows), common_settings(rows)
-    shown = [interval(line.pckh.values()) for lines in noises.values() for line in lines]
-    halves = [0.0 if math.isnan(one.half) else one.half for one in shown]
-    low = min(one.mean - half for one, half in zip(shown, halves))
-    high = max(one.mean + half for one, half in zip(shown, halves))
+    intervals = [interval(line.pckh.values()) for lines in noises.values() for line in lines]
+    halves = [0.0 if math.isnan(value.half) else value.half for value in intervals]
+    low = min(value.mean - half for value, half in zip(intervals, halves))
+    high = max(value.mean + half for value, half in zip(intervals, halves))
     x = Axis(max(low - 1, 0), min(high + 1, 100), LEFT, WIDTH - RIGHT)
     drawn, top = [], 0
     for noise, lines in noises.items():
@@ -25,8 +25,8 @@ def plot(rows: list[dict]) -> str:
         drawn.append(_text(noise, 8, top + 22, "start", "600"))
         for tick in ticks(x.low, x.high):
             drawn.append(_line(x(tick), top + HEADING, x(tick), bottom, "#d5d9df", 1))
-        for place, line in enumerate(lines):
-            drawn += _point(line, line.called(common), x, top + HEADING + ROW * (place + 0.5))
+        for row, line in enumerate(lines):
+            drawn += _point(line, line.called(common), x, top + HEADING + ROW * (row + 0.5))
         top = bottom
     drawn += [_text(format_number(tick), x(tick), top + 14, "middle") for tick in ticks(x.low, x.high)]
     drawn.append(
@@ -39,15 +39,15 @@ def plot(rows: list[dict]) -> str:
 
 
 def _point(line: Line, name: str, x: Axis, y: float) -> list[Markup]:
-    shown, colour = interval(line.pckh.values()), _colour(line.method)
-    hint = element("title", {}, f"{name}: {shown} ({len(line.rows)} seeds)")
+    value, colour = interval(line.pckh.values()), _colour(line.method)
+    hint = element("title", {}, f"{name}: {value} ({len(line.rows)} seeds)")
     drawn = [_text(name, LEFT - 10, y + 4, "end")]
-    if not math.isnan(shown.half):
-        # The axis ends at 0 and 100, where an interval may not.
-        ends = (min(max(end, x.low), x.high) for end in (shown.mean - shown.half, shown.mean + shown.half))
+    if not math.isnan(value.half):
+        # The axis ends at 0 and 100; an interval may reach further.
+        ends = (min(max(end, x.low), x.high) for end in (value.mean - value.half, value.mean + value.half))
         drawn.append(_line(x(next(ends)), y, x(next(ends)), y, colour, 2))
-    drawn.append(element("circle", {"cx": x(shown.mean), "cy": y, "r": 4, "fill": colour}, hint))
-    return [*drawn, _text(f"{shown.mean:.1f}", WIDTH - RIGHT + 8, y + 4, "start")]
+    drawn.append(element("circle", {"cx": x(value.mean), "cy": y, "r": 4, "fill": colour}, hint))
+    return [*drawn, _text(f"{value.mean:.1f}", WIDTH - RIGHT + 8, y + 4, "start")]
 
 
 def _colour(method: str) -> str:

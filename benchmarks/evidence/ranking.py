@@ -1,4 +1,4 @@
-"""Wrong labels told without ignoring variables: by their loss, or by a network's disagreement."""
+"""Finding wrong labels without ignoring variables: by their loss, or by a network's disagreement."""
 
 import math
 from dataclasses import replace
@@ -38,14 +38,14 @@ def source_losses(config: Config, data: Data, best: Path) -> np.ndarray:
 
 
 def loss_floor(config: Config) -> float:
-    """Losses far below this are all alike: a small share of what an empty heatmap would have."""
+    """The floor of the log loss: a small share of an empty heatmap's loss. Smaller losses are not distinguished."""
     return FLOOR_SHARE * math.pi * config.model.extra.sigma**2 / 2
 
 
 def standardised(losses: np.ndarray, labelled: np.ndarray, floor: float) -> np.ndarray:
-    """log(loss + floor) [N, J], with mean 0 and deviation 1 over the labels of each joint.
+    """log(loss + floor) [N, J], standardised over the labels of each joint.
 
-    Joints differ in how hard they are: without this, hard joints would pass for wrong.
+    Otherwise labels of difficult joints would be taken for wrong ones.
     """
     logs = np.log(np.where(labelled, losses + floor, np.nan))
     result = np.zeros_like(logs)
@@ -56,30 +56,30 @@ def standardised(losses: np.ndarray, labelled: np.ndarray, floor: float) -> np.n
 
 
 def without_largest(scores: np.ndarray, labelled: np.ndarray, count: int) -> np.ndarray:
-    """[N, J] true but for the ``count`` labels of largest score."""
-    kept = np.ones(scores.shape, bool)
+    """[N, J], false for the ``count`` labels of largest score, else true."""
+    keep = np.ones(scores.shape, bool)
     order = np.argsort(-np.where(labelled, scores, -np.inf), axis=None, kind="stable")
-    kept.ravel()[order[:count]] = False
-    return kept
+    keep.ravel()[order[:count]] = False
+    return keep
 
 
 def agreeing(config: Config, data: Data, best: Path) -> np.ndarray:
-    """[N, J] true where the prediction of the model in ``best`` is near the source's label."""
+    """[N, J], true if the prediction of the model in ``best`` agrees with the source label; see `near_labels`."""
     model, device = _trained(config, best)
     # The drawn images are all there.
     options = replace(inference_options(config), on_bad_image="raise")
-    found = predict(model, _plain(config, data), device, options)
-    return near_labels(found.joints, data.source.annotations)
+    predictions = predict(model, _plain(config, data), device, options)
+    return near_labels(predictions.joints, data.source.annotations)
 
 
-def near_labels(predicted: np.ndarray, people: Annotations) -> np.ndarray:
-    """[N, J] true where predictions [N, J, 2] are within AGREEMENT of the labels.
+def near_labels(predicted: np.ndarray, annotations: Annotations) -> np.ndarray:
+    """[N, J], true if the prediction [N, J, 2] is within AGREEMENT head sizes of the label.
 
-    The source has no head boxes: a head is the share of the person's size that it is in MPII.
+    The source has no head boxes; the head size is derived from the size of the box, as in MPII.
     """
-    longer_sides = people.sizes.max(axis=1) / PADDING
+    longer_sides = annotations.sizes.max(axis=1) / PADDING
     heads = head_sizes_from_scales(longer_sides / PIXELS_PER_SCALE)
-    return normalized_errors(predicted, people.joints, heads) <= AGREEMENT
+    return normalized_errors(predicted, annotations.joints, heads) <= AGREEMENT
 
 
 def _plain(config: Config, data: Data) -> KeypointDataset:

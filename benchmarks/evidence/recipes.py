@@ -1,4 +1,4 @@
-"""What each method does, on one trial: (trial, {method: settings}) -> {method: Outcome}."""
+"""How each method is run on a trial: functions (trial, {method: settings}) -> {method: Outcome}."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,18 @@ from benchmarks.evidence.ranking import (
 from benchmarks.evidence.trial import Trained, Trial
 from lib.ignoring.weight_table import auroc
 
-RANKING_GAMMA = 1.0  # the source as strong as the target, for a loss that has seen enough of the source
-RETRAIN_BELOW = 0.5  # where LBI.RETRAIN doesn't say
+RANKING_GAMMA = 1.0  # source and target weighted equally, so that source losses are meaningful
+RETRAIN_BELOW = 0.5  # unless LBI.RETRAIN is given
 
 
 class Outcome(NamedTuple):
-    """pckh and val: mean PCKh in percent on the test set and on V.   auroc: how well the weights (for
-    small_loss: the losses) tell wrong labels.   mean_weight: of the source's labels.   seconds and steps:
-    of every training that the method needs."""
+    """The result of a method.
+
+    pckh, val: mean PCKh in percent on the test set and on V.
+    auroc: how well the weights (for small_loss: the losses) separate wrong from right labels.
+    mean_weight: of the source labels.
+    seconds, steps: of all trainings that the method needs.
+    """
 
     pckh: float
     val: float
@@ -32,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 def train_mode(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """A mode as it is, and with the retraining that follows it in the same run where that is asked for."""
+    """Train in a mode; if its retrained variant is wanted, too, it follows in the same run."""
     settings = next(iter(wanted.values()))
     retrained = f"{trial.mode}_retrained"
     if retrained in wanted:
@@ -46,16 +50,16 @@ def train_mode(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
 
 
 def train_oracle(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """The wrong labels are told and left out."""
+    """Train without the wrong labels, which are known."""
     ((name, settings),) = wanted.items()
     done = trial.train(trial.mode, settings, lambda data: ~data.source_truth.corrupted)
-    return {name: outcome(done)._replace(auroc=None)}  # nothing was found
+    return {name: outcome(done)._replace(auroc=None)}  # nothing is detected
 
 
 def train_small_loss(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """baseline2 tells wrong labels by their loss; then, where asked for, again without the worst.
+    """Rank labels by their loss in baseline2; if wanted, train again without those of largest loss.
 
-    How many to leave out is told: as many as are wrong.
+    The true number of wrong labels is given: as many are dropped.
     """
     first = next(iter(wanted.values()))
     ranked = trial.train("baseline2", first | {"LBI.GAMMA": RANKING_GAMMA})
@@ -63,38 +67,38 @@ def train_small_loss(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
     losses = source_losses(ranked.config, ranked.data, ranked.best)
     scores = standardised(losses, labelled, loss_floor(ranked.config))
     wrong = ranked.data.source_truth.corrupted
-    told = _known(auroc(-scores[labelled], wrong[labelled]))
-    outcomes = {"small_loss": outcome(ranked)._replace(auroc=told)}
+    separation = _known(auroc(-scores[labelled], wrong[labelled]))
+    outcomes = {"small_loss": outcome(ranked)._replace(auroc=separation)}
     if "small_loss_retrained" in wanted:
-        kept = without_largest(scores, labelled, int((wrong & labelled).sum()))
-        done = trial.train("ours1", wanted["small_loss_retrained"], lambda data: kept)
+        keep = without_largest(scores, labelled, int((wrong & labelled).sum()))
+        done = trial.train("ours1", wanted["small_loss_retrained"], lambda data: keep)
         outcomes["small_loss_retrained"] = outcome(done, before=ranked)
     return outcomes
 
 
 def train_confident(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """The target alone is trained on; of the source, what agrees with that model's predictions is kept."""
+    """Train on the target only, then with the source labels that agree with that model's predictions."""
     ((name, settings),) = wanted.items()
     alone = trial.train("baseline1", settings)
-    kept = agreeing(alone.config, alone.data, alone.best)
-    done = trial.train("ours1", settings, lambda data: kept)
+    keep = agreeing(alone.config, alone.data, alone.best)
+    done = trial.train("ours1", settings, lambda data: keep)
     return {name: outcome(done, before=alone)}
 
 
 def outcome(done: Trained, before: Trained | None = None) -> Outcome:
-    """The numbers of a training, its cost with that of the training ``before`` it.
+    """The outcome of a training; the cost includes that of the training ``before`` it.
 
-    Of two sets of weights, those of the target's own loss (B) are taken: results.json has them first.
+    With two sets of weights, those in the target's loss (B) count, which results.json has first.
     """
-    results = [one.results for one in (done, before) if one is not None]
+    results = [trained.results for trained in (done, before) if trained is not None]
     weights = next(iter(done.results["weights"].values()), {})
     return Outcome(
         pckh=done.results["test"]["PCKh"]["Mean"],
         val=done.results["val"]["PCKh"]["Mean"],
         auroc=weights.get("auroc"),
         mean_weight=weights.get("mean"),
-        seconds=sum(one["seconds_per_step"] * one["steps"] for one in results),
-        steps=sum(one["steps"] for one in results),
+        seconds=sum(result["seconds_per_step"] * result["steps"] for result in results),
+        steps=sum(result["steps"] for result in results),
     )
 
 

@@ -1,4 +1,4 @@
-"""Tasks side by side in processes of their own; one that fails doesn't stop the others."""
+"""Run tasks in parallel processes; a failing task does not stop the others."""
 
 import multiprocessing
 import os
@@ -19,10 +19,13 @@ def run_side_by_side(
     finished: Callable[[Any], str],
     report: Callable[[str], None] = print,
 ) -> int:
-    """Call ``function`` on every task, in order, ``jobs`` at a time; one job is done in this process.
+    """Call ``function`` on every task, in order, ``jobs`` at a time; with one job, in this process.
 
-    ``finished`` takes each result, here and as soon as it is there, and says what to report of it.
-    Returns how many failed; each is reported with its error, and the time left after every task.
+    Args:
+        finished: called here with each result as soon as it is available; returns the text to print.
+
+    Returns:
+        The number of failed tasks. After every task its text or error, and the time left, are printed.
     """
     failed, started = 0, time.monotonic()
     for done, (task, result, error) in enumerate(_results(tasks, function, min(jobs, len(tasks))), 1):
@@ -50,7 +53,7 @@ def _results(tasks: list, function: Callable, jobs: int) -> Iterator[tuple[Any, 
 
 
 def end_with(parent: int) -> None:
-    """Let this process end within seconds of ``parent``, however that one was ended."""
+    """Make this process exit within seconds of ``parent``, however that one ends."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -63,13 +66,13 @@ def end_with(parent: int) -> None:
 def _outcome(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
     try:
         return call(), None
-    except Exception as error:  # whatever it is: the other tasks go on
+    except Exception as error:  # of any kind: the other tasks continue
         return None, error
 
 
 @contextmanager
 def _stopped_early(pool: Executor) -> Iterator[Executor]:
-    """At an interruption, what hasn't begun is not begun."""
+    """On an interruption, cancel the tasks that have not started."""
     try:
         yield pool
     finally:

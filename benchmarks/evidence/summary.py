@@ -1,4 +1,4 @@
-"""Statistics over seeds, and the table."""
+"""Statistics over seeds, and the table of results."""
 
 import math
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.tuning import TUNED
 
 LEVEL = 0.95
-USUAL = "loss_aware"  # kind of variables that goes without saying
+USUAL = "loss_aware"  # kind of variables that is not mentioned in names
 COLUMNS = (
     "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "weight", "seconds", "steps",
     "- baseline2", "- baseline3", "- oracle", "- dropped by loss", "settings",
@@ -20,7 +20,7 @@ COLUMNS = (
 
 
 class Interval(NamedTuple):
-    """A mean and half the width of its 95 % interval; NaN for what a single number can't give."""
+    """A mean and half the width of its 95 % interval; NaN if there are too few values."""
 
     mean: float
     half: float
@@ -30,7 +30,7 @@ class Interval(NamedTuple):
 
 
 def interval(values: Iterable[float]) -> Interval:
-    """By Student's t distribution, as of independent seeds."""
+    """The mean of independent seeds and its interval by Student's t distribution."""
     values = list(values)
     if len(values) < 2:
         return Interval(values[0] if values else math.nan, math.nan)
@@ -39,14 +39,14 @@ def interval(values: Iterable[float]) -> Interval:
 
 
 def paired(values: dict[int, float], others: dict[int, float]) -> Interval | None:
-    """Of the differences seed by seed, of the seeds that both have; None where there are none."""
+    """Interval of the differences over the seeds that both have; None if there are none."""
     differences = [values[seed] - others[seed] for seed in values if seed in others]
     return interval(differences) if differences else None
 
 
 @dataclass(frozen=True)
 class Line:
-    """A method at one noise: its rows by seed."""
+    """A method with one noise and one choice of settings.   rows: by seed."""
 
     method: str
     variables: str | None
@@ -58,7 +58,7 @@ class Line:
         return {seed: row["pckh"] for seed, row in self.rows.items()}
 
     def called(self, common: dict) -> str:
-        """The method, its variables and its settings, as far as they are not the usual ones or ``common``."""
+        """The method's name, with its variables and settings unless they are the usual ones or ``common``."""
         name = self.method if self.variables in (None, USUAL) else f"{self.method} {self.variables}"
         own = {key: value for key, value in untuned(self.settings).items() if key not in common}
         return f"{name}, {in_words(own)}" if own else name
@@ -67,12 +67,12 @@ class Line:
         return [row[column] for row in self.rows.values() if row[column] is not None]
 
     def like(self, other: "Line") -> bool:
-        """The same settings but for those that each method has its own of."""
+        """True if the settings are equal, apart from those that are tuned per method."""
         return untuned(self.settings) == untuned(other.settings)
 
 
 def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
-    """{"kind:share": its lines}: methods in their own order, the rest as it comes."""
+    """{"kind:share": lines}, in the order of METHODS."""
     noises: dict[str, dict[tuple, Line]] = {}
     for row in rows:
         noise = "none" if row["noise"] == "none" else f"{row['noise']}:{row['share']:g}"
@@ -85,9 +85,11 @@ def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
 
 
 def cells(line: Line, lines: list[Line], common: dict) -> list[str]:
-    """A row of COLUMNS; ``lines`` are those of the same noise, among them the ones to compare with.
+    """A row of the table, see COLUMNS.
 
-    ``common`` settings are not repeated.
+    Args:
+        lines: those of the same noise, which include the ones to compare with.
+        common: settings that are not repeated.
     """
     auroc, weight = line.known("auroc"), line.known("mean_weight")
     references = ("baseline2", "baseline3", METHODS[line.method].oracle, "small_loss_retrained")
@@ -108,7 +110,7 @@ def cells(line: Line, lines: list[Line], common: dict) -> list[str]:
 def _difference(line: Line, reference: str | None, lines: list[Line]) -> str:
     if line.method == reference:
         return "-"
-    # Where a reference was run with several gammas or lambdas, the last of them.
+    # If a reference was run with several gammas or lambdas, the last one.
     others = [other for other in lines if other.method == reference and other.like(line)]
     difference = paired(line.pckh, others[-1].pckh) if others else None
     if difference is None:
@@ -118,11 +120,12 @@ def _difference(line: Line, reference: str | None, lines: list[Line]) -> str:
 
 
 def in_words(settings: dict) -> str:
+    """Settings as text, without the prefix LBI."""
     return " ".join(f"{key.removeprefix('LBI.')} {value}" for key, value in settings.items()) or "-"
 
 
 def common_settings(rows: Iterable[dict]) -> dict:
-    """What all rows have alike."""
+    """The settings that all rows share."""
     rows = list(rows)
     first = rows[0]["settings"]
     return {
@@ -131,12 +134,12 @@ def common_settings(rows: Iterable[dict]) -> dict:
 
 
 def untuned(settings: dict) -> dict:
-    """But for those that each method has its own of."""
+    """The settings without those that are tuned per method."""
     return {key: value for key, value in settings.items() if key not in TUNED}
 
 
 def markdown(rows: list[dict]) -> str:
-    """A table for each noise, and what its columns mean."""
+    """The tables of all noises, with an explanation of their columns."""
     common = common_settings(rows)
     parts = [
         "Mean PCKh@0.5 on the test set, percent, with half the width of its 95 % interval over seeds (Student's t).",

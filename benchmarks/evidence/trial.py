@@ -1,4 +1,4 @@
-"""One place in the benchmark (noise, seed, kind of variables), in which models are trained."""
+"""One combination of noise, seed and kind of variables, with which models are trained."""
 
 import contextlib
 import io
@@ -18,9 +18,9 @@ from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 
 NEVER = 10**9
-# Nothing is validated or reported between: runs side by side have one thread each.
+# No validation or log lines during training; parallel runs have one thread each.
 QUIET = {"THREADS": 1, "WORKERS": 0, "PRINT_FREQ": NEVER, "TEST.EVAL_EPOCHS": NEVER}
-# What the benchmark itself decides, so that nobody else may.
+# Settings that the benchmark sets itself; they may not be given.
 RESERVED = (
     "SEED", "OUTPUT_DIR", "LOG_DIR", "DATASET_SRC.ROOT", "DATASET_TARGET.ROOT", "LBI.VARIABLES",
     "LBI.INJECT_NOISE", "LBI.INJECT_SEED", "LBI.VAL_IN_TRAIN", "TRAIN.RESUME",
@@ -29,7 +29,7 @@ RESERVED = (
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training: what results.json says, its settings and data."""
+    """A finished training: the content of results.json, its settings and data."""
 
     results: dict
     config: Config
@@ -42,8 +42,15 @@ class Trained:
 
 @dataclass
 class Trial:
-    """mode: name of the method's mode.   people: folder of the drawn data.   noise: for
-    LBI.INJECT_NOISE.   folder: where runs may write.   variables: settings of the ignoring variables."""
+    """Trains models on one data set.
+
+    mode: name of the method's mode.
+    people: folder of the generated data.
+    noise: value of LBI.INJECT_NOISE.
+    variables: settings of the ignoring variables.
+    folder: where runs write.
+    trainings: number of trainings so far.
+    """
 
     cfg: Path
     mode: str
@@ -55,7 +62,11 @@ class Trial:
     trainings: int = field(default=0, init=False)
 
     def train(self, mode: str, settings: dict, keep: Callable[[Data], np.ndarray] | None = None) -> Trained:
-        """Train in ``mode``; ``keep`` says which labels [N, J] count, in place of learned weights."""
+        """Train in ``mode``.
+
+        Args:
+            keep: returns which source labels [N, J] to train on, in place of learned weights.
+        """
         self.trainings += 1
         config = self._config(settings, fixed=keep is not None)
         with contextlib.redirect_stdout(io.StringIO()):
@@ -80,7 +91,7 @@ class Trial:
             "LBI.INJECT_NOISE": self.noise,
             "LBI.INJECT_SEED": self.seed,
         }
-        # The warm-up has every weight one, known ones too: it would train on labels known to be wrong.
+        # Fixed weights need no warm-up, which would train on labels known to be wrong.
         known = {"LBI.WARMUP": 0} if fixed else {}
         config = load_config(self.cfg, {**QUIET, **settings, **self.variables, **known, **own})
         return config

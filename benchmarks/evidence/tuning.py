@@ -1,4 +1,4 @@
-"""Gamma and lambda of each method, chosen by PCKh on V of development seeds."""
+"""Choice of gamma and lambda for each method, by the PCKh on V of development seeds."""
 
 import itertools
 import json
@@ -22,9 +22,11 @@ Grids = dict[tuple, list[tuple[dict, list[Case]]]]
 
 
 def grid(method: Method, given: dict, on_both: bool = False) -> list[dict]:
-    """The settings to try; none of those that are ``given``, and one empty one where nothing is tuned.
+    """The combinations of settings to try; a single empty one if nothing is to be tuned.
 
-    ``on_both``: source models have the target's people in their loss, too, so that gamma matters to them.
+    Args:
+        given: settings that are not tuned.
+        on_both: source models are trained on the target, too, so that gamma affects them.
     """
     values = {}
     if method.joint_loss:
@@ -32,13 +34,13 @@ def grid(method: Method, given: dict, on_both: bool = False) -> list[dict]:
     if method.mode.has_source_model:
         values["LBI.LAM"] = LAMBDAS
         if on_both and not method.joint_loss:
-            values["LBI.GAMMA"] = GAMMAS[:2]  # with lambda it is a grid of six; 0.1 never was the best alone
+            values["LBI.GAMMA"] = GAMMAS[:2]  # a grid of six, together with lambda; 0.1 was never the best
     values = {key: tried for key, tried in values.items() if key not in given | method.settings}
     return [dict(zip(values, point)) for point in itertools.product(*values.values())]
 
 
 def tuned_by(case: Case, own: list[str]) -> Case:
-    """The case whose tuning ``case`` takes: another method's, unless the method is among ``own``."""
+    """The case whose tuning ``case`` uses: another method's, unless the method is among ``own``."""
     method = METHODS[case.method]
     if not method.tuned_as or method.name in own:
         return case
@@ -50,14 +52,14 @@ def group_of(case: Case | dict) -> tuple:
 
 
 def choose(grids: Grids, rows: list[dict]) -> list[dict]:
-    """The best settings of each group whose every run is there: the group, its settings, and all means.
+    """For each group with all its runs finished: the group, its best settings, and the means of all settings.
 
-    Of equally good ones the first are taken.
+    Of equally good settings, the first are chosen.
     """
-    found = {row_key(row): row["val"] for row in rows}
+    scores = {row_key(row): row["val"] for row in rows}
     choices = []
     for group, tried in grids.items():
-        values = [[found.get(case.key) for case in cases] for _, cases in tried]
+        values = [[scores.get(case.key) for case in cases] for _, cases in tried]
         if any(value is None for of_point in values for value in of_point):
             continue
         table = [{"settings": point, "val": mean(of_point)} for (point, _), of_point in zip(tried, values)]
@@ -67,13 +69,13 @@ def choose(grids: Grids, rows: list[dict]) -> list[dict]:
 
 
 class Choices:
-    """What was chosen, by group."""
+    """The chosen settings by group."""
 
     def __init__(self, choices: list[dict]):
         self.by_group = {group_of(choice): choice["settings"] for choice in choices}
 
     def of(self, case: Case) -> dict:
-        """The settings chosen for this very method, else for the one that it is tuned as, else none."""
+        """The settings chosen for the method, else for the method that it is tuned as, else none."""
         for own in ([case.method], []):
             if (group := group_of(tuned_by(case, own))) in self.by_group:
                 return self.by_group[group]
@@ -85,7 +87,7 @@ def tuning_file(out: Path) -> Path:
 
 
 def read_tuning(path: Path) -> dict:
-    """{"given": settings of all runs, "choices": [...], "runs": rows}; empty where there is no file."""
+    """{"given": settings of all runs, "choices": [...], "runs": rows}; empty if the file does not exist."""
     if not path.exists():
         return {"given": None, "choices": [], "runs": []}
     content = read_json(path)

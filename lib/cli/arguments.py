@@ -1,4 +1,4 @@
-"""What the commands share: the flags for settings, and errors as one line."""
+"""Command-line arguments that the commands share, and `run_command`, which turns errors into exit codes."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from lib.utils.errors import InputError, NonFiniteError, PartlyDoneError, Stoppe
 from lib.utils.log import close_terminal, open_terminal, silence_log
 from lib.utils.terminal import colourise
 
-# Flags that stand for a setting: what each means is the setting's own sentence.
+# Flags that are short for a setting; their help is that of the setting.
 FLAGS = {
     "gpus": "GPUS",
     "workers": "WORKERS",
@@ -28,99 +28,116 @@ FLAGS = {
 
 
 def settings_parser(description: str, flags: dict[str, str] = FLAGS) -> argparse.ArgumentParser:
-    """A parser of --cfg, of ``flags`` {flag: setting}, and of any setting as KEY VALUE."""
+    """Return a parser of --cfg, of ``flags`` {flag: setting}, and of any setting as KEY VALUE."""
     parser = argparse.ArgumentParser(
         description=description,
-        epilog="settings, for the YAML file or as KEY VALUE pairs:\n" + describe_settings(),
+        epilog="settings, in the YAML file or as KEY VALUE pairs:\n" + describe_settings(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of settings")
     group = parser.add_argument_group("short for settings")
     for flag, key in flags.items():
-        switch = isinstance(settings()[key].default, bool)
-        how = {"action": "store_const", "const": "true"} if switch else {"metavar": "VALUE"}
-        group.add_argument(f"--{flag}", help=f"{key}: {settings()[key].meaning}", **how)
-    parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting, over the YAML file")
+        is_switch = isinstance(settings()[key].default, bool)
+        options: dict[str, Any] = (
+            {"action": "store_const", "const": "true"} if is_switch else {"metavar": "VALUE"}
+        )
+        group.add_argument(f"--{flag}", help=f"{key}: {settings()[key].meaning}", **options)
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY VALUE", help="any setting; overrides the YAML file"
+    )
     parser.set_defaults(setting_flags=flags)
     return parser
 
 
 def add_terminal_flags(parser: argparse.ArgumentParser) -> None:
-    """--quiet and --verbose; see `show_on_terminal`."""
+    """Add --quiet and --verbose; see `show_on_terminal`."""
     group = parser.add_mutually_exclusive_group()
-    for shown, meaning in (
-        (
-            "quiet",
-            "print warnings, errors and the last line alone; files of logs hold everything all the same",
-        ),
+    for verbosity, meaning in (
+        ("quiet", "print only warnings, errors and the result; log files are unaffected"),
         ("verbose", "print every step, and every file that is read"),
     ):
-        group.add_argument(f"--{shown}", dest="shown", action="store_const", const=shown, help=meaning)
-    parser.set_defaults(shown="normal")
+        group.add_argument(
+            f"--{verbosity}", dest="verbosity", action="store_const", const=verbosity, help=meaning
+        )
+    parser.set_defaults(verbosity="normal")
 
 
 def show_on_terminal(arguments: argparse.Namespace, group: Group = ALONE) -> None:
-    """Show the log on the terminal as the flags of `add_terminal_flags` ask; `run_command` closes it.
+    """Show the log on the terminal, as detailed as the flags of `add_terminal_flags` say.
 
-    Ranks other than 0 log nothing.
+    `run_command` closes it. Ranks other than 0 log nothing.
     """
     if group.is_main:
-        open_terminal(arguments.shown)
+        open_terminal(arguments.verbosity)
     else:
         silence_log()
 
 
 def add_mode_flags(parser: argparse.ArgumentParser, title: str) -> None:
-    """A flag for each of the nine modes; see `chosen_mode`."""
+    """Add a flag for each of the nine modes; see `chosen_mode`."""
     group = parser.add_argument_group(title)
     for mode in MODES.values():
         group.add_argument(f"--{mode.name}", action="store_true", help=mode.meaning)
 
 
 def chosen_mode(arguments: argparse.Namespace, default: str | None = None) -> Mode:
-    """The one mode whose flag is given, or the one called ``default``. Raises InputError."""
+    """Return the mode whose flag is given, or the mode ``default`` if none is.
+
+    Raises:
+        InputError: if several flags are given, or none and there is no default.
+    """
     chosen = [mode for mode in MODES.values() if getattr(arguments, mode.name)]
     if not chosen and default:
         return MODES[default]
     if len(chosen) != 1:
-        found = " and ".join(f"--{mode.name}" for mode in chosen) or "none"
+        given = " and ".join(f"--{mode.name}" for mode in chosen) or "none"
         names = ", ".join(f"--{name}" for name in MODES)
-        raise InputError(f"exactly one mode must be given, found {found}; the modes are {names}")
+        raise InputError(f"exactly one mode must be given, found {given}; the modes are {names}")
     return chosen[0]
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
-    """Load the configuration that the arguments of a ``settings_parser`` ask for; notes on it are logged."""
+    """Load the configuration that the arguments of a `settings_parser` give; remarks on it are logged.
+
+    KEY VALUE pairs override the YAML file, and flags override both.
+
+    Raises:
+        InputError: for an unreadable file, an unknown key or an invalid value.
+    """
     given = [
         (key, getattr(arguments, flag.replace("-", "_"))) for flag, key in arguments.setting_flags.items()
     ]
-    pairs = [word for key, value in given if value is not None for word in (key, value)]
+    pairs = [text for key, value in given if value is not None for text in (key, value)]
     overrides = parse_overrides(arguments.overrides) | parse_overrides(pairs)
     return load_config(arguments.cfg, overrides)
 
 
 def run_command(
-    command: Callable[[list[str] | None], Any], words: list[str] | None, group: Group = ALONE
+    command: Callable[[list[str] | None], Any], argv: list[str] | None, group: Group = ALONE
 ) -> int:
-    """Run ``command``, print what it returns; the exit code. An error of ours, or of a file, is one line.
+    """Run ``command`` with the arguments ``argv``, print its result, and return the exit code.
 
-    The code is 0 where all went well, unless what the command returns has an ``exit_code`` of its own.
-    What several processes of ``group`` would print alike, one of them prints.
+    Expected errors are printed as one line, by a single rank.
+
+    Returns:
+        0, or the ``exit_code`` of the command's result if it has one; 1 if a part of the work failed; 2 for
+        invalid input or an error of the file system; 3 for a number that is not finite; 128 plus the number
+        of the signal that stopped it.
     """
     try:
-        result = command(words)
+        result = command(argv)
         close_terminal()
         if group.is_main:
             print(result)
         return getattr(result, "exit_code", 0)
-    except (InputError, OSError) as error:  # OSError: a full disk, or a place where nothing can be written
+    except (InputError, OSError) as error:  # OSError: a full disk, or no write permission
         code, message = 2, _as_error(error)
     except PartlyDoneError as error:
         code, message = 1, str(error)
     except NonFiniteError as error:
         code, message = 3, _as_error(f"{error}; the last good checkpoint is kept")
     except StoppedError as error:
-        code, message = 128 + error.signal, one_line(error)  # as shells say it of what a signal ended
+        code, message = 128 + error.signal, one_line(error)  # the convention of shells
     finally:
         close_terminal()
     if group.is_first_to_report(message):

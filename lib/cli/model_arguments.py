@@ -1,4 +1,4 @@
-"""Arguments that name a trained network, shared by the commands that use one."""
+"""Arguments that name a trained network, for the commands that use one."""
 
 import argparse
 
@@ -7,17 +7,21 @@ from lib.utils.errors import InputError
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags that `trained_of` reads."""
+    """Add the flags that `trained_of` reads."""
     parser.add_argument("--model-file", required=True, metavar="CHECKPOINT",
-                        help="of main.py or train.py, or a published one; the network's shape is read from it")  # fmt: skip
+                        help="checkpoint of main.py or train.py, or a published one; the network's shape is read from it")  # fmt: skip
     parser.add_argument("--image-size", metavar="WIDTHxHEIGHT",
-                        help="the network's input in pixels (default: as trained, which published files have in their names)")  # fmt: skip
+                        help="input size in pixels (default: as trained; the names of published files contain it)")  # fmt: skip
     parser.add_argument("--color", choices=("rgb", "bgr"),
-                        help="order of colours that it was trained on (default: as the checkpoint says; published ones: bgr)")  # fmt: skip
+                        help="channel order that it was trained with (default: from the checkpoint; published ones: bgr)")  # fmt: skip
 
 
 def trained_of(arguments: argparse.Namespace) -> TrainedPose:
-    """The network that the flags of `add_model_arguments` name. Raises InputError."""
+    """Load the network that the flags of `add_model_arguments` name.
+
+    Raises:
+        InputError: for an invalid size, or a file that cannot be used.
+    """
     size = None
     if arguments.image_size is not None:
         sides = arguments.image_size.lower().split("x")

@@ -143,9 +143,9 @@ class _StrictLoader(yaml.SafeLoader):
             raise yaml.YAMLError(f"more than {MOST_VALUES} values, or an alias that holds itself")
         return node
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
-        seen = {}
+        seen: dict[str, yaml.Mark] = {}
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
@@ -198,7 +198,7 @@ def _tree(text: str, where: str) -> dict:
 def _flatten(tree: dict, where: str, prefix: str = "") -> dict[str, Any]:
     sections = {key.rsplit(".", 1)[0] for key in settings() if "." in key}
     sections |= {section.rsplit(".", 1)[0] for section in sections}
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in tree.items():
         key = f"{prefix}{name}"
         if isinstance(value, dict) and (value or key in sections) and not _is_mapping(key):

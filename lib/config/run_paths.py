@@ -1,4 +1,4 @@
-"""Where a run writes."""
+"""The folders that a run writes to."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +8,28 @@ from lib.config.schema import Config
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Where a run writes: logs, checkpoints and results; and tensorboard's files."""
+    """The folders of a run.
+
+    output: logs, checkpoints and results.
+    board: TensorBoard's event files.
+    """
 
     output: Path
     board: Path
 
     @classmethod
     def for_run(cls, config: Config, config_path: str | Path, data: str, run: str) -> "RunPaths":
-        """``data``: name of the data set(s); ``run``: of what is done with them, such as the mode."""
+        """Return DATA/MODEL/CONFIG/RUN below OUTPUT_DIR and below LOG_DIR.
+
+        Args:
+            config_path: the YAML file; its name becomes a part of the path.
+            data: name of the data set or sets, such as coco_to_mpii.
+            run: name of the run, such as the mode.
+        """
         model = f"{config.model.name}_{config.model.extra.num_layers}"
         folder = Path(data, model, Path(config_path).stem, run)
         return cls(Path(config.output_dir) / folder, Path(config.log_dir) / folder)
 
     def child(self, name: str) -> "RunPaths":
+        """The folders ``name`` within both."""
         return RunPaths(self.output / name, self.board / name)

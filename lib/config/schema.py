@@ -439,11 +439,11 @@ def settings() -> Mapping[str, Setting]:
 
 
 def _settings_of(section_type: type, prefix: str) -> dict[str, Setting]:
-    found = {}
+    found: dict[str, Setting] = {}
     hints = typing.get_type_hints(section_type)
     for entry in dataclasses.fields(section_type):
         key, hint = f"{prefix}{entry.name.upper()}", hints[entry.name]
-        if dataclasses.is_dataclass(hint):
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             found |= _settings_of(hint, f"{key}.")
         else:
             found[key] = dataclasses.replace(entry.metadata["setting"], **_type_information(hint))

@@ -134,7 +134,7 @@ def _load(path: Path, key: CacheKey) -> Annotations:
         if header["key"] != key.as_json():
             raise _OutOfDate
         begin = file.tell()
-        if zlib.crc32(np.memmap(file, np.uint8, "r", begin)) != header["crc32"]:
+        if zlib.crc32(np.memmap(file, np.uint8, "r", begin).data) != header["crc32"]:
             raise ValueError("wrong checksum")
         file.seek(begin)
         arrays = {name: _map_array(file) for name in header["arrays"]}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from operator import itemgetter
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class Annotations:
 
     def subset(self, keep: np.ndarray) -> "Annotations":
         """The instances that ``keep`` (bool [N] or positions) selects, in that order."""
-        arrays = {
+        arrays: dict[str, Any] = {
             field.name: getattr(self, field.name)[keep]
             for field in fields(self)
             if isinstance(getattr(self, field.name), np.ndarray)
@@ -67,7 +67,7 @@ class Annotations:
 
     def joined(self, other: "Annotations") -> "Annotations":
         """These instances followed by those of ``other``, which has the same joints and fields."""
-        arrays = {
+        arrays: dict[str, Any] = {
             field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
             for field in fields(self)
             if isinstance(getattr(self, field.name), np.ndarray)
@@ -104,7 +104,7 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 @without_garbage_collection()
-def read_json(path: Path) -> Any:
+def read_json(path: str | PathLike) -> Any:
     """Parse a JSON file. Raises InputError if it is missing or invalid."""
     LOG.debug("reading %s", path)
     try:

@@ -81,10 +81,10 @@ def build_codec(model: ModelConfig) -> HeatmapCodec:
     Raises:
         InputError: MODEL.IMAGE_SIZE or MODEL.EXTRA.HEATMAP_SIZE does not fit the network.
     """
-    size = tuple(model.image_size)
+    size = model.image_size
     if any(side % 32 for side in size):
         raise InputError(f"MODEL.IMAGE_SIZE is {size[0]} x {size[1]}; a ResNet needs multiples of 32")
-    given = tuple(model.extra.heatmap_size)
+    given = model.extra.heatmap_size
     # The ResNet's stride is 32, and each transposed convolution doubles the resolution.
     network = tuple(side // 32 * 2**model.extra.num_deconv_layers for side in size)
     if given != network:

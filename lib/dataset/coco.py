@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,7 +74,7 @@ class COCOFile:
         return f"{self.path}: annotation {number!r:.80}"
 
 
-def read_coco_file(path: str | Path) -> COCOFile:
+def read_coco_file(path: str | PathLike) -> COCOFile:
     """Parse a COCO annotation file and check its ``images``. Raises InputError for anything unusable."""
     path = Path(path)
     tree = read_json(path)
@@ -93,7 +94,7 @@ def read_coco_file(path: str | Path) -> COCOFile:
 
     int_column(ids, where, "id")
     sizes = float_column([list(size) for size in zip(widths, heights)], (2,), where, "width and height")
-    for k in np.flatnonzero(sizes.min(axis=1) < 1):
+    for k in np.flatnonzero(sizes.min(axis=1) < 1).tolist():
         raise InputError(f"{where(k)}: width and height should be positive, found {sizes[k]}")
     by_id = {number: COCOImage(name, *size) for number, name, size in zip(ids, names, sizes.tolist())}
     if len(by_id) < len(images):

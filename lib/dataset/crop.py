@@ -14,8 +14,8 @@ def fit_aspect(sizes: np.ndarray, aspect: float) -> np.ndarray:
 
 
 def crop_matrix(
-    center: Sequence[float],
-    size: Sequence[float],
+    center: Sequence[float] | np.ndarray,
+    size: Sequence[float] | np.ndarray,
     output_size: tuple[int, int],
     rotation: float = 0.0,
     mirror: bool = False,

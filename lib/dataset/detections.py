@@ -17,7 +17,7 @@ from lib.dataset.annotations import (
 )
 from lib.dataset.coco import PERSON, read_coco_file
 from lib.dataset.keypoints import JointMapping
-from lib.dataset.layouts import COCOLayout
+from lib.dataset.layouts import DatasetLayout
 from lib.dataset.packed_strings import PackedStrings
 from lib.nms.nms import box_nms
 from lib.utils.errors import InputError
@@ -38,7 +38,7 @@ class DetectedPeople:
 @without_garbage_collection()
 def read_detections(
     path: str | Path,
-    layout: COCOLayout,
+    layout: DatasetLayout,
     image_set: str,
     mapping: JointMapping,
     aspect: float,

@@ -72,7 +72,7 @@ def _list_folder(folder: Path) -> dict[str, str]:
 
 def _list_tree(folder: Path) -> dict[str, str]:
     """{relative path with slashes: path} of all files below ``folder``. Links to folders are not followed."""
-    paths = {}
+    paths: dict[str, str] = {}
     _list_folder(folder)  # os.walk ignores a folder that cannot be read
     for subfolder, _, files in os.walk(folder):
         relative = Path(subfolder).relative_to(folder)

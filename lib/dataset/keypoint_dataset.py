@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -57,24 +57,27 @@ class Sample(NamedTuple):
     target_weight: float32 [J], 0 or 1.
     index: int64, position among the annotations.
     flipped: bool, the image was mirrored, so joint j is annotated as joint ``flip_permutation(names)[j]``.
-    problem: empty, or why the image could not be read.
+    problem: empty, or why the image could not be read; N of them in a batch.
     """
 
     image: Tensor
     heatmaps: Tensor
     target_weight: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # it hides the tuple's method index, which nothing calls
     flipped: Tensor
-    problem: str
+    problem: str | list[str]
 
     def to(self, device: torch.device) -> "Sample":
         """Copy all tensors to ``device``, without waiting for it."""
-        return Sample(*(x.to(device, non_blocking=True) if isinstance(x, Tensor) else x for x in self))
+        tensors = {name: x for name, x in self._asdict().items() if isinstance(x, Tensor)}
+        moved: dict[str, Any] = {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
+        return self._replace(**moved)
 
     def select(self, keep: Tensor) -> "Sample":
         """The samples of a batch where ``keep`` (bool [N]) is true."""
         problems = [problem for problem, k in zip(self.problem, keep.tolist()) if k]
-        return Sample(*(x[keep] for x in self[:-1]), problems)
+        tensors = {name: x for name, x in self._asdict().items() if name != "problem"}
+        return Sample(**{name: x[keep] for name, x in tensors.items()}, problem=problems)
 
 
 class KeypointDataset(Dataset):

@@ -58,7 +58,7 @@ def read_mpii(
     visible = float_column(visible, (len(MPII_KEYPOINTS),), where, "joints_vis") > 0
     centers = float_column(centers, (2,), where, "center")
     scales = float_column(scales, (), where, "scale")
-    for k in np.flatnonzero(scales <= 0):
+    for k in np.flatnonzero(scales <= 0).tolist():
         raise InputError(f"{where(k)}: scale should be positive, found {scales[k]}")
     # A dictionary keeps the order of first occurrence: its values are positions among the image paths.
     position: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """Read MPII's evaluation files: the ground truth ``gt_valid.mat`` and predictions; estimate head sizes."""
 
 from dataclasses import dataclass
-from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class MPIITruth:
     head_sizes: np.ndarray
 
 
-def read_mpii_truth(path: str | PathLike) -> MPIITruth:
+def read_mpii_truth(path: str | Path) -> MPIITruth:
     """Read MPII's ``gt_valid.mat``. Raises InputError if it is missing or not as expected."""
     content = _read_mat(path, ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src"))
     names = tuple(map(str, content["dataset_joints"].flat))
@@ -53,7 +53,7 @@ def read_mpii_truth(path: str | PathLike) -> MPIITruth:
     return MPIITruth(joints, visible, head_sizes)
 
 
-def read_mpii_predictions(path: str | PathLike) -> np.ndarray:
+def read_mpii_predictions(path: str | Path) -> np.ndarray:
     """Read predicted joints, float64 [N, 16, 2] (pixels counted from 1), from ``preds`` of a MATLAB file.
 
     Raises InputError if the file is missing or not as expected.
@@ -83,7 +83,7 @@ def _name_in_mat(joint: str) -> str:
     return {"upper_neck": "neck", "head_top": "head"}.get(joint, joint[:4])
 
 
-def _read_mat(path: str | PathLike, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _read_mat(path: str | Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The arrays ``keys`` of a MATLAB file. Raises InputError if one is missing."""
     content = read_mat(path, keys)
     for key in keys:
@@ -92,7 +92,7 @@ def _read_mat(path: str | PathLike, keys: tuple[str, ...]) -> dict[str, np.ndarr
     return content
 
 
-def _numbers(path: str | PathLike, content: dict, key: str, shape: tuple[int, ...]) -> np.ndarray:
+def _numbers(path: str | Path, content: dict, key: str, shape: tuple[int, ...]) -> np.ndarray:
     """``content[key]`` as float64 of ``shape``. Raises InputError."""
     value = content[key]
     if len(shape) == 3:

@@ -7,7 +7,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class PackedStrings(Sequence):
+class PackedStrings(Sequence[str]):
     """A read-only sequence of N strings.
 
     Unlike a tuple it has no object per string: every access to an object changes its reference count, which
@@ -31,7 +31,7 @@ class PackedStrings(Sequence):
     def __len__(self) -> int:
         return len(self.ends)
 
-    def __getitem__(self, index: int) -> str:
+    def __getitem__(self, index: int) -> str:  # type: ignore[override]  # nothing takes slices
         index = range(len(self))[index]  # supports negative indices, raises IndexError
         begin = int(self.ends[index - 1]) if index else 0
         return self.text[begin : int(self.ends[index])].tobytes().decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""All that is looked at before a long run, in the order in which a user would mend it."""
+"""Preflight checks of a run, in the order in which a user would fix the problems."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from lib.doctor.joint_mapping import check_joints
 from lib.doctor.labels import check_boxes, check_labels
 from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_weights
 from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
-from lib.doctor.sheet import NAME, write_sheet
+from lib.doctor.sheet import FILE_NAME, write_sheet
 from lib.doctor.trial_steps import try_steps
 from lib.ignoring.modes import Mode
 from lib.training.run_spec import RunSpec
@@ -28,34 +28,43 @@ CPU = torch.device("cpu")
 def examine(
     config: Config, mode: Mode, folders: RunPaths, notes: list[str], output: Path, steps: int
 ) -> Examination:
-    """Look at all that ``mode`` will need; write the contact sheet into ``output``.
+    """Check everything that a run in ``mode`` needs, and write the contact sheet.
 
-    ``notes`` are of the configuration. ``steps``: of training to be tried in each phase, 0 for none.
+    Args:
+        folders: where the run would write; nothing is written there.
+        notes: remarks of the configuration's loader.
+        output: folder of the contact sheet.
+        steps: training steps to try in each phase; 0 for none.
     """
-    subject = f"{mode.name}: {mode.meaning}"
+    title = f"{mode.name}: {mode.meaning}"
     set_up_backends(config.threads, config.cudnn)
     settings = _settings(config, notes)
     joints = Section("joints", *check_joints(config, mode.uses_source))
-    sets, found = read_sets(config, mode.uses_source, [*settings.findings, *joints.findings])
-    data = Section("data", found)
-    if not sets.people:
+    sets, set_findings = read_sets(config, mode.uses_source, [*settings.findings, *joints.findings])
+    data = Section("data", set_findings)
+    if not sets.annotations:
         machine = _machine(config, mode, sets, folders, 0.0, steps)
-        return Examination(subject, [settings, joints, data, machine])
+        return Examination(title, [settings, joints, data, machine])
 
-    data.findings.extend(shared_images(sets.people, config.lbi.val_in_train))
-    sections = [settings, joints, data, Section("labels of each joint", *labels_by_joint(sets.people))]
-    labels, images, cached = Section("labels", []), Section("images", []), 0.0
-    for role, people in sets.people.items():
-        labels.findings.extend([*_boxes(config, role), *check_labels(role, people)])
-        findings, read = check_images(role, people, config.dataset.on_bad_image)
+    # What the annotations alone tell.
+    data.findings.extend(shared_images(sets.annotations, config.lbi.val_in_train))
+    sections = [settings, joints, data, Section("labels of each joint", *labels_by_joint(sets.annotations))]
+
+    # Labels and images, set by set.
+    labels, images, cache_bytes = Section("labels", []), Section("images", []), 0.0
+    for role, annotations in sets.annotations.items():
+        labels.findings.extend([*_boxes(config, role), *check_labels(role, annotations)])
+        findings, sampled = check_images(role, annotations, config.dataset.on_bad_image)
         images.findings.extend(findings)
-        cached += read.bytes_decoded if config.dataset.cache else 0
+        cache_bytes += sampled.bytes_decoded if config.dataset.cache else 0
     sections += [labels, images]
-    sections.append(Section("scale", *check_scale(sets.people, tuple(config.model.image_size))))
+    sections.append(Section("scale", *check_scale(sets.annotations, config.model.image_size)))
     if sets.data is not None:
-        sections.append(Section("samples", [write_sheet(output / NAME, sets.datasets)]))
-    sections.append(_machine(config, mode, sets, folders, cached, steps))
-    return Examination(subject, sections)
+        sections.append(Section("samples", [write_sheet(output / FILE_NAME, sets.datasets)]))
+
+    # The machine last: its steps take longest.
+    sections.append(_machine(config, mode, sets, folders, cache_bytes, steps))
+    return Examination(title, sections)
 
 
 def _settings(config: Config, notes: list[str]) -> Section:
@@ -69,24 +78,30 @@ def _settings(config: Config, notes: list[str]) -> Section:
 
 def _boxes(config: Config, role: str) -> list[Finding]:
     source, target = config.dataset_src, config.dataset_target
-    group, image_set = {
+    dataset_config, image_set = {
         "source": (source, source.train_set),
         "target T": (target, target.train_set),
         "validation V": (target, target.val_set),
         "test": (target, target.test_set),
     }[role]
     if role == "validation V" and target.val_set == target.train_set:
-        return []  # the same file as T's
-    return check_boxes(role, group, image_set)
+        return []  # the same file as T's, already checked
+    return check_boxes(role, dataset_config, image_set)
 
 
-def _machine(config: Config, mode: Mode, sets: Sets, folders: RunPaths, cached: float, steps: int) -> Section:
-    """``cached``: bytes of images that DATASET.CACHE will keep. Steps are tried where all data are there."""
-    where, device = check_device(config)
-    section, data = Section("machine", [where, check_extension()]), sets.data
+def _machine(
+    config: Config, mode: Mode, sets: Sets, folders: RunPaths, cache_bytes: float, steps: int
+) -> Section:
+    """Device, weights, disk and memory; steps are tried only if all data sets could be read.
+
+    Args:
+        cache_bytes: size of the images that DATASET.CACHE will keep.
+    """
+    device_finding, device = check_device(config)
+    section, data = Section("machine", [device_finding, check_extension()]), sets.data
     joints = range(config.model.num_joints) if data is None else flip_permutation(data.joints)
-    weighted = sets.people.get("source", ())
-    tables = TableShape(max(1, len(weighted)), tuple(joints))
+    source = sets.annotations.get("source", ())
+    tables = TableShape(max(1, len(source)), tuple(joints))
     findings, state = check_weights(config, mode, device or CPU, tables)
     section.findings.extend(findings)
     if state is None:
@@ -94,5 +109,5 @@ def _machine(config: Config, mode: Mode, sets: Sets, folders: RunPaths, cached: 
     section.findings.append(check_disk(config, state, folders.output))
     if steps and data is not None and device is not None:
         findings, peak = try_steps(RunSpec(config, mode, data, folders), state, steps)
-        section.findings.extend([*findings, *check_memory(device, peak, cached, config.workers)])
+        section.findings.extend([*findings, *check_memory(device, peak, cache_bytes, config.workers)])
     return section

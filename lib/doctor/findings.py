@@ -1,14 +1,19 @@
-"""What an examination found: each finding is all right, a warning or an error, with what to do."""
+"""Findings of an examination: each is ok, a warning or an error, with advice; and how they are printed."""
 
 import textwrap
 from dataclasses import dataclass
 from enum import Enum
 
-WIDTH = 110  # of a line
+LINE_WIDTH = 110  # characters
 
 
 class Level(Enum):
-    """An error stops the run or spoils it; a warning is worth a look before hours are spent."""
+    """How serious a finding is.
+
+    OK: nothing to do.
+    WARNING: the run works, but its result may suffer.
+    ERROR: the run stops, or its result is worthless.
+    """
 
     OK = "ok"
     WARNING = "warning"
@@ -17,48 +22,53 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """what was looked at, what was found there, and what to do (empty where nothing is)."""
+    """The result of one check.
+
+    subject: what was checked.
+    result: what the check saw.
+    advice: what to do; empty if nothing is to be done.
+    """
 
     level: Level
-    what: str
-    found: str
+    subject: str
+    result: str
     advice: str = ""
 
     def __str__(self) -> str:
         indent = " " * 11
-        lines = _wrapped(f"{self.what}: {self.found}", f"  {self.level.value:9}", indent)
+        lines = _wrapped(f"{self.subject}: {self.result}", f"  {self.level.value:9}", indent)
         if self.advice:
             lines += _wrapped(self.advice, f"{indent}-> ", f"{indent}   ")
         return "\n".join(lines)
 
 
-def _wrapped(text: str, first: str, others: str) -> list[str]:
-    """Lines of ``text``; names of files are left whole."""
+def _wrapped(text: str, first_indent: str, indent: str) -> list[str]:
+    """Lines of ``text``; file names are not broken."""
     return textwrap.wrap(
         text,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=others,
+        LINE_WIDTH,
+        initial_indent=first_indent,
+        subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def ok(what: str, found: str) -> Finding:
-    return Finding(Level.OK, what, found)
+def ok(subject: str, result: str) -> Finding:
+    return Finding(Level.OK, subject, result)
 
 
-def warning(what: str, found: str, advice: str) -> Finding:
-    return Finding(Level.WARNING, what, found, advice)
+def warning(subject: str, result: str, advice: str) -> Finding:
+    return Finding(Level.WARNING, subject, result, advice)
 
 
-def error(what: str, found: str, advice: str) -> Finding:
-    return Finding(Level.ERROR, what, found, advice)
+def error(subject: str, result: str, advice: str) -> Finding:
+    return Finding(Level.ERROR, subject, result, advice)
 
 
 @dataclass(frozen=True)
 class Section:
-    """Findings on one subject, and a table that they are about (lines, may be none)."""
+    """The findings on one topic, and optionally the lines of a table that they are about."""
 
     title: str
     findings: list[Finding]
@@ -72,16 +82,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Examination:
-    subject: str
+    """All sections of an examination; ``title`` names the mode that was examined."""
+
+    title: str
     sections: list[Section]
 
     @property
     def findings(self) -> list[Finding]:
+        """The findings of all sections, in order."""
         return [finding for section in self.sections for finding in section.findings]
 
     @property
     def exit_code(self) -> int:
-        """0 where all is well, 1 with warnings, 2 with errors."""
+        """0 if every finding is ok, 1 with warnings, 2 with errors."""
         levels = {finding.level for finding in self.findings}
         return 2 if Level.ERROR in levels else int(Level.WARNING in levels)
 
@@ -89,4 +102,4 @@ class Examination:
         counts = [sum(finding.level is level for finding in self.findings) for level in Level]
         names = ("ok", "warning" + "s" * (counts[1] != 1), "error" + "s" * (counts[2] != 1))
         summary = ", ".join(f"{count} {name}" for count, name in zip(counts, names))
-        return "\n\n".join([self.subject, *map(str, self.sections), summary])
+        return "\n\n".join([self.title, *map(str, self.sections), summary])

@@ -1,4 +1,4 @@
-"""Labels that look wrong in the annotations themselves: boxes and joints outside images, and copies."""
+"""Checks of the annotations themselves: duplicates, and boxes and joints outside their image or crop."""
 
 import numpy as np
 
@@ -8,113 +8,124 @@ from lib.dataset.coco import COCOFile, read_coco_file
 from lib.dataset.layouts import layout_of
 from lib.doctor.findings import Finding, ok, warning
 
-TOLERANCE = 1.0  # pixels that a box or joint may lie beyond its image: half the world counts from 1
-OUTSIDE_CROP = 0.05  # share of labels outside the crops that is worth a word
+TOLERANCE = 1.0  # pixels that a box or joint may lie outside its image: many tools count from 1
+MAX_SHARE_OUTSIDE_CROP = 0.05  # of the labels; more is a warning
 
 
-def check_labels(role: str, people: Annotations) -> list[Finding]:
-    """Copies, and labels outside the crop or outside the image, of those that are trained or evaluated on."""
-    return [_copies(role, people), _outside_crop(role, people), *_outside_image(role, people)]
-
-
-def _copies(role: str, people: Annotations) -> Finding:
-    what = f"{role}, copies"
-    numbers, counts = np.unique(people.ids, return_counts=True)
-    if (counts > 1).any():
-        found = f"{(counts > 1).sum():,} ids are given twice or more, such as {numbers[counts > 1][0]}"
-        return warning(what, found, "number the annotations anew: weights and cleaned files go by id")
-    labels = np.where(people.visible[..., None] > 0, people.joints, -1).reshape(len(people), -1)
-    places = np.column_stack([people.image_index, people.centers, people.sizes, labels])
-    _, first, counts = np.unique(places, axis=0, return_index=True, return_counts=True)
-    if (counts > 1).any():
-        found = f"{(counts - 1).sum():,} are the same as another of their image, such as annotation {people.ids[first[counts > 1][0]]}"  # fmt: skip
-        return warning(what, found, "remove the copies: they count twice")
-    return ok(what, "no annotation is there twice")
-
-
-def _outside_crop(role: str, people: Annotations) -> Finding:
-    what, labelled = f"{role}, crops", people.visible > 0
-    outside = (np.abs(people.joints - people.centers[:, None]) > people.sizes[:, None] / 2).any(
-        axis=2
-    ) & labelled
-    share = outside.sum() / max(1, labelled.sum())
-    found = f"{outside.sum():,} of {labelled.sum():,} labels ({100 * share:.1f} %) are outside their crop"
-    if share <= OUTSIDE_CROP:
-        return ok(what, found)
-    return warning(
-        what, found, f"such labels teach nothing; are the boxes too small? ({_example(people, outside)})"
-    )
-
-
-def _outside_image(role: str, people: Annotations) -> list[Finding]:
-    if people.bounds is None:
-        return []
-    what, bounds = f"{role}, joints", people.bounds[:, None]
-    outside = ((people.joints < -TOLERANCE) | (people.joints > bounds + TOLERANCE)).any(axis=2) & (
-        people.visible > 0
-    )
-    if not outside.any():
-        return [ok(what, "all labels are inside their images")]
-    found = f"{outside.sum():,} labels are outside their images ({_example(people, outside)})"
+def check_labels(role: str, annotations: Annotations) -> list[Finding]:
+    """Find duplicates, and labels outside the crop or the image, in what is trained or evaluated on."""
     return [
-        warning(what, found, "are the sizes of images right, and x before y? Take the labels out otherwise")
+        _duplicates(role, annotations),
+        _outside_crop(role, annotations),
+        *_outside_image(role, annotations),
     ]
 
 
-def _example(people: Annotations, where: np.ndarray) -> str:
-    i, j = np.argwhere(where)[0]
-    x, y = people.joints[i, j]
-    return f"such as {people.mapping.names[j]} of annotation {people.ids[i]} at ({x:.0f}, {y:.0f})"
+def _duplicates(role: str, annotations: Annotations) -> Finding:
+    subject = f"{role}, copies"
+    ids, counts = np.unique(annotations.ids, return_counts=True)
+    if (counts > 1).any():
+        result = f"{(counts > 1).sum():,} ids are not unique, such as {ids[counts > 1][0]}"
+        return warning(subject, result, "renumber the annotations: weights and cleaned files go by id")
+    # Different ids, but the same image, crop and labels.
+    labels = np.where(annotations.visible[..., None] > 0, annotations.joints, -1)
+    contents = np.column_stack([
+        annotations.image_index, annotations.centers, annotations.sizes, labels.reshape(len(annotations), -1)
+    ])  # fmt: skip
+    _, first, counts = np.unique(contents, axis=0, return_index=True, return_counts=True)
+    if (counts > 1).any():
+        example = annotations.ids[first[counts > 1][0]]
+        result = f"{(counts - 1).sum():,} duplicate another one of their image, such as annotation {example}"
+        return warning(subject, result, "remove the duplicates: they count twice")
+    return ok(subject, "no duplicates")
+
+
+def _outside_crop(role: str, annotations: Annotations) -> Finding:
+    subject, labelled = f"{role}, crops", annotations.visible > 0
+    distances = np.abs(annotations.joints - annotations.centers[:, None])
+    outside = (distances > annotations.sizes[:, None] / 2).any(axis=2) & labelled
+    share = outside.sum() / max(1, labelled.sum())
+    result = f"{outside.sum():,} of {labelled.sum():,} labels ({100 * share:.1f} %) are outside their crop"
+    if share <= MAX_SHARE_OUTSIDE_CROP:
+        return ok(subject, result)
+    advice = f"such labels are not trained on; are the boxes too small? ({_example(annotations, outside)})"
+    return warning(subject, result, advice)
+
+
+def _outside_image(role: str, annotations: Annotations) -> list[Finding]:
+    """No finding if the image sizes are unknown, as in MPII."""
+    if annotations.bounds is None:
+        return []
+    subject, bounds = f"{role}, joints", annotations.bounds[:, None]
+    beyond = (annotations.joints < -TOLERANCE) | (annotations.joints > bounds + TOLERANCE)
+    outside = beyond.any(axis=2) & (annotations.visible > 0)
+    if not outside.any():
+        return [ok(subject, "all labels are inside their images")]
+    result = f"{outside.sum():,} labels are outside their images ({_example(annotations, outside)})"
+    advice = "are the image sizes right, and x before y? Otherwise remove these labels"
+    return [warning(subject, result, advice)]
+
+
+def _example(annotations: Annotations, selected: np.ndarray) -> str:
+    """The first joint that ``selected`` [N, J] marks, in words."""
+    i, j = np.argwhere(selected)[0]
+    x, y = annotations.joints[i, j]
+    return f"such as {annotations.mapping.names[j]} of annotation {annotations.ids[i]} at ({x:.0f}, {y:.0f})"
 
 
 def check_boxes(role: str, dataset_config: DatasetConfig, image_set: str) -> list[Finding]:
-    """Boxes of a COCO-layout file against the sizes of its images; nothing for MPII, which has none.
+    """Compare the boxes of a COCO-format file with its image sizes; no findings for MPII, which has neither.
 
-    Raises InputError where the file can't be read.
+    Raises:
+        InputError: if the file cannot be read.
     """
     layout = layout_of(dataset_config)
     if not layout.in_coco_format:
         return []
     coco, category = read_coco_file(layout.annotation_files(image_set)[0]), layout.category(image_set)
-    wanted = [
+    entries = [
         entry for entry in coco.annotations if category is None or entry.get("category_id") == category.number
     ]
-    return [_boxes(role, coco, wanted), _left_out(role, wanted)]
+    return [_boxes(role, coco, entries), _omitted(role, entries)]
 
 
-def _boxes(role: str, coco: COCOFile, annotations: list[dict]) -> Finding:
-    what = f"{role}, boxes"
-    # Those that the reader has looked at: of others nothing is sure.
-    annotations = [a for a in annotations if not a.get("iscrowd", 0) and a.get("keypoints")]
-    boxes = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
-    images = [coco.images[annotation["image_id"]] for annotation in annotations]
-    size = np.array([(image.width, image.height) for image in images]).reshape(-1, 2)
-    first, last = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    reach = np.maximum(-first, last - size).max(axis=1, initial=0)
-    away = ((last <= 0) | (first >= size)).any(axis=1)
+def _boxes(role: str, coco: COCOFile, entries: list[dict]) -> Finding:
+    subject = f"{role}, boxes"
+    # Only entries that the reader has validated; the fields of others may be missing or malformed.
+    entries = [entry for entry in entries if not entry.get("iscrowd", 0) and entry.get("keypoints")]
+    boxes = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
+    images = [coco.images[entry["image_id"]] for entry in entries]
+    sizes = np.array([(image.width, image.height) for image in images]).reshape(-1, 2)
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    excess = np.maximum(-low, high - sizes).max(axis=1, initial=0)
+    outside = ((high <= 0) | (low >= sizes)).any(axis=1)
     empty = (boxes[:, 2:] <= 0).any(axis=1)
-    ids = [annotation["id"] for annotation in annotations]
-    for bad, found, advice in (
-        (away, "are wholly outside their image", "is the bbox x, y, width, height, in pixels? Such objects are left out"),
-        (empty, "have no width or height", "is the bbox x, y, width, height (not two corners)? Such objects are taken as a pixel wide"),
-        (reach > TOLERANCE, f"reach outside their image, by up to {reach.max(initial=0):.0f} pixels",
-         "they are cut off there; mend them if the labels are inside, for the crop is smaller than it should be"),
+    ids = [entry["id"] for entry in entries]
+    # The worst kind that occurs is reported.
+    for selected, problem, advice in (
+        (outside, "are wholly outside their image", "is the bbox x, y, width, height, in pixels? Such objects are omitted"),
+        (empty, "have no width or height", "is the bbox x, y, width, height (not two corners)? Such objects are read as one pixel wide"),
+        (excess > TOLERANCE, f"reach outside their image, by up to {excess.max(initial=0):.0f} pixels",
+         "they are clipped to the image; fix them if the labels are inside, since the crop is smaller than it should be"),
     ):  # fmt: skip
-        if bad.any():
-            example = ids[int(np.flatnonzero(bad)[0])]
-            return warning(what, f"{bad.sum():,} of {len(boxes):,} {found} (annotation {example})", advice)
-    return ok(what, f"{len(boxes):,}, all inside their images")
+        if selected.any():
+            example = ids[int(np.flatnonzero(selected)[0])]
+            result = f"{selected.sum():,} of {len(boxes):,} {problem} (annotation {example})"
+            return warning(subject, result, advice)
+    return ok(subject, f"{len(boxes):,}, all inside their images")
 
 
-def _left_out(role: str, annotations: list[dict]) -> Finding:
-    crowds = sum(bool(entry.get("iscrowd", 0)) for entry in annotations)
-    bare = sum(not _has_label(entry) for entry in annotations if not entry.get("iscrowd", 0))
-    found = f"{len(annotations):,} annotations, of which left out {crowds:,} crowds and {bare:,} without a labelled joint"
-    if bare > len(annotations) / 2:
-        return warning(f"{role}, left out", found, "most have no labelled joint: is it the right file, and is v (0, 1, 2) set?")  # fmt: skip
-    return ok(f"{role}, left out", found)
+def _omitted(role: str, entries: list[dict]) -> Finding:
+    subject = f"{role}, omitted"
+    crowds = sum(bool(entry.get("iscrowd", 0)) for entry in entries)
+    unlabelled = sum(not _has_label(entry) for entry in entries if not entry.get("iscrowd", 0))
+    result = f"{crowds:,} crowds and {unlabelled:,} without a labelled joint, of {len(entries):,} annotations"
+    if unlabelled > len(entries) / 2:
+        advice = "most have no labelled joint: is it the right file, and is v (0, 1, 2) set?"
+        return warning(subject, result, advice)
+    return ok(subject, result)
 
 
-def _has_label(annotation: dict) -> bool:
-    keypoints = annotation.get("keypoints")
+def _has_label(entry: dict) -> bool:
+    keypoints = entry.get("keypoints")
     return isinstance(keypoints, list) and any(keypoints[2::3])

@@ -1,4 +1,4 @@
-"""A contact sheet: samples as the networks will see them, with their labels and heatmaps."""
+"""The contact sheet: samples as the networks see them, with their labels and target heatmaps."""
 
 from pathlib import Path
 
@@ -11,46 +11,51 @@ from lib.doctor.findings import Finding, error, ok
 from lib.utils.files import write_atomically
 from lib.visualization.skeletons import sample_sheet
 
-SHOWN = 8  # samples of each set
-BAR = 28  # pixels of the line above them
-NARROWEST = 640  # pixels, for that line
-NAME = "samples.png"
+SAMPLES = 8  # of each set, evenly spaced
+CAPTION_HEIGHT = 28  # pixels
+MIN_WIDTH = 640  # pixels, so that captions fit
+FILE_NAME = "samples.png"
 
 
 def write_sheet(path: Path, datasets: dict[str, KeypointDataset]) -> Finding:
-    """Write samples of ``datasets`` {role: set}, the augmented ones as augmented, to ``path``."""
-    what = "contact sheet"
-    sheets = {role: made for role, dataset in datasets.items() if (made := _sheet(dataset)) is not None}
+    """Draw samples of every data set, augmented as in training, into the PNG file ``path``.
+
+    Args:
+        datasets: {role: data set}.
+    """
+    subject = "contact sheet"
+    sheets = {role: sheet for role, dataset in datasets.items() if (sheet := _sheet(dataset)) is not None}
     if not sheets:
-        return error(what, "no sample could be made", "see the findings on images")
-    width = max(NARROWEST, *(made.shape[1] for made in sheets.values()))
+        return error(subject, "no sample can be read", "see the findings on images")
+    width = max(MIN_WIDTH, *(sheet.shape[1] for sheet in sheets.values()))
     parts = []
-    for role, made in sheets.items():
-        seen = "augmented" if datasets[role].augmentation else "as evaluated"
-        bar = _bar(f"{role}, {seen}: labels, and their heatmaps below", width)
-        parts += [bar, np.pad(made, ((0, 0), (0, width - made.shape[1]), (0, 0)))]
-    sheet = np.vstack(parts)
-    _, content = cv2.imencode(".png", np.ascontiguousarray(sheet[..., ::-1]))
+    for role, sheet in sheets.items():
+        use = "augmented" if datasets[role].augmentation else "as evaluated"
+        caption = _caption(f"{role}, {use}: labels, and their heatmaps below", width)
+        parts += [caption, np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0)))]
+    pixels = np.vstack(parts)
+    _, content = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]))
     write_atomically(path, lambda file: file.write(content.tobytes()))
-    return ok(what, f"{path}: look whether the dots are on the joints, left ones blue and right ones orange")
+    return ok(subject, f"{path}: check that the dots are on the joints, left ones blue and right ones orange")
 
 
 def _sheet(dataset: KeypointDataset) -> np.ndarray | None:
-    """Samples with their labels, and below with their heatmaps; [H, W, 3] RGB, None where none can be read."""
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, SHOWN).round().astype(int)).tolist()
+    """Samples with their labels, and below them with their heatmaps: [H, W, 3] RGB; None if none can be read."""
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, SAMPLES).round().astype(int)).tolist()
     samples = [sample for i in chosen if not (sample := dataset[i, 0]).problem]
     if not samples:
         return None
     heatmaps = torch.stack([sample.heatmaps for sample in samples]).numpy()
-    shown = torch.stack([sample.target_weight for sample in samples]).numpy() > 0
+    labelled = torch.stack([sample.target_weight for sample in samples]).numpy() > 0
     joints, _ = dataset.codec.decode(heatmaps)
     images = torch.stack([sample.image for sample in samples])
     names = dataset.annotations.mapping.names
-    return sample_sheet(images, joints * dataset.codec.stride, shown, heatmaps, names, len(samples))
+    return sample_sheet(images, joints * dataset.codec.stride, labelled, heatmaps, names, len(samples))
 
 
-def _bar(text: str, width: int) -> np.ndarray:
-    bar = np.full((BAR, width, 3), 40, np.uint8)
+def _caption(text: str, width: int) -> np.ndarray:
+    """White text on a dark bar, [CAPTION_HEIGHT, width, 3]."""
+    bar = np.full((CAPTION_HEIGHT, width, 3), 40, np.uint8)
     return cv2.putText(
-        bar, text, (8, BAR - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA
+        bar, text, (8, CAPTION_HEIGHT - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 1, cv2.LINE_AA
     )

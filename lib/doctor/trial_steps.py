@@ -1,4 +1,4 @@
-"""A few real steps of every phase of a run: do they work, and what do time and memory come to?"""
+"""A few training steps of every phase: whether they work, their time and memory, and the time of the whole run."""
 
 import resource
 import sys
@@ -17,14 +17,18 @@ from lib.training.timed_steps import TimedSteps
 from lib.utils.errors import InputError, NonFiniteError
 from lib.utils.log import captured_messages, format_duration
 
-WARM_UP = 2  # steps that are not timed
-WAITING = 0.3  # share of a step's time that may be spent on waiting for data
-LONG = 3 * 24 * 3600  # seconds
+WARM_UP = 2  # steps before the timed ones
+MAX_WAITING = 0.3  # share of a step's time spent waiting for data; above it, a warning
+LONG_RUN = 3 * 24 * 3600  # seconds; above it, a warning
 
 
 @dataclass(frozen=True)
-class Timed:
-    """seconds: of a step, on average over steps with and without a hypergradient.   waited: for data, of it."""
+class PhaseTiming:
+    """Mean time of a phase's steps, with and without a hypergradient in their true proportion.
+
+    seconds: per step.
+    waited: seconds per step spent waiting for data.
+    """
 
     phase: Phase
     seconds: float
@@ -32,83 +36,96 @@ class Timed:
 
 
 def try_steps(spec: RunSpec, state: State, count: int) -> tuple[list[Finding], int]:
-    """Findings of at least ``count`` steps of each phase, and the peak of memory in bytes on the device."""
+    """Take at least ``count`` steps of each phase.
+
+    Returns:
+        Findings, and the largest memory used on the device in bytes.
+    """
     config, device = spec.config, state.device
-    findings, timed = [], []
+    findings, timings = [], []
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     for phase in spec.phases:
-        what = f"steps of the {' and '.join(phase.roles)} model"
+        subject = f"steps of the {' and '.join(phase.roles)} model"
         try:
-            one = _time(spec, phase, state, count)
+            timing = _time(spec, phase, state, count)
         except NonFiniteError as problem:
-            findings.append(error(what, str(problem), "a lower TRAIN.LR, TRAIN.CLIP_GRAD, or LBI.WARMUP"))
+            findings.append(error(subject, str(problem), "a lower TRAIN.LR, TRAIN.CLIP_GRAD, or LBI.WARMUP"))
             continue
         except InputError as problem:
-            findings.append(error(what, str(problem), "see what it names"))
+            findings.append(error(subject, str(problem), "see what it names"))
             continue
         except torch.cuda.OutOfMemoryError:
             advice = "smaller TRAIN.BATCH_SIZE, TRAIN.SRC_BATCH_SIZE or LBI.VAL_BATCH_SIZE, or TRAIN.AMP bf16"
-            findings.append(error(what, "the device's memory is too small", advice))
+            findings.append(error(subject, "out of memory on the device", advice))
             continue
-        timed.append(one)
-        found = (
-            f"{1000 * one.seconds:.0f} ms each, {100 * one.waited / one.seconds:.0f} % of it waiting for data"
-        )
-        if one.waited > WAITING * one.seconds:
-            findings.append(warning(what, found, _advice_on_data(config)))
+        timings.append(timing)
+        waiting = timing.waited / timing.seconds
+        result = f"{1000 * timing.seconds:.0f} ms each, {100 * waiting:.0f} % of it waiting for data"
+        if timing.waited > MAX_WAITING * timing.seconds:
+            findings.append(warning(subject, result, _advice_on_data(config)))
         else:
-            findings.append(ok(what, found))
-    if timed and len(timed) == len(spec.phases):
-        findings.append(_whole_run(spec, timed))
-    return findings, _peak(device)
+            findings.append(ok(subject, result))
+    if timings and len(timings) == len(spec.phases):
+        findings.append(estimate_run(spec, timings))
+    return findings, _peak_memory(device)
 
 
-def _time(spec: RunSpec, phase: Phase, state: State, count: int) -> Timed:
-    # Whole rounds from one hypergradient to the next.
+def _time(spec: RunSpec, phase: Phase, state: State, count: int) -> PhaseTiming:
+    # A multiple of the interval, so that steps with a hypergradient have their true share.
     interval = spec.config.lbi.hypergrad_interval
     count = -(-count // interval) * interval
     with captured_messages(), TrainingBatches(spec, phase, state) as batches:
         steps = TimedSteps(spec, phase, state, batches)
         steps.run(WARM_UP)
         batches.take_waited()
-        return Timed(phase, steps.run(count) / count, batches.take_waited() / count)
+        return PhaseTiming(phase, steps.run(count) / count, batches.take_waited() / count)
 
 
 def _advice_on_data(config: Config) -> str:
     advice = [f"more WORKERS than {config.workers}"]
     if config.dataset.cache:
-        advice.append("or nothing: DATASET.CACHE reads every image once, and these were the first steps")
+        advice.append("or ignore it: with DATASET.CACHE only the first epoch reads images")
     else:
-        advice.append("DATASET.CACHE where the images fit into memory")
+        advice.append("DATASET.CACHE if the images fit into memory")
     if not config.dataset.reduced_decode:
         advice.append("DATASET.REDUCED_DECODE for large JPEG images")
     return "; ".join(advice)
 
 
-def _whole_run(spec: RunSpec, timed: list[Timed]) -> Finding:
-    """An estimate: steps as measured, evaluation by its number of forward passes."""
+def estimate_run(spec: RunSpec, timings: list[PhaseTiming]) -> Finding:
+    """Estimate the time of the whole run: steps as measured, evaluations by their number of forward passes.
+
+    Args:
+        timings: of all phases, in order.
+    """
     config, data = spec.config, spec.data
+    # Training steps.
     steps = validations = seconds = 0.0
-    for one in timed:
-        epochs = one.phase.end - max(one.phase.begin, config.train.begin_epoch)
-        of_phase = max(0, epochs) * spec.steps_per_epoch
-        steps += of_phase
-        seconds += of_phase * one.seconds
-        validations += len(one.phase.roles) * -(-max(0, epochs) // config.test.eval_epochs)
-    passes = forwards_of_step(config, timed[-1].phase)
-    passes += forwards_of_hypergradient(config, timed[-1].phase) / config.lbi.hypergrad_interval
-    forward = timed[-1].seconds / max(passes, FORWARD_BACKWARD)
-    people = validations * len(data.validation.dataset) + 2 * len(data.test.dataset)
-    seconds += forward * (2 if config.test.flip_test else 1) * people / config.train.batch_size
+    for timing in timings:
+        phase = timing.phase
+        epochs = max(0, phase.end - max(phase.begin, config.train.begin_epoch))
+        phase_steps = epochs * spec.steps_per_epoch
+        steps += phase_steps
+        seconds += phase_steps * timing.seconds
+        validations += len(phase.roles) * -(-epochs // config.test.eval_epochs)
+    # Evaluations: the time of a forward pass follows from the last phase's steps.
+    last = timings[-1]
+    passes = forwards_of_step(config, last.phase)
+    passes += forwards_of_hypergradient(config, last.phase) / config.lbi.hypergrad_interval
+    forward = last.seconds / max(passes, FORWARD_BACKWARD)
+    evaluated = validations * len(data.validation.dataset) + 2 * len(data.test.dataset)
+    seconds += forward * (2 if config.test.flip_test else 1) * evaluated / config.train.batch_size
     seconds *= 2 if config.lbi.retrain else 1
-    found = f"{steps:,.0f} steps and {validations:.0f} validations, about {format_duration(seconds)}"
-    if seconds > LONG:
-        return warning("the whole run", found, "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.HYPERGRAD_INTERVAL 4, TRAIN.AMP bf16, or a faster device")  # fmt: skip
-    return ok("the whole run", found)
+    subject = "the whole run"
+    result = f"{steps:,.0f} steps and {validations:.0f} validations, about {format_duration(seconds)}"
+    if seconds > LONG_RUN:
+        advice = "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.HYPERGRAD_INTERVAL 4, TRAIN.AMP bf16, or a faster device"
+        return warning(subject, result, advice)
+    return ok(subject, result)
 
 
-def _peak(device: torch.device) -> int:
+def _peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,10 +1,10 @@
 """Build the evaluation set of an image set, with the measure that its layout is evaluated by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lib.config.schema import Config
+from lib.config.schema import Config, SingleDatasetConfig, TargetDatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import build_codec, keypoint_dataset, log_annotations, read_annotations
 from lib.dataset.detections import read_detections
@@ -44,6 +44,7 @@ def _object_set(config: Config, image_set: ImageSet, role: str) -> ObjectSet:
     names = mapping_of(config, image_set).names
     if not test.use_gt_bbox:
         raise InputError("TEST.USE_GT_BBOX false is for coco; coco_format is evaluated on annotated boxes")
+    assert isinstance(image_set.dataset_config, SingleDatasetConfig | TargetDatasetConfig)  # not the source
     given = image_set.dataset_config.sigmas
     sigmas = oks_sigmas(given, names)
     LOG.info(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in given)} (SIGMAS)")
@@ -92,7 +93,7 @@ def _logged_dataset(
     return keypoint_dataset(config, annotations, None)
 
 
-def oks_sigmas(sigmas: list[float], names: tuple[str, ...]) -> np.ndarray:
+def oks_sigmas(sigmas: Sequence[float], names: tuple[str, ...]) -> np.ndarray:
     """OKS sigmas float64 [J] of the joints ``names``, from the setting SIGMAS.
 
     Raises:

@@ -132,9 +132,10 @@ def coco_average_precision(
     Raises:
         InputError: an annotation or a result is not valid; the message names it.
     """
-    is_file = isinstance(results, (str, PathLike))
-    where = str(results) if is_file else "results"
-    checked = _checked_results(read_json(results) if is_file else results, where)
+    where, content = "results", results
+    if isinstance(results, (str, PathLike)):
+        where, content = str(results), read_json(results)
+    checked = _checked_results(content, where)
     coco = read_coco_file(annotation_file)
     for number, result in enumerate(checked):
         coco.image(result["image_id"], f"{where}: result {number}")
@@ -218,7 +219,7 @@ def _checked_results(results: Any, where: str, kind: ObjectKind = COCO_PERSON) -
 
 def _ground_truth(coco: COCOFile, kind: ObjectKind) -> list[dict]:
     """Every annotation of the category, unlabelled ones too, with the fields that pycocotools needs."""
-    ground_truth = []
+    ground_truth: list[dict] = []
     for annotation in coco.annotations:
         where = coco.named(annotation)
         try:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import json_tricks
 import numpy as np
@@ -13,7 +13,7 @@ from torch import nn
 
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, joint_mapping
-from lib.dataset.layouts import COCOLayout, MPIILayout
+from lib.dataset.layouts import COCOLayout, DatasetLayout
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
 from lib.evaluation.coco import (
     ObjectKind,
@@ -76,9 +76,10 @@ class MPIISet(EvaluationSet):
         """
         annotations = self.dataset.annotations
         joints = np.full((len(annotations), len(MPII_KEYPOINTS), 2), np.nan)
-        joints[np.ix_(predictions.index, list(annotations.mapping.index))] = predictions.joints + 1
+        joints[np.ix_(predictions.index, np.array(annotations.mapping.index))] = predictions.joints + 1
         path = folder / "predictions.mat"
-        write_atomically(path, lambda file: savemat(file, {"preds": joints}))
+        # scipy's stubs know no open files.
+        write_atomically(path, lambda file: savemat(cast(Any, file), {"preds": joints}))
         return path
 
 
@@ -177,12 +178,12 @@ class ObjectSet(SavedAsCOCO):
 
 
 def score_predictions(
-    layout: COCOLayout | MPIILayout, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
+    layout: DatasetLayout, image_set: str, names: tuple[str, ...], path: str, legacy_01: bool
 ) -> tuple[str, dict[str, float]]:
     """Score a file of predictions against the annotations; needs neither images nor a network.
 
     Args:
-        layout: the data set.
+        layout: the data set, COCO or MPII.
         image_set: 'valid' for MPII; for COCO e.g. 'val2017'.
         names: joints that PCKh is computed of; not used for COCO.
         path: for MPII a .mat file with ``preds`` [N, 16, 2], pixels counted from 1; for COCO a JSON file in

@@ -160,7 +160,8 @@ def predict(
     annotations, codec = dataset.annotations, dataset.codec
     group = options.group
     flip_indices = dataset.flip_indices if options.flip_test else None
-    results, problems = [], []
+    results: list[tuple] = []
+    problems: list[str] = []
     pin = device.type == "cuda"
     batches = evaluation_batches(dataset, options.batch_size, options.workers, pin, group)
     for batch in track(batches, "evaluating"):

@@ -225,10 +225,10 @@ class TrainingStep:
 
         # One look-ahead step of the target model, from the gradient it would see. Its derivative is D_t.
         if learns_joint and JOINT in weighted:
-            pull = torch._foreach_add(pull, weighted.pop(JOINT))
+            pull = list(torch._foreach_add(pull, weighted.pop(JOINT)))
         if anchor is not None:
             distance = _difference(self.target.parameters, anchor)
-            pull = torch._foreach_add(pull, distance, alpha=2 * self.options.lam)
+            pull = list(torch._foreach_add(pull, distance, alpha=2 * self.options.lam))
             del distance, anchor
         moved, derivative = self.target.look_ahead(pull)
         del pull
@@ -333,4 +333,4 @@ class TrainingStep:
 
 
 def _difference(a: list[Tensor], b: list[Tensor]) -> list[Tensor]:
-    return torch._foreach_sub([x.detach() for x in a], [x.detach() for x in b])
+    return list(torch._foreach_sub([x.detach() for x in a], [x.detach() for x in b]))

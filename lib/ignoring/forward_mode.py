@@ -10,7 +10,7 @@ A rule is called as ``rule(layer, *inputs, tangents)``: the module (None for a f
 
 import operator
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,7 @@ class Dual(NamedTuple):
 
 # Tangents of the parameters, by the parameter's id.
 ParameterTangents = dict[int, Tensor]
+Rule = Callable[..., Dual]  # (layer, *inputs, tangents) -> output
 
 
 class JVPPass:
@@ -67,7 +68,7 @@ class JVPPass:
             inputs = [results[read]._replace(shared=self._is_read_later(read, node)) for read in node.args]
             # Free what no later layer reads, before this layer allocates.
             for read in set(node.args):
-                if self.last_reader[read] is node:
+                if not self._is_read_later(read, node):
                     del results[read]
             results[node] = rule(layer, *inputs, tangents)
             del inputs
@@ -94,12 +95,12 @@ class _Tracer(fx.Tracer):
         return type(m) in LAYERS or super().is_leaf_module(m, module_qualified_name)
 
 
-def _rule_of(model: nn.Module, node: fx.Node) -> tuple[Callable, nn.Module | None]:
+def _rule_of(model: nn.Module, node: fx.Node) -> tuple[Rule, nn.Module | None]:
     """The rule that computes ``node``, and its layer."""
     if node.kwargs or not all(isinstance(argument, fx.Node) for argument in node.args):
         raise _NoRule
     if node.op == "call_module":
-        layer = model.get_submodule(node.target)
+        layer = model.get_submodule(str(node.target))
         if type(layer) in LAYERS and not _is_altered(layer):
             return LAYERS[type(layer)], layer
     elif node.target in OPERATIONS:
@@ -113,7 +114,7 @@ def _is_altered(layer: nn.Module) -> bool:
     return any(hooks) or any(True for _ in layer.children())
 
 
-def _linear(layer: nn.Module, x: Dual, tangents: ParameterTangents) -> Dual:
+def _linear(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, x: Dual, tangents: ParameterTangents) -> Dual:
     """Layers linear in the input and in the weight: dy = f(x, dw) + db + f(dx, w)."""
     value = layer(x.value)
     with torch.no_grad():
@@ -170,7 +171,11 @@ def _normalize(layer: _BatchNorm, values: Tensor) -> tuple[Tensor, Tensor, Tenso
         return layer(values), layer.running_mean, (layer.running_var + layer.eps).rsqrt(), None
     if isinstance(layer, SyncBatchNorm2d):
         statistics = layer.normalized(values)
-        return *statistics[:3], lambda dx: (*layer.sums(dx, values.detach(), statistics), statistics.count)
+
+        def sums_over_ranks(dx: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return *layer.sums(dx, values.detach(), statistics), statistics.count
+
+        return statistics.value, statistics.mean, statistics.inverse_sd, sums_over_ranks
     momentum = 0.0
     if layer.training and layer.track_running_stats:
         layer.num_batches_tracked += 1
@@ -223,7 +228,7 @@ def _add(_: None, x: Dual, y: Dual, tangents: ParameterTangents) -> Dual:
 
 
 # Exactly these classes: a subclass may compute something else.
-LAYERS = {
+LAYERS: dict[type[nn.Module], Rule] = {
     nn.Conv2d: _linear,
     nn.ConvTranspose2d: _linear,
     nn.Linear: _linear,
@@ -233,7 +238,7 @@ LAYERS = {
     nn.ReLU: _relu,
     nn.MaxPool2d: _max_pool,
 }
-OPERATIONS = {
+OPERATIONS: dict[Any, Rule] = {
     operator.add: _add,
     torch.add: _add,
     "add": _add,

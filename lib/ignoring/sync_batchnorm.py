@@ -4,7 +4,7 @@ torch's SyncBatchNorm does the same on GPUs only, and does not give out the stat
 Values are [N, C, ...] on this rank; everything per channel is [C].
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from lib.utils.distributed import Group
 
 
-class Normalized(NamedTuple):
+@dataclass(frozen=True)
+class Normalized:
     """value: [N, C, ...] of this rank.   mean, inverse_sd (1 / sd), count: [C], [C] and [], over all ranks."""
 
     value: Tensor
@@ -56,7 +57,8 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
     def sums(self, tangent: Tensor, values: Tensor, statistics: Normalized) -> tuple[Tensor, Tensor]:
         """Sums of n dx and dx over all ranks, [C] each, for dx = ``tangent`` and n = ``values`` normalized."""
         centered = _centered(values, statistics.mean)
-        return tuple(_sums(tangent, centered, statistics.inverse_sd, self.group))
+        products, total = _sums(tangent, centered, statistics.inverse_sd, self.group)
+        return products, total
 
 
 class _Normalize(torch.autograd.Function):

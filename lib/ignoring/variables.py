@@ -43,6 +43,7 @@ class IgnoringVariables(nn.Module, ABC):
     """
 
     learned = True
+    seen: Tensor
 
     def __init__(self, count: int, flip_indices: tuple[int, ...]):
         super().__init__()
@@ -100,6 +101,8 @@ class OnlineWeights(IgnoringVariables):
     Nothing carries over to the next batch; the mean over visits is recorded for the weight table only.
     """
 
+    total: Tensor
+
     def __init__(self, count: int, flip_indices: tuple[int, ...]):
         super().__init__(count, flip_indices)
         self.register_buffer("total", torch.zeros(count, len(flip_indices)))
@@ -125,6 +128,8 @@ class PersistentWeights(IgnoringVariables):
 
         logit <- clip(logit - lr * clip(G / rms(G), +-2) * 4 a (1 - a), +-6)
     """
+
+    logits: Tensor
 
     def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float):
         super().__init__(count, flip_indices)
@@ -170,20 +175,31 @@ class LossAwareWeights(IgnoringVariables):
     INSTANCE_LR, LINEAR_LR = 0.43, 0.043  # of u and of (w1, w2, b), in units of v's
     BETAS, EPS = (0.9, 0.99), 1e-8  # of Adam on (w1, w2, b)
 
+    logits: Tensor  # v
+    person: Tensor  # u
+    linear: Tensor  # w1, w2, b
+    moments: Tensor
+    average: Tensor  # e
+    met: Tensor  # e holds a visit
+    mean: Tensor
+    variance: Tensor
+    batches: Tensor  # with a label of the joint
+    steps: Tensor
+
     def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float, floor: float):
         super().__init__(count, flip_indices)
         joints = len(flip_indices)
         self.lr = lr
         self.floor = floor
-        self.register_buffer("logits", torch.zeros(count, joints))  # v
-        self.register_buffer("person", torch.zeros(count))  # u
-        self.register_buffer("linear", torch.zeros(2 + joints))  # w1, w2, b
+        self.register_buffer("logits", torch.zeros(count, joints))
+        self.register_buffer("person", torch.zeros(count))
+        self.register_buffer("linear", torch.zeros(2 + joints))
         self.register_buffer("moments", torch.zeros(2, 2 + joints))
-        self.register_buffer("average", torch.zeros(count, joints))  # e
-        self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))  # e holds a visit
+        self.register_buffer("average", torch.zeros(count, joints))
+        self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))
         self.register_buffer("mean", torch.zeros(joints))
         self.register_buffer("variance", torch.ones(joints))
-        self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))  # with a label of the joint
+        self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def all_weights(self) -> Tensor:
@@ -275,6 +291,7 @@ class FixedWeights(IgnoringVariables):
     """
 
     learned = False
+    weights: Tensor
 
     def __init__(
         self, weights: Tensor, flip_indices: tuple[int, ...], ranking: IgnoringVariables | None = None

@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def write_weight_table(
         numbers = (f"{weights[i, j]:.6f}", seen[i, j], int(annotations.visible[i, j] > 0))
         rows.writerow((rank if rank <= labelled else "", *label, *numbers))
     write_text(path, text.getvalue())
-    arrays = {
+    arrays: dict[str, Any] = {
         "weights": weights,
         "seen": seen,
         "visible": annotations.visible > 0,

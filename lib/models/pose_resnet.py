@@ -79,7 +79,8 @@ class CaffeBottleneck(Bottleneck):
 
 # Depth: (type of block, blocks in each of the four stages), table 1 of https://arxiv.org/abs/1512.03385;
 # ResNet-10 has one block per stage, for small data sets.
-RESNETS = {
+Block = type[BasicBlock] | type[Bottleneck]
+RESNETS: dict[int, tuple[Block, tuple[int, ...]]] = {
     10: (BasicBlock, (1, 1, 1, 1)),
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
@@ -213,7 +214,7 @@ def build_pose_resnet(model: ModelConfig) -> PoseResNet:
     )
 
 
-def _stage(block: type[nn.Module], in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
+def _stage(block: Block, in_channels: int, channels: int, count: int, stride: int) -> nn.Sequential:
     """``count`` residual blocks; the first one has the stride."""
     blocks = [block(in_channels, channels, stride)]
     blocks += [block(channels * block.expansion, channels, 1) for _ in range(count - 1)]

@@ -1,6 +1,7 @@
 """Rebuild a trained pose network, with its joints, input size and colors, from a checkpoint file alone."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,12 +173,13 @@ def _joints(content: Any, count: int, path: str | Path) -> tuple[str, ...]:
 
 
 def _image_size(
-    path: str | Path, requested: tuple[int, int] | None, from_settings: list[int] | None
+    path: str | Path, requested: tuple[int, int] | None, from_settings: Sequence[int] | None
 ) -> tuple[tuple[int, int], str]:
     """(width, height) of the input in pixels, and where they were taken from."""
     in_name = re.search(r"_(\d+)x(\d+)\b", Path(path).name)
     if requested:
-        size, source = requested, "as requested"
+        size: Sequence[int] = requested
+        source = "as requested"
     elif from_settings:
         size, source = from_settings, "from its settings"
     elif in_name:
@@ -188,4 +190,5 @@ def _image_size(
         raise InputError(
             f"{path}: the input size is {size[0]} x {size[1]} ({source}); expected multiples of {STRIDE}"
         )
-    return tuple(size), source
+    width, height = size
+    return (width, height), source

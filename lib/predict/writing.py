@@ -192,7 +192,7 @@ def open_video(path: Path, rate: float, size: tuple[int, int]) -> Iterator[Calla
         InputError: OpenCV cannot write a video of this size.
     """
     with path_atomically(path) as temporary:
-        video = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*CODEC), rate, size)
+        video = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*CODEC), rate, size)
         if not video.isOpened():
             raise InputError(f"{path}: OpenCV cannot write a video of {size[0]} x {size[1]} pixels")
 

@@ -1,12 +1,13 @@
 """SVG charts of the report, without scripts: curves, bars, histograms."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from lib.report.markup import Markup, element
+from lib.report.markup import Attributes, Content, Markup, element
 from lib.report.style import BLUE
 
 # Units of the SVG view box; the page scales the drawing to its column.
@@ -88,11 +89,11 @@ def line_chart(
         x_range, y_range: (low, high) of the axes; by default the range of the values.
         reference: A curve drawn thin, grey and dotted behind the others.
     """
-    x_range = x_range or value_range(np.concatenate([s.x for s in series]))
-    y_range = y_range or value_range(np.concatenate([s.y for s in series]))
-    x = Axis(*x_range, LEFT, WIDTH - RIGHT)
-    y = Axis(*y_range, HEIGHT - BOTTOM, TOP)
-    shapes = [_frame(x, y, x_title, y_title)]
+    x_low, x_high = x_range or value_range(np.concatenate([s.x for s in series]))
+    y_low, y_high = y_range or value_range(np.concatenate([s.y for s in series]))
+    x = Axis(x_low, x_high, LEFT, WIDTH - RIGHT)
+    y = Axis(y_low, y_high, HEIGHT - BOTTOM, TOP)
+    shapes: list[Content] = [_frame(x, y, x_title, y_title)]
     if reference:
         shapes.append(_curve(reference._replace(colour="#8a8f98", dash="3 3"), x, y, 1))
     for curve in series:
@@ -100,7 +101,7 @@ def line_chart(
         # Points of long curves stay as transparent discs, which still show the tooltip.
         marked = len(curve.x) <= MAX_MARKED_POINTS
         for a, b in zip(curve.x.tolist(), curve.y.tolist()):
-            circle = {"cx": x(a), "cy": y(b), "r": 2.5 if marked else 4.0, "fill": curve.colour}
+            circle: Attributes = {"cx": x(a), "cy": y(b), "r": 2.5 if marked else 4.0, "fill": curve.colour}
             circle |= {} if marked else {"fill-opacity": "0"}
             tooltip = f"{curve.name}: {format_number(b)} at {format_number(a)}"
             shapes.append(element("circle", circle, _tooltip(tooltip)))
@@ -122,13 +123,13 @@ def histogram_over_time(label: str, steps: list[int], counts: np.ndarray) -> Mar
     x = Axis(0, len(steps), LEFT, WIDTH - RIGHT)
     y = Axis(0, 1, HEIGHT - BOTTOM, TOP)
     ground = {"x": LEFT, "y": TOP, "width": x.end - x.start, "height": y.start - y.end, "fill": "#f4f6f8"}
-    shapes = [element("rect", ground)]
+    shapes: list[Content] = [element("rect", ground)]
     width, height = x(1) - x(0) - 0.4, y(0) - y(1 / bins) - 0.4  # 0.4: gap between cells
     for column, (step, row) in enumerate(zip(steps, shares)):
         for b, share in enumerate(row.tolist()):
             if share == 0:
                 continue
-            cell = {"x": x(column), "y": y((b + 1) / bins), "width": width, "height": height}
+            cell: Attributes = {"x": x(column), "y": y((b + 1) / bins), "width": width, "height": height}
             cell |= {"fill": BLUE, "fill-opacity": f"{opacity(share):.2f}"}
             tooltip = f"step {step}, {_bin_name(b, bins)}: {100 * share:.1f} % of the labels"
             shapes.append(element("rect", cell, _tooltip(tooltip)))
@@ -159,7 +160,7 @@ def histogram_bars(
     highest = max(float(values.max()) for *_, values in groups) or 1.0
     x = Axis(0, 1, LEFT, WIDTH - RIGHT)
     y = Axis(0, highest * 1.04, HEIGHT - BOTTOM, TOP)
-    shapes = [_frame(x, y, x_title, y_title)]
+    shapes: list[Content] = [_frame(x, y, x_title, y_title)]
     width = (x(1 / bins) - x(0) - 2) / len(groups)
     for g, (name, colour, values) in enumerate(groups):
         for b, value in enumerate(values.tolist()):
@@ -186,7 +187,7 @@ def bar_rows(
     row_height = max(ROW_HEIGHT, 8 * len(bar_indices) + 8)
     height = ROW_TOP + row_height * len(bars) + BOTTOM
     x = Axis(0, 1, ROW_LEFT, WIDTH - ROW_RIGHT)
-    shapes = [_x_tick(x, tick, ROW_TOP, height - BOTTOM) for tick in ticks(0, 1)]
+    shapes: list[Content] = [_x_tick(x, tick, ROW_TOP, height - BOTTOM) for tick in ticks(0, 1)]
     thickness = min(BAR_HEIGHT, (row_height - 8) / len(bar_indices))
     for r, bar in enumerate(bars):
         middle = ROW_TOP + row_height * (r + 0.5)
@@ -196,8 +197,8 @@ def bar_rows(
             if math.isnan(value):
                 continue
             top = middle + (n - len(bar_indices) / 2) * thickness
-            shape = {"x": ROW_LEFT, "y": top, "width": x(value) - ROW_LEFT, "height": thickness - 1}
-            shape |= {"fill": styles[i][1]}
+            shape: Attributes = {"x": ROW_LEFT, "y": top, "width": x(value) - ROW_LEFT}
+            shape |= {"height": thickness - 1, "fill": styles[i][1]}
             shapes.append(element("rect", shape, _tooltip(f"{bar.name}, {styles[i][0]}: {value:.2f}")))
         if len(bar_indices) == 1 and not math.isnan(value := bar.values[bar_indices[0]]):
             shapes.append(_text(f"{value:.2f}", WIDTH - ROW_RIGHT + 8, middle + 4, "start"))
@@ -208,11 +209,11 @@ def bar_rows(
     return _svg(label, WIDTH, height, shapes)
 
 
-def legend(entries: list[tuple[str, str, str]]) -> Markup:
+def legend(entries: Sequence[tuple[str, str, str]]) -> Markup:
     """The legend above a chart, from (name, colour, dash pattern) of each curve."""
     keys = []
     for name, colour, dash in entries:
-        line = {"x1": 0, "y1": 5, "x2": 24, "y2": 5}
+        line: Attributes = {"x1": 0, "y1": 5, "x2": 24, "y2": 5}
         line |= {"stroke": colour, "stroke-width": 4, "stroke-dasharray": dash}
         key = element("svg", {"width": 24, "height": 10, "aria-hidden": "true"}, element("line", line))
         keys.append(element("span", {}, key, " ", name))
@@ -224,9 +225,9 @@ def format_number(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
-def _frame(x: Axis, y: Axis, x_title: str, y_title: str) -> list:
+def _frame(x: Axis, y: Axis, x_title: str, y_title: str) -> list[Content]:
     """Grid lines, ticks and titles of both axes."""
-    lines = [_y_tick(y, tick) for tick in ticks(y.low, y.high)]
+    lines: list[Content] = [_y_tick(y, tick) for tick in ticks(y.low, y.high)]
     lines += [_x_tick(x, tick, y.end, y.start) for tick in ticks(x.low, x.high)]
     return lines + _titles(x_title, y_title)
 
@@ -274,6 +275,6 @@ def _tooltip(text: str) -> Markup:
     return element("title", {}, text)
 
 
-def _svg(label: str, width: int, height: int, shapes: list) -> Markup:
+def _svg(label: str, width: int, height: int, shapes: list[Content]) -> Markup:
     box = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": label, "class": "chart"}
     return element("svg", box, shapes)

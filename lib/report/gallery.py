@@ -87,7 +87,7 @@ def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None)
     else:
         alt = f"{joint} of annotation {annotations.ids[i]}, weight {weight:.2f}"
         image = element("img", {"src": image_uri(drawing), "alt": alt})
-    lines = [element("b", {}, f"{joint}: {weight:.2f}")]
+    lines: list[str] = [element("b", {}, f"{joint}: {weight:.2f}")]
     if learned.wrong is not None:
         kind = "wrong" if learned.wrong[i, j] else "correct"
         lines.append(element("span", {"class": kind}, f"{kind} label"))

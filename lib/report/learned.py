@@ -73,7 +73,7 @@ class NamedWeights(NamedTuple):
     """A set of weights with its name in legends and the index of its colour and dashes."""
 
     name: str
-    index: int
+    style_index: int
     learned: LearnedWeights
 
 

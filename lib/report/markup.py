@@ -1,7 +1,8 @@
 """Builds HTML and SVG from Python calls; all text that is not markup already is escaped."""
 
 import html
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 VOID = ("br", "img", "meta")  # HTML elements without an end tag
 
@@ -10,7 +11,12 @@ class Markup(str):
     """A string of HTML or SVG, which is not escaped again."""
 
 
-def element(name: str, attributes: dict | None = None, *children) -> Markup:
+Attributes = dict[str, str | float]
+# Markup, text, numbers, None, or nested lists of them.
+Content: TypeAlias = "str | float | None | Sequence[Content]"
+
+
+def element(name: str, attributes: dict | None = None, *children: Content) -> Markup:
     """<name attributes>children</name>; children: markup, text, numbers, None, or nested lists of them."""
     items = "".join(f' {key}="{html.escape(_to_text(value))}"' for key, value in (attributes or {}).items())
     if name in VOID:
@@ -18,7 +24,7 @@ def element(name: str, attributes: dict | None = None, *children) -> Markup:
     return Markup(f"<{name}{items}>{join(children)}</{name}>")
 
 
-def join(parts: Any) -> Markup:
+def join(parts: Content) -> Markup:
     """Concatenate nested lists of markup and text; text is escaped, None is omitted."""
     if parts is None:
         return Markup()

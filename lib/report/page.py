@@ -28,14 +28,14 @@ def write_report(folders: list[str | Path], output: str | Path | None = None, ro
     """
     if not 1 <= rows <= MAX_GALLERY_ROWS:
         raise InputError(f"--rows: expected a number from 1 to {MAX_GALLERY_ROWS}, found {rows}")
-    folders = [Path(folder) for folder in folders]
-    runs = read_runs(folders)
+    paths = [Path(folder) for folder in folders]
+    runs = read_runs(paths)
     learned = [read_learned_weights(run) for run in runs]
     if len(runs) == 1:
         title, body = single_report(runs[0], learned[0], rows)
     else:
         title, body = comparison_report(runs, learned)
-    path = Path(output) if output else folders[0] / "report.html"
+    path = Path(output) if output else paths[0] / "report.html"
     write_text(path, _document(title, body))
     return path
 

@@ -1,6 +1,7 @@
 """Building blocks of the page: sections, cards, figures, tables, and formats of names and numbers."""
 
 import math
+from collections.abc import Collection, Sequence
 
 from lib.report.charts import legend
 from lib.report.markup import Markup, element
@@ -23,7 +24,7 @@ def card(name: str, value: str, unit: str, explanation: str) -> Markup:
     return element("div", {"class": "card"}, element("p", {"class": "name"}, name), number, explanation)
 
 
-def figure(title: str, chart: Markup, caption, entries: list[tuple[str, str, str]] = ()) -> Markup:
+def figure(title: str, chart: Markup, caption, entries: Sequence[tuple[str, str, str]] = ()) -> Markup:
     """A chart with title and caption; ``entries``: of its legend, see `charts.legend`."""
     key = legend(entries) if entries else None
     drawing = element("div", {}, element("h3", {}, title), key, chart)
@@ -36,7 +37,7 @@ def figures(*children) -> Markup:
 
 
 def table(
-    header: list[str], rows: list[list], texts: tuple[int, ...] = (), best: set[tuple[int, int]] = frozenset()
+    header: list[str], rows: list[list], texts: tuple[int, ...] = (), best: Collection[tuple[int, int]] = ()
 ) -> Markup:
     """A table with numbers aligned to the right.
 

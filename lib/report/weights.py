@@ -14,7 +14,7 @@ from lib.report.charts import (
 )
 from lib.report.curves import joint_curves
 from lib.report.learned import LearnedWeights, NamedWeights, shifted_joints
-from lib.report.markup import Markup, element
+from lib.report.markup import Content, Markup, element
 from lib.report.parts import display_name, figure, figures, paragraph
 from lib.report.runs import Run
 from lib.report.style import BLUE, ORANGE, series_style
@@ -24,7 +24,7 @@ from lib.tracking.metrics import BINS
 MAX_COLUMNS = 60  # of the histogram over training
 
 
-def weights_overview(run: Run, learned: LearnedWeights) -> list[Markup]:
+def weights_overview(run: Run, learned: LearnedWeights) -> list[Content]:
     """Histograms over training and at the end, means by joint, and a note on each shifted joint."""
     charts = [_over_training(run, learned), _final(learned), _joints(run, learned)]
     charts.append(joint_curves(run, learned.place))
@@ -125,7 +125,7 @@ def _shifted(run: Run, learned: LearnedWeights) -> list[Markup]:
 
 def joints_of_runs(named: list[NamedWeights]) -> Markup:
     """Bars of the mean weight of each joint, for several sets of weights; sorted by the first set."""
-    styles = [(weights.name, series_style(weights.index)[0]) for weights in named]
+    styles = [(weights.name, series_style(weights.style_index)[0]) for weights in named]
     means = [{group.name: group.mean for group in by_joint(weights.learned)} for weights in named]
     bars = [Bar(display_name(joint), tuple(m.get(joint, float("nan")) for m in means)) for joint in means[0]]
     title = "Mean weight of each joint"

@@ -52,4 +52,5 @@ def draw_colour(
 ) -> tuple[int, int, int]:
     """Draw a random colour from ranges in HSV (hue in turns, the others in [0, 1]); returns RGB in 0..255."""
     rgb = colorsys.hsv_to_rgb(rng.uniform(*hue) % 1, rng.uniform(*saturation), rng.uniform(*value))
-    return tuple(int(round(255 * channel)) for channel in rgb)
+    red, green, blue = (int(round(255 * channel)) for channel in rgb)
+    return red, green, blue

@@ -41,7 +41,7 @@ class Blob(NamedTuple):
 def make_blob(centres: ArrayLike, radii: ArrayLike, colour: tuple[int, int, int], fabric: int) -> Blob:
     """Build a `Blob` from one or more ``centres`` ([2] or [K, 2]) and one radius or one for each centre."""
     centres = np.asarray(centres, dtype=float).reshape(-1, 2)
-    return Blob(centres, np.zeros(len(centres)) + radii, colour, fabric)
+    return Blob(centres, np.zeros(len(centres)) + np.asarray(radii), colour, fabric)
 
 
 class Canvas:

@@ -54,7 +54,7 @@ class DrawnImage:
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """[K] bool, whether each of the points [K, 2] lies in the image."""
-        return ((points >= 0) & (points <= (self.width - 1, self.height - 1))).all(axis=-1)
+        return np.all((points >= 0) & (points <= (self.width - 1, self.height - 1)), axis=-1)
 
 
 def people_of(images: list[DrawnImage]) -> list[tuple[DrawnImage, Person]]:
@@ -177,6 +177,8 @@ def _annotate(figure: Figure, owner: int, owners: np.ndarray) -> Person:
     centres, radii = (np.concatenate([b[i] for part in figure.parts for b in part]) for i in (0, 1))
     low = np.clip((centres - radii[:, None]).min(axis=0), 0, last)
     high = np.clip((centres + radii[:, None]).max(axis=0), 0, last)
-    box = tuple(float(number) for number in (*low, *(high - low)))
+    left, top, box_width, box_height = (float(number) for number in (*low, *(high - low)))
     area = float((owners == owner).sum()) / SUPERSAMPLING**2
-    return Person(joints, owners[row, column] > owner, box, area, figure.from_behind)
+    return Person(
+        joints, owners[row, column] > owner, (left, top, box_width, box_height), area, figure.from_behind
+    )

@@ -126,7 +126,7 @@ def describe(root: str | Path) -> str:
     parameters, totals = content["parameters"], content["made"]
     return (
         f"{root}: source (COCO layout) {parameters['source_people']} people in "
-        f"{totals['images']['train2017']} images, {totals['wrong']} of {totals['labels']} labels corrupted "
+        f"{totals['pictures']['train2017']} images, {totals['wrong']} of {totals['labels']} labels corrupted "
         f"({parameters['noise']}), and {parameters['source_val_people']} people with clean labels; "
         f"target (MPII layout) {parameters['target_train_people']} people to train on and "
         f"{parameters['test_people']} to test on"
@@ -171,14 +171,14 @@ def _write_data(root: Path, config: PeopleConfig) -> dict:
         write_mpii(mpii / "annot" / f"{split}.json", images[split])
     write_gt_valid(mpii / "annot" / "gt_valid.mat", images["valid"])
     totals = {"labels": int((noisy[..., 2] > 0).sum()), "wrong": int(wrong.sum())}
-    return totals | {"images": {split: len(drawn) for split, drawn in images.items()}}
+    return totals | {"pictures": {split: len(drawn) for split, drawn in images.items()}}
 
 
 def _draw_split(folder: Path, seed: int, split: str, people: int, rough_share: float) -> list[DrawnImage]:
     """Draw images of ``people`` people in all; a share of them in the target's look."""
     folder.mkdir(parents=True, exist_ok=True)
     digits = 12 if split in SOURCE_SPLITS else 9
-    images = []
+    images: list[DrawnImage] = []
     while people:
         # Every image has its own generator. The order of its draws is part of FORMAT.
         rng = np.random.default_rng([seed, SPLITS[split], len(images)])

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import scipy.io
@@ -66,7 +67,7 @@ def write_gt_valid(path: Path, images: list[DrawnImage]) -> None:
     names[0] = GT_VALID_JOINTS
     buffer = io.BytesIO()
     scipy.io.savemat(
-        buffer,
+        cast(Any, buffer),  # scipy's stubs know no open files
         {
             "dataset_joints": names,
             "jnt_missing": (~inside).astype(np.uint8),

@@ -82,7 +82,7 @@ class TensorBoard:
     @property
     def error(self) -> OSError | None:
         """The error after which nothing was written any more."""
-        return self._guard and self._guard.error
+        return self._guard.error if self._guard else None
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Write {tag: finite value}."""

@@ -48,7 +48,9 @@ class TrainingBatches:
         self.problems: list[str] = []  # unreadable images of this rank, not logged yet
         learns = phase.ignores and state.learns
         self.meta_dataset = meta_dataset(spec.config, spec.data) if learns else None
-        self.target = self.source = self.validation = None
+        self.target: Iterator[Sample] | None = None
+        self.source: Iterator[Sample] | None = None
+        self.validation: Iterator[Sample] | None = None
         size, start = self.config.train.batch_size, state.step
         if phase.uses_target:
             self.target = self._read(spec.data.target, self._sampler(spec.data.target, size, 1, start))
@@ -77,7 +79,8 @@ class TrainingBatches:
         if validates and self.validation is None:
             self.validation = self._validation_batches(step)
         parts = (self.target, self.source, self.validation if validates else None)
-        samples = StepSamples(*(part and next(part) for part in parts))
+        target, source, validation = (next(part) if part else None for part in parts)
+        samples = StepSamples(target, source, validation)
         problems, self.problems = self.problems, []
         if self.group.size > 1:
             samples, problems = with_counts(self.group, samples, problems)
@@ -139,7 +142,7 @@ def with_counts(group: Group, samples: StepSamples, problems: list[str]) -> tupl
 
 def raise_if_unreadable(samples: StepSamples, problems: list[str]) -> None:
     """Raise InputError if no rank could read an image of a batch."""
-    for batch, counts in zip(samples, samples.counts):
+    for batch, counts in zip(samples[:3], samples.counts):
         if batch and not any(counts or (len(batch.index),)):
             raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
 

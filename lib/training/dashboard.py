@@ -91,7 +91,7 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
 
 def all_settings(config: Config, state: State) -> dict[str, str | float | bool]:
     """{dotted key: value}; lists and mappings as text."""
-    plain = {"mode": state.mode}
+    plain: dict[str, str | float | bool] = {"mode": state.mode}
     for key, value in flat_config(config).items():
         plain[key] = value if isinstance(value, str | float | int) else str(value)
     return plain

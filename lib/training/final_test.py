@@ -75,7 +75,7 @@ def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
     ``ignoring_weights.csv`` has the weights in the target's own loss (B) or, in modes without them, the
     source model's (A); a mode that learns both writes A to ``ignoring_weights_source_model.csv``.
     """
-    summary = {}
+    summary: dict[str, dict] = {}
     for place, variables in sorted(state.variables.items(), reverse=True):
         name = "ignoring_weights.csv" if not summary else "ignoring_weights_source_model.csv"
         annotations = data.source.annotations

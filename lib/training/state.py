@@ -1,6 +1,7 @@
 """The state of a run, built from the configuration, checkpointed as a whole."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -186,7 +187,7 @@ def build_state(
     mode: Mode,
     tables: TableShape,
     placement: Placement,
-    fixed: dict[Place, IgnoringVariables] | None = None,
+    fixed: Mapping[Place, IgnoringVariables] | None = None,
 ) -> State:
     """Build models, optimizers and ignoring variables, equal on all ranks; seeds torch with SEED.
 
@@ -220,7 +221,7 @@ def _build_model(config: Config, placement: Placement) -> TrainableModel:
     model = model.to(device).train()
     if train.sync_bn and group.size > 1:
         convert_sync_batchnorm(model, group)
-    parameters = list(model.parameters())
+    parameters: list[Tensor] = list(model.parameters())
     return TrainableModel(
         model,
         _build_optimizer(train, parameters),
@@ -232,7 +233,7 @@ def _build_model(config: Config, placement: Placement) -> TrainableModel:
     )
 
 
-def _build_optimizer(train: TrainConfig, parameters: list[nn.Parameter]) -> Optimizer:
+def _build_optimizer(train: TrainConfig, parameters: list[Tensor]) -> Optimizer:
     if train.optimizer == "adam":
         # torch has a fused Adam, one pass over memory, for these devices in all supported versions.
         fused = parameters[0].device.type in ("cpu", "cuda")

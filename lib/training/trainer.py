@@ -12,6 +12,7 @@ import json
 import math
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,9 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
     """
     open_terminal_unless_open()
     flip_indices = flip_permutation(spec.data.joints)
-    known = fixed and {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
+    known = None
+    if fixed is not None:
+        known = {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
     trainer = Trainer(spec, known)
     path = trainer.train()
     if spec.config.lbi.retrain and spec.mode.ignores and fixed is None:
@@ -95,7 +98,7 @@ def _retrain(spec: RunSpec, state: State, path: Path) -> None:
 class Trainer:
     """One training run: everything it holds, and its loop from `train` down to `run_step`."""
 
-    def __init__(self, spec: RunSpec, fixed: dict[Place, IgnoringVariables] | None = None):
+    def __init__(self, spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None):
         self.spec = spec
         self.config, self.data, self.group = spec.config, spec.data, spec.group
         set_up_backends(self.config.threads, self.config.cudnn)

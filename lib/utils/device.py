@@ -10,9 +10,14 @@ from lib.utils.errors import InputError
 class CudnnSettings(Protocol):
     """Settings of ``torch.backends.cudnn``, as section CUDNN of the configuration has them."""
 
-    benchmark: bool
-    deterministic: bool
-    enabled: bool
+    @property
+    def benchmark(self) -> bool: ...
+
+    @property
+    def deterministic(self) -> bool: ...
+
+    @property
+    def enabled(self) -> bool: ...
 
 
 def cuda_numbers(name: str, gpus: str) -> list[int]:

@@ -96,13 +96,18 @@ class _Array:
             raise ValueError(f"an array of shape {self.shape[:32]}")
         self.name = bytes(name).decode("latin-1")
 
-    def value(self, in_cell: bool = False) -> np.ndarray | str:
+    def in_cell(self) -> np.ndarray | str:
+        """The content as an entry of a cell array: a str, or numbers."""
+        array_class = self.flags & 0xFF
+        if array_class == CELL:
+            raise ValueError(f"{self.name!r:.40} is a cell array in a cell array")
+        return self._text() if array_class == CHAR else self.value()
+
+    def value(self) -> np.ndarray:
         """The content, of ``shape``; in a cell array, a character array is a str."""
         array_class, count = self.flags & 0xFF, math.prod(self.shape)
-        if array_class == CHAR and in_cell:
-            return self._text()
-        if array_class == CELL and not in_cell:
-            cells = [_Array(data, self.order).value(in_cell=True) for _, data in self.parts]
+        if array_class == CELL:
+            cells = [_Array(data, self.order).in_cell() for _, data in self.parts]
             array = np.empty(len(cells), object)
             array[:] = cells
         elif self.flags & COMPLEX:

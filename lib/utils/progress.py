@@ -1,7 +1,8 @@
 """Progress of long work: a bar on the terminal, or else a line of the log now and then."""
 
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
+from typing import Any, Protocol
 
 from lib.utils.log import LOG, STEP, bar_stream, format_duration
 from lib.utils.terminal import TerminalBar
@@ -42,7 +43,11 @@ class ProgressLines:
             LOG.log(STEP, f"{description}: {100 * share:.0f} %, {left} left")
 
 
-def track(items: Sized, description: str) -> Iterator:
+class SizedIterable(Sized, Iterable[Any], Protocol):
+    """What is iterated over with its length known, such as a list or a data loader."""
+
+
+def track(items: SizedIterable, description: str) -> Iterator:
     """Iterate over ``items`` and show the progress, on a bar and in the log."""
     lines = ProgressLines()
     with progress_bar(total=len(items), desc=description) as bar:

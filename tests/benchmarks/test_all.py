@@ -39,7 +39,7 @@ def test_tables_of_every_kind_of_numbers():
         "### modes", "", "|  | ms | MiB |", "| --- | --- | --- |", "| ours1 | 12346 |  |", "| ours2 | 2 | 7 |", "",
         "### growth", "", "| batch | seconds |", "| --- | --- |", "| 1 | 0.5 |", "| 32 | 10 |",
     ]  # fmt: skip
-    with pytest.raises(TypeError, match="'odd' is no table"):
+    with pytest.raises(TypeError, match="'odd'"):
         tables({"odd": [1, 2]})
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.big_coco import write_big_coco
-from benchmarks.data import LEVELS, Samples, memory, ratios, write_noisy_coco
+from benchmarks.data import GREY_LEVELS, Samples, memory, ratios, write_noisy_coco
 from benchmarks.plain_data import plain_people
 from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS
@@ -61,7 +61,7 @@ def test_samples_are_the_usual_toolboxs(tmp_path):
             flipped += int(sample.flipped)
             np.testing.assert_allclose(sample.heatmaps, heatmaps, rtol=2.4e-7, atol=0)
             np.testing.assert_array_equal(sample.target_weight, weights[:, 0])
-            levels = (LEVELS * (sample.image - image)).abs()
+            levels = (GREY_LEVELS * (sample.image - image)).abs()
             assert float((levels < 1.01).float().mean()) > 0.98
             if not sample.flipped:  # mirrored, positions may round the other way (see test_joints.py)
                 assert float(levels.max()) < 1.01

@@ -74,7 +74,7 @@ def test_rows_of_a_run_and_what_is_there_is_not_run_again(place, tmp_path, capsy
 
     monkeypatch.setattr(benchmark, "run_job", lambda job: pytest.fail("run again"))
     assert modes.main(words) == 0
-    assert rows_in(tmp_path) == rows and "5 there, 0 runs to do" in capsys.readouterr().out
+    assert rows_in(tmp_path) == rows and "5 exist, 0 runs" in capsys.readouterr().out
 
     # A changed configuration is not mixed with what its predecessor gave.
     cfg = tmp_path / "small.yaml"

@@ -1,3 +1,5 @@
+"""The folders of a run."""
+
 from pathlib import Path
 
 from lib.config.run_paths import RunPaths

@@ -12,6 +12,7 @@ from lib.dataset.annotations import (
     Annotations,
     columns_of,
     float_column,
+    group_by_image,
     int_column,
     numbers,
     read_json,
@@ -148,3 +149,11 @@ def test_reading_leaves_garbage_collection_as_it_was(tmp_path, enabled, text):
         assert gc.isenabled() == enabled
     finally:
         gc.enable()
+
+
+def test_instances_of_an_image_keep_their_order():
+    """More than 16 instances, the number up to which NumPy's default sort happens to be stable."""
+    image_ids = np.array([7, 3, 7, 11] * 10)
+    groups = group_by_image(image_ids)
+    expected = [[i for i in range(40) if image_ids[i] == image] for image in (3, 7, 11)]
+    assert [group.tolist() for group in groups] == expected

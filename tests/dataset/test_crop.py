@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from lib.dataset.crop import apply_matrix, crop_matrix, fit_aspect
+from lib.dataset.crop import apply_matrix, crop_matrix, fit_aspect, rows_needed
 from lib.dataset.keypoints import SHARED_KEYPOINTS
 from tests.factories.data_sets import (
     coco_image,
@@ -57,6 +58,24 @@ def test_mirror_is_a_crop_of_the_mirrored_image(center, size, output, rotation):
     expected = mirrored_points @ plain[:, :2].T + plain[:, 2]
     ours = crop_matrix(center, size, output, rotation, mirror=True)
     np.testing.assert_allclose(apply_matrix(ours, POINTS), expected, atol=2e-3)
+
+
+def test_a_crop_depends_on_no_row_below_those_needed():
+    """Random crops of noise; the rows below would show, as they are white in one image and black in the other."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (300, 200), np.uint8)
+    cut = 0
+    for _ in range(300):
+        matrix = crop_matrix(rng.uniform(60, 150, 2), rng.uniform(30, 120, 2), (24, 32), rng.normal(0, 40))
+        rows = rows_needed(matrix, (24, 32))
+        crops = []
+        for below in (0, 255):
+            other = image.copy()
+            other[rows:] = below
+            crops.append(cv2.warpAffine(other, matrix, (24, 32), flags=cv2.INTER_LINEAR))
+        np.testing.assert_array_equal(*crops)
+        cut += rows < len(image)
+    assert cut > 200
 
 
 def test_apply_matrix_keeps_leading_dimensions():

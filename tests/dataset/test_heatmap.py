@@ -111,6 +111,14 @@ def test_find_peaks_gives_x_before_y():
     np.testing.assert_array_equal(values, [[0.5]])
 
 
+def test_a_heatmap_without_a_positive_pixel_has_its_peak_at_the_origin():
+    heatmaps = np.full((1, 1, 64, 48), -1.0)
+    heatmaps[0, 0, 60, 3] = 0
+    coords, values = find_peaks(heatmaps)
+    np.testing.assert_array_equal(coords, [[[0, 0]]])
+    np.testing.assert_array_equal(values, [[0]])
+
+
 def test_joints_return_to_the_image_within_half_a_heatmap_pixel():
     rng = np.random.default_rng(4)
     people, joints = 7, 13

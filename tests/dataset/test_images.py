@@ -107,9 +107,13 @@ def test_the_cameras_orientation_is_not_applied(tmp_path, stored):
     exif[0x0112] = 6  # a quarter turn
     image.save(tmp_path / "turned.jpg", exif=exif, quality=95)
     assert cv2.imread(str(tmp_path / "turned.jpg")).shape == (40, 24, 3), "the file says nothing of a turn"
-    loaded = read_image(stored(tmp_path / "turned.jpg"))
+    path = stored(tmp_path / "turned.jpg")
+    loaded = read_image(path)
     assert loaded.shape == (24, 40, 3)
     assert np.abs(loaded.astype(int) - smooth_image(40, 24)).mean() < 5
+    # Unless asked for: orientation 6 turns the stored image clockwise.
+    turned = read_image(path, upright=True)
+    np.testing.assert_array_equal(turned, np.rot90(loaded, -1))
 
 
 def test_a_folder_lists_its_files(tmp_path):

@@ -341,6 +341,15 @@ def test_other_formats_are_never_decoded_smaller(people, monkeypatch):
         assert_samples_equal(plain[index, 0], reduced[index, 0])
 
 
+@pytest.mark.parametrize(("factor", "smaller"), [(1.0, 1), (1.9, 1), (2.0, 2), (3.9, 2), (4.0, 4), (9.0, 8)])
+def test_a_smaller_image_still_has_the_pixels_of_the_networks_input(tmp_path, monkeypatch, factor, smaller):
+    requested = []
+    monkeypatch.setattr(joints_module, "read_image", lambda path, rgb, reduce, rows: requested.append(reduce))
+    people = people_on([tmp_path / "a.jpg"], 1, sizes=(12 * factor, 16 * factor))
+    KeypointDataset(people, SMALL, reduced_decode=True)[0, 0]
+    assert requested == [smaller]
+
+
 @pytest.mark.parametrize("cache", [True, False])
 @pytest.mark.parametrize("side", [400, 403])
 def test_a_smaller_image_shows_the_same_at_the_same_place(tmp_path, side, cache):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS
+from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS, map_by_name
+from lib.dataset.layouts import MPIILayout
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
 from tests.factories.data_sets import NASTY_VALUES, mpii_person, read_mpii, write_json, write_mpii
@@ -46,6 +47,14 @@ def test_a_person_by_hand(tmp_path):
     np.testing.assert_array_equal(people.visible[0], [0] + [1] * 12)
     # No head box outside valid: an eighth of the body's 200 * 1.2 px.
     np.testing.assert_allclose(people.head_sizes, [30])
+
+
+def test_a_joint_without_a_keypoint_is_not_labelled(tmp_path):
+    """A target in coco_format may have joints that MPII lacks; the last keypoint must not stand in for them."""
+    write_mpii(tmp_path, [mpii_person(joints_vis=[1] * 16)])
+    mapping = map_by_name("mpii", MPII_KEYPOINTS, ("left_wrist", "tail", "head_top"))
+    people = MPIILayout(tmp_path, "jpg").read("train", mapping, ASPECT)
+    assert people.visible.tolist() == [[1, 0, 1]]
 
 
 @pytest.mark.parametrize("aspect", [0.5, 0.75, 1.0, 1.5])

@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
-from lib.models.pose_resnet import PoseResNet
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from tests.factories.setups import as_batch
 
 
 def pose_resnet(layers=10, **options):
     """A small PoseResNet whose BatchNorm layers are not in their first state."""
     torch.manual_seed(0)
-    settings = {"num_joints": 3, "width": 8, "deconv_filters": (12, 8), "deconv_kernels": (4, 3)} | options
+    settings = {"num_joints": 3, "width": 8, "head": DeconvHead((12, 8), (4, 3))} | options
     model = PoseResNet(layers, **settings).double().train()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):

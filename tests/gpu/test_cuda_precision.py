@@ -10,6 +10,7 @@ from lib.ignoring.bilevel_step import Options
 from lib.ignoring.modes import MODES
 from lib.ignoring.trainable_model import TrainableModel
 from lib.ignoring.variables import OnlineWeights
+from lib.models.pose_resnet import DeconvHead
 from tests.factories.setups import as_batch
 from tests.factories.step_cases import take
 from tests.gpu.networks import drawn, pose_resnet
@@ -43,7 +44,7 @@ def batches():
 
 
 def network():
-    return pose_resnet(10, num_joints=JOINTS, width=16, deconv_filters=(32, 32), deconv_kernels=(4, 4))
+    return pose_resnet(10, num_joints=JOINTS, width=16, head=DeconvHead((32, 32), (4, 4)))
 
 
 @pytest.fixture(scope="module")

@@ -202,10 +202,13 @@ def test_hypergradients_at_the_source_model_equal_unrolled_autodiff(meta_loop):
             expected = unrolled.hypergradient_at_source((model.model, model.optimizer), batches, eps)
             eps = PlainOnline().weigh(expected, None, index, flipped, None, True)
         options = Options(LAM, GAMMA, meta_loop, validate_at_source=True)
-        variables, _ = made_variables("ours2", "online")
-        alone = take_source_first(MODES["ours2"], options, copied(source), variables, batches, index, flipped)
-        beside = take(MODES["ours2"], options, target, source, variables, batches, index, flipped)
-        for record in (alone, beside):
+        variables, _ = made_variables("ours5", "online")
+        rest = batches, index, flipped
+        records = [take_source_first(MODES["ours2"], options, copied(source), variables, *rest)]
+        for name in ("ours2", "ours5"):  # with and without weights in the target's loss beside them
+            models = copied(target), copied(source)
+            records.append(take(MODES[name], options, *models, variables, *rest))
+        for record in records:
             error = (record.hypergradients["A"] - expected).norm() / expected.norm()
             assert expected.norm() > 0 and error < 1e-9, (optimizer, float(error))
 
@@ -320,41 +323,62 @@ def test_keypoints_without_label_weigh_nothing_and_learn_nothing(name):
         assert ((made.logits != 0) == (made.seen > 0)).all()
 
 
+def plain_losses(made, batches, name):
+    return as_batch(*batches[name]).losses(made.model(batches[name][0]))
+
+
+def products(made, batches, direction, factor):
+    """-factor * < direction, gradient of the loss > for each source keypoint, one backward pass for each."""
+    made = copied(made)  # whose running statistics may move
+    losses = plain_losses(made, batches, "source")
+
+    def product(loss):
+        gradient = torch.autograd.grad(loss, made.parameters, retain_graph=True)
+        return -factor * sum(float((u * g).sum()) for u, g in zip(direction, gradient))
+
+    return losses.new_tensor([[product(loss) for loss in row] for row in losses])
+
+
 def test_without_the_optimizers_derivatives_the_direction_is_the_plain_validation_gradient():
     """ours5: G of A and B from one gradient for each keypoint, at the step that torch really takes."""
     target, source = learners("ours5")
     batches, index, flipped = material(0)
 
-    def plain_losses(made, name):
-        return as_batch(*batches[name]).losses(made.model(batches[name][0]))
-
     # Both look-aheads with all weights zero
     ahead, source_ahead = copied(target), copied(source)
     source_ahead.step([torch.zeros_like(p) for p in source.parameters])
-    losses = plain_losses(ahead, "target")
+    losses = plain_losses(ahead, batches, "target")
     pull = LAM * sum(((p - q.detach()) ** 2).sum() for p, q in zip(ahead.parameters, source_ahead.parameters))
     ahead.step(ahead.local_gradient(losses.sum() / (2 * losses.numel()) + pull))
-    steepest = ahead.local_gradient(plain_losses(ahead, "validation").mean())
-
-    def products(made, factor):
-        made = copied(made)  # whose running statistics may move
-        losses = plain_losses(made, "source")
-
-        def product(loss):
-            gradient = torch.autograd.grad(loss, made.parameters, retain_graph=True)
-            return -factor * sum(float((u * g).sum()) for u, g in zip(steepest, gradient))
-
-        return losses.new_tensor([[product(loss) for loss in row] for row in losses])
+    steepest = ahead.local_gradient(plain_losses(ahead, batches, "validation").mean())
 
     expected = {
-        "A": products(source, 2 * LAM / losses.numel()),
-        "B": products(target, GAMMA / (2 * losses.numel())),
+        "A": products(source, batches, steepest, 2 * LAM / losses.numel()),
+        "B": products(target, batches, steepest, GAMMA / (2 * losses.numel())),
     }
     variables, _ = made_variables("ours5", "online")
     options = Options(LAM, GAMMA, through_optimizer=False)
     record = take(MODES["ours5"], options, target, source, variables, batches, index, flipped)
     for place, gradient in expected.items():
         torch.testing.assert_close(record.hypergradients[place], gradient, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["source first", "together"])
+def test_without_the_optimizers_derivatives_the_source_model_validates_in_the_same_way(first):
+    target, source = learners("ours2")
+    batches, index, flipped = material(0)
+    ahead = copied(source)  # after a step with all weights zero
+    ahead.step([torch.zeros_like(p) for p in source.parameters])
+    steepest = ahead.local_gradient(plain_losses(ahead, batches, "validation").mean())
+    expected = products(source, batches, steepest, 1 / batches["source"][2].numel())
+    variables, _ = made_variables("ours2", "online")
+    options = Options(LAM, GAMMA, through_optimizer=False, validate_at_source=True)
+    rest = variables, batches, index, flipped
+    if first:
+        record = take_source_first(MODES["ours2"], options, source, *rest)
+    else:
+        record = take(MODES["ours2"], options, target, source, *rest)
+    torch.testing.assert_close(record.hypergradients["A"], expected, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])

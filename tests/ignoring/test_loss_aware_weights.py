@@ -3,8 +3,18 @@
 import pytest
 import torch
 
+from lib.ignoring.variables import LIMIT, LossAwareWeights
 from tests.factories.visits import COUNT, FLOOR, JOINTS, LR, random_visits, variables, visit
 from tests.reference.plain_step import plain_loss_aware
+
+
+def test_constants_are_those_of_the_experiments():
+    """A change of one of these changes every result with loss-aware weights."""
+    kind = LossAwareWeights
+    assert (kind.AVERAGE_DECAY, kind.STATISTICS_RATE) == (0.6, 0.05)
+    assert (kind.INSTANCE_LR, kind.LINEAR_LR) == (0.43, 0.043)
+    assert (kind.BETAS, kind.EPS) == ((0.9, 0.99), 1e-8)
+    assert LIMIT == 6
 
 
 def test_loss_aware_weights_equal_plain_loops():
@@ -44,6 +54,17 @@ def test_loss_aware_weights_stay_within_the_limits():
     torch.testing.assert_close(weights, expected, rtol=1e-9, atol=1e-9)
     assert weights[0].max() < 0.02 and weights[1].min() > 0.98
     assert found.all_weights().logit().abs().max() <= 6 + 1e-9
+
+
+def test_the_step_of_an_instance_goes_no_further_than_two():
+    """All keypoints of one instance of four help alike: q = 2 for each, whose sum / sqrt(13) is 7.2."""
+    found = variables("loss_aware").double()
+    gradient = torch.zeros(4, JOINTS).double()
+    gradient[0] = -1
+    found.update(gradient, visit([0, 1, 2, 3], losses=torch.ones(4, JOINTS).double()))
+    torch.testing.assert_close(found.logits[0], torch.full((JOINTS,), 2 * LR).double())
+    assert found.person[0].item() == pytest.approx(2 * 0.43 * LR)
+    assert (found.person[1:] == 0).all()
 
 
 def test_loss_aware_weights_learn_to_distrust_large_losses():

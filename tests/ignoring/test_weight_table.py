@@ -69,6 +69,14 @@ def test_equal_weights_keep_the_annotation_order(tmp_path):
     assert [(row["annotation_id"], row["joint"]) for row in rows] == expected
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_an_image_name_is_no_formula_for_a_spreadsheet(tmp_path, start):
+    annotations = replace(ANNOTATIONS, image_paths=(f"images/{start}1.jpg", "images/b=1.jpg"))
+    write_weight_table(tmp_path / "w.csv", annotations, WEIGHTS, SEEN)
+    names = {row["image"] for row in csv.DictReader((tmp_path / "w.csv").open())}
+    assert names == {f"'{start}1.jpg", "b=1.jpg"}
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".npz"])
 def test_what_was_written_is_read(path, suffix):
     table = read_weight_table(path.with_suffix(suffix), ANNOTATIONS)

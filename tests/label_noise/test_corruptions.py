@@ -190,6 +190,15 @@ def test_moved_labels_stay_in_the_image():
     assert after.corrupted.tolist() == [[False, True]]  # the first is in the corner already and cannot move
 
 
+def test_clean_labels_outside_the_image_stay_there_and_are_not_corrupted():
+    """Only what noise moves is clipped: here the left hip and knee, which are exchanged with the right ones."""
+    names = ("left_hip", "right_hip", "head")
+    joints = np.array([[[-5.0, 20.0], [30.0, 500.0], [700.0, -3.0]]])
+    after = run(joints, np.ones((1, 3)), names, "person_swap")
+    assert after.joints.tolist() == [[[30, 479], [0, 20], [700, -3]]]
+    assert after.corrupted.tolist() == [[True, True, False]]
+
+
 def test_wrong_person_copies_labels_of_the_other_person_in_the_image():
     joints, visible = clean_labels(SHARED_KEYPOINTS, 401)  # two an image, the last one alone
     after = run(joints, visible, SHARED_KEYPOINTS, "wrong_person")

@@ -51,6 +51,13 @@ def test_the_seed_alone_decides(annotations):
     assert not np.array_equal(a.joints, c.joints)
 
 
+def test_a_seed_means_the_same_labels_in_every_version(annotations):
+    """The generator's second word is 7919; its first numbers decide which labels are missing."""
+    noisy, _ = inject(annotations, "missing:0.4", seed=5)
+    removed = np.random.default_rng([5, 7919]).random(annotations.visible.shape) < 0.4
+    np.testing.assert_array_equal(noisy.visible > 0, (annotations.visible > 0) & ~removed)
+
+
 def test_the_share_is_that_of_the_labels(annotations):
     _, truth = inject(annotations, "jitter:0.4", 0)
     labelled = annotations.visible > 0
@@ -101,6 +108,23 @@ def test_labels_that_were_corrupted_before_stay_so_unless_noise_corrects_them(an
     np.testing.assert_array_equal(after.corrupted, truth.corrupted)
     noisy, after = inject(on_disk, "jitter:0.5", 0, truth)
     np.testing.assert_array_equal(after.corrupted, truth.corrupted | changed_labels(on_disk, noisy))
+
+
+def test_labels_that_noise_leaves_alone_are_as_corrupted_as_the_truth_says(annotations):
+    """A truth file may have other digits than the labels, and call them right all the same."""
+    known = np.where(annotations.visible[..., None] > 0, annotations.joints, np.nan)
+    truth = Truth(known + 0.25, np.zeros(annotations.visible.shape, bool))
+    noisy, after = inject(annotations, "jitter:0.5", 0, truth)
+    np.testing.assert_array_equal(after.corrupted, changed_labels(annotations, noisy))
+
+
+def test_labels_that_noise_puts_right_are_compared_in_single_precision(annotations):
+    """The truth file has digits that float32 lacks."""
+    wrong, known = inject(annotations, "person_swap:1", 0)
+    digits = known.clean_joints.astype(np.float64) + 1e-9
+    assert (digits.astype(np.float32)[np.isfinite(digits)] != digits[np.isfinite(digits)]).any()
+    _, after = inject(wrong, "person_swap:1", 0, Truth(digits, known.corrupted))
+    assert known.corrupted.any() and not after.corrupted.any()
 
 
 @pytest.mark.parametrize(

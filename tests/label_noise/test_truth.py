@@ -41,6 +41,20 @@ def test_the_file_is_json_in_the_documented_format(tmp_path):
     assert read["keypoints"].tolist() == keypoints[0].tolist() and read["wrong"].tolist() == [True, False]
 
 
+def test_known_labels_are_written_as_visible_and_hidden_ones_are_read_too(tmp_path):
+    annotations = annotations_with_gaps(tmp_path, count=2)
+    _, truth = inject(annotations, "none", 0)
+    write_truth_of(tmp_path / "t.json", "none", 0, annotations, truth)
+    content = json.loads((tmp_path / "t.json").read_text())
+    labels = content["annotations"].values()
+    assert {v for label in labels for v in label["keypoints"][2::3]} == {0, 2}
+    for label in labels:
+        label["keypoints"][2::3] = [min(v, 1) for v in label["keypoints"][2::3]]
+    (tmp_path / "hidden.json").write_text(json.dumps(content))
+    again = read_truth_of(tmp_path / "hidden.json", annotations)
+    np.testing.assert_array_equal(again.clean_joints, truth.clean_joints)
+
+
 @pytest.mark.parametrize("names", [SHARED_KEYPOINTS, COCO_KEYPOINTS], ids=["13", "17"])
 def test_truth_is_read_back_as_written(tmp_path, names):
     annotations = annotations_with_gaps(tmp_path, names, 6)

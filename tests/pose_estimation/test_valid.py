@@ -99,8 +99,8 @@ def test_predictions_of_a_network_with_the_shared_joints_are_saved_in_mpii_order
 @pytest.mark.parametrize(
     "words, expected",
     [
-        ([], "either weights"),
-        (["--model-file", "a.pth", "--predictions", "b.mat"], "either weights"),
+        ([], "--predictions"),
+        (["--model-file", "a.pth", "--predictions", "b.mat"], "--predictions"),
         (["--model-file", "none.pth"], "none.pth"),
         (["--predictions", "none.mat"], "none.mat"),
         (["--model-file", "a.pth", "MODEL.NUM_JOINTS", "17"], "no label for 'nose'"),

@@ -38,6 +38,15 @@ def test_images_by_the_mean_weight_of_the_labels_that_were_seen():
     assert np.isnan(first.wrong)
 
 
+def test_images_are_not_ordered_by_weights_of_labels_that_were_not_seen():
+    table = learned()
+    table.weights[1], table.weights[2, 1] = 0.6, 1.0  # a.jpg has 0.2, 0.4, 0.9 seen, and 1.0 unseen
+    assert [(group.name, round(group.mean, 9)) for group in by_image(table, 25)] == [
+        ("a.jpg", 0.5),
+        ("<script>b.jpg", 0.6),
+    ]
+
+
 def test_joints_by_the_mean_weight_of_all_labels():
     wrong = np.array([[1, 0], [0, 0], [0, 1], [0, 0]], bool)
     knee, head = by_joint(learned(wrong=wrong))

@@ -51,6 +51,16 @@ def test_limbs_have_the_proportions_of_the_body(figures):
         assert 0.15 <= head <= 0.185
 
 
+def test_limbs_swing_outward(figures):
+    """Elbows and knees are farther apart than the shoulders and hips that they hang from."""
+    for figure in figures:
+        shoulders, elbows, hips, knees = (
+            np.linalg.norm(figure.at[f"left_{joint}"] - figure.at[f"right_{joint}"])
+            for joint in ("shoulder", "elbow", "hip", "knee")
+        )
+        assert elbows > shoulders and knees > hips
+
+
 def test_few_figures_show_their_back_and_the_nose_is_on_the_far_side_then(figures):
     behind = [figure.from_behind for figure in figures]
     assert 0 < sum(behind) < 0.1 * len(figures)

@@ -12,7 +12,15 @@ from pycocotools.coco import COCO
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
 from lib.label_noise.truth import read_truth
-from lib.synthetic.generate import PeopleConfig, describe, make_people
+from lib.synthetic.generate import (
+    JPEG_QUALITY,
+    NOISE_STREAM,
+    SECOND_PERSON,
+    SPLITS,
+    PeopleConfig,
+    describe,
+    make_people,
+)
 from lib.utils.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,6 +52,20 @@ def truth_of(root):
 
 def all_bytes(root):
     return {str(f.relative_to(root)): f.read_bytes() for f in sorted(root.rglob("*")) if f.is_file()}
+
+
+def test_the_default_data_is_what_results_were_measured_on():
+    """A change of one of these numbers gives other data, and must raise FORMAT if it is no parameter."""
+    noise = "exchange:0.6+limb_swap:0.05+person_swap:0.05+offset:0.05+jitter:0.05"
+    assert PeopleConfig() == PeopleConfig(0, noise, 0.5, 1000, 50, 80, 400)
+    assert (SECOND_PERSON, JPEG_QUALITY) == (0.1, 92)
+    assert SPLITS | {"noise": NOISE_STREAM} == {
+        "train2017": 0,
+        "val2017": 1,
+        "train": 2,
+        "valid": 3,
+        "noise": 4,
+    }
 
 
 @pytest.mark.parametrize(("split", "count"), [("train2017", 24), ("val2017", 5)])

@@ -5,13 +5,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
+from lib.dataset.keypoint_dataset import Sample
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import PersistentWeights
-from lib.training.batches import StepSamples, TrainingBatches, raise_if_unreadable
+from lib.training.batches import StepSamples, TrainingBatches, as_source_batch, raise_if_unreadable
 from lib.training.data import build_data
 from lib.training.phases import phases
 from lib.training.run_spec import RunSpec
@@ -116,3 +118,20 @@ def test_a_batch_without_a_readable_image_stops_a_single_process():
     with pytest.raises(InputError, match="no readable image.*a.jpg"):
         raise_if_unreadable(samples, ["a.jpg: broken"])
     raise_if_unreadable(samples._replace(source=None), ["a.jpg: broken"])
+
+
+@pytest.mark.parametrize("use_target_weight", [True, False])
+def test_keypoints_with_ignoring_variables_are_those_in_the_loss(use_target_weight):
+    weight = torch.tensor([[1.0, 0.0]])
+    sample = Sample(
+        torch.zeros(1, 3, 8, 8),
+        torch.ones(1, 2, 4, 4),
+        weight,
+        torch.tensor([0]),
+        torch.tensor([False]),
+        [""],
+    )
+    batch = as_source_batch(sample, use_target_weight)
+    in_loss = batch.losses(torch.zeros(1, 2, 4, 4)) > 0
+    assert torch.equal(batch.loss_weights > 0, in_loss)
+    assert in_loss.tolist() == [[True, not use_target_weight]]

@@ -1,10 +1,11 @@
-"""A state that several processes have together."""
+"""The state of a run: shared by several processes, and checked before it is saved."""
 
 import pytest
 import torch
 
 from lib.ignoring.trainable_model import TrainableModel
 from lib.training.state import State
+from lib.utils.errors import NonFiniteError
 from tests.factories.setups import SmallPoseNet, learner
 
 FORMATS = {False: torch.contiguous_format, True: torch.channels_last}
@@ -22,6 +23,14 @@ def test_processes_agree_on_the_mean_statistics_and_on_the_firsts_weights(togeth
                 "then",
                 "target model: differs between ranks; using rank 0's copy",
             ]
+
+
+def test_a_spoiled_model_is_never_saved():
+    state = State("ours2", learner(), learner(seed=1), {}, step=7)
+    state.raise_if_nonfinite()
+    state.source.model.bn1.running_var[2] = float("inf")
+    with pytest.raises(NonFiniteError, match="source model.* 7"):
+        state.raise_if_nonfinite()
 
 
 @pytest.mark.parametrize("saved, loaded", [(False, True), (True, False)])

@@ -1,59 +1,85 @@
-from types import SimpleNamespace
+"""The training loop: which steps it takes, and what it leaves."""
+
+import json
 
 import pytest
 import torch
 
-from lib.dataset.keypoint_dataset import Sample
-from lib.ignoring.bilevel_step import Weighting
-from lib.ignoring.variables import FixedWeights, PersistentWeights
-from lib.training.batches import as_source_batch
-from lib.training.state import State
-from lib.training.step import weighting_of_step
+from lib.training.checkpoints import BEST, LAST, Checkpointer
+from lib.training.trainer import Trainer, train
 from lib.utils.errors import NonFiniteError
-from tests.factories.setups import learner
+from tests.factories.small_run import assert_same
+from tests.factories.training import finished_step, make_spec, make_state
 
 
-def test_a_spoiled_model_is_never_saved():
-    state = State("ours2", learner(), learner(seed=1), {}, step=7)
-    state.raise_if_nonfinite()
-    state.source.model.bn1.running_var[2] = float("inf")
-    with pytest.raises(NonFiniteError, match="the source model's weights are not finite at step 7"):
-        state.raise_if_nonfinite()
+def load(folder, name):
+    return torch.load(folder / name, weights_only=True)
 
 
-@pytest.mark.parametrize("use_target_weight", [True, False])
-def test_the_keypoints_with_variables_are_those_in_the_loss(use_target_weight):
-    weight = torch.tensor([[1.0, 0.0]])
-    sample = Sample(
-        torch.zeros(1, 3, 8, 8),
-        torch.ones(1, 2, 4, 4),
-        weight,
-        torch.tensor([0]),
-        torch.tensor([False]),
-        [""],
+def test_epochs_steps_and_learning_rates(config):
+    """Two epochs of two steps, the rate divided by ten after the first."""
+    spec = make_spec(config)
+    trainer = Trainer(spec)
+    path = trainer.train()
+    state = trainer.state
+    assert (state.epoch, state.step, state.step_of_epoch) == (2, 4, 0)
+    assert state.target.optimizer.param_groups[0]["lr"] == pytest.approx(spec.config.train.lr / 10)
+    lines = [json.loads(line) for line in (spec.paths.output / "metrics.jsonl").read_text().splitlines()]
+    rates = {line["step"]: line["train/learning_rate_target"] for line in lines if "loss/target" in line}
+    assert rates == {
+        step: pytest.approx(spec.config.train.lr / (1 if step < 3 else 10)) for step in range(1, 5)
+    }
+    assert json.loads(path.read_text())["steps"] == load(spec.paths.output, LAST)["step"] == 4
+
+
+def test_the_best_epoch_is_that_of_the_highest_score(config, monkeypatch):
+    spec = make_spec(config, "baseline1", TRAIN__END_EPOCH=4)
+    scores = [10.0, 30.0, 30.0, 20.0]
+    monkeypatch.setattr(
+        "lib.training.metric_logger.MetricLogger.log_validation", lambda self, phase, epoch: scores[epoch]
     )
-    batch = as_source_batch(sample, use_target_weight)
-    in_loss = batch.losses(torch.zeros(1, 2, 4, 4)) > 0
-    assert torch.equal(batch.loss_weights > 0, in_loss)
-    assert in_loss.tolist() == [[True, not use_target_weight]]
+    trainer = Trainer(spec)
+    trainer.train()
+    assert (trainer.state.best_epoch, trainer.state.best_score) == (1, 30.0)
+    best = load(spec.paths.output, BEST)
+    assert (best["best_epoch"], best["epoch"], best["step"]) == (1, 2, 4)
 
 
-def test_where_the_weights_of_a_step_come_from():
-    lbi = SimpleNamespace(warmup=5, hypergrad_interval=3, freeze_weights_epoch=3)
-    state = State("ours1", learner(), None, {"B": PersistentWeights(4, (1, 0), 0.7)})
-    found = []
-    for state.step in range(16):  # epochs of 4 steps
-        found.append(weighting_of_step(lbi, state, state.step // 4, state.step))
-    learned = [step for step, weighting in enumerate(found) if weighting is Weighting.UPDATE]
-    assert found[:5] == [Weighting.UNIFORM] * 5 and found[12:] == [Weighting.CURRENT] * 4
-    assert learned == [6, 9]
-    # The warm-up of a second phase counts from its own beginning, whatever was before.
-    state.step = 30
-    assert weighting_of_step(lbi, state, 1, 4) is Weighting.UNIFORM
-    assert weighting_of_step(lbi, state, 1, 5) is Weighting.UPDATE
+def test_without_a_validation_set_of_its_own_the_last_epoch_is_kept(config, monkeypatch):
+    spec = make_spec(config, "baseline1", LBI__VAL_IN_TRAIN=True)
+    monkeypatch.setattr(
+        "lib.training.metric_logger.MetricLogger.log_validation", lambda self, phase, epoch: -epoch
+    )
+    trainer = Trainer(spec)
+    trainer.train()
+    assert trainer.state.best_epoch == 1
 
 
-def test_weights_known_beforehand_hold_in_the_warm_up():
-    lbi = SimpleNamespace(warmup=5, hypergrad_interval=1, freeze_weights_epoch=0)
-    state = State("ours1", learner(), None, {"B": FixedWeights(torch.ones(4, 2), (1, 0))})
-    assert weighting_of_step(lbi, state, 0, 0) is Weighting.CURRENT
+def test_the_target_model_starts_from_the_source_model_in_the_second_phase(config):
+    spec = make_spec(config, "baseline3", LBI__SCHEDULE="source_first", LBI__TARGET_LR=0.0)
+    trainer = Trainer(spec)
+    trainer.train()
+    state = trainer.state
+    assert state.epoch == 4
+    for ours, theirs in zip(state.target.parameters, state.source.parameters):
+        assert torch.equal(ours, theirs)  # with a learning rate of 0 it stays there
+
+
+def test_resuming_within_an_epoch_gives_the_same_state(config):
+    spec = make_spec(config, TRAIN__RESUME=True)
+    state = make_state(spec)
+    finished_step(spec, state, seconds=0.0)
+    state.step_of_epoch = 1
+    Checkpointer(spec, state, lambda: 0).save_last()
+    resumed = Trainer(spec)
+    resumed.train()
+    at_once = Trainer(make_spec(config))
+    at_once.train()
+    assert_same(resumed.state.state_dict(), at_once.state.state_dict())
+
+
+def test_divergence_keeps_the_last_good_checkpoint(config):
+    spec = make_spec(config, "baseline1", TRAIN__LR=1e30, TRAIN__STEPS_PER_EPOCH=1)
+    with pytest.raises(NonFiniteError, match="'target'.* 2"):
+        train(spec)
+    assert load(spec.paths.output, LAST)["step"] == 1

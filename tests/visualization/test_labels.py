@@ -55,6 +55,12 @@ def count(drawing, colour):
     return int((drawing == colour).all(axis=-1).sum())
 
 
+def test_labels_are_red_true_positions_green_and_predictions_yellow():
+    red, green, blue = range(3)
+    assert np.argmax([LABEL, RIGHT, IGNORED, TRUSTED], axis=1).tolist() == [red, green, red, blue]
+    assert PREDICTED[red] > 200 and PREDICTED[green] > 200 and PREDICTED[blue] < 50
+
+
 def test_a_keypoint_with_its_true_position_and_prediction(annotations):
     drawing = draw_keypoint(annotations, 0, 0, np.array([110.0, 120.0]), np.array([190.0, 130.0]))
     assert drawing.shape == (CELL, CELL, 3) and drawing.dtype == np.uint8

@@ -54,6 +54,20 @@ def test_heatmaps_are_brightest_at_their_peak():
     assert drawn[3, 28].tolist() == [60, 60, 60]
 
 
+def test_heatmaps_have_inferno_colours_in_rgb():
+    """The map's last colour is (252, 255, 164), of which three quarters are drawn."""
+    drawn = draw_heatmaps(np.zeros((32, 32, 3), np.uint8), np.ones((1, 8, 8)))
+    np.testing.assert_allclose(drawn.astype(int), np.broadcast_to([189, 191, 123], drawn.shape), atol=1)
+
+
+def test_joints_lie_at_the_same_place_of_an_enlarged_input():
+    joints, visible = np.zeros((1, 13, 2)), np.zeros((1, 13))
+    joints[0, 0], visible[0, 0] = (30, 20), 1
+    sheet = sample_sheet(torch.zeros(1, 3, 64, 48), joints, visible, np.zeros((1, 13, 16, 12)), SHARED_KEYPOINTS, 1)  # fmt: skip
+    # Four times the size, behind a gap of one pixel.
+    assert tuple(sheet[1 + 4 * 20, 1 + 4 * 30]) == joint_colour(SHARED_KEYPOINTS[0])
+
+
 @pytest.mark.parametrize("columns, rows", [(3, 1), (2, 2), (1, 3)])
 def test_a_sheet_has_two_rows_of_cells_for_each_row_of_samples(columns, rows):
     sheet = sample_sheet(torch.zeros(3, 3, 64, 48), np.zeros((3, 13, 2)), np.ones((3, 13)), np.zeros((3, 13, 16, 12)), SHARED_KEYPOINTS, columns)  # fmt: skip

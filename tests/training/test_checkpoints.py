@@ -1,0 +1,123 @@
+"""Checkpoint files, and what a run may and may not resume from."""
+
+import time
+
+import pytest
+import torch
+
+from lib.training.checkpoints import BEST, DAMAGED, LAST, PREVIOUS, Checkpointer, has_checkpoint, resume
+from lib.utils.errors import InputError
+from tests.factories.small_run import assert_same
+from tests.factories.training import finished_step, make_spec, make_state
+
+
+@pytest.fixture
+def run(config):
+    """The spec and state of a run after one step, and its checkpointer."""
+    spec = make_spec(config)
+    state = make_state(spec)
+    finished_step(spec, state)
+    return spec, state, Checkpointer(spec, state, lambda: 123)
+
+
+def content(path):
+    return torch.load(path, weights_only=True)
+
+
+def test_the_last_becomes_the_previous(run):
+    spec, state, checkpointer = run
+    folder = spec.paths.output
+    assert not has_checkpoint(folder)
+    checkpointer.save_last()
+    assert has_checkpoint(folder) and not (folder / PREVIOUS).exists()
+    state.step = 9
+    checkpointer.save_last()
+    assert [content(folder / name)["step"] for name in (LAST, PREVIOUS)] == [9, 1]
+    (folder / LAST).unlink()
+    assert has_checkpoint(folder)
+    checkpointer.save_best()
+    assert content(folder / BEST)["step"] == 9 and not (folder / LAST).exists()
+    assert content(folder / BEST)["joints"] == list(spec.data.joints)
+
+
+def test_resume_restores_everything(run):
+    spec, state, checkpointer = run
+    state.epoch, state.best_epoch, state.best_score = 1, 0, 12.5
+    checkpointer.save_last()
+    fresh = make_state(spec)
+    assert resume(spec, fresh) == 123
+    assert (fresh.step, fresh.epoch, fresh.best_epoch, fresh.best_score) == (1, 1, 0, 12.5)
+    assert_same(fresh.state_dict(), state.state_dict())
+
+
+def test_a_damaged_last_checkpoint_is_set_aside(run):
+    spec, state, checkpointer = run
+    checkpointer.save_last()
+    state.step = 9
+    checkpointer.save_last()
+    (spec.paths.output / LAST).write_bytes(b"damaged")
+    fresh = make_state(spec)
+    resume(spec, fresh)
+    assert fresh.step == 1
+    assert (spec.paths.output / DAMAGED).read_bytes() == b"damaged" and not (
+        spec.paths.output / LAST
+    ).exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "step_of_epoch", "key"),
+    [
+        ({"LBI__SCHEDULE": "source_first"}, 0, "LBI.SCHEDULE"),
+        ({"LBI__VAL_IN_TRAIN": True}, 0, "LBI.VAL_IN_TRAIN"),
+        ({"TRAIN__STEPS_PER_EPOCH": 7}, 1, "TRAIN.STEPS_PER_EPOCH"),
+        ({"TRAIN__STEPS_PER_EPOCH": 7}, 0, None),
+        ({"TRAIN__END_EPOCH": 5}, 0, None),
+        ({"TRAIN__LR": 0.1}, 1, None),
+    ],
+)
+def test_settings_that_must_match(config, run, settings, step_of_epoch, key):
+    _, state, checkpointer = run
+    state.step_of_epoch = step_of_epoch
+    checkpointer.save_last()
+    changed = make_spec(config, **settings)
+    if key is None:
+        resume(changed, make_state(changed))
+        return
+    with pytest.raises(InputError) as error:
+        resume(changed, make_state(changed))
+    value = changed.config.train.steps_per_epoch if "STEPS" in key else next(iter(settings.values()))
+    assert key in str(error.value) and LAST in str(error.value)
+    assert str(error.value).endswith(str(value))
+
+
+def test_two_phases_have_a_fixed_length(config):
+    settings = {"LBI__SCHEDULE": "source_first"}
+    spec = make_spec(config, "baseline3", **settings)
+    Checkpointer(spec, make_state(spec), lambda: 0).save_last()
+    longer = make_spec(config, "baseline3", TRAIN__END_EPOCH=5, **settings)
+    with pytest.raises(InputError, match="TRAIN.END_EPOCH 2.* 5"):
+        resume(longer, make_state(longer))
+
+
+def test_an_impossible_size_of_the_metrics_file(run):
+    spec, state, _ = run
+    Checkpointer(spec, state, lambda: -1).save_last()
+    with pytest.raises(InputError, match="metrics_bytes is -1"):
+        resume(spec, make_state(spec))
+
+
+def test_checkpoints_by_the_clock(config, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    spec = make_spec(config, TRAIN__SAVE_EVERY_MINUTES=0.5)
+    checkpointer = Checkpointer(spec, make_state(spec), lambda: 0)
+    now[0] += 29
+    assert not checkpointer.due()
+    now[0] += 1
+    assert checkpointer.due()
+    checkpointer.save_last()
+    assert not checkpointer.due()
+    never = make_spec(config, TRAIN__SAVE_EVERY_MINUTES=0)
+    checkpointer = Checkpointer(never, make_state(never), lambda: 0)
+    now[0] += 1e6
+    assert not checkpointer.due()
