@@ -390,3 +390,9 @@ def test_the_command_line_replaces_a_former_name_of_the_file(load):
 def test_errors_of_a_former_name_tell_the_name_that_was_given(load):
     assert "some.yaml: LBI.EVERY must be at least 1, found 0" in complaint(load, "LBI: {EVERY: 0}")
     assert complaint(load, "", {"LBI.EVRY": 1}).endswith("LBI.HYPERGRAD_INTERVAL")
+
+
+def test_whole_numbers_without_a_bound_of_their_own_fit_into_64_bits(load):
+    assert load("SEED: 9223372036854775807").seed == 2**63 - 1
+    message = complaint(load, "SEED: 9223372036854775808")
+    assert "SEED" in message and "9223372036854775807" in message

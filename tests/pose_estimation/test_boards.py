@@ -144,7 +144,7 @@ def test_wandb_that_cannot_begin_is_one_line(config, monkeypatch, capsys):
 
     monkeypatch.setattr(sys.modules["wandb"], "init", refuse)
     assert run(config, "--baseline1", "--wandb", "poses") == 2
-    assert "poses: wandb cannot begin a run (no API key configured); log in" in capsys.readouterr().err
+    assert "poses: wandb cannot start a run (no API key configured); log in" in capsys.readouterr().err
 
 
 def test_without_the_flag_wandb_is_not_imported(config, monkeypatch):

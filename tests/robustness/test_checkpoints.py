@@ -159,7 +159,7 @@ def test_a_checkpoint_is_not_unpacked(tmp_path, read):
         for name, data in members.items():
             archive.writestr(name, data)
     assert (tmp_path / "c.pth").stat().st_size < 2**14
-    with pytest.raises(InputError, match="c.pth: .*packed"):
+    with pytest.raises(InputError, match="c.pth: .*compressed"):
         read(tmp_path / "c.pth")
 
 

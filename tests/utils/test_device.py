@@ -24,6 +24,14 @@ def test_the_number_picks_the_cuda_device(monkeypatch):
             pick_device("cuda", gpus)
 
 
+def test_a_device_is_named_once(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert cuda_numbers("cuda", "1,0") == [1, 0]
+    with pytest.raises(InputError, match="GPUS is '0,0'"):
+        cuda_numbers("cuda", "0,0")
+
+
 def test_every_process_of_a_machine_gets_a_device_of_its_own(monkeypatch):
     chosen = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
