@@ -59,8 +59,8 @@ class Part:
 
 PARTS = (
     Part("tests", None, 130),
-    Part("demo", "gpu_data.py", 130),
-    Part("floor", "gpu_step.py", 45),
+    Part("demo", "gpu_data.py", 170),
+    Part("floor", "gpu_step.py", 80),
     Part("syncs", "gpu_step.py", 40),
     Part("step", "gpu_step.py", 180),
     Part("loader", "gpu_data.py", 45),
