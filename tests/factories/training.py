@@ -30,7 +30,8 @@ def make_state(spec, fixed=None):
 
 
 def make_logger(spec, state, writer):
-    return MetricLogger(spec, state, writer, Progress(spec, state))
+    progress = Progress(spec, state)
+    return MetricLogger(spec, state, writer, progress, progress.bar())
 
 
 def finished_step(spec, state, seconds=2.0):

@@ -58,7 +58,7 @@ def test_sums_give_the_jvp():
     _, expected = jvp(plain, (x,), (dx,))
     statistics = synchronized.normalized(x)
     products, total = (part.view(1, -1, 1, 1) for part in synchronized.sums(dx, x, statistics))
-    mean, inverse_sd = (number.view(1, -1, 1, 1) for number in statistics[1:3])
+    mean, inverse_sd = (number.view(1, -1, 1, 1) for number in (statistics.mean, statistics.inverse_sd))
     n, gamma = (x - mean) * inverse_sd, synchronized.weight.view(1, -1, 1, 1)
     found = gamma * inverse_sd * (dx - (total + n * products) / statistics.count)
     torch.testing.assert_close(found, expected)

@@ -260,6 +260,6 @@ def test_parameters_out_of_range(tmp_path, parameters, says):
 def test_the_description_counts_people_images_and_labels(root):
     totals = json.loads((root / "people.json").read_text())["made"]
     line = describe(root)
-    for number in ("24", "5", "7", "16", totals["images"]["train2017"], totals["wrong"], totals["labels"]):
+    for number in ("24", "5", "7", "16", totals["pictures"]["train2017"], totals["wrong"], totals["labels"]):
         assert f" {number} " in line
     assert str(root) in line and "mixed:0.6" in line and "\n" not in line
