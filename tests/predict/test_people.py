@@ -42,6 +42,11 @@ def test_bad_box(text):
         parse_box(text)
 
 
+def test_a_score_at_the_limit_is_enough():
+    people = People.from_boxes([[0, 0, 10, 10], [20, 0, 10, 10]], [0.5, 0.499])
+    assert boxes(people.filtered(0.5, 0.7)) == [[0, 0, 10, 10]]
+
+
 def test_detections_by_number_of_the_file_chosen_by_score_and_overlap(tmp_path):
     find = boxes_file(tmp_path, [
         detection(7, [0, 0, 10, 10], 0.6), detection(7, [0, 0, 10, 9], 0.9), detection(7, [20, 0, 10, 10], 0.7),

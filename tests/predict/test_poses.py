@@ -50,6 +50,17 @@ def test_batches_equal_one_by_one(trained, flip_test):
             np.testing.assert_allclose(poses.scores[i], alone.scores[0], atol=1e-5)
 
 
+def test_batches_are_no_larger_than_allowed_and_of_similar_size(trained):
+    sizes = []
+    estimator = PoseEstimator(trained, CPU, False, batch_size=4)
+    hook = estimator.network.register_forward_hook(
+        lambda module, inputs, output: sizes.append(len(inputs[0]))
+    )
+    estimator(noise(2), [someone(5, 0), someone(4, 1)])
+    hook.remove()
+    assert sizes == [3, 3, 3]
+
+
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_the_same_as_the_path_of_evaluation(trained, data, flip_test):
     """Against the same boxes as annotations of a data set, through the code of valid.py."""

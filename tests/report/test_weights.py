@@ -58,6 +58,13 @@ def test_the_note_on_a_shifted_joint_says_whether_the_run_ignores_it(tmp_path, l
     assert verdict in page.text and (lower_joints == 0 or f"rank {lower_joints + 1} of 13" in page.text)
 
 
+def test_the_mean_of_all_other_joints_is_over_their_labels(tmp_path):
+    weights, visible = np.full((2, JOINTS), 0.75), np.ones((2, JOINTS), int)
+    weights[:, KNEE], visible[1, KNEE] = 0, 0  # one label with weight 0, and 22 of the eleven other joints
+    page = Page(join(weights_overview(make_run(tmp_path), learned_weights(weights, visible=visible))))
+    assert f"that of all other joints {22 * 0.75 / 23:.2f}" in page.text
+
+
 def test_the_histogram_over_training_is_drawn_if_recorded(tmp_path):
     counts = np.zeros((2, BINS), int)
     counts[0, 10], counts[1, :2] = 26, 13

@@ -1,5 +1,6 @@
 import numpy as np
 
+from lib.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from lib.report.learned import NamedWeights
 from lib.report.runs import MAX_POINTS
 from lib.report.wrong_labels import SHARES, detection_section
@@ -37,6 +38,16 @@ def test_the_legend_has_the_auroc():
     page = Page(detection_section([named()]))
     assert f"ours1, AUROC {68 / 69:.2f}" in page.text
     assert page.text.count("AUROC 0.99") == 2  # in both charts
+
+
+def test_the_precision_of_chance_is_the_mean_share_of_wrong_labels():
+    page = Page(detection_section([named(), named(count=6, name="more")]))
+    dotted = [
+        values for tag, values in page.tags if tag == "polyline" and values["stroke-dasharray"] == "3 3"
+    ]
+    share = (3 / 26 + 3 / 78) / 2
+    y = HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
+    assert dotted[1]["points"] == f"{LEFT:.1f},{y:.1f} {WIDTH - RIGHT:.1f},{y:.1f}"
 
 
 def test_long_curves_are_thinned_out():
