@@ -80,11 +80,16 @@ def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
     processes in terms of one process's without messages."""
     processes, bandwidth, latency = LINKS[title]
     config = config_of(TRAIN__BATCH_SIZE=PEOPLE * processes, LBI__VAL_BATCH_SIZE=0)
-    forward, table = BASELINE2 / forwards_of_step(config, *phases(config, MODES["baseline2"])), {}
+    forward, table = (
+        BASELINE2 / forwards_of_step(config.train, *phases(config.train, config.lbi, MODES["baseline2"])),
+        {},
+    )
     for name, mode in MODES.items():
-        (phase,) = phases(config, mode)
+        (phase,) = phases(config.train, config.lbi, mode)
         traffic = traffic_of_step(config, phase, Weighting.UPDATE, parameters, processes)
-        computing = forward * (forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase))
+        computing = forward * (
+            forwards_of_step(config.train, phase) + forwards_of_hypergradient(config.train, config.lbi, phase)
+        )
         messages = ring_seconds(traffic, processes, bandwidth, latency)
         table[name] = {
             "MB": sum(traffic.sent.values()) / 1e6,

@@ -112,8 +112,8 @@ def filled(text: str, name: str, content: str, where: str) -> str:
 def estimate() -> str:
     """Markdown table of the steps and GPU hours of one run of each mode; calculated, not measured."""
     config = load_config(recipe("baseline2"))
-    (joint,) = phases(config, MODES["baseline2"])
-    per_forward = ASSUMED_STEP / forwards_of_step(config, joint)
+    (joint,) = phases(config.train, config.lbi, MODES["baseline2"])
+    per_forward = ASSUMED_STEP / forwards_of_step(config.train, joint)
     lines = [
         "| | steps | F per step, mean | passes over COCO | F of validation | GPU hours a run |",
         "|---|---|---|---|---|---|",

@@ -76,7 +76,7 @@ def _score_file(config: Config, path: str) -> dict:
     layout, image_set = layout_of(config.dataset), config.dataset.test_set
     if isinstance(layout, COCOFormatLayout):
         raise InputError(f"--predictions is for mpii and coco, DATASET.DATASET is {layout.name}")
-    names = joints_of_network(config, config.dataset)
+    names = joints_of_network(config.model.num_joints, config.dataset)
     measure, numbers = score_predictions(layout, image_set, names, path, config.test.pckh_legacy_01)
     return {"predictions": path, "test": {measure: numbers}}
 

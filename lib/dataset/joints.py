@@ -23,20 +23,20 @@ def names_own_keypoints(mapping: JointMapping) -> bool:
     return mapping.dataset == COCOFormatLayout.name
 
 
-def joints_of_network(config: Config, dataset_config: DatasetConfig) -> tuple[str, ...]:
+def joints_of_network(count: int, dataset_config: DatasetConfig) -> tuple[str, ...]:
     """Return the joints of a network, in order.
 
     They are the target's keypoints if it is in coco_format, else one of three fixed lists (13 joints shared
     by COCO and MPII, 16 of MPII, 17 of COCO).
 
     Args:
-        config: the whole configuration (MODEL.NUM_JOINTS is read).
-        dataset_config: its section for the network's target, or its only data set.
+        count: MODEL.NUM_JOINTS.
+        dataset_config: section of the configuration for the network's target, or its only data set.
 
     Raises:
         InputError: MODEL.NUM_JOINTS does not fit the data set.
     """
-    count, layout = config.model.num_joints, layout_of(dataset_config)
+    layout = layout_of(dataset_config)
     image_set = dataset_config.train_set
     category = layout.category(image_set)
     if category is None:
@@ -68,7 +68,7 @@ def mapping_of(config: Config, image_set: ImageSet) -> JointMapping:
     if image_set.dataset_config is config.dataset_src:
         return _source_mapping(config, image_set)
     dataset_config = image_set.dataset_config
-    names = joints_of_network(config, dataset_config)
+    names = joints_of_network(config.model.num_joints, dataset_config)
     own = image_set.layout.keypoints(image_set.name)
     mapping = map_by_name(image_set.layout.name, own, names)
     if names_own_keypoints(mapping) and own != names:
@@ -83,7 +83,7 @@ def mapping_of(config: Config, image_set: ImageSet) -> JointMapping:
 def _source_mapping(config: Config, image_set: ImageSet) -> JointMapping:
     """``mapping_of`` for the source: onto the target's joints, by name and by DATASET_SRC.JOINTS."""
     target, source = config.dataset_target, config.dataset_src
-    names = joints_of_network(config, target)
+    names = joints_of_network(config.model.num_joints, target)
     own = image_set.layout.keypoints(image_set.name)
     try:
         mapping = map_by_name(image_set.layout.name, own, names, dict(source.joints))

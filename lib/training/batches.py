@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.config.schema import Config
+from lib.config.schema import IgnoringConfig
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.loader import InfiniteBatchSampler, close_workers, drop_unreadable, training_batches
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
@@ -47,7 +47,7 @@ class TrainingBatches:
         self.waited = 0.0
         self.problems: list[str] = []  # unreadable images of this rank, not logged yet
         learns = phase.ignores and state.learns
-        self.meta_dataset = meta_dataset(spec.config, spec.data) if learns else None
+        self.meta_dataset = meta_dataset(spec.config.lbi, spec.data) if learns else None
         self.target: Iterator[Sample] | None = None
         self.source: Iterator[Sample] | None = None
         self.validation: Iterator[Sample] | None = None
@@ -150,12 +150,12 @@ def raise_if_unreadable(samples: StepSamples, problems: list[str]) -> None:
             raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
 
 
-def meta_dataset(config: Config, data: Data) -> KeypointDataset:
+def meta_dataset(lbi: IgnoringConfig, data: Data) -> KeypointDataset:
     """The samples whose loss the ignoring weights minimize, without augmentation: V, or T and V."""
-    if config.lbi.meta_data == "validation":
+    if lbi.meta_data == "validation":
         return data.validation.dataset
     annotations = data.target.annotations
-    if not config.lbi.val_in_train:  # otherwise T holds V already
+    if not lbi.val_in_train:  # otherwise T holds V already
         annotations = annotations.joined(data.validation.dataset.annotations)
     return data.validation.dataset.with_annotations(annotations)
 

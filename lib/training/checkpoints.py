@@ -87,7 +87,7 @@ def resume(spec: RunSpec, state: State) -> int:
         last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
     _check_settings_match(MUST_MATCH_ON_RESUME, checkpoint, config, path)
     state.load_state_dict(checkpoint, str(path))
-    if trains_source_first(config, spec.mode):
+    if trains_source_first(config.lbi, spec.mode):
         _check_settings_match(MUST_MATCH_WITH_PHASES, checkpoint, config, path)
     if state.step_of_epoch:
         _check_settings_match(MUST_MATCH_WITHIN_EPOCH, checkpoint, config, path)

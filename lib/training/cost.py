@@ -6,7 +6,7 @@ forward-mode AD beside a forward pass 2 F more.
 
 from dataclasses import dataclass
 
-from lib.config.schema import Config
+from lib.config.schema import Config, IgnoringConfig, TestConfig, TrainConfig
 from lib.dataset.splits import VALIDATION_SHARE
 from lib.ignoring.modes import Mode, SourceUse
 from lib.training.phases import Phase, phases
@@ -37,32 +37,32 @@ class Cost:
         return self.forwards * seconds_per_forward / 3600
 
 
-def forwards_of_step(config: Config, phase: Phase) -> float:
+def forwards_of_step(train: TrainConfig, phase: Phase) -> float:
     """F of one step of ``phase`` without a hypergradient (see lib/ignoring/bilevel_step.py)."""
-    source = FORWARD_BACKWARD * _source_share(config)
+    source = FORWARD_BACKWARD * _source_share(train)
     step = FORWARD_BACKWARD * phase.uses_target
     step += source * (phase.mode.joint_loss is not SourceUse.NONE)
     return step + source * ("source" in phase.roles and phase.mode.has_source_model)
 
 
-def forwards_of_hypergradient(config: Config, phase: Phase) -> float:
+def forwards_of_hypergradient(train: TrainConfig, lbi: IgnoringConfig, phase: Phase) -> float:
     """F that the hypergradient adds to a step; 0 if no weights are learned."""
-    mode, lbi = phase.mode, config.lbi
+    mode = phase.mode
     learned = [mode.joint_loss, mode.anchor].count(SourceUse.WEIGHTED)
     if not learned:
         return 0.0
     # A validation gradient for each model that needs one, and a tangent for each set of weights; from the
     # second loop on also the gradient of the source losses with the weights of the loop before.
     gradients = 2 if learned == 2 and lbi.meta_model == "source" else 1
-    validation = FORWARD_BACKWARD * (lbi.val_batch_size or config.train.batch_size) / config.train.batch_size
-    source = _source_share(config)
+    validation = FORWARD_BACKWARD * (lbi.val_batch_size or train.batch_size) / train.batch_size
+    source = _source_share(train)
     again = (lbi.meta_loop - 1) * learned * FORWARD_BACKWARD * source
     return lbi.meta_loop * (gradients * validation + learned * TANGENT * source) + again
 
 
-def forwards_of_validation(config: Config, people: int) -> float:
+def forwards_of_validation(train: TrainConfig, test: TestConfig, people: int) -> float:
     """F of evaluating one model on ``people`` samples."""
-    return (2 if config.test.flip_test else 1) * people / config.train.batch_size
+    return (2 if test.flip_test else 1) * people / train.batch_size
 
 
 def training_cost(config: Config, mode: Mode, target_people: int, source_people: int) -> Cost:
@@ -77,7 +77,7 @@ def training_cost(config: Config, mode: Mode, target_people: int, source_people:
     trained = target_people - (0 if config.lbi.val_in_train else validated)
     steps_per_epoch = config.train.steps_per_epoch or trained // batch
     steps, training, validations, source_steps = 0, 0.0, 0, 0
-    for phase in phases(config, mode):
+    for phase in phases(config.train, config.lbi, mode):
         epochs = phase.end - max(phase.begin, config.train.begin_epoch)
         learning = (
             min(epochs, config.lbi.freeze_weights_epoch or epochs)
@@ -85,18 +85,18 @@ def training_cost(config: Config, mode: Mode, target_people: int, source_people:
             / config.lbi.hypergrad_interval
         )
         steps += epochs * steps_per_epoch
-        training += epochs * steps_per_epoch * forwards_of_step(config, phase)
-        training += learning * forwards_of_hypergradient(config, phase)
+        training += epochs * steps_per_epoch * forwards_of_step(config.train, phase)
+        training += learning * forwards_of_hypergradient(config.train, config.lbi, phase)
         validations += len(phase.roles) * -(-epochs // config.test.eval_epochs)
         source_steps += epochs * steps_per_epoch * phase.uses_source
     return Cost(
         steps=steps,
         training=training,
-        validation=validations * forwards_of_validation(config, validated),
-        source_passes=source_steps * batch * _source_share(config) / source_people,
+        validation=validations * forwards_of_validation(config.train, config.test, validated),
+        source_passes=source_steps * batch * _source_share(config.train) / source_people,
     )
 
 
-def _source_share(config: Config) -> float:
+def _source_share(train: TrainConfig) -> float:
     """Size of a source batch, in target batches."""
-    return (config.train.src_batch_size or config.train.batch_size) / config.train.batch_size
+    return (train.src_batch_size or train.batch_size) / train.batch_size

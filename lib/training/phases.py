@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from lib.config.schema import Config, TrainConfig
+from lib.config.schema import IgnoringConfig, TrainConfig
 from lib.ignoring.modes import Mode, SourceUse
 
 
@@ -46,26 +46,26 @@ class Phase:
         return self.lr * train.lr_factor**passed
 
 
-def phases(config: Config, mode: Mode) -> list[Phase]:
+def phases(train: TrainConfig, lbi: IgnoringConfig, mode: Mode) -> list[Phase]:
     """The phases of a run: one, or with LBI.SCHEDULE source_first two of TRAIN.END_EPOCH epochs each.
 
     In the first of two, the source model is trained; the target model starts from it in the second, whose
     epochs count on from the first's.
     """
-    end, lr = config.train.end_epoch, config.train.lr
-    if not trains_source_first(config, mode):
+    end, lr = train.end_epoch, train.lr
+    if not trains_source_first(lbi, mode):
         roles = ("source", "target") if mode.has_source_model else ("target",)
         return [Phase(roles, mode, 0, end, lr)]
-    if config.lbi.source_model_on == "both":  # the source, weighted or not, beside target batches
+    if lbi.source_model_on == "both":  # the source, weighted or not, beside target batches
         first = replace(mode, joint_loss=mode.anchor, anchor=SourceUse.NONE)
     else:
         first = replace(mode, joint_loss=SourceUse.NONE)
     return [
         Phase(("source",), first, 0, end, lr),
-        Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * config.lbi.target_lr),
+        Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * lbi.target_lr),
     ]
 
 
-def trains_source_first(config: Config, mode: Mode) -> bool:
+def trains_source_first(lbi: IgnoringConfig, mode: Mode) -> bool:
     """True if the run has two phases; a mode without a source model never has."""
-    return mode.has_source_model and config.lbi.schedule == "source_first"
+    return mode.has_source_model and lbi.schedule == "source_first"

@@ -22,7 +22,9 @@ class Progress:
         config, data = spec.config, spec.data
         evaluated = {id(part): len(part.dataset) for part in (data.validation, data.test)}.values()
         models = len(state.models())
-        self.after = models * sum(forwards_of_validation(config, samples) for samples in evaluated)
+        self.after = models * sum(
+            forwards_of_validation(config.train, config.test, samples) for samples in evaluated
+        )
         if config.lbi.retrain and spec.mode.ignores and state.learns:
             retraining = _work_of_epochs(spec, learns=False)
             self.after += self.after + sum(self._work(*epoch) for epoch in retraining.values())
@@ -69,11 +71,13 @@ def _work_of_epochs(spec: RunSpec, learns: bool) -> dict[int, tuple[float, float
     config, lbi = spec.config, spec.config.lbi
     work = {}
     for phase in spec.phases:
-        validation = len(phase.roles) * forwards_of_validation(config, len(spec.data.validation.dataset))
+        validation = len(phase.roles) * forwards_of_validation(
+            config.train, config.test, len(spec.data.validation.dataset)
+        )
         for epoch in range(max(phase.begin, config.train.begin_epoch), phase.end):
-            step = forwards_of_step(config, phase)
+            step = forwards_of_step(config.train, phase)
             if learns and not (lbi.freeze_weights_epoch and epoch - phase.begin >= lbi.freeze_weights_epoch):
-                step += forwards_of_hypergradient(config, phase) / lbi.hypergrad_interval
+                step += forwards_of_hypergradient(config.train, config.lbi, phase) / lbi.hypergrad_interval
             validates = (epoch + 1) % config.test.eval_epochs == 0 or epoch == phase.end - 1
             work[epoch] = (step, validates * validation)
     return work

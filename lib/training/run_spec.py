@@ -26,7 +26,7 @@ class RunSpec:
 
     @property
     def phases(self) -> list[Phase]:
-        return phases(self.config, self.mode)
+        return phases(self.config.train, self.config.lbi, self.mode)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lib.config.schema import Config, TrainConfig
+from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Mode, Place
@@ -203,7 +203,9 @@ def build_state(
         # Both models start equal: otherwise their distance would mean nothing at the start.
         source.model.load_state_dict(target.model.state_dict())
     variables = {
-        place: (fixed[place] if fixed else _build_variables(config, tables)).to(placement.device)
+        place: (fixed[place] if fixed else _build_variables(config.lbi, config.model.extra.sigma, tables)).to(
+            placement.device
+        )
         for place in mode.weighted_places
     }
     return State(mode.name, target, source, variables)
@@ -243,13 +245,13 @@ def _build_optimizer(train: TrainConfig, parameters: list[Tensor]) -> Optimizer:
     )
 
 
-def _build_variables(config: Config, tables: TableShape) -> IgnoringVariables:
-    lbi = config.lbi
+def _build_variables(lbi: IgnoringConfig, sigma: float, tables: TableShape) -> IgnoringVariables:
+    """Fresh ignoring variables; ``sigma``: of the heatmaps' Gaussian, heatmap pixels."""
     if lbi.variables == "persistent":
         return PersistentWeights(tables.count, tables.flip_indices, lbi.lr)
     if lbi.variables == "loss_aware":
         # pi sigma^2 / 2 is half the sum of squares of a Gaussian heatmap: the loss of an all-zero prediction.
-        floor = FLOOR_SHARE * math.pi * config.model.extra.sigma**2 / 2
+        floor = FLOOR_SHARE * math.pi * sigma**2 / 2
         return LossAwareWeights(tables.count, tables.flip_indices, lbi.lr, floor)
     return OnlineWeights(tables.count, tables.flip_indices)
 

@@ -270,7 +270,7 @@ class Trainer:
         annotations = {
             "target": lambda: self.data.target.annotations,
             "source": lambda: self.data.source.annotations,
-            "validation": lambda: meta_dataset(self.config, self.data).annotations,
+            "validation": lambda: meta_dataset(self.config.lbi, self.data).annotations,
         }
         return [
             BatchTrace(role, sample, annotations[role](), step.output.keypoint_losses[role])

@@ -61,7 +61,7 @@ def test_the_networks_joints_are_the_targets(config_of):
     target = mapping_of(config, ImageSet(config.dataset_target, "a.json"))
     assert target.names == target.native == tuple(NAMES)
     assert source_mapping(config).names == tuple(NAMES)
-    assert joints_of_network(config, config.dataset_target) == tuple(NAMES)
+    assert joints_of_network(config.model.num_joints, config.dataset_target) == tuple(NAMES)
     assert source_mapping(config_of("coco", "mpii", 13)).names == SHARED_KEYPOINTS
 
 

@@ -233,7 +233,7 @@ def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
     found = {}
     for mode, settings in [(mode, {}) for mode in MODES] + list(itertools.product(("ours2", "ours5"), SENT)):
         config = config_of(**SMALL | settings)
-        (phase,) = phases(config, MODES[mode])
+        (phase,) = phases(config.train, config.lbi, MODES[mode])
         case = PoseCase(mode, config, group)
         # The second step is one without a hypergradient, where not every step has one.
         for _ in range(config.lbi.hypergrad_interval):

@@ -298,8 +298,8 @@ def test_weights_may_serve_training_and_meta_dataset(config, in_train):
     only_v = load_config(config, overrides)
     of_both = load_config(config, overrides | {"LBI.META_DATA": "target"})
     data = build_data(of_both, True)
-    assert meta_dataset(only_v, data) is data.validation.dataset
-    people = meta_dataset(of_both, data)
+    assert meta_dataset(only_v.lbi, data) is data.validation.dataset
+    people = meta_dataset(of_both.lbi, data)
     assert len(people) == 15 and len(data.validation.dataset) < 15
     assert sorted(people.annotations.ids.tolist()) == list(range(15))
     # As they are: without augmentation, and the same every time.

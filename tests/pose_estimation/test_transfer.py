@@ -140,8 +140,10 @@ def test_forward_passes_of_a_step(tmp_path):
                 "ours3": 14, "ours4": 14, "ours5": 16}  # fmt: skip
     config = config_of(tmp_path, "")
     for name, mode in MODES.items():
-        (phase,) = phases(config, mode)
-        found = forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase)
+        (phase,) = phases(config.train, config.lbi, mode)
+        found = forwards_of_step(config.train, phase) + forwards_of_hypergradient(
+            config.train, config.lbi, phase
+        )
         assert found == expected[name], name
 
 

@@ -28,7 +28,7 @@ def start(config):
     """TrainingBatches of ours1 as a run has them that begins at a step, and what validation they read."""
     settings = load_config(config, {"LBI.HYPERGRAD_INTERVAL": 3, "TRAIN.BATCH_SIZE": 2})
     data = build_data(settings, True)
-    (phase,) = phases(settings, MODES["ours1"])
+    (phase,) = phases(settings.train, settings.lbi, MODES["ours1"])
 
     def batches_from(step):
         variables = {"B": PersistentWeights(20, tuple(range(13)), 0.7)}

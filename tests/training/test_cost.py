@@ -55,7 +55,7 @@ def flops_of(call):
 def test_cost_of_a_step_with_its_hypergradient(name, meta_model, meta_loop):
     lbi = IgnoringConfig(meta_loop=meta_loop, meta_model=meta_model)
     config, mode = Config(train=TrainConfig(batch_size=BATCH), lbi=lbi), MODES[name]
-    (phase,) = phases(config, mode)
+    (phase,) = phases(config.train, config.lbi, mode)
     target, source = make_model(0), make_model(1) if mode.has_source_model else None
     batches, index, flipped = material(0)
     with torch.no_grad():
@@ -64,7 +64,7 @@ def test_cost_of_a_step_with_its_hypergradient(name, meta_model, meta_loop):
     flops = flops_of(
         lambda: take(mode, step_options(lbi), target, source, variables, batches, index, flipped)
     )
-    cost = forwards_of_step(config, phase) + forwards_of_hypergradient(config, phase)
+    cost = forwards_of_step(config.train, phase) + forwards_of_hypergradient(config.train, config.lbi, phase)
     assert flops / forward == pytest.approx(cost, rel=0.02)
 
 
@@ -72,16 +72,16 @@ def test_sizes_of_source_and_validation_batches():
     """Source batches of 3 and validation batches of 2 target batches: 3 F for a gradient, 2 F for a tangent."""
     lbi = IgnoringConfig(meta_loop=2, val_batch_size=20)
     config = Config(train=TrainConfig(batch_size=10, src_batch_size=30), lbi=lbi)
-    (phase,) = phases(config, MODES["ours1"])
-    assert forwards_of_step(config, phase) == 3 + 3 * 3
-    assert forwards_of_hypergradient(config, phase) == 2 * (3 * 2 + 2 * 3) + 3 * 3
-    (phase,) = phases(config, MODES["baseline4"])
-    assert forwards_of_step(config, phase) == 3 + 2 * 3 * 3
-    assert forwards_of_hypergradient(config, phase) == 0
+    (phase,) = phases(config.train, config.lbi, MODES["ours1"])
+    assert forwards_of_step(config.train, phase) == 3 + 3 * 3
+    assert forwards_of_hypergradient(config.train, config.lbi, phase) == 2 * (3 * 2 + 2 * 3) + 3 * 3
+    (phase,) = phases(config.train, config.lbi, MODES["baseline4"])
+    assert forwards_of_step(config.train, phase) == 3 + 2 * 3 * 3
+    assert forwards_of_hypergradient(config.train, config.lbi, phase) == 0
 
 
 def test_validation_and_hours():
     config = Config(train=TrainConfig(batch_size=10), test=TestConfig(flip_test=True))
-    assert forwards_of_validation(config, 50) == 10
+    assert forwards_of_validation(config.train, config.test, 50) == 10
     cost = Cost(steps=3, training=50.0, validation=10.0, source_passes=1.0)
     assert cost.forwards == 60 and cost.hours(120.0) == 2

@@ -12,6 +12,10 @@ TRAIN = TrainConfig(lr=0.01, lr_factor=0.5, lr_step=(2, 4), end_epoch=5)
 WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
 
 
+def phases_of(config, mode):
+    return phases(config.train, config.lbi, mode)
+
+
 def configured(schedule, source_model_on="source", **train):
     lbi = IgnoringConfig(schedule=schedule, target_lr=0.25, source_model_on=source_model_on)
     return Config(train=replace(TRAIN, **train), lbi=lbi)
@@ -28,8 +32,8 @@ def seen(phase):
 @pytest.mark.parametrize("name", MODES)
 def test_together_is_one_phase_of_the_mode_itself(name):
     config, mode = configured("together"), MODES[name]
-    (phase,) = phases(config, mode)
-    assert not trains_source_first(config, mode)
+    (phase,) = phases_of(config, mode)
+    assert not trains_source_first(config.lbi, mode)
     assert phase.mode == mode and (phase.begin, phase.end) == (0, 5)
     assert phase.roles == (("source", "target") if name in WITH_SOURCE_MODEL else ("target",))
     assert phase.uses_target and phase.uses_source == (name != "baseline1")
@@ -52,11 +56,11 @@ SOURCE_FIRST = {
 def test_source_first_is_two_phases_where_there_is_a_source_model(name):
     config, mode = configured("source_first"), MODES[name]
     if name not in WITH_SOURCE_MODEL:
-        assert phases(config, mode) == phases(configured("together"), mode)
-        assert not trains_source_first(config, mode)
+        assert phases_of(config, mode) == phases_of(configured("together"), mode)
+        assert not trains_source_first(config.lbi, mode)
         return
-    assert trains_source_first(config, mode)
-    first, second = phases(config, mode)
+    assert trains_source_first(config.lbi, mode)
+    first, second = phases_of(config, mode)
     of_source, of_target = SOURCE_FIRST[name]
     assert seen(first) == (("source",), *of_source, 0, 5)
     assert seen(second) == (("target",), *of_target, 5, 10)
@@ -69,8 +73,8 @@ def test_source_first_is_two_phases_where_there_is_a_source_model(name):
 
 @pytest.mark.parametrize("name", WITH_SOURCE_MODEL)
 def test_a_source_model_on_both_has_the_source_in_its_loss_as_it_was_to_be_trained(name):
-    alone, second = phases(configured("source_first"), MODES[name])
-    both, same = phases(configured("source_first", "both"), MODES[name])
+    alone, second = phases_of(configured("source_first"), MODES[name])
+    both, same = phases_of(configured("source_first", "both"), MODES[name])
     assert seen(both) == (("source",), alone.mode.anchor.value, "no", 0, 5) and same == second
     assert both.uses_source and both.uses_target and not both.trains_target
     assert both.ignores == alone.ignores and rates(both) == rates(alone)
@@ -78,11 +82,11 @@ def test_a_source_model_on_both_has_the_source_in_its_loss_as_it_was_to_be_train
 
 @pytest.mark.parametrize("name", WITH_SOURCE_MODEL)
 def test_learning_rates_start_again_for_the_target_model_at_its_share(name):
-    first, second = phases(configured("source_first"), MODES[name])
+    first, second = phases_of(configured("source_first"), MODES[name])
     assert rates(first) == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025])
     assert rates(second) == pytest.approx([0.0025, 0.0025, 0.00125, 0.00125, 0.000625])
 
 
 def test_without_epochs_there_is_nothing_to_train():
-    for phase in phases(configured("source_first", end_epoch=0), MODES["ours2"]):
+    for phase in phases_of(configured("source_first", end_epoch=0), MODES["ours2"]):
         assert phase.begin == phase.end == 0

@@ -51,10 +51,13 @@ def test_time_left_is_right_where_a_forward_pass_takes_a_second(going_on_from, t
     words = ["LBI.SCHEDULE", "source_first", "LBI.FREEZE_WEIGHTS_EPOCH", "3", "LBI.HYPERGRAD_INTERVAL", "2"]
     config, _, _ = made(tmp_path, "ours2", *words)
     course = []  # (epoch, steps done after it, seconds of the step and of a validation behind it)
-    for phase in phases(config, MODES["ours2"]):
+    for phase in phases(config.train, config.lbi, MODES["ours2"]):
         for epoch in range(phase.begin, phase.end):
             learns = epoch - phase.begin < 3
-            seconds = forwards_of_step(config, phase) + learns * forwards_of_hypergradient(config, phase) / 2
+            seconds = (
+                forwards_of_step(config.train, phase)
+                + learns * forwards_of_hypergradient(config.train, config.lbi, phase) / 2
+            )
             course += [(epoch, done, seconds, 10 / 4 if done == STEPS else 0) for done in range(1, STEPS + 1)]
     course = [part for part in course if part[:2] > going_on_from]
     total = sum(step + validation for *_, step, validation in course) + 2 * 2 * 10 / 4

@@ -22,5 +22,5 @@ def test_steps_per_epoch(given, expected):
 def test_phases(schedule, count):
     config = Config(lbi=IgnoringConfig(schedule=schedule))
     spec = RunSpec(config, MODES["ours2"], None, None)
-    assert len(spec.phases) == count and spec.phases == phases(config, MODES["ours2"])
+    assert len(spec.phases) == count and spec.phases == phases(config.train, config.lbi, MODES["ours2"])
     assert spec.group.is_main and spec.group.size == 1

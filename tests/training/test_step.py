@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lib.config.schema import Config, IgnoringConfig
+from lib.config.schema import IgnoringConfig, TrainConfig
 from lib.ignoring.bilevel_step import Options, StepOutput, Weighting
 from lib.ignoring.modes import MODES
 from lib.ignoring.variables import FixedWeights, PersistentWeights
@@ -38,7 +38,7 @@ def test_options_of_the_settings():
 )
 def test_a_step_updates_the_models_of_its_phase(schedule, on, number, updated):
     lbi = replace(LBI, schedule=schedule, source_model_on=on)
-    phase = phases(Config(lbi=lbi), MODES["ours2"])[number]
+    phase = phases(TrainConfig(), lbi, MODES["ours2"])[number]
     variables = {"A": PersistentWeights(5, PARTNER, 0.7).double()}
     state = State("ours2", learner(), learner(seed=1), variables)
     before = {role: copy.deepcopy(model.model.state_dict()) for role, model in state.models().items()}
