@@ -10,6 +10,7 @@ from torch.func import functional_call
 
 from lib.ignoring.hypergradient import jvp_by_torch, losses_and_jvp
 from lib.ignoring.trainable_model import frozen_batchnorm
+from lib.models.pose_resnet import DeconvHead
 from tests.factories.setups import SmallPoseNet, as_batch
 from tests.gpu.networks import Around, by_backward, drawn, learner_of, pose_resnet
 from tests.gpu.on_device import NEEDS_DEVICE, on_cpu, on_device, relative_error
@@ -20,7 +21,7 @@ NETWORKS = {
     "resnet 10": lambda: pose_resnet(10),
     "resnet 50": lambda: pose_resnet(50, width=4),
     "caffe": lambda: pose_resnet(50, width=4, style="caffe"),
-    "biases, final 3x3": lambda: pose_resnet(10, deconv_bias=True, final_kernel=3, deconv_kernels=(2, 3)),
+    "biases, final 3x3": lambda: pose_resnet(10, head=DeconvHead((12, 8), (2, 3), bias=True, final_kernel=3)),
     "small": lambda: SmallPoseNet().double(),
 }
 LAYERS = {

@@ -91,7 +91,7 @@ def test_a_wheel_is_built_apart_and_its_commands_train(installed, project, tmp_p
         assert f"usage: {script} " in ran(installed, tmp_path, script, "--help")
     made = ran(installed, tmp_path, "lbi-make-people", "--output", "people", "--source-people", "20",
                "--source-val-people", "2", "--target-train-people", "15", "--test-people", "8")  # fmt: skip
-    assert made.startswith("made people")
+    assert made.startswith("created people")
     (tmp_path / "small.yaml").write_text(CONFIG.format(data="people", root="."))
     results = ran(installed, tmp_path, "lbi-train", "--cfg", "small.yaml", "--ours1", "--quiet").strip()
     assert results == f"output/{RUNS}/ours1/results.json" and (tmp_path / results).is_file()
