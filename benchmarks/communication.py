@@ -1,11 +1,10 @@
-"""Messages of several processes in a training step: counted and timed here, and calculated for GPUs.
+"""Messages of several processes in a training step: counted and timed on this machine, and calculated for GPUs.
 
     python benchmarks/communication.py --json output/communication.json --repeat 3 [--processes 2]
 
-ResNet-50, 256x192, 8 people in each batch, Adam, on processes of this machine: gloo, or NCCL where each has
-a GPU of its own. ``messages``: the time that they take when everybody is ready for them, with packing and
-unpacking. The tables for 8 and for 4 x 8 GPUs are a calculation (benchmarks/traffic.py): 32 people of
-each batch in every process, a step of baseline2 taken as 100 ms without messages, links as the titles say.
+ResNet-50, 256x192, 8 people in each batch, Adam, on processes of this machine: gloo, or NCCL if there are
+GPUs. ``messages``: the time that they take once all ranks are ready for them, with packing and unpacking. The tables for 8 and for 4 x 8 GPUs are a calculation (benchmarks/traffic.py): 32 people of
+each batch in every process, a step of baseline2 assumed to take 100 ms without messages, links as in the titles.
 """
 
 import os
@@ -32,7 +31,7 @@ from lib.utils.distributed import Group, init_distributed, shutdown
 
 MEASURED = ("baseline1", "baseline2", "ours1", "ours2", "ours5")
 PEOPLE = 32  # of each batch in every process, of the calculation
-BASELINE2 = 0.1  # seconds of its step, assumed as in README
+BASELINE2 = 0.1  # seconds of its step, assumed as in docs/transfer.md
 # title: (processes, bytes a second and seconds of latency of the slowest link of a ring through all)
 LINKS = {
     "8 GPUs, 100 GB/s links": (8, 100e9, 10e-6),
@@ -43,13 +42,13 @@ LINKS = {
 
 
 class TimedGroup(Group):
-    """A group that times its messages. ``seconds``: total time, from the moment when all ranks are ready."""
+    """A group that times its messages.   seconds: their total, each counted from when all ranks are ready."""
 
     seconds = 0.0
 
     def _timed(self, call):
         wait_for_device()
-        super().counts(0)
+        self.barrier()
         begun = time.perf_counter()
         result = call()
         wait_for_device()
@@ -59,8 +58,8 @@ class TimedGroup(Group):
     def all_reduce_(self, tensors, kind="sum"):
         return self._timed(lambda: super(TimedGroup, self).all_reduce_(tensors, kind))
 
-    def gather(self, counts, *tensors):
-        return self._timed(lambda: super(TimedGroup, self).gather(counts, *tensors))
+    def all_gather(self, counts, *tensors):
+        return self._timed(lambda: super(TimedGroup, self).all_gather(counts, *tensors))
 
 
 def measured(mode: str, group: TimedGroup, repeat: int) -> dict[str, float]:
@@ -76,8 +75,13 @@ def measured(mode: str, group: TimedGroup, repeat: int) -> dict[str, float]:
 
 
 def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
-    """For each mode what a step sends, ms of computing and of messages, and the people a second of all
-    processes in terms of one process's without messages."""
+    """A row for each mode: what a step sends, ms of computation and of messages, and the throughput of all
+    processes relative to a single one.
+
+    Args:
+        title: of ``LINKS``.
+        parameters: number of parameters of a model.
+    """
     processes, bandwidth, latency = LINKS[title]
     config = config_of(TRAIN__BATCH_SIZE=PEOPLE * processes, LBI__VAL_BATCH_SIZE=0)
     forward, table = (
@@ -114,22 +118,22 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     joined = init_distributed()
     if torch.cuda.is_available():
-        torch.cuda.set_device(joined.place[0])
-    group = TimedGroup(joined.rank, joined.size, joined.place, joined.store)
+        torch.cuda.set_device(joined.local_rank)
+    group = TimedGroup(joined.rank, joined.size, joined.local_rank, joined.local_size, joined.store)
     names = arguments.only.split(",") if arguments.only else MEASURED
-    found = {mode: measured(mode, group, arguments.repeat) for mode in names}
+    by_mode = {mode: measured(mode, group, arguments.repeat) for mode in names}
     shutdown(joined)
-    if joined.first:
-        tell(found, joined.size, arguments.json)
+    if joined.is_main:
+        report(by_mode, joined.size, arguments.json)
     end_process(0)
 
 
-def tell(found: dict[str, dict[str, float]], processes: int, path: Path | None) -> None:
-    """What was ``found`` of each mode, and what is calculated."""
+def report(by_mode: dict[str, dict[str, float]], processes: int, path: Path | None) -> None:
+    """Print and write the measurements of each mode, and the calculated tables."""
     parameters = sum(p.numel() for p in PoseCase("baseline1", config_of()).state.target.parameters)
     numbers = {
-        "ratios": {f"{mode}: messages/step": row["messages"] / row["seconds"] for mode, row in found.items()},
-        f"seconds of a step, {processes} processes": found,
+        "ratios": {f"{mode}: messages/step": row["messages"] / row["seconds"] for mode, row in by_mode.items()},
+        f"seconds of a step, {processes} processes": by_mode,
         **{f"calculated: {title}": calculated(title, parameters) for title in LINKS},
     }
     print(tables(numbers))

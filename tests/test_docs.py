@@ -37,7 +37,7 @@ EXCUSED = {
     "python benchmarks/nms.py": "minutes: tests/benchmarks/test_all.py, smaller",
     "python benchmarks/growth.py": "minutes: tests/benchmarks/test_growth.py",
     "python benchmarks/soak.py": "twenty minutes; tests/benchmarks runs none that long",
-    "python benchmarks/communication.py": "minutes: tests/benchmarks/test_traffic.py",
+    "python benchmarks/communication.py": "minutes: tests/benchmarks/test_all.py, one mode",
 }
 # What runs leave that other pages' commands read.
 FIRST = [

@@ -85,6 +85,7 @@ def test_the_list_has_every_benchmark_of_the_folder():
 @pytest.mark.parametrize(
     "name, words",
     [
+        ("communication", ["--only", "ours1"]),
         ("data", ["--people", "300"]),
         ("evaluation", ["--people", "30", "--predictions", "100"]),
         ("nms", ["--boxes", "20", "--poses", "5", "--images", "10"]),
