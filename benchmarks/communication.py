@@ -132,7 +132,9 @@ def report(by_mode: dict[str, dict[str, float]], processes: int, path: Path | No
     """Print and write the measurements of each mode, and the calculated tables."""
     parameters = sum(p.numel() for p in PoseCase("baseline1", config_of()).state.target.parameters)
     numbers = {
-        "ratios": {f"{mode}: messages/step": row["messages"] / row["seconds"] for mode, row in by_mode.items()},
+        "ratios": {
+            f"{mode}: messages/step": row["messages"] / row["seconds"] for mode, row in by_mode.items()
+        },
         f"seconds of a step, {processes} processes": by_mode,
         **{f"calculated: {title}": calculated(title, parameters) for title in LINKS},
     }

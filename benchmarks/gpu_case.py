@@ -26,13 +26,6 @@ PRECISIONS = {
     "bf16+channels_last": ({"TRAIN__AMP": "bf16", "TRAIN__CHANNELS_LAST": True}, True),
 }
 FASTEST = "bf16+channels_last"
-TINY = {
-    "MODEL__EXTRA__NUM_LAYERS": 10,
-    "MODEL__EXTRA__WIDTH": 2,
-    "MODEL__EXTRA__NUM_DECONV_FILTERS": [4, 4, 4],
-    "MODEL__IMAGE_SIZE": [32, 32],
-    "MODEL__EXTRA__HEATMAP_SIZE": [8, 8],
-}
 
 
 @dataclass
@@ -54,7 +47,7 @@ class Task:
     def case(self, mode: str, precision: str = "float32", **settings: object) -> pose_case.PoseCase:
         """ResNet-50 at 256x192 and batches of ``PEOPLE``, or a small one of 2."""
         pose_case.PEOPLE = 2 if self.tiny else PEOPLE
-        size = TINY if self.tiny else {}
+        size = pose_case.TINY if self.tiny else {}
         return pose_case.PoseCase(mode, pose_case.config_of(**PRECISIONS[precision][0], **size, **settings))
 
     @property

@@ -27,6 +27,14 @@ ORIGINAL = {
     "LBI.HYPERGRAD_INTERVAL": 1,
     "LBI.META_LOOP": 1,
 }
+# For `config_of`: a network so small that its step takes milliseconds.
+TINY = {
+    "MODEL__EXTRA__NUM_LAYERS": 10,
+    "MODEL__EXTRA__WIDTH": 2,
+    "MODEL__EXTRA__NUM_DECONV_FILTERS": [4, 4, 4],
+    "MODEL__IMAGE_SIZE": [32, 32],
+    "MODEL__EXTRA__HEATMAP_SIZE": [8, 8],
+}
 
 
 def config_of(**overrides: object) -> Config:

@@ -2,24 +2,16 @@
 
 import pytest
 
-from benchmarks.pose_case import PoseCase, config_of
-
-SMALL = {
-    "MODEL__EXTRA__NUM_LAYERS": 10,
-    "MODEL__EXTRA__WIDTH": 2,
-    "MODEL__EXTRA__NUM_DECONV_FILTERS": [4, 4, 4],
-    "MODEL__IMAGE_SIZE": [32, 32],
-    "MODEL__EXTRA__HEATMAP_SIZE": [8, 8],
-}
+from benchmarks.pose_case import TINY, PoseCase, config_of
 
 
 @pytest.mark.parametrize("mode, places", [("baseline2", ""), ("ours1", "B"), ("ours2", "A"), ("ours5", "AB")])
 def test_every_step_has_its_hypergradients(mode, places):
-    case = PoseCase(mode, config_of(**SMALL))
+    case = PoseCase(mode, config_of(**TINY))
     for _ in range(3):
         assert sorted(case.step().hypergradients) == list(places)
 
 
 def test_one_step_in_four_has_a_hypergradient():
-    case = PoseCase("ours2", config_of(LBI__HYPERGRAD_INTERVAL=4, LBI__VARIABLES="persistent", **SMALL))
+    case = PoseCase("ours2", config_of(LBI__HYPERGRAD_INTERVAL=4, LBI__VARIABLES="persistent", **TINY))
     assert [len(case.step().hypergradients) for _ in range(8)] == [1, 0, 0, 0] * 2

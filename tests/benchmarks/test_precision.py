@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from benchmarks import precision
+from benchmarks.pose_case import TINY
 from benchmarks.tables import tables
-from tests.benchmarks.test_pose_case import SMALL
 
 
 @pytest.fixture
 def small(monkeypatch):
     config_of = precision.config_of
-    monkeypatch.setattr(precision, "config_of", lambda **given: config_of(**SMALL, **given))
+    monkeypatch.setattr(precision, "config_of", lambda **given: config_of(**TINY, **given))
 
 
 def test_the_same_step_has_no_error_and_fewer_digits_have_a_small_one(small):

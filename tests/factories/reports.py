@@ -61,11 +61,16 @@ def make_run(folder: Path, name="ours1", settings=None, scalars=None, histograms
 
 
 class Page(HTMLParser):
-    """The parsed markup. texts: the text between tags.   tags: (name, attributes) of each element."""
+    """The parsed markup.
+
+    texts: the text between tags.
+    headings: those of h1 and h2.
+    tags: (name, attributes) of each element.
+    """
 
     def __init__(self, markup: str):
         super().__init__()
-        self.texts, self.tags, self.open = [], [], []
+        self.texts, self.headings, self.tags, self.open = [], [], [], []
         self.feed(markup)
         assert not self.open, f"elements that are not closed: {self.open}"
 
@@ -79,7 +84,21 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.texts.append(data)
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
 
     @property
     def text(self) -> str:
         return " ".join(self.texts)
+
+    @property
+    def image_texts(self) -> list[str]:
+        """The alternative text of each image."""
+        return [attributes["alt"] for name, attributes in self.tags if name == "img"]
+
+    @property
+    def external(self) -> list[str]:
+        """What makes the page depend on anything but itself: scripts, and links to other files."""
+        links = [attributes.get(key, "#") for _, attributes in self.tags for key in ("src", "href")]
+        scripts = ["script" for name, _ in self.tags if name == "script"]
+        return scripts + [link for link in links if not link.startswith(("data:", "#"))]

@@ -7,6 +7,14 @@ import torch
 from lib.dataset.keypoints import network_joints
 from lib.models.pose_resnet import DeconvHead, PoseResNet
 
+# The settings that describe `small_network` on images of 64x64 pixels.
+SMALL_NETWORK = {
+    "MODEL.IMAGE_SIZE": [64, 64],
+    "MODEL.EXTRA.HEATMAP_SIZE": [16, 16],
+    "MODEL.EXTRA.NUM_LAYERS": 10,
+    "MODEL.EXTRA.WIDTH": 4,
+    "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8],
+}
 SETTINGS = """\
 MODEL: {{IMAGE_SIZE: [{width}, {height}]}}
 DATASET: {{COLOR_RGB: {rgb}}}

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmarks.pose_case import PoseCase, config_of
+from benchmarks.pose_case import TINY, PoseCase, config_of
 from benchmarks.traffic import traffic_of_step
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
@@ -144,14 +144,7 @@ def _recorded(output: StepOutput) -> dict:
     return {"losses": output.losses, "weights": output.weights, "gradients": output.hypergradients}
 
 
-SMALL = {
-    "MODEL__IMAGE_SIZE": [32, 32],
-    "MODEL__EXTRA__HEATMAP_SIZE": [8, 8],
-    "MODEL__EXTRA__NUM_LAYERS": 10,
-    "MODEL__EXTRA__WIDTH": 2,
-    "MODEL__EXTRA__NUM_DECONV_FILTERS": [2, 2, 2],
-    "TRAIN__BATCH_SIZE": 8,
-}
+SMALL = TINY | {"TRAIN__BATCH_SIZE": 8}
 SENT = ({"LBI__META_MODEL": "source"}, {"LBI__META_LOOP": 2}, {"LBI__HYPERGRAD_INTERVAL": 2})
 
 

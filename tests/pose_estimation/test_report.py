@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
@@ -22,6 +21,7 @@ from lib.utils.distributed import ALONE
 from lib.visualization.labels import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
 from pose_estimation.report import main
 from pose_estimation.valid import command as validate
+from tests.factories.reports import Page
 from tests.factories.small_run import RUNS, make_data, run, write_config
 
 MEGABYTE = 2**20
@@ -59,41 +59,9 @@ def page(*words):
     """Run the command and parse the page that it writes."""
     output = Path(words[words.index("--output") + 1])
     assert main([str(word) for word in words]) == 0
-    parser = Parsed()
-    parser.feed(output.read_text())
-    assert not parser.open, "elements that are not closed"
-    assert parser.outside == [], "the page needs other files"
-    return parser
-
-
-class Parsed(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.open, self.headings, self.alts, self.outside, self.texts = [], [], [], [], []
-
-    def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        for name in ("src", "href"):
-            if name in given and not given[name].startswith(("data:", "#")):
-                self.outside.append(given[name])
-        if tag == "img":
-            self.alts.append(given["alt"])
-        if tag == "script":
-            self.outside.append("a script")
-        if tag not in ("meta", "link", "br", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-        if self.open and self.open[-1] in ("h1", "h2"):
-            self.headings.append(data)
-
-    @property
-    def text(self):
-        return " ".join(self.texts)
+    written = Page(output.read_text())
+    assert written.external == [], "the page needs other files"
+    return written
 
 
 def test_the_report_of_two_sets_of_weights(root, tmp_path):
@@ -105,7 +73,7 @@ def test_the_report_of_two_sets_of_weights(root, tmp_path):
         end = f": weights {place}, in the {model} model's loss"
         for title in ("Ignoring weights", "Example labels", "Images and annotators"):
             assert title + end in shown.headings
-    assert len(shown.alts) == 4 * 6  # most ignored and most trusted, of A and of B
+    assert len(shown.image_texts) == 4 * 6  # most ignored and most trusted, of A and of B
     results = json.loads((folder(root, "ours5") / "results.json").read_text())
     assert f"{results['test']['PCKh']['Mean']:.1f}" in shown.texts
     for place in "AB":
@@ -120,8 +88,8 @@ def test_the_largest_report_stays_below_five_megabytes(root, tmp_path):
     most = MAX_GALLERY_ROWS
     shown = page(folder(root, "ours5"), "--output", tmp_path / "r.html", "--rows", most)
     size = (tmp_path / "r.html").stat().st_size
-    assert len(shown.alts) > 4 * 15  # nearly as many as there are people
-    missing = 4 * most * GALLERY_COLUMNS - len(shown.alts)
+    assert len(shown.image_texts) > 4 * 15  # nearly as many as there are people
+    missing = 4 * most * GALLERY_COLUMNS - len(shown.image_texts)
     assert size + missing * MAX_JPEG_BYTES * 4 / 3 < 5 * MEGABYTE
 
 
@@ -134,7 +102,7 @@ def test_the_galleries_show_the_extremes_of_what_was_seen(root, tmp_path):
         name = annotations.mapping.names[j].replace("_", " ")
         number, weight = annotations.ids[i], learned.weights[i, j]
         candidates.append((weight, number, f"{name} of annotation {number}, weight {weight:.2f}"))
-    for alts, best in ((shown.alts[:6], min), (shown.alts[6:], max)):
+    for alts, best in ((shown.image_texts[:6], min), (shown.image_texts[6:], max)):
         by_instance = {}
         for weight, number, _ in candidates:
             by_instance.setdefault(number, []).append(weight)
@@ -187,7 +155,7 @@ def test_predictions_are_those_of_the_best_model(root, tmp_path):
 def test_a_baseline_has_curves_and_says_that_it_has_no_weights(root, tmp_path):
     shown = page(folder(root, "baseline2"), "--output", tmp_path / "r.html")
     assert "This mode learns no ignoring weights" in shown.text
-    assert "PCKh@0.5 on validation" in shown.text and not shown.alts
+    assert "PCKh@0.5 on validation" in shown.text and not shown.image_texts
 
 
 def test_several_runs_are_compared(root, tmp_path, capsys):
@@ -252,7 +220,7 @@ def test_hostile_names_annotators_and_an_unreadable_image(changeable):
 def test_a_run_without_its_best_model_shows_labels_alone(changeable):
     (folder(changeable, "ours1") / "best.pth").unlink()
     shown = page(folder(changeable, "ours1"), "--output", changeable / "r.html")
-    assert "no best.pth" in shown.text and len(shown.alts) == 24
+    assert "no best.pth" in shown.text and len(shown.image_texts) == 24
     assert "prediction of" not in shown.text
 
 

@@ -8,21 +8,13 @@ from lib.utils.checkpoint import save_checkpoint
 from lib.utils.errors import InputError
 from tests.factories.data_sets import write_image
 from tests.factories.reports import JOINTS, annotations_of, make_run
-from tests.factories.small_network import small_network
-
-SETTINGS = {
-    "MODEL.IMAGE_SIZE": [64, 64],
-    "MODEL.EXTRA.HEATMAP_SIZE": [16, 16],
-    "MODEL.EXTRA.NUM_LAYERS": 10,
-    "MODEL.EXTRA.WIDTH": 4,
-    "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8],
-}
+from tests.factories.small_network import SMALL_NETWORK, small_network
 
 
 @pytest.fixture
 def run(tmp_path):
     """A run with two different models in its best.pth."""
-    run = make_run(tmp_path / "run", settings=SETTINGS)
+    run = make_run(tmp_path / "run", settings=SMALL_NETWORK)
     models = {
         f"{role}_model": small_network(JOINTS, seed).state_dict()
         for seed, role in enumerate(("target", "source"))
