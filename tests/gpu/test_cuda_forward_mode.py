@@ -11,17 +11,20 @@ from torch.func import functional_call
 from lib.ignoring.hypergradient import jvp_by_torch, losses_and_jvp
 from lib.ignoring.trainable_model import frozen_batchnorm
 from lib.models.pose_resnet import DeconvHead
+from tests.factories.jvp_cases import Around, batch_and_direction, by_backward, learner_of, trained_resnet
 from tests.factories.setups import SmallPoseNet, as_batch
-from tests.gpu.networks import Around, by_backward, drawn, learner_of, pose_resnet
 from tests.gpu.on_device import NEEDS_DEVICE, on_cpu, on_device, relative_error
 
 pytestmark = NEEDS_DEVICE
 
+HEAD = DeconvHead((12, 8), (4, 3))
 NETWORKS = {
-    "resnet 10": lambda: pose_resnet(10),
-    "resnet 50": lambda: pose_resnet(50, width=4),
-    "caffe": lambda: pose_resnet(50, width=4, style="caffe"),
-    "biases, final 3x3": lambda: pose_resnet(10, head=DeconvHead((12, 8), (2, 3), bias=True, final_kernel=3)),
+    "resnet 10": lambda: trained_resnet(10, width=8, head=HEAD),
+    "resnet 50": lambda: trained_resnet(50, head=HEAD),
+    "caffe": lambda: trained_resnet(50, head=HEAD, style="caffe"),
+    "biases, final 3x3": lambda: trained_resnet(
+        10, width=8, head=DeconvHead((12, 8), (2, 3), bias=True, final_kernel=3)
+    ),
     "small": lambda: SmallPoseNet().double(),
 }
 LAYERS = {
@@ -52,7 +55,7 @@ def forward_mode(model, batch, direction):
 
 def check(model, size=(32, 32), channels_last=False):
     """The rules on the device against torch's forward mode there and on the CPU, and the model's own pass."""
-    batch, direction = drawn(model, size)
+    batch, direction = batch_and_direction(model, size)
     expected = forward_mode(copy.deepcopy(model), batch, direction)
     there = copy.deepcopy(model)
     if channels_last:
@@ -69,7 +72,7 @@ def check(model, size=(32, 32), channels_last=False):
     losses, tangent = losses_and_jvp(made, given, along)
     assert relative_error(tangent, expected) < 1e-10
     assert relative_error(by_torch, expected) < 1e-10
-    assert relative_error(tangent, by_backward(other, (images, heatmaps, weight), along)) < 1e-10
+    assert relative_error(tangent, by_backward(other, given, along)) < 1e-10
     assert losses.requires_grad and not tangent.requires_grad
 
     # The same pass as the model's: losses, running statistics, gradients.
@@ -97,7 +100,7 @@ def test_networks(network, training, channels_last):
 )
 def test_every_kind_of_layer(name, again, training, channels_last):
     torch.manual_seed(0)
-    model = Around(LAYERS[name], again).double().train(training)
+    model = Around(LAYERS[name], 6, again).double().train(training)
     check(model, size=(9, 11), channels_last=channels_last)
 
 
@@ -106,8 +109,8 @@ def test_every_kind_of_layer(name, again, training, channels_last):
 def test_batchnorm_in_bf16(affine, channels_last):
     """Statistics are in float32 where values are bf16: the tangent is rounded once, at the end."""
     torch.manual_seed(0)
-    model = Around(nn.BatchNorm2d(6, affine=affine)).double()
-    batch, direction = drawn(model, (16, 16), count=8)
+    model = Around(nn.BatchNorm2d(6, affine=affine), 6).double()
+    batch, direction = batch_and_direction(model, (16, 16), count=8)
     expected = forward_mode(copy.deepcopy(model), batch, direction)
     single = model.float()
     if channels_last:

@@ -11,9 +11,9 @@ from lib.ignoring.modes import MODES
 from lib.ignoring.trainable_model import TrainableModel
 from lib.ignoring.variables import OnlineWeights
 from lib.models.pose_resnet import DeconvHead
+from tests.factories.jvp_cases import batch_and_direction, trained_resnet
 from tests.factories.setups import as_batch
 from tests.factories.step_cases import take
-from tests.gpu.networks import drawn, pose_resnet
 from tests.gpu.on_device import NEEDS_DEVICE, learner_on_device, on_device, relative_error
 
 pytestmark = NEEDS_DEVICE
@@ -33,18 +33,18 @@ LARGEST = {"float32": (1e-4, 1e-3), "tf32": (0.03, 0.1), "bf16": (0.2, 0.5)}
 
 @pytest.fixture(scope="module")
 def batches():
-    """{target, source, validation: (images, heatmaps, target_weight)} of 64x64 pictures, on the CPU."""
+    """{target, source, validation: (images, heatmaps, target_weight)} of 64x64 images, on the CPU."""
     model = network()
     torch.manual_seed(1)
     found = {}
     for name in ("target", "source", "validation"):
-        images, heatmaps, weight = drawn(model, (64, 64), PEOPLE)[0]
+        images, heatmaps, weight = batch_and_direction(model, (64, 64), PEOPLE)[0]
         found[name] = (torch.randn_like(images), torch.rand_like(heatmaps), weight)
     return found
 
 
 def network():
-    return pose_resnet(10, num_joints=JOINTS, width=16, head=DeconvHead((32, 32), (4, 4)))
+    return trained_resnet(10, num_joints=JOINTS, width=16, head=DeconvHead((32, 32), (4, 4)))
 
 
 @pytest.fixture(scope="module")

@@ -8,52 +8,16 @@ from torch import nn
 
 from lib.ignoring.forward_mode import jvp_pass
 from lib.ignoring.hypergradient import jvp_by_torch, losses_and_jvp
-from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
-from lib.models.pose_resnet import DeconvHead, PoseResNet
+from lib.ignoring.trainable_model import frozen_batchnorm
+from lib.models.pose_resnet import DeconvHead
+from tests.factories.jvp_cases import Around, batch_and_direction, by_backward, learner_of, trained_resnet
 from tests.factories.setups import SmallPoseNet, as_batch
 
 
-def small_resnet(layers=10, **options):
-    torch.manual_seed(0)
-    settings = {"num_joints": 3, "width": 4, "head": DeconvHead((6, 5), (4, 3))} | options
-    model = PoseResNet(layers, **settings).double().train()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):  # none of 1, 0 and the fresh running statistics
-            nn.init.normal_(module.weight, 1, 0.2)
-            nn.init.normal_(module.bias, 0, 0.2)
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 2)
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
-    return model
-
-
-def learner_of(model):
-    parameters = list(model.parameters())
-    return TrainableModel(model, torch.optim.SGD(parameters, lr=1.0), parameters)
-
-
-def drawn(model, size=(32, 32), count=4, seed=0, dtype=torch.float64):
-    """A batch for ``model`` and a direction of its parameters."""
-    rng = torch.Generator().manual_seed(seed)
-    images = torch.randn(count, 3, *size, generator=rng, dtype=dtype)
-    with torch.no_grad(), frozen_batchnorm(model):
-        shape = model(images).shape
-    heatmaps = torch.rand(shape, generator=rng, dtype=dtype)
-    weight = (torch.rand(shape[:2], generator=rng) < 0.8).to(dtype)
-    direction = [torch.randn(p.shape, generator=rng, dtype=dtype) * 0.1 for p in model.parameters()]
-    return as_batch(images, heatmaps, weight), direction
-
-
-def by_backward(made, batch, direction):
-    """< direction, grad l_ij > with one backward pass for each keypoint."""
-    with frozen_batchnorm(made.model):
-        losses = made.losses(batch)
-    products = []
-    for loss in losses.flatten():
-        gradient = torch.autograd.grad(loss, made.parameters, retain_graph=True)
-        products.append(sum((g * d).sum() for g, d in zip(gradient, direction)))
-    return torch.stack(products).view_as(losses)
+def drawn(model, **options):
+    """A Batch for ``model`` and a direction of its parameters."""
+    tensors, direction = batch_and_direction(model, **options)
+    return as_batch(*tensors), direction
 
 
 def assert_same(found, expected, tolerance=1e-10):
@@ -62,14 +26,14 @@ def assert_same(found, expected, tolerance=1e-10):
 
 
 NETWORKS = {
-    "10": lambda: small_resnet(10),
-    "18": lambda: small_resnet(18),
-    "50": lambda: small_resnet(50),
-    "50 caffe": lambda: small_resnet(50, style="caffe"),
-    "biases and final 3x3": lambda: small_resnet(
+    "10": lambda: trained_resnet(10),
+    "18": lambda: trained_resnet(18),
+    "50": lambda: trained_resnet(50),
+    "50 caffe": lambda: trained_resnet(50, style="caffe"),
+    "biases and final 3x3": lambda: trained_resnet(
         10, head=DeconvHead((6, 5), (2, 3), bias=True, final_kernel=3)
     ),
-    "no head": lambda: small_resnet(10, head=DeconvHead((), ())),
+    "no head": lambda: trained_resnet(10, head=DeconvHead((), ())),
 }
 
 
@@ -141,21 +105,6 @@ LAYERS = {
 }
 
 
-class Around(nn.Module):
-    """A layer between two convolutions; ``again``: its input is read once more, behind it."""
-
-    def __init__(self, layer, again):
-        super().__init__()
-        self.first, self.layer, self.again = nn.Conv2d(3, 3, 1), layer, again
-        channels = layer.out_channels if hasattr(layer, "out_channels") else 3
-        self.last = nn.Conv2d(channels, 2, 1)
-
-    def forward(self, x):
-        x = self.first(x)
-        y = self.layer(x)
-        return self.last(y + x + x if self.again else y)
-
-
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize(
     "name, again",
@@ -164,7 +113,7 @@ class Around(nn.Module):
 )
 def test_every_kind_of_layer(name, again, training):
     torch.manual_seed(0)
-    model = Around(copy.deepcopy(LAYERS[name]), again).double().train(training)
+    model = Around(LAYERS[name], 3, again).double().train(training)
     made = learner_of(model)
     assert made.jvp_pass is not None
     batch, direction = drawn(model, size=(8, 9))  # 8: the last window of max pool is cut

@@ -1,4 +1,4 @@
-"""Networks, batches and directions for tests on a device, all made on the CPU in double precision."""
+"""Networks, batches and directions for tests of Jacobian-vector products, on the CPU in double precision."""
 
 import copy
 
@@ -7,13 +7,12 @@ from torch import nn
 
 from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
 from lib.models.pose_resnet import DeconvHead, PoseResNet
-from tests.factories.setups import as_batch
 
 
-def pose_resnet(layers=10, **options):
-    """A small PoseResNet whose BatchNorm layers are not in their first state."""
+def trained_resnet(layers=10, **options):
+    """A small PoseResNet, as if trained: no weight or statistic of BatchNorm is exactly 0 or 1."""
     torch.manual_seed(0)
-    settings = {"num_joints": 3, "width": 8, "head": DeconvHead((12, 8), (4, 3))} | options
+    settings = {"num_joints": 3, "width": 4, "head": DeconvHead((6, 5), (4, 3))} | options
     model = PoseResNet(layers, **settings).double().train()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -27,13 +26,16 @@ def pose_resnet(layers=10, **options):
 
 
 class Around(nn.Module):
-    """``layer`` between two convolutions; with ``again`` its input is read once more, behind it."""
+    """A copy of ``layer``, with ``channels`` inputs, between two convolutions.
 
-    def __init__(self, layer, again=False):
+    again: the layer's input is also added to its output.
+    """
+
+    def __init__(self, layer, channels, again=False):
         super().__init__()
         self.again = again
-        self.first, self.layer = nn.Conv2d(3, 6, 1), copy.deepcopy(layer)
-        self.last = nn.Conv2d(getattr(layer, "out_channels", 6), 2, 1)
+        self.first, self.layer = nn.Conv2d(3, channels, 1), copy.deepcopy(layer)
+        self.last = nn.Conv2d(getattr(layer, "out_channels", channels), 2, 1)
 
     def forward(self, x):
         x = self.first(x)
@@ -42,11 +44,12 @@ class Around(nn.Module):
 
 
 def learner_of(model):
+    """The TrainableModel of all parameters of ``model``."""
     parameters = list(model.parameters())
     return TrainableModel(model, torch.optim.SGD(parameters, lr=1.0), parameters)
 
 
-def drawn(model, size=(32, 32), count=4):
+def batch_and_direction(model, size=(32, 32), count=4):
     """(images [N, 3, *size], heatmaps, target_weight) for ``model``, and a direction of its parameters."""
     rng = torch.Generator().manual_seed(0)
     images = torch.randn(count, 3, *size, generator=rng, dtype=torch.float64)
@@ -58,12 +61,12 @@ def drawn(model, size=(32, 32), count=4):
     return (images, heatmaps, weight), direction
 
 
-def by_backward(made, batch, direction):
-    """< direction, grad l_ij > [N, J] with one backward pass for each keypoint."""
-    with frozen_batchnorm(made.model):
-        losses = made.losses(as_batch(*batch))
+def by_backward(learner, batch, direction):
+    """< direction, grad l_ij > [N, J] of a Batch, with one backward pass for each keypoint."""
+    with frozen_batchnorm(learner.model):
+        losses = learner.losses(batch)
     products = []
     for loss in losses.flatten():
-        gradient = torch.autograd.grad(loss, made.parameters, retain_graph=True)
+        gradient = torch.autograd.grad(loss, learner.parameters, retain_graph=True)
         products.append(sum((g * d).sum() for g, d in zip(gradient, direction)))
     return torch.stack(products).view_as(losses)
