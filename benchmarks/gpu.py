@@ -1,14 +1,21 @@
-"""What the project does on one CUDA device, tests first, in some minutes and one table.
+"""Run the GPU tests and measure training on one CUDA device, in a few minutes and one report.
 
     python benchmarks/gpu.py --out output/gpu [--only step,floor] [--minutes 8.5]
 
-Every part is a process with a time limit of its own: NAME.json has its numbers, NAME.txt its words, its
-traceback among them where it fails. gpu.md and gpu.json are written after every part, so that what is done
-survives a stop. With --only, the other parts stay as gpu.json has them.
-tests: pytest -m gpu tests/gpu.   step: time and memory at ResNet-50, 256x192, 32 people in each batch.
-floor: rates of the device, and the work of a step.   syncs: where the host waits for the device.
-loader: samples a second.   demo: the built-in data's three modes against README.md's.
-kernels, graphs, compile: where the time goes, and what a CUDA graph and torch.compile make of it.
+Every part is a process with its own time limit; NAME.json has its results, NAME.txt its output. gpu.md and
+gpu.json are written after every part, so finished parts survive an interruption. With --only, the results of
+the other parts are kept.
+
+parts:
+  tests     pytest -m gpu tests/gpu
+  demo      the three modes of the demo, compared with the README's results
+  floor     rates of the device, operations and bytes of a step
+  syncs     where a step makes the host wait for the device
+  step      time and memory of a step: ResNet-50, 256x192, 32 people in each batch
+  loader    samples per second of the data loader
+  kernels   the longest kernels of a step
+  graphs    a step as a CUDA graph
+  compile   a step with TRAIN.COMPILE
 """
 
 import argparse
@@ -33,28 +40,33 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 HERE = Path(__file__).resolve().parent
-LEAST = 15  # seconds: with less left no part begins
-# TrainingBatches that a step takes
+MIN_SECONDS = 15  # no part is started with less time left
+# Number of batches per step.
 BATCHES = {"baseline2": 2, "ours1": 3, "ours2": 3, "ours5": 3}
 
 
 @dataclass(frozen=True)
 class Part:
-    """script: of this folder, which has the part; none for pytest.   limit: seconds."""
+    """A part of the benchmark.
+
+    script: file in this folder that measures the part; None for pytest.
+    limit: time limit in seconds.
+    """
 
     name: str
     script: str | None
     limit: int
 
     def command(self, out: Path, options: argparse.Namespace) -> list[str]:
+        """The command line that runs the part and writes its results to the folder ``out``."""
         if self.script is None:
             return [
                 sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests/gpu", "-p", "no:cacheprovider",
                 "-o", "junit_family=xunit1", f"--junitxml={out / self.name}.xml",
             ]  # fmt: skip
-        words = [str(HERE / self.script), self.name, "--file", str(out / f"{self.name}.json")]
-        words += ["--device", options.device, *(["--tiny"] if options.tiny else [])]
-        return [sys.executable, *words]
+        command = [sys.executable, str(HERE / self.script), self.name]
+        command += ["--file", str(out / f"{self.name}.json"), "--device", options.device]
+        return command + ["--tiny"] * options.tiny
 
 
 PARTS = (
@@ -71,7 +83,7 @@ PARTS = (
 
 
 def run(part: Part, out: Path, limit: float, options: argparse.Namespace) -> dict:
-    """Run one part; its state, seconds and numbers."""
+    """Run one part for at most ``limit`` seconds; its state, duration and results."""
     for kind in () if options.resume else ("json", "xml"):
         (out / f"{part.name}.{kind}").unlink(missing_ok=True)
     begun = time.monotonic()
@@ -87,29 +99,29 @@ def run(part: Part, out: Path, limit: float, options: argparse.Namespace) -> dic
         except subprocess.TimeoutExpired:
             state = f"stopped after {limit:.0f} s"
         finally:
-            end(process)
-    numbers = numbers_of(part, out)
+            kill_group(process)
+    numbers = read_numbers(part, out)
     return {"state": state, "seconds": round(time.monotonic() - begun, 1), "numbers": numbers}
 
 
-def end(process: subprocess.Popen) -> None:
-    """With all the processes that it started."""
+def kill_group(process: subprocess.Popen) -> None:
+    """Kill ``process`` and all processes that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def numbers_of(part: Part, out: Path) -> dict:
-    """What a part has left, also where it did not come to its end."""
+def read_numbers(part: Part, out: Path) -> dict:
+    """The results that a part has written so far, even if it failed or was stopped; empty if there are none."""
     if part.script is None:
         report = out / f"{part.name}.xml"
-        return of_tests(ElementTree.parse(report).getroot()) if report.exists() else {}
+        return summarize_tests(ElementTree.parse(report).getroot()) if report.exists() else {}
     file = out / f"{part.name}.json"
     return json.loads(file.read_text()) if file.exists() else {}
 
 
-def of_tests(root: ElementTree.Element) -> dict:
-    """From pytest's junit file: counts, what failed, and the properties that tests recorded."""
+def summarize_tests(root: ElementTree.Element) -> dict:
+    """Counts, failures and recorded properties of the tests in pytest's JUnit report."""
     suite = root if root.tag == "testsuite" else root.find("testsuite")
     counts = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
     counts["passed"] = counts["tests"] - counts["failures"] - counts["errors"] - counts["skipped"]
@@ -120,17 +132,22 @@ def of_tests(root: ElementTree.Element) -> dict:
         if problem is not None:
             message = " ".join(problem.get("message", "").split()).replace("|", "/")[:160]
             failed.append({"test": f"{case.get('classname', '').rpartition('.')[2]}: {name}", "why": message})
-        for known in case.iter("property"):
-            recorded.append({"test": name, "what": known.get("name"), "value": known.get("value")})
+        for entry in case.iter("property"):
+            recorded.append({"test": name, "what": entry.get("name"), "value": entry.get("value")})
     return {"counts": counts, "failed": failed, "recorded": recorded}
 
 
-# The page
+# The report
 
 
-def bounds(found: dict) -> list[dict]:
-    """Of each measured step whose work is known: ms at the device's rates, and their shares of its time."""
-    floor, steps = (found.get(name, {}).get("numbers", {}) for name in ("floor", "step"))
+def bounds(parts: dict) -> list[dict]:
+    """Lower bounds on the time of each measured step: ms of its arithmetic and of its memory traffic at the
+    device's measured rates, and their ratios to the measured time.
+
+    Args:
+        parts: {name: result of `run`}.
+    """
+    floor, steps = (parts.get(name, {}).get("numbers", {}) for name in ("floor", "step"))
     measured = {}
     for row in steps.get("steps", []):
         measured.setdefault((row["precision"], row["step"]), row.get("ms"))
@@ -148,9 +165,9 @@ def bounds(found: dict) -> list[dict]:
     return table
 
 
-def appetite(found: dict, people: int = 32) -> list[dict]:
-    """Samples a second that the measured steps take."""
-    steps = found.get("step", {}).get("numbers", {}).get("steps", [])
+def throughput(parts: dict, people: int = 32) -> list[dict]:
+    """Samples per second of each measured step, whose batches have ``people`` samples."""
+    steps = parts.get("step", {}).get("numbers", {}).get("steps", [])
     return [
         {
             "precision": row["precision"],
@@ -163,70 +180,87 @@ def appetite(found: dict, people: int = 32) -> list[dict]:
 
 
 def page(report: dict) -> str:
-    """gpu.md."""
-    found = report["parts"]
+    """The content of gpu.md."""
+    parts = report["parts"]
     about = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
     text = ["# On one CUDA device\n", f"Written by `benchmarks/gpu.py`, on {about}.\n"]
     text += [
         rows(
             ["part", "state", "seconds"],
-            [[name, one["state"], one["seconds"]] for name, one in found.items()],
+            [[name, part["state"], part["seconds"]] for name, part in parts.items()],
         )
     ]
-    for title, table in (("What bounds a step", bounds(found)), ("Samples that steps take", appetite(found))):
+    for title, table in (
+        ("What bounds a step", bounds(parts)),
+        ("Samples that steps take", throughput(parts)),
+    ):
         if table and not report["tiny"]:
             text += [f"## {title}\n", tables({"": table}).removeprefix("### \n\n")]
-    for name, one in found.items():
-        if one["numbers"]:
-            text += [f"## {name}\n", tables(one["numbers"])]
+    for name, part in parts.items():
+        if part["numbers"]:
+            text += [f"## {name}\n", tables(part["numbers"])]
     return "\n".join(text)
 
 
 def write(report: dict, out: Path) -> None:
+    """Write gpu.json and gpu.md into the folder ``out``."""
     write_text(out / "gpu.json", json.dumps(report, indent=2) + "\n")
     write_text(out / "gpu.md", page(report))
 
 
 def about_machine() -> dict:
-    """timing.machine(), and versions of what is beneath torch."""
-    found = machine() | {"CUDA": str(torch.version.cuda), "cuDNN": str(torch.backends.cudnn.version())}
+    """timing.machine(), and the versions of CUDA, cuDNN and the driver."""
+    description = machine() | {"CUDA": str(torch.version.cuda), "cuDNN": str(torch.backends.cudnn.version())}
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
-        found["memory of the device, MiB"] = memory // 2**20
-        asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        description["memory of the device, MiB"] = memory // 2**20
+        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
         try:
-            found["driver"] = subprocess.run(asked, capture_output=True, text=True).stdout.split("\n")[0]
+            description["driver"] = subprocess.run(query, capture_output=True, text=True).stdout.split("\n")[
+                0
+            ]
         except OSError:
-            found["driver"] = "unknown"
-    return found
+            description["driver"] = "unknown"
+    return description
 
 
 def chosen(text: str | None, parts: tuple[Part, ...]) -> list[Part]:
-    """InputError for a part that there is not."""
-    known = {part.name: part for part in parts}
-    wanted = text.split(",") if text else list(known)
+    """The ``parts`` that ``text`` names, all if it is None; InputError for an unknown one."""
+    by_name = {part.name: part for part in parts}
+    wanted = text.split(",") if text else list(by_name)
     for name in wanted:
-        if name not in known:
-            raise InputError(f"--only: there is no part {name!r}; there are {', '.join(known)}")
-    return [part for name, part in known.items() if name in wanted]
+        if name not in by_name:
+            raise InputError(f"--only: there is no part {name!r}; there are {', '.join(by_name)}")
+    return [part for name, part in by_name.items() if name in wanted]
 
 
-def parse(words: list[str] | None) -> argparse.Namespace:
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for all that is written")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--only", metavar="PART,...", help="default: all")
-    parser.add_argument("--minutes", type=float, default=8.5, help="for all parts; default: 8.5")
-    parser.add_argument("--resume", action="store_true", help="keep the rows that the step part has already")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: with --tiny")
-    parser.add_argument("--tiny", action="store_true", help="everything small, to see that it runs")
-    return parser.parse_args(words)
+    parser.add_argument(
+        "--minutes", type=float, default=8.5, help="time limit for all parts together; default: 8.5"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="part step: keep the rows that were measured before"
+    )
+    parser.add_argument(
+        "--device", choices=("cuda", "cpu"), default="cuda", help="cpu: only with --tiny; default: cuda"
+    )
+    parser.add_argument(
+        "--tiny",
+        action="store_true",
+        help="a tiny network and few repetitions, to check that everything runs",
+    )
+    return parser.parse_args(argv)
 
 
-def main(words: list[str] | None = None, parts: tuple[Part, ...] = PARTS) -> int:
-    """The exit code: 1 where a part did not come to its end, 2 for what cannot be used."""
-    begun, options = time.monotonic(), parse(words)
+def main(argv: list[str] | None = None, parts: tuple[Part, ...] = PARTS) -> int:
+    """Run the command; the exit code is 1 if a part did not finish, 2 for invalid input."""
+    begun, options = time.monotonic(), parse(argv)
     try:
         wanted = chosen(options.only, parts)
         if not (options.device == "cpu" and options.tiny or torch.cuda.is_available()):
@@ -238,23 +272,23 @@ def main(words: list[str] | None = None, parts: tuple[Part, ...] = PARTS) -> int
         return 2
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
-    kept = out / "gpu.json"
-    known = json.loads(kept.read_text())["parts"] if kept.exists() else {}
-    report = {"machine": about_machine(), "tiny": options.tiny, "parts": known}
+    path = out / "gpu.json"
+    results = json.loads(path.read_text())["parts"] if path.exists() else {}
+    report = {"machine": about_machine(), "tiny": options.tiny, "parts": results}
     for part in wanted:
         left = 60 * options.minutes - (time.monotonic() - begun)
-        if left < LEAST:
-            one = {"state": "not begun: no time left", "seconds": 0, "numbers": {}}
+        if left < MIN_SECONDS:
+            result = {"state": "not begun: no time left", "seconds": 0, "numbers": {}}
         else:
-            one = run(part, out, min(part.limit, left), options)
-        known[part.name] = one
-        report["parts"] = known = {p.name: known[p.name] for p in parts if p.name in known}
+            result = run(part, out, min(part.limit, left), options)
+        results[part.name] = result
+        report["parts"] = results = {p.name: results[p.name] for p in parts if p.name in results}
         write(report, out)
-        print(f"{part.name}: {one['state']}, {one['seconds']} s", flush=True)
-    print(f"{out / 'gpu.md'}, {kept}")
-    return int(any(known[part.name]["state"] != "done" for part in wanted))
+        print(f"{part.name}: {result['state']}, {result['seconds']} s", flush=True)
+    print(f"{out / 'gpu.md'}, {path}")
+    return int(any(results[part.name]["state"] != "done" for part in wanted))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a part ends with this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the `finally` that kills the part
     sys.exit(main())

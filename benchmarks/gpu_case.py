@@ -1,4 +1,4 @@
-"""What the parts of gpu.py share: options, precisions, the case that they measure, how time is taken."""
+"""Shared by the parts of gpu.py: options, precisions, the measured training step, timing."""
 
 import argparse
 import gc
@@ -18,7 +18,7 @@ from lib.utils.device import wait_for_device
 from lib.utils.files import write_text
 
 PEOPLE = 32  # in each batch
-# name: (settings, whether float32 products may be computed in tf32)
+# name: (settings, whether tf32 is allowed for float32 convolutions and matrix products)
 PRECISIONS = {
     "float32": ({}, False),
     "tf32": ({}, True),
@@ -30,53 +30,59 @@ FASTEST = "bf16+channels_last"
 
 @dataclass
 class Task:
-    """One part: the file of its numbers, the device, and whether everything is to be tiny."""
+    """How to run a part.
+
+    file: for its results.
+    device: to measure on.
+    tiny: only check that it runs, with a tiny network and few repetitions.
+    """
 
     file: Path
     device: torch.device
     tiny: bool
 
     def save(self, numbers: dict) -> None:
-        """Write what is known so far; what is cut off later is not lost."""
+        """Write the results so far, so that they survive if the part is stopped."""
         write_text(self.file, json.dumps(numbers, indent=2) + "\n")
 
     def saved(self) -> dict:
-        """What an earlier call saved; empty if there is nothing."""
+        """The results that an earlier call saved; empty if there are none."""
         return json.loads(self.file.read_text()) if self.file.exists() else {}
 
     def case(self, mode: str, precision: str = "float32", **settings: object) -> pose_case.PoseCase:
-        """ResNet-50 at 256x192 and batches of ``PEOPLE``, or a small one of 2."""
+        """A step on ResNet-50 at 256x192 with batches of ``PEOPLE``; if tiny, on a tiny network with batches of 2."""
         pose_case.PEOPLE = 2 if self.tiny else PEOPLE
         size = pose_case.TINY if self.tiny else {}
         return pose_case.PoseCase(mode, pose_case.config_of(**PRECISIONS[precision][0], **size, **settings))
 
     @property
     def on_cuda(self) -> bool:
+        """Whether the device is a CUDA device."""
         return self.device.type == "cuda"
 
 
 @contextmanager
 def precision_of(name: str):
-    """cuDNN's fastest algorithms, and tf32 as the precision says."""
+    """Within the block, cuDNN benchmarks its algorithms, and tf32 is allowed if the precision ``name`` does."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    kept = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
+    before = cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32
     cudnn.benchmark = True
     cudnn.allow_tf32 = matmul.allow_tf32 = PRECISIONS[name][1]
     try:
         yield
     finally:
-        cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = kept
+        cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = before
 
 
 def release() -> None:
-    """Give back what is no longer used, so that the next peak is its own."""
+    """Free unused memory, so that it does not count in the next peak."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def milliseconds(call: Callable[[], object], on_cuda: bool) -> float:
-    """Of one call, by CUDA's events where there are some."""
+    """Duration of one call; on CUDA, measured with events."""
     wait_for_device()
     if not on_cuda:
         begun = time.perf_counter()
@@ -91,32 +97,32 @@ def milliseconds(call: Callable[[], object], on_cuda: bool) -> float:
 
 
 def measured(call: Callable[[], object], task: Task, warm: int = 3, repeat: int = 10) -> dict[str, float]:
-    """Median ms of ``repeat`` calls, and their peak memory."""
+    """Median ms of ``repeat`` calls after ``warm`` others, and their peak memory in MiB."""
     if task.tiny:
         warm, repeat = 1, 2
-    for _ in range(warm):  # cuDNN tries its algorithms, some with much memory
+    for _ in range(warm):  # cuDNN benchmarks its algorithms, some of which need much memory
         call()
     wait_for_device()
     if task.on_cuda:
         torch.cuda.reset_peak_memory_stats()
-    single = statistics.median(milliseconds(call, task.on_cuda) for _ in range(repeat))
+    median = statistics.median(milliseconds(call, task.on_cuda) for _ in range(repeat))
     peak = torch.cuda.max_memory_allocated() if task.on_cuda else peak_resident()
-    return {"ms": single, "peak MiB": peak / 2**20}
+    return {"ms": median, "peak MiB": peak / 2**20}
 
 
 def reason(error: BaseException) -> str:
-    """An error in a table's cell."""
+    """One line about ``error``, for a cell of a table."""
     text = " ".join(str(error).split()).replace("|", "/")
     return f"{type(error).__name__}: {text}"[:200]
 
 
 def run_part(parts: dict[str, Callable[[Task], None]], description: str | None) -> None:
-    """The command line of a script that has ``parts``."""
+    """Run the one of ``parts`` that the command line names."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("part", choices=parts)
-    parser.add_argument("--file", type=Path, required=True, help="for the numbers")
+    parser.add_argument("--file", type=Path, required=True, help="file for the results")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--tiny", action="store_true", help="a small network, few repetitions")
     options = parser.parse_args()

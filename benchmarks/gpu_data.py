@@ -1,4 +1,4 @@
-"""CacheKey pictures for a GPU, and the built-in data's training on one. Parts of gpu.py.
+"""Throughput of the data loader for a GPU, and training on the built-in data on one. Parts of gpu.py.
 
 python benchmarks/gpu_data.py loader --file output/loader.json
 """
@@ -28,16 +28,16 @@ from lib.dataset.loader import InfiniteBatchSampler, training_batches
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = (1, 8, 16)
 DEMO = "experiments/demo/people.yaml"
-# README.md's table, of a CPU: test PCKh@0.5 and AUROC of the weights
+# The README's table, measured on a CPU: test PCKh@0.5 in percent and AUROC of the weights.
 ON_CPU = {"baseline2": (65.5, None), "ours1": (75.3, 0.95), "ours2": (76.6, 0.95)}
-APART = 1.0  # points of PCKh that are worth a look
+MAX_DIFFERENCE = 1.0  # in points of PCKh; larger ones are marked
 
 
-# Samples a second
+# Samples per second
 
 
 def dataset(root: Path, people: int) -> KeypointDataset:
-    """Noisy pictures of 640 x 480 and about 225 kB, made below ``root``; samples of 256x192, augmented."""
+    """Write noisy images of 640 x 480 pixels and about 225 kB below ``root``; augmented samples of 256x192."""
     write_noisy_coco(root, people)
     mapping = joint_mapping("coco", COCO_KEYPOINTS)
     annotations = COCOLayout(root).read(big_coco.SET, mapping, 0.75)
@@ -45,7 +45,7 @@ def dataset(root: Path, people: int) -> KeypointDataset:
 
 
 def samples_per_second(batches: Iterator[Sample], task: Task, workers: int) -> float:
-    """Of batches that lie on the device, once every worker is at work."""
+    """Throughput of loading batches and copying them to the device, once every worker has delivered some."""
     for _ in range(2 * max(workers, 1)):
         next(batches).to(task.device)
     begun, count, seconds = time.perf_counter(), 0, 0.3 if task.tiny else 5.0
@@ -55,6 +55,7 @@ def samples_per_second(batches: Iterator[Sample], task: Task, workers: int) -> f
 
 
 def loader(task: Task) -> None:
+    """Throughput with different numbers of workers."""
     cv2.setNumThreads(0)
     cores, rows = os.cpu_count() or 1, []
     with tempfile.TemporaryDirectory() as folder:
@@ -73,32 +74,33 @@ def loader(task: Task) -> None:
 
 
 def start(mode: str, folder: Path, task: Task) -> subprocess.Popen:
-    """main.py's training of a mode, its words in ``folder``."""
-    words = [
+    """Start main.py's training in a mode; output, results and log go to ``folder``."""
+    arguments = [
         "--cfg", DEMO, f"--{mode}", "DEVICE", task.device.type, "WORKERS", "4", "THREADS", "1",
         "OUTPUT_DIR", str(folder / "output"), "LOG_DIR", str(folder / "log"),
         *(["TRAIN.END_EPOCH", "1", "TRAIN.STEPS_PER_EPOCH", "2"] if task.tiny else []),
     ]  # fmt: skip
     with open(folder / f"{mode}.txt", "w") as log:
         return subprocess.Popen(
-            [sys.executable, "pose_estimation/main.py", *words], cwd=ROOT, stdout=log, stderr=log
+            [sys.executable, "pose_estimation/main.py", *arguments], cwd=ROOT, stdout=log, stderr=log
         )
 
 
 def demo_row(mode: str, results: dict, seconds: float) -> dict:
-    """A run's scores beside the CPU's."""
+    """A run's scores next to those of the README."""
     score, on_cpu = results["test"]["PCKh"]["Mean"], ON_CPU[mode]
-    known = [found["auroc"] for found in (results.get("weights") or {}).values() if "auroc" in found]
-    apart = abs(score - on_cpu[0]) > APART
+    summaries = (results.get("weights") or {}).values()
+    aurocs = [summary["auroc"] for summary in summaries if "auroc" in summary]
+    differs = abs(score - on_cpu[0]) > MAX_DIFFERENCE
     return {
-        "mode": mode, "PCKh Mean": score, "on a CPU": on_cpu[0], "AUROC": known[0] if known else "-",
+        "mode": mode, "PCKh Mean": score, "on a CPU": on_cpu[0], "AUROC": aurocs[0] if aurocs else "-",
         "AUROC on a CPU": on_cpu[1] or "-", "s": seconds, "ms a step": 1000 * results["seconds_per_step"],
-        "note": f"more than {APART:g} points apart" if apart else "",
+        "note": f"more than {MAX_DIFFERENCE:g} points apart" if differs else "",
     }  # fmt: skip
 
 
 def demo(task: Task) -> None:
-    """The three modes side by side; their times are of three runs at once."""
+    """Train the three modes of the demo at the same time, which their times include."""
     subprocess.run(
         [sys.executable, "pose_estimation/make_people.py", "--output", "data/people"], cwd=ROOT, check=True
     )

@@ -1,4 +1,4 @@
-"""A training step on CUDA: time, memory, operations, waiting for the host. Parts of gpu.py.
+"""A training step on CUDA: time, memory, operations, synchronization with the host. Parts of gpu.py.
 
 python benchmarks/gpu_step.py step --file output/step.json
 """
@@ -40,24 +40,24 @@ from tests.reference import unrolled
 ROOT = Path(__file__).resolve().parents[1]
 MODES = ("baseline2", "ours1", "ours2", "ours5")
 UNROLLED = "ours2 unrolled"
-OF_UNROLLED = ("float32", "tf32")
+UNROLLED_PRECISIONS = ("float32", "tf32")
 
 
 # Time and memory
 
 
 def step_of(name: str, task: Task, precision: str) -> Callable[[], object]:
-    """One training step of a mode, or ours2's with second-order graphs through the look-ahead."""
+    """A function that takes a training step of a mode; ``UNROLLED``: with second-order graphs, as the original."""
     if name != UNROLLED:
         return task.case(name, precision).step
-    # The reference sums its losses in a Python loop over keypoints, which no implementation would.
+    # The reference computes its losses in a Python loop over keypoints, which would distort the times.
     unrolled.keypoint_losses = keypoint_losses
     parts = parts_of(task.case("ours2", precision))
     return lambda: unrolled.online_step("ours2", *parts)
 
 
 def step_row(name: str, task: Task, precision: str) -> dict:
-    """Times and peak memory, or why there are none."""
+    """Time and peak memory, or a note that it runs out of memory."""
     row = {"precision": precision, "step": name}
     try:
         with precision_of(precision):
@@ -69,7 +69,7 @@ def step_row(name: str, task: Task, precision: str) -> dict:
 
 
 def with_ratios(rows: list[dict]) -> list[dict]:
-    """To baseline2 of the same precision; the two measurements of that show what a ratio may be off by."""
+    """Add the ratios to the first baseline2 of the same precision; its second row shows their uncertainty."""
     first = {row["precision"]: row for row in reversed(rows) if row["step"] == "baseline2" and "ms" in row}
     for row in rows:
         base = first.get(row["precision"])
@@ -80,12 +80,12 @@ def with_ratios(rows: list[dict]) -> list[dict]:
 
 
 def step(task: Task) -> None:
-    """Each precision's modes, baseline2 once more for the spread, and at last what is slow and large.
+    """All modes in each precision, baseline2 in the fastest one once more, and finally the unrolled step.
 
-    Rows that the part's file has already are kept.
+    Rows that the part's file already has are not measured again.
     """
     wanted = [(precision, name) for precision in PRECISIONS for name in MODES]
-    wanted += [(FASTEST, "baseline2"), *((precision, UNROLLED) for precision in OF_UNROLLED)]
+    wanted += [(FASTEST, "baseline2"), *((precision, UNROLLED) for precision in UNROLLED_PRECISIONS)]
     rows, order = task.saved().get("steps", []), list(PRECISIONS)
     for row in rows:
         if (row["precision"], row["step"]) in wanted:
@@ -101,9 +101,9 @@ def step(task: Task) -> None:
 
 
 class Traffic(TorchDispatchMode):
-    """Bytes of the tensors that operations are given and give, as if each was read or written once.
+    """Counts the bytes of the operations' inputs and outputs, as if each were read or written once.
 
-    Views and empty tensors are none. It is more than the least: fused operations would move fewer.
+    Views and the allocation of tensors count nothing. Fused operations would move fewer bytes.
     """
 
     UNWRITTEN = ("aten::empty", "aten::new_empty")
@@ -113,20 +113,20 @@ class Traffic(TorchDispatchMode):
         self.bytes = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found = func(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
         if not func.is_view and not func.name().startswith(self.UNWRITTEN):
-            tensors = [leaf for leaf in tree_leaves((args, kwargs, found)) if isinstance(leaf, torch.Tensor)]
+            tensors = [leaf for leaf in tree_leaves((args, kwargs, output)) if isinstance(leaf, torch.Tensor)]
             self.bytes += sum(map(size, tensors))
-        return found
+        return output
 
 
 def size(tensor: torch.Tensor) -> int:
-    """Bytes; of an expanded tensor those that it really has."""
+    """Bytes of ``tensor``; those in its storage if it is expanded."""
     return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
 
 
 def work_of(call: Callable[[], object]) -> dict[str, float]:
-    """TFLOP of convolutions and matrix products (multiplications and additions), and GB of traffic."""
+    """TFLOP of the convolutions and matrix products (multiplications and additions), and GB of memory traffic."""
     call()
     with FlopCounterMode(display=False) as counter:
         call()
@@ -136,7 +136,7 @@ def work_of(call: Callable[[], object]) -> dict[str, float]:
 
 
 def matrix_rate(precision: str, task: Task) -> float:
-    """TFLOP/s of a square product of random matrices."""
+    """TFLOP/s of the product of two random square matrices."""
     length = 256 if task.tiny else 8192
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
     a, b = (torch.randn(length, length, device=task.device, dtype=dtype) for _ in range(2))
@@ -147,7 +147,7 @@ def matrix_rate(precision: str, task: Task) -> float:
 
 
 def copy_rate(task: Task) -> float:
-    """GB/s of a copy on the device, read and written bytes together."""
+    """GB/s of a copy on the device, counting bytes read and written."""
     count = 1 << (20 if task.tiny else 29)
     given = torch.randn(count, device=task.device)
     copied = torch.empty_like(given)
@@ -155,6 +155,7 @@ def copy_rate(task: Task) -> float:
 
 
 def floor(task: Task) -> None:
+    """Rates of the device, and operations and memory traffic of a step: lower bounds on its time."""
     numbers = {"matrix TFLOP/s": {}, "copy GB/s": copy_rate(task)}
     release()
     for precision in ("float32", "tf32", "bf16"):
@@ -171,11 +172,11 @@ def floor(task: Task) -> None:
             release()
 
 
-# Waiting of the host for the device
+# Synchronization: the host waits for the device
 
 
 def source_line() -> str:
-    """The line of the project that is being executed."""
+    """The line of the project that is being executed, as "file:line `text`"."""
     frames = [
         frame
         for frame in traceback.extract_stack()
@@ -190,22 +191,23 @@ def source_line() -> str:
 
 
 @contextmanager
-def counted_warnings(of: str):
-    """A Counter of the project's lines that warn with words in which ``of`` is."""
-    found = collections.Counter()
+def counted_warnings(text: str):
+    """Yield a Counter {line of the project: number of its warnings that contain ``text``}."""
+    counts = collections.Counter()
 
     def note(message, *_, **__):
-        if of in str(message):
-            found[source_line()] += 1
+        if text in str(message):
+            counts[source_line()] += 1
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = note
-        yield found
+        yield counts
 
 
 @contextmanager
-def warned_of_waiting():
+def sync_warnings():
+    """Within the block, torch warns of every synchronizing CUDA operation."""
     torch.cuda.set_sync_debug_mode("warn")
     try:
         yield
@@ -214,6 +216,7 @@ def warned_of_waiting():
 
 
 def syncs(task: Task) -> None:
+    """How often a step makes the host wait for the device, and at which lines."""
     counts, lines = {}, []
     variants = {mode: {} for mode in MODES} | {
         f"ours1, {kind}": {"LBI__VARIABLES": kind, "LBI__HYPERGRAD_THROUGH": "sgd"}
@@ -224,10 +227,10 @@ def syncs(task: Task) -> None:
         with precision_of(FASTEST):
             for _ in range(2):
                 case.step()
-            with counted_warnings("called a synchronizing") as found, warned_of_waiting():
+            with counted_warnings("called a synchronizing") as waits, sync_warnings():
                 case.step()
-        counts[name] = sum(found.values())
-        lines += [{"step": name, "line": line, "times": times} for line, times in found.most_common()]
+        counts[name] = sum(waits.values())
+        lines += [{"step": name, "line": line, "times": times} for line, times in waits.most_common()]
         task.save({"waits of the host in a step": counts, "where": lines})
         release()
 
@@ -236,13 +239,13 @@ def syncs(task: Task) -> None:
 
 
 def is_kernel(event) -> bool:
-    """Not one of the labels that the project and torch's optimisers put around several kernels."""
+    """Whether a profiled event is a kernel, not a label of the project or an optimizer around several kernels."""
     labels = ("part: ", "Optimizer.")
     return event.self_device_time_total > 0 and not event.key.startswith(labels)
 
 
 def kernels(task: Task, steps: int = 3) -> None:
-    """Which kernels take the device's time; the gaps between them are what is left of a step."""
+    """The longest kernels of a step, and the time of all kernels; the rest of a step is gaps between them."""
     rows, busy = [], {}
     for mode in ("baseline2", "ours1", "ours2"):
         case = task.case(mode, FASTEST)
@@ -271,7 +274,7 @@ def kernels(task: Task, steps: int = 3) -> None:
 
 
 def compile_(task: Task) -> None:
-    """TRAIN.COMPILE; where torch.compile fails the project goes on without, and says so in a warning."""
+    """A step with TRAIN.COMPILE, which falls back to eager with a warning if torch.compile fails."""
     rows = []
     for mode in ("baseline2", "ours1", "ours2"):
         row = {"step": mode}
@@ -295,7 +298,7 @@ def compile_(task: Task) -> None:
 
 
 def captured(call: Callable[[], object]) -> Callable[[], object]:
-    """Replays of a graph of ``call``; whatever error capturing raises."""
+    """Capture ``call`` in a CUDA graph and return a function that replays it; raises the errors of the capture."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -309,14 +312,14 @@ def captured(call: Callable[[], object]) -> Callable[[], object]:
 
 
 def forward_and_backward(task: Task) -> Callable[[], object]:
-    """Of baseline2: what both batches' gradients take, without the optimiser."""
+    """The gradients of both batches of a baseline2 step, without the optimizer."""
     case = task.case("baseline2", FASTEST)
     learner, batches = case.state.target, [as_batch(sample, True) for sample in (case.target, case.source)]
     return lambda: [learner.local_gradient(learner.losses(batch).mean()) for batch in batches]
 
 
 def capturable(task: Task, mode: str) -> Callable[[], object]:
-    """A step whose optimisers keep their step counts on the device for a capture."""
+    """A step whose optimizers keep their step counts on the device, so that it can be captured."""
     case = task.case(mode, FASTEST)
     for learner in case.state.models().values():
         for group in learner.optimizer.param_groups:
@@ -325,19 +328,19 @@ def capturable(task: Task, mode: str) -> Callable[[], object]:
 
 
 def first_cause(error: BaseException) -> BaseException:
-    """What ended a capture; ending it raises once more."""
+    """The error that ended a capture; others follow from it when the capture is closed."""
     while error.__context__ is not None:
         error = error.__context__
     return error
 
 
 def graphs(task: Task) -> None:
-    """CUDA graphs of a step or of a part of it, or why there is none; first the likely ones."""
+    """Time of a step, or of a part of it, replayed as a CUDA graph, or why it cannot be captured."""
     variants = {
         "baseline2, forward and backward": lambda: forward_and_backward(task),
-        "baseline2, optimiser capturable": lambda: capturable(task, "baseline2"),
+        "baseline2, optimizer capturable": lambda: capturable(task, "baseline2"),
         "baseline2 as it is": lambda: task.case("baseline2", FASTEST).step,
-        "ours1, optimiser capturable": lambda: capturable(task, "ours1"),
+        "ours1, optimizer capturable": lambda: capturable(task, "ours1"),
     }
     rows = []
     for name, make in variants.items():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import gpu_step
-from benchmarks.gpu import Part, appetite, bounds, main, of_tests, page
+from benchmarks.gpu import Part, bounds, main, page, summarize_tests, throughput
 from benchmarks.gpu_case import FASTEST, PRECISIONS, Task, precision_of
 from benchmarks.gpu_data import demo_row
 from benchmarks.gpu_step import Traffic, counted_warnings, first_cause, with_ratios
@@ -68,7 +68,7 @@ def test_without_cuda_one_line_says_so(tmp_path, capsys):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="pose_case computes on CUDA where there is one")
 def test_tiny_steps_and_their_work_on_the_cpu(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_step, "PRECISIONS", {name: PRECISIONS[name] for name in ("tf32", FASTEST)})
-    monkeypatch.setattr(gpu_step, "OF_UNROLLED", ("tf32",))
+    monkeypatch.setattr(gpu_step, "UNROLLED_PRECISIONS", ("tf32",))
     monkeypatch.setattr("benchmarks.pose_case.PEOPLE", 2)
     monkeypatch.setattr("tests.reference.unrolled.keypoint_losses", gpu_step.keypoint_losses)
     numbers = {}
@@ -85,12 +85,12 @@ def test_tiny_steps_and_their_work_on_the_cpu(tmp_path, monkeypatch):
         assert 1.6 < weighted["TFLOP"] / plain["TFLOP"] < 11 / 6 + 0.01
         assert weighted["GB"] > plain["GB"] > 0
     found = {name: {"state": "done", "seconds": 1, "numbers": one} for name, one in numbers.items()}
-    assert len(bounds(found)) == 8 and len(appetite(found)) == 9
+    assert len(bounds(found)) == 8 and len(throughput(found)) == 9
     text = page({"machine": {"device": "an abacus"}, "tiny": False, "parts": found})
     assert "## What bounds a step" in text and "## Samples that steps take" in text
 
 
-def test_bounds_and_appetite_by_hand():
+def test_bounds_and_throughput_by_hand():
     steps = [{"precision": "tf32", "step": "ours1", "ms": 40.0}]
     floor = {
         "copy GB/s": 2000.0,
@@ -102,7 +102,7 @@ def test_bounds_and_appetite_by_hand():
         "precision": "tf32", "step": "ours1", "ms": 40.0, "ms of arithmetic": 10.0, "ms of memory": 20.0,
         "arithmetic / measured": 0.25, "memory / measured": 0.5,
     }]  # fmt: skip
-    assert appetite(found) == [{"precision": "tf32", "step": "ours1", "samples/s": 2400.0}]
+    assert throughput(found) == [{"precision": "tf32", "step": "ours1", "samples/s": 2400.0}]
 
 
 def test_ratios_are_to_the_first_baseline2_of_the_same_precision():
@@ -168,7 +168,7 @@ def test_counts_and_failures_of_pytests_report():
         '<testcase classname="tests.gpu.test_a" name="u"><properties>'
         '<property name="error" value="1e-7"/></properties></testcase></testsuite></testsuites>'
     )
-    found = of_tests(root)
+    found = summarize_tests(root)
     assert found["counts"] == {"tests": 4, "failures": 1, "errors": 0, "skipped": 1, "passed": 2}
     assert found["failed"] == [{"test": "test_a: t[x]", "why": "a / b c"}]
     assert found["recorded"] == [{"test": "u", "what": "error", "value": "1e-7"}]
