@@ -3,7 +3,7 @@
     python benchmarks/soak.py --minutes 20 --json output/soak.json
 
 Trains ours2 on the built-in data (created if missing) for the given time, with workers, timed checkpoints and a
-validation in every epoch, then stops it with SIGTERM and checks its exit code. Growth is the slope of a line
+validation every other epoch, then stops it with SIGTERM and checks its exit code. Growth is the slope of a line
 through the samples of the last three quarters, in MiB (or files) per hour, with its standard error; samples are
 first averaged in twenty blocks, since successive ones are correlated.
 """
