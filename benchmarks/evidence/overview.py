@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterable
 from statistics import mean
 
-from benchmarks.evidence.summary import Line, common_settings, interval, paired
+from benchmarks.evidence.summary import Line, common_settings, in_words, interval, paired, untuned
+from benchmarks.evidence.tuning import TUNED
 
 COLUMNS = 5  # noises per table
 PAIRS = (
@@ -27,8 +28,7 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
     common = common_settings(
         row for lines in by_noise.values() for line in lines for row in line.rows.values()
     )
-    # With several tunings the last one, as in the tables of each noise.
-    named = {noise: {line.called(common): line for line in lines} for noise, lines in by_noise.items()}
+    named = {noise: _by_name(lines, common) for noise, lines in by_noise.items()}
     text, noises = [], list(named)
     for start in range(0, len(noises), COLUMNS):
         shown = {noise: named[noise] for noise in noises[start : start + COLUMNS]}
@@ -39,6 +39,19 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
         text += _table("AUROC, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "auroc", 3) for a, b in RANKED})  # fmt: skip
         text += _table("mean weight", shown, {name: _weight(name) for name in names if name.startswith("ours")})  # fmt: skip
     return text
+
+
+def _by_name(lines: list[Line], common: dict) -> Lines:
+    """The lines by name. With several tunings the last one, as in the tables of each noise.
+
+    A line with the YAML file's gamma and lambda is not such a tuning: it keeps its name, and others get their values.
+    """
+    plain = {line.called(common) for line in lines if line.settings == untuned(line.settings)}
+    named = {}
+    for line in lines:
+        name, tuned = line.called(common), {key: line.settings[key] for key in TUNED if key in line.settings}
+        named[f"{name}, {in_words(tuned)}" if tuned and name in plain else name] = line
+    return named
 
 
 def _table(title: str, shown: dict[str, Lines], rows: dict[str, Cell]) -> list[str]:

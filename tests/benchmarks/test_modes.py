@@ -216,6 +216,12 @@ def test_the_overview_keeps_settings_apart_and_takes_the_last_tuning():
     ):  # fmt: skip
         assert line in lines
     assert len([line for line in lines if line.startswith("| baseline2")]) == 1
+    # The YAML file's gamma is not replaced by another one.
+    rows += [
+        row("ours2", 0, pckh, settings=given) for pckh, given in ((80.0, {}), (30.0, {"LBI.GAMMA": 0.3}))
+    ]
+    lines = overview(lines_by_noise(rows))
+    assert "| ours2 persistent | 80.0 |" in lines and "| ours2 persistent, GAMMA 0.3 | 30.0 |" in lines
 
 
 def test_labels_of_large_loss_for_their_joint_are_told():
