@@ -122,6 +122,7 @@ def _people(rng, start: int, image_ids, sizes, of_image, has_keypoints) -> list[
 
 
 def main() -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,10 +1,11 @@
-"""Messages of several processes in a training step: counted and timed on this machine, and calculated for GPUs.
+"""Messages of several processes in a training step: measured on this machine, and calculated for GPUs.
 
     python benchmarks/communication.py --json output/communication.json --repeat 3 [--processes 2]
 
 ResNet-50, 256x192, 8 people in each batch, Adam, on processes of this machine: gloo, or NCCL if there are
-GPUs. ``messages``: the time that they take once all ranks are ready for them, with packing and unpacking. The tables for 8 and for 4 x 8 GPUs are a calculation (benchmarks/traffic.py): 32 people of
-each batch in every process, a step of baseline2 assumed to take 100 ms without messages, links as in the titles.
+GPUs. ``messages``: the time that they take once all ranks are ready for them, with packing and unpacking.
+The tables for 8 and for 4 x 8 GPUs are a calculation (benchmarks/traffic.py): 32 people of each batch in
+every process, a step of baseline2 assumed to take 100 ms without messages, links as in the titles.
 """
 
 import os
@@ -56,9 +57,11 @@ class TimedGroup(Group):
         return result
 
     def all_reduce_(self, tensors, kind="sum"):
+        """As `Group.all_reduce_`, timed."""
         return self._timed(lambda: super(TimedGroup, self).all_reduce_(tensors, kind))
 
     def all_gather(self, counts, *tensors):
+        """As `Group.all_gather`, timed."""
         return self._timed(lambda: super(TimedGroup, self).all_gather(counts, *tensors))
 
 
@@ -106,6 +109,7 @@ def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
+    """Run the command: start the processes, or measure if this is one of them."""
     parser = benchmark_parser(__doc__, repeat=3)
     parser.add_argument(
         "--processes", type=int, default=2, help="to measure with on this machine; default: 2"

@@ -49,6 +49,12 @@ GREY_LEVELS = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # per un
 
 
 def configuration(root: Path, output: Path, cached: bool = True, reduced: bool = False):
+    """Settings with COCO below ``root`` as the source.
+
+    Args:
+        cached: DATASET.ANNOTATION_CACHE.
+        reduced: DATASET.REDUCED_DECODE.
+    """
     settings = {
         "DATASET_SRC.ROOT": str(root),
         "OUTPUT_DIR": str(output),
@@ -60,6 +66,7 @@ def configuration(root: Path, output: Path, cached: bool = True, reduced: bool =
 
 
 def read_as_a_run_does(root: Path, output: Path, cached: bool) -> Annotations:
+    """Read the large annotation file as a training run does, with or without the annotation cache."""
     config = configuration(root, output, cached)
     return read_annotations(config, ImageSet(config.dataset_src, big_coco.SET))
 
@@ -93,6 +100,7 @@ def start_up(what: str, root: Path, output: Path) -> dict:
 
 
 def measure_start_up(root: Path, output: Path, repeat: int) -> dict[str, float]:
+    """Median CPU seconds of each way to load the annotations, in fresh processes."""
     taken: dict[str, list[float]] = {}
     path = annotation_file(root, big_coco.SET)
     for _ in range(repeat):
@@ -159,6 +167,7 @@ def worker_memory(kept_as: str, method: str, root: Path, output: Path) -> dict[s
 
 
 def measure_memory(root: Path, output: Path) -> dict[str, dict[str, float]]:
+    """MiB of a worker for each way to store the annotations (list, arrays) and to start workers (fork, spawn)."""
     table = {}
     for method in ("fork", "spawn"):
         nothing = child("memory", "nothing", method, root, output)
@@ -208,9 +217,11 @@ class Samples:
         self.codec = codec
 
     def drawn(self, index: int, visit: int) -> tuple[float, float, bool]:
+        """The random augmentation of a sample."""
         return self.here.augmentation.draw(np.random.default_rng([0, visit, index]))
 
     def plain(self, index: int, visit: int):
+        """A sample of the usual toolbox, with the same augmentation."""
         codec = self.codec
         change = self.drawn(index, visit)
         return plain_sample(self.usual[index], codec.image_size, codec.heatmap_size, codec.sigma, *change)
@@ -256,6 +267,7 @@ class Samples:
 
 
 def measure_samples(people: Annotations, repeat: int) -> dict[str, dict[str, float]]:
+    """Seconds per sample of each way, and the differences of the samples."""
     samples = Samples(people)
     return {"seconds": samples.seconds(repeat), "differences": samples.differences()}
 
@@ -281,12 +293,14 @@ def ratios(start: dict, memory_of: dict, samples: dict) -> dict[str, float]:
 
 
 def run_child(what: str, arguments: list[str]) -> None:
+    """Print the result of a measurement as JSON; the counterpart of `child`."""
     *names, root, output = arguments
     call = {"start": start_up, "memory": worker_memory}[what]
     print(json.dumps(call(*names, Path(root), Path(output))))
 
 
 def main() -> None:
+    """Run the command."""
     if sys.argv[1:2] == ["--child"]:
         run_child(sys.argv[2], sys.argv[3:])
         return

@@ -44,27 +44,28 @@ class People:
         self.visible = rng.random((count, joints)) < 0.9
         in_crop = rng.uniform(0.1, 0.9, (count, joints, 2)) * CODEC.image_size
         self.joints = self.centers[:, None] + (in_crop / CODEC.image_size - 0.5) * self.sizes[:, None]
-        found = in_crop + rng.normal(0, 8, in_crop.shape)
-        self.heatmaps = np.stack([CODEC.encode(person, np.ones(joints))[0] for person in found])
+        predicted = in_crop + rng.normal(0, 8, in_crop.shape)
+        self.heatmaps = np.stack([CODEC.encode(person, np.ones(joints))[0] for person in predicted])
         # Between equal neighbours the place of a peak would be a matter of rounding.
         self.heatmaps += 0.01 * rng.random(self.heatmaps.shape, np.float32)
 
     def batches(self):
+        """The slices of the people, ``BATCH`` at a time."""
         return (slice(i, i + BATCH) for i in range(0, len(self.heatmaps), BATCH))
 
 
 def in_one_sweep(people: People) -> list[float]:
-    """PCKh and its means."""
-    found = []
+    """PCKh of the joint groups and its means, in percent."""
+    predicted = []
     for part in people.batches():
         coords, _ = CODEC.decode(people.heatmaps[part])
-        found.append(to_image(coords, people.centers[part], people.sizes[part], CODEC.heatmap_size))
-    errors = normalized_errors(np.concatenate(found), people.joints, people.head_sizes)
+        predicted.append(to_image(coords, people.centers[part], people.sizes[part], CODEC.heatmap_size))
+    errors = normalized_errors(np.concatenate(predicted), people.joints, people.head_sizes)
     return [*pckh(errors, people.visible, MPII_KEYPOINTS).values()]
 
 
 def joint_by_joint(people: People) -> list[float]:
-    """PCKh of every joint."""
+    """PCKh of every joint in percent, from the plain loop."""
     predicted = []
     for part in people.batches():
         coords, _ = plain_evaluation.decode(people.heatmaps[part])
@@ -89,6 +90,7 @@ def check_agreement(people: People) -> None:
 
 
 def measure_decoding(count: int, repeat: int) -> dict[str, float]:
+    """Median seconds to decode and score ``count`` people, of both ways."""
     people = People(count)
     check_agreement(people)
     return median_times(
@@ -101,6 +103,7 @@ def measure_decoding(count: int, repeat: int) -> dict[str, float]:
 
 
 def measure_pckh(predictions: int, repeat: int) -> float:
+    """Median seconds to compute the PCKh of ``predictions`` people."""
     rng = np.random.default_rng(0)
     truth = rng.uniform(0, 1000, (predictions, len(MPII_KEYPOINTS), 2))
     predicted = truth + rng.normal(0, 20, truth.shape)
@@ -159,6 +162,7 @@ def coco_annotations(people: np.ndarray) -> dict:
 
 
 def measure(arguments: argparse.Namespace) -> dict:
+    """All measurements, as written to the JSON file."""
     people, predictions = arguments.people, arguments.predictions
     times = measure_decoding(people, arguments.repeat)
     made, scored = measure_ap(predictions)
@@ -176,6 +180,7 @@ def measure(arguments: argparse.Namespace) -> dict:
 
 
 def main() -> None:
+    """Run the command."""
     parser = benchmark_parser(__doc__, repeat=5)
     parser.add_argument("--people", type=int, default=3000)
     parser.add_argument("--predictions", type=int, default=100_000)

@@ -64,6 +64,7 @@ class Steps:
         return TrainableModel(model, torch.optim.Adam(parameters, lr=1e-4), parameters)
 
     def sample(self, batch: int) -> Sample:
+        """``batch`` samples of noise."""
         (width, height), joints = self.case.image, self.case.joints
         return Sample(
             image=torch.randn(batch, 3, height, width),
@@ -184,6 +185,7 @@ def side_by_side(rows: list[dict], by: str, what: str) -> list[dict]:
 
 
 def measure(base: Case, repeat: int, batches=BATCHES, joints=JOINTS, networks=NETWORKS) -> dict:
+    """All measurements, as written to the JSON file."""
     by_batch = list(against_batch(base, batches, repeat))
     parts = list(parts_against_batch(base, batches))
     by_joints = list(against_joints(base, joints, repeat))
@@ -208,6 +210,7 @@ def measure(base: Case, repeat: int, batches=BATCHES, joints=JOINTS, networks=NE
 
 
 def main() -> None:
+    """Run the command."""
     parser = benchmark_parser(__doc__, repeat=3)
     parser.add_argument("--full", action="store_true", help="ResNet-50, 192x256 pixels: much longer")
     arguments: argparse.Namespace = parser.parse_args()

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     methods = "\n".join(f"  {method.name}: {method.meaning}" for method in METHODS.values())
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def seeds_of(text: str, flag: str) -> list[int]:
+    """The seeds in the value ``text`` of a flag; InputError if it is invalid."""
     if not all(word.isdecimal() for word in text.split(",")):
         raise InputError(f"{flag}: expected whole numbers joined by commas, found '{text}'")
     return list(dict.fromkeys(map(int, text.split(","))))
@@ -86,6 +88,7 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
 
 
 def own_of(arguments: argparse.Namespace) -> list[str]:
+    """The methods that --tune-own names; InputError if they cannot be tuned on their own."""
     if not arguments.tune_own:
         return []
     if not arguments.tune:

@@ -44,6 +44,7 @@ def poses_in_crowds(rng: np.random.Generator, images: int, count: int) -> np.nda
 
 
 def box_variants(rng: np.random.Generator, count: int) -> dict:
+    """{implementation: function that suppresses ``count`` random boxes}."""
     corners = rng.uniform(0, 900, (count, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(20, 200, (count, 2))], axis=1)
     tensors = torch.from_numpy(boxes), torch.linspace(1, 0, count, dtype=torch.float64)
@@ -68,6 +69,7 @@ def pose_variants(rng: np.random.Generator, poses: np.ndarray, images: int) -> d
 
 
 def main() -> None:
+    """Run the command."""
     parser = benchmark_parser(__doc__, repeat=20)
     parser.add_argument("--boxes", type=int, default=1000)
     parser.add_argument("--poses", type=int, default=100, help="of each image")
@@ -78,6 +80,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace) -> dict:
+    """All measurements, as written to the JSON file."""
     rng = np.random.default_rng(0)
     count, images = arguments.poses, arguments.images
     few, numbers = max(1, arguments.repeat // 10), {"ratios": {}, "seconds": {}}

@@ -44,6 +44,7 @@ def config_of(**overrides: object) -> Config:
 
 
 def device() -> torch.device:
+    """The CUDA device if there is one, otherwise the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

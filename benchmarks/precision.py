@@ -44,6 +44,7 @@ def warmed(mode: str, steps: int) -> dict:
 
 
 def case_of(mode: str, variant: str, state: dict, **settings: object) -> PoseCase:
+    """The step of ``mode`` in a variant of ``VARIANTS``, from a copy of the given state."""
     case = PoseCase(mode, config_of(**VARIANTS[variant], **settings))
     case.state.load_state_dict(copy.deepcopy(state), "the first steps")
     return case
@@ -72,6 +73,7 @@ def errors(lookahead: str, records: dict[str, StepOutput], labelled: torch.Tenso
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
     parser = benchmark_parser(__doc__, repeat=5)
     parser.add_argument("--warm", type=int, default=30, help="steps before the comparison; default: 30")
     parser.add_argument(
@@ -81,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
+    """Run the command."""
     arguments = build_parser().parse_args()
     torch.set_num_threads(arguments.threads)
     variants = list(dict.fromkeys(["float32", *arguments.variants]))

@@ -25,6 +25,7 @@ EVERY = 4
 
 
 def mode_step(mode: str) -> Callable[[], object]:
+    """A mode's step."""
     return PoseCase(mode, config_of()).step
 
 
@@ -40,16 +41,19 @@ def parts_of(case: PoseCase) -> tuple:
 
 
 def unrolled_step() -> Callable[[], object]:
+    """A step of ours2 with second-order graphs, as in the original."""
     parts = parts_of(PoseCase("ours2", config_of()))
     return lambda: unrolled.online_step("ours2", *parts)
 
 
 def usual_step() -> Callable[[], object]:
+    """A step of baseline2 with both batches in one graph."""
     parts = parts_of(PoseCase("baseline2", config_of()))
     return lambda: unrolled.real_steps("baseline2", *parts, {})
 
 
 def every_step() -> Callable[[], object]:
+    """EVERY steps of ours2, of which one has a hypergradient."""
     case = PoseCase("ours2", config_of(LBI__HYPERGRAD_INTERVAL=EVERY, LBI__VARIABLES="persistent"))
     return lambda: [case.step() for _ in range(EVERY)]
 
@@ -78,6 +82,7 @@ MEMORY_RATIOS = [pair for pair in RATIOS if "ours2_every4" not in pair] + [("bas
 
 
 def main() -> None:
+    """Run the command."""
     parser = benchmark_parser(__doc__, repeat=5)
     parser.add_argument(
         "--only", choices=VARIANTS, help="only print the memory of three calls of this variant"

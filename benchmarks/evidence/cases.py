@@ -34,10 +34,12 @@ class Case:
 
     @property
     def key(self) -> str:
+        """The identity of the row, see `row_key`."""
         return row_key(asdict(self))
 
     @property
     def noise_text(self) -> str:
+        """The noise as KIND:SHARE, or "none"."""
         return "none" if self.noise == "none" else f"{self.noise}:{self.share:g}"
 
     def people(self, folder: Path) -> "People":

@@ -37,6 +37,7 @@ class Method:
 
     @property
     def joint_loss(self) -> bool:
+        """Whether the source is part of the target model's own loss."""
         return self.mode.joint_loss is not SourceUse.NONE
 
     @property

@@ -55,6 +55,7 @@ class Line:
 
     @property
     def pckh(self) -> dict[int, float]:
+        """PCKh in percent by seed."""
         return {seed: row["pckh"] for seed, row in self.rows.items()}
 
     def called(self, common: dict) -> str:
@@ -64,6 +65,7 @@ class Line:
         return f"{name}, {in_words(own)}" if own else name
 
     def known(self, column: str) -> list[float]:
+        """The values of ``column`` in all rows that have one."""
         return [row[column] for row in self.rows.values() if row[column] is not None]
 
     def like(self, other: "Line") -> bool:

@@ -37,6 +37,7 @@ class Trained:
 
     @property
     def best(self) -> Path:
+        """Path of the best checkpoint."""
         return Path(self.results["output"]) / "best.pth"
 
 

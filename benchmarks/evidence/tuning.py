@@ -48,6 +48,7 @@ def tuned_by(case: Case, own: list[str]) -> Case:
 
 
 def group_of(case: Case | dict) -> tuple:
+    """The fields that cases tuned together share."""
     return tuple(case[name] if isinstance(case, dict) else getattr(case, name) for name in GROUP)
 
 
@@ -83,6 +84,7 @@ class Choices:
 
 
 def tuning_file(out: Path) -> Path:
+    """The file of the tuning that belongs to the results ``out``."""
     return out.with_suffix(".tuning.json")
 
 
@@ -108,6 +110,7 @@ def read_tuning(path: Path) -> dict:
 
 
 def write_tuning(path: Path, given: dict, choices: list[dict], rows: list[dict]) -> None:
+    """Write a tuning file, one entry per line."""
     lines = {"given": [given], "choices": choices, "runs": rows}
     texts = [
         f'"{name}": [\n' + ",\n".join(map(json.dumps, entries)) + "\n]" for name, entries in lines.items()

@@ -55,14 +55,17 @@ def _wrapped(text: str, first_indent: str, indent: str) -> list[str]:
 
 
 def ok(subject: str, result: str) -> Finding:
+    """A finding of level OK."""
     return Finding(Level.OK, subject, result)
 
 
 def warning(subject: str, result: str, advice: str) -> Finding:
+    """A finding of level WARNING."""
     return Finding(Level.WARNING, subject, result, advice)
 
 
 def error(subject: str, result: str, advice: str) -> Finding:
+    """A finding of level ERROR."""
     return Finding(Level.ERROR, subject, result, advice)
 
 

@@ -51,7 +51,7 @@ def test_every_mode_trains_and_leaves_its_records(name, config, capsys):
     assert (folder / "ignoring_weights.csv").exists() == mode.ignores
 
 
-def test_the_ledger_has_a_row_for_every_keypoint(config, data):
+def test_the_weight_table_has_a_row_for_every_keypoint(config, data):
     assert run(config, "--ours5", "TRAIN.END_EPOCH", "4") == 0
     folder = config.parent / "output" / RUNS / "ours5"
     truth = read_truth(data / "coco/annotations/person_keypoints_train2017_truth.json")["annotations"]

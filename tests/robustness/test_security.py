@@ -148,7 +148,7 @@ def test_no_name_in_a_table_is_a_formula(tmp_path, name):
 
 
 @pytest.mark.parametrize("examples", FEW_AND_MANY)
-def test_spoilt_ledgers(tmp_path, examples):
+def test_spoilt_weight_tables(tmp_path, examples):
     of = people()
     write_weight_table(tmp_path / "w.csv", of, np.linspace(0, 1, 6).reshape(3, 2), np.arange(6).reshape(3, 2))
     whole = {suffix: (tmp_path / f"w{suffix}").read_bytes() for suffix in (".csv", ".npz")}
@@ -160,10 +160,10 @@ def test_spoilt_ledgers(tmp_path, examples):
     def check(spoilt):
         suffix, content, place = spoilt
         put(tmp_path / f"w{suffix}", content, place)
-        ledger = outcome(read_weight_table, tmp_path / f"w{suffix}", of)
-        if ledger is not None:
-            assert ledger.weights.shape == ledger.seen.shape == (3, 2)
-            assert ((ledger.weights >= 0) & (ledger.weights <= 1)).all() and (ledger.seen >= 0).all()
+        table = outcome(read_weight_table, tmp_path / f"w{suffix}", of)
+        if table is not None:
+            assert table.weights.shape == table.seen.shape == (3, 2)
+            assert ((table.weights >= 0) & (table.weights <= 1)).all() and (table.seen >= 0).all()
 
     try_many(examples, contents, check)
 
