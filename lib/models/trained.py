@@ -14,7 +14,7 @@ from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoints import SHARED_KEYPOINTS, network_joints
 from lib.models.pose_resnet import RESNETS, BasicBlock, Bottleneck, DeconvHead, PoseResNet
 from lib.models.pretrained import load_weights, read_weights_file, state_dict_of
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
 STRIDE = 32  # input pixels per pixel of the backbone's last features
@@ -168,7 +168,7 @@ def _joints(content: Any, count: int, path: str | Path) -> tuple[str, ...]:
             ) from None
     are_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     if not are_names or not len(set(names)) == len(names) == count:
-        raise InputError(f"{path}: 'joints' should be {count} different names, found {names!r:.200}")
+        raise InputError(f"{path}: 'joints' should be {count} different names, found {short_repr(names)}")
     return tuple(names)
 
 
