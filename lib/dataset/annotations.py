@@ -15,7 +15,7 @@ import numpy as np
 from lib.dataset.crop import fit_aspect
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
 PADDING = 1.25  # width of a crop / width of its box (SimpleBaseline)
@@ -136,12 +136,14 @@ def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.nda
     except ValueError:  # lists of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
-        raise InputError(f"{where}: {what} should be numbers of shape {shape}, found {value!r:.80}")
+        raise InputError(f"{where}: {what} should be numbers of shape {shape}, found {short_repr(value)}")
     if array.shape != shape:
         raise InputError(f"{where}: {what} should have shape {shape}, found {array.shape}")
     array = array.astype(np.float64)
     if not (np.abs(array) < MAX_COORDINATE).all():
-        raise InputError(f"{where}: {what} holds a number that is not finite or far too large: {value!r:.80}")
+        raise InputError(
+            f"{where}: {what} holds a number that is not finite or far too large: {short_repr(value)}"
+        )
     return array
 
 
@@ -186,7 +188,9 @@ def _plain_numbers(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
 def whole_number(value: Any, where: str, what: str) -> int:
     """Return ``value`` if it is an integer of at most 64 bits, else raise InputError."""
     if not isinstance(value, int) or abs(value) >= 2**63:
-        raise InputError(f"{where}: {what} should be a whole number of at most 64 bits, found {value!r:.80}")
+        raise InputError(
+            f"{where}: {what} should be a whole number of at most 64 bits, found {short_repr(value)}"
+        )
     return value
 
 
