@@ -202,13 +202,13 @@ def int_column(values: list, where: Callable[[int], str], what: str) -> np.ndarr
     return np.array(values, np.int64)
 
 
-def columns_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], str]) -> list[list]:
+def columns_of(entries: list, keys: tuple[str, ...], message: Callable[[int], str]) -> list[list]:
     """Transpose a list of dictionaries.
 
     Args:
         entries: N entries of a JSON list, unchecked.
         keys: keys that each must have (at least two).
-        complaint: gives the error message for entry k.
+        message: gives the error message for entry k.
 
     Returns:
         For each key a list of N values.
@@ -221,12 +221,12 @@ def columns_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], 
         try:
             rows.append(get(entry))
         except (KeyError, TypeError):
-            raise InputError(complaint(k)) from None
+            raise InputError(message(k)) from None
     return [list(values) for values in zip(*rows)] if rows else [[] for _ in keys]
 
 
 def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarray]:
-    """Crops around boxes (SimpleBaseline's ``_xywh2cs``): widened or heightened to ``aspect``, then padded.
+    """Compute the crops around boxes (SimpleBaseline's ``_xywh2cs``): enlarged to ``aspect``, then padded.
 
     Args:
         boxes: float [N, 4], x, y, width and height in pixels; sides below a pixel count as one pixel.
@@ -240,6 +240,6 @@ def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarr
 
 
 def group_by_image(image_ids: np.ndarray) -> list[np.ndarray]:
-    """For each image the positions of its instances, given ``image_ids`` [N]; images in ascending order."""
+    """Return for each image the positions of its instances, given ``image_ids`` [N]; ids in ascending order."""
     order = np.argsort(image_ids, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1)

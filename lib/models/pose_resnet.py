@@ -172,11 +172,11 @@ class PoseResNet(nn.Module):
         return self.final_layer(self.deconv_layers(x))
 
     def _initialize(self) -> None:
-        """Initialise as published (`init_weights` of SimpleBaseline), except for the backbone."""
+        """Initialize as published (`init_weights` of SimpleBaseline), except for the backbone."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 # SimpleBaseline's std 0.001 hardly trains a backbone without ImageNet weights, so the
-                # backbone is initialised as in torchvision. BatchNorm keeps torch's weight 1 and bias 0.
+                # backbone is initialized as in torchvision. BatchNorm keeps torch's weight 1 and bias 0.
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=0.001)

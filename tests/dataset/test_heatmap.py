@@ -69,7 +69,7 @@ def test_decode_equals_the_plain_loop_to_the_last_bit():
     heatmaps = rng.normal(size=(6, 5, 64, 48)).astype(np.float32)
     heatmaps[0] = -1
     heatmaps[1] = 0
-    heatmaps[2] = rng.integers(0, 3, (5, 64, 48))  # many equal maxima and equal neighbours
+    heatmaps[2] = rng.integers(0, 3, (5, 64, 48))  # many equal maxima and equal neighbors
     edges = [(0, 0), (63, 47), (1, 20), (2, 2), (62, 46)]
     for j, (y, x) in enumerate(edges):
         heatmaps[3, j, y, x] = 10
