@@ -149,6 +149,7 @@ class PoseResNet(nn.Module):
                        f"MODEL.STYLE of a ResNet-{num_layers}", style)  # fmt: skip
         if style == "caffe":
             block = CaffeBottleneck
+        self.num_layers = num_layers
 
         # The order of the layers is the order in which their initial values are drawn.
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)

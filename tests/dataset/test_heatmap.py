@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from lib.dataset.heatmap import HeatmapCodec, find_peaks, to_image
+from lib.dataset.heatmap import HeatmapCodec, find_peaks, network_heatmap_size, to_image
 from lib.utils.errors import InputError
 from tests.reference import plain_evaluation
 
@@ -145,6 +145,11 @@ def test_to_image_maps_the_crop_onto_its_box():
 def test_sizes_without_a_common_stride_are_refused(image_size, heatmap_size):
     with pytest.raises(InputError, match=r"MODEL\.IMAGE_SIZE.*MODEL\.EXTRA\.HEATMAP_SIZE"):
         HeatmapCodec(image_size, heatmap_size, 2)
+
+
+@pytest.mark.parametrize(("deconvolutions", "expected"), [(3, (48, 64)), (2, (24, 32)), (0, (6, 8))])
+def test_each_transposed_convolution_doubles_the_heatmaps(deconvolutions, expected):
+    assert network_heatmap_size((192, 256), deconvolutions) == expected
 
 
 @pytest.mark.parametrize("sigma", [0, -1, math.nan, math.inf])

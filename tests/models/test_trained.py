@@ -31,6 +31,7 @@ def test_the_network_follows_from_its_tensors(shape, tmp_path):
     heatmaps = trained.network(image)
     assert torch.equal(heatmaps, network(image))
     assert heatmaps.shape[2:] == trained.codec.heatmap_size[::-1]
+    assert trained.network.num_layers == shape.get("num_layers", 10)
     assert trained.joints == SHARED_KEYPOINTS and not trained.network.training
 
 
