@@ -127,9 +127,9 @@ def test_joints_return_to_the_image_within_half_a_heatmap_pixel():
     truth = corner[:, None] + rng.uniform(0.1, 0.9, (people, joints, 2)) * sizes[:, None]
     crop = (truth - corner[:, None]) * (np.array(CODEC.image_size) / sizes)[:, None]
     heatmaps = np.stack([CODEC.encode(person, np.ones(joints))[0] for person in crop])
-    found = to_image(CODEC.decode(heatmaps)[0], centers, sizes, CODEC.heatmap_size)
+    decoded = to_image(CODEC.decode(heatmaps)[0], centers, sizes, CODEC.heatmap_size)
     pixel = sizes / CODEC.heatmap_size
-    assert (np.abs(found - truth) <= 0.5 * pixel[:, None] + 1e-4).all()
+    assert (np.abs(decoded - truth) <= 0.5 * pixel[:, None] + 1e-4).all()
 
 
 def test_to_image_maps_the_crop_onto_its_box():
