@@ -80,7 +80,8 @@ def resume(spec: RunSpec, state: State) -> int:
         InputError: if no checkpoint can be used, or the configuration does not match it.
     """
     folder, config = spec.paths.output, spec.config
-    remove_temporary_files(folder)
+    if state.group.is_main:  # the others come later, when it may be writing again
+        remove_temporary_files(folder)
     last, previous = folder / LAST, folder / PREVIOUS
     checkpoint, path = load_newest(last, previous)
     if path == previous and last.exists():
