@@ -197,13 +197,13 @@ class Trainer:
         """Load what the run starts from, and make room for its files; the bytes of metrics.jsonl to keep."""
         config, state, folder = self.config, self.state, self.spec.paths.output
         metrics_bytes = 0
-        if config.train.load_ckpt:
-            state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
-            LOG.info(f"models start from {config.train.load_ckpt}")
         if config.train.resume and self.group.broadcast_object(lambda: has_checkpoint(folder)):
             with self.group.main_process_first():  # it renames a damaged checkpoint
                 metrics_bytes = resume(self.spec, state)
         else:
+            if config.train.load_ckpt:
+                state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
+                LOG.info(f"models start from {config.train.load_ckpt}")
             if config.train.resume:
                 LOG.info(f"no checkpoint in {folder}; starting from scratch")
             self.group.barrier()  # another rank may still be loading a checkpoint from this directory
