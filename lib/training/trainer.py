@@ -171,6 +171,7 @@ class Trainer:
             state.best_score, state.best_epoch = score, epoch
             self.checkpointer.save_best()
         self.checkpointer.save_last()
+        self._raise_if_stopped(*self.group.counts(self.shutdown.signal or 0))
 
     def run_step(self, phase: Phase, epoch: int) -> FinishedStep:
         """Read the batches of the next step and take it."""
@@ -241,13 +242,17 @@ class Trainer:
         return score if better else None
 
     def _checkpoint_within_epoch(self) -> None:
-        """Write a checkpoint if one is due; raise StoppedError after a signal to any of the ranks."""
+        """Write a checkpoint if one is due on any rank, or after a signal to any; then raise StoppedError."""
         signals, due = self.group.counts(self.shutdown.signal or 0, int(self.checkpointer.due()))
         if not any(signals) and not any(due):
             return
         self.state.synchronize()
         self.state.raise_if_nonfinite()
         self.checkpointer.save_last()
+        self._raise_if_stopped(signals)
+
+    def _raise_if_stopped(self, signals: tuple[int, ...]) -> None:
+        """Raise StoppedError, once a checkpoint is written; ``signals``: of each rank, 0 for none."""
         if number := max(signals):
             raise StoppedError(
                 number,
