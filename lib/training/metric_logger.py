@@ -10,7 +10,6 @@ from lib.evaluation.inference import inference_options
 from lib.evaluation.pck import heatmap_accuracy
 from lib.ignoring.bilevel_step import StepOutput
 from lib.ignoring.modes import Place
-from lib.ignoring.variables import SourceSamples
 from lib.ignoring.weight_table import auroc
 from lib.tracking.metrics import MetricsWriter
 from lib.training.batches import StepSamples
@@ -183,9 +182,8 @@ class MetricLogger:
     def _weight_statistics(self, place: Place, weights: Tensor, samples: StepSamples) -> dict[str, float]:
         """Mean, share of zeros, mean per joint of a batch's labelled keypoints [N, J]; writes histograms."""
         variables, source = self.state.variables[place], samples.source
-        visited = SourceSamples(source.index, source.flipped, source.target_weight, weights)
-        annotated = variables.to_annotation_order(weights, visited).float().cpu().numpy()
-        labelled = variables.to_annotation_order(source.target_weight, visited).cpu().numpy() > 0
+        annotated = variables.to_annotation_order(weights, source.flipped).float().cpu().numpy()
+        labelled = variables.to_annotation_order(source.target_weight, source.flipped).cpu().numpy() > 0
         if not labelled.any():
             return {f"weights_{place}/mean": float("nan")}
         values = annotated[labelled]
