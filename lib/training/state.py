@@ -22,6 +22,8 @@ from lib.ignoring.variables import (
 )
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
+from lib.training.run_spec import RunSpec
+from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError, NonFiniteError, one_line, short_repr
 from lib.utils.log import LOG
@@ -180,6 +182,26 @@ class State:
                 _load_model(model.model, state.get(f"{role}_model", state["target_model"]))
         except Exception as error:
             raise InputError(f"{path}: does not fit this network ({_first_line(error)})") from None
+
+
+def initial_state(spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None) -> State:
+    """Set up this rank's device and build the state of the run on it; the log tells the mode and the device.
+
+    Args:
+        fixed: as in `build_state`.
+
+    Raises:
+        InputError: for a device that does not exist, or pretrained weights that cannot be used.
+    """
+    config, group = spec.config, spec.group
+    set_up_backends(config.threads, config.cudnn)
+    device, description = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
+    LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
+    LOG.info(description)
+    if group.size > 1:
+        LOG.info(f"{group.size} processes train together, each on its part of every batch")
+    tables = TableShape.of((spec.data.source or spec.data.target).annotations)
+    return build_state(config, spec.mode, tables, Placement(device, group), fixed)
 
 
 def build_state(

@@ -33,10 +33,9 @@ from lib.training.nonfinite import BatchTrace, locate_nonfinite, most_specific
 from lib.training.phases import Phase
 from lib.training.progress import Progress
 from lib.training.run_spec import RunSpec
-from lib.training.state import Placement, State, TableShape, build_state
+from lib.training.state import State, initial_state
 from lib.training.step import raise_if_nonfinite_loss, run_phase_step, weighting_of_step
 from lib.utils.checkpoint import load_checkpoint
-from lib.utils.device import pick_device, set_up_backends
 from lib.utils.errors import NonFiniteError, StoppedError
 from lib.utils.files import rotate_directory, write_text
 from lib.utils.json_files import write_results
@@ -101,16 +100,7 @@ class Trainer:
     def __init__(self, spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None):
         self.spec = spec
         self.config, self.data, self.group = spec.config, spec.data, spec.group
-        set_up_backends(self.config.threads, self.config.cudnn)
-        device, description = pick_device(
-            self.config.device, self.config.gpus, self.group.local_rank, self.group.local_size
-        )
-        LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
-        LOG.info(description)
-        if self.group.size > 1:
-            LOG.info(f"{self.group.size} processes train together, each on its part of every batch")
-        tables = TableShape.of((self.data.source or self.data.target).annotations)
-        self.state = build_state(self.config, spec.mode, tables, Placement(device, self.group), fixed)
+        self.state = initial_state(spec, fixed)
         self.steps_per_epoch = spec.steps_per_epoch
 
     def train(self) -> Path:
