@@ -36,8 +36,8 @@ class MetricLogger:
     """Logs training and validation metrics to the trackers and to the log file.
 
     All losses, the proximity term too, are divided by the heatmap's pixels: SimpleBaseline's scale, on
-    which validation losses are logged as well. With several ranks, the main one logs: losses of the whole
-    batch; accuracy, weights and images of its own samples.
+    which validation losses are logged as well. With several ranks, the main one logs: losses and speed of
+    all ranks together; accuracy, weights and images of its own samples.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class MetricLogger:
         self.visuals = Visuals(spec, state, writer)
         width, height = spec.config.model.extra.heatmap_size
         self.pixels = width * height
-        self.sample_count = 0  # target and source samples since this process started training
+        self.sample_count = 0  # target and source samples of all ranks since this process started training
         self.seconds_at_start = state.seconds
         self.seconds_at_last_write = state.seconds
         self.last_score: dict[str, str] = {}  # {measure: headline score} of the last validation
@@ -63,7 +63,9 @@ class MetricLogger:
         Args:
             waited: seconds spent waiting for data since the last step that was written, None to write nothing.
         """
-        self.sample_count += sum(len(s.index) for s in step.samples[:2] if s)
+        for batch, counts in zip(step.samples[:2], step.samples.counts):
+            if batch is not None:
+                self.sample_count += sum(counts) or len(batch.index)
         self._draw_progress(step)
         if waited is not None:
             self._write_step(step, waited)
