@@ -288,9 +288,9 @@ def _load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 def _load_optimizer(optimizer: Optimizer, state: dict) -> None:
     """Load as torch does, and check types and shapes, which torch does not; ValueError if they differ."""
-    kept = [dict(group) for group in optimizer.param_groups]
+    groups_before = [dict(group) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
-    for group, before in zip(optimizer.param_groups, kept):
+    for group, before in zip(optimizer.param_groups, groups_before):
         for name, value in before.items():
             if isinstance(value, float | tuple) and type(group[name]) is not type(value):
                 raise ValueError(f"the optimizer's {name} is {short_repr(group[name])}")

@@ -76,18 +76,18 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
 def _retrain(spec: RunSpec, state: State, path: Path) -> None:
     """Train again without the labels of low weight, into the folder ``retrained``; add it to the results in ``path``."""
     threshold, flip_indices = spec.config.lbi.retrain, flip_permutation(spec.data.joints)
-    kept = {
+    fixed = {
         place: FixedWeights(variables.all_weights() >= threshold, flip_indices, variables)
         for place, variables in state.variables.items()
     }
     labelled = spec.data.source.annotations.visible > 0
     dropped = ", ".join(
-        f"{int((k.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
-        for place, k in kept.items()
+        f"{int((variables.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
+        for place, variables in fixed.items()
     )
     LOG.info(f"training again from the start, without the labels of weight below {threshold}: {dropped}")
     paths = spec.paths.child("retrained")
-    again = Trainer(RunSpec(spec.config, spec.mode, spec.data, paths, spec.group), kept).train()
+    again = Trainer(RunSpec(spec.config, spec.mode, spec.data, paths, spec.group), fixed).train()
     if spec.group.is_main:
         results = json.loads(path.read_text(encoding="utf-8"))
         results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
@@ -257,9 +257,9 @@ class Trainer:
         except NonFiniteError as error:
             output = step.output
             own = [gradient[output.own] for gradient in output.hypergradients.values()]
-            found = locate_nonfinite(self._traces(step), own)
-            where = most_specific(self.group.all_gather_object(found))
-            raise NonFiniteError(f"{error}{where}") from None
+            location = locate_nonfinite(self._traces(step), own)
+            location = most_specific(self.group.all_gather_object(location))
+            raise NonFiniteError(f"{error}{location}") from None
 
     def _traces(self, step: FinishedStep) -> list[BatchTrace]:
         annotations = {
