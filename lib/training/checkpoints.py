@@ -67,6 +67,7 @@ class Checkpointer:
 
 
 def has_checkpoint(folder: Path) -> bool:
+    """True if a run can be resumed from ``folder``."""
     return (folder / LAST).exists() or (folder / PREVIOUS).exists()
 
 

@@ -50,6 +50,7 @@ class TableShape:
 
     @classmethod
     def of(cls, annotations: Annotations) -> "TableShape":
+        """The shape for the given source annotations."""
         return cls(len(annotations), flip_permutation(annotations.mapping.names))
 
 
@@ -93,6 +94,7 @@ class State:
 
     @property
     def device(self) -> torch.device:
+        """The device of the models."""
         return self.target.parameters[0].device
 
     def synchronize(self) -> None:
