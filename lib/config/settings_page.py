@@ -3,7 +3,8 @@
 python -m lib.config.settings_page > docs/settings.md
 """
 
-from lib.config.schema import ALIASES, WITHOUT_EFFECT, Setting, settings
+from lib.config.schema import ALIASES, WITHOUT_EFFECT, settings
+from lib.config.setting import Setting
 
 HEAD = """\
 # Settings
@@ -19,7 +20,7 @@ def page() -> str:
     for key, setting in settings().items():
         group = key.rpartition(".")[0]
         groups.setdefault(group, []).append(
-            f"| `{key}` | `{_shown(setting.default)}` | {_meaning(setting)} |"
+            f"| `{key}` | `{_as_yaml(setting.default)}` | {_meaning(setting)} |"
         )
     parts = [HEAD]
     for group, lines in groups.items():
@@ -39,8 +40,8 @@ def page() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _shown(default: object) -> str:
-    """The default as YAML has it."""
+def _as_yaml(default: object) -> str:
+    """The default as YAML writes it."""
     if isinstance(default, bool):
         return str(default).lower()
     return "''" if default == "" else str(default)

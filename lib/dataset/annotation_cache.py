@@ -42,7 +42,7 @@ class CacheKey:
 
     name: readable beginning of the cache file's name.
     mapping: see Annotations.
-    settings: all other settings that matter, JSON-serialisable.
+    settings: all other settings that matter, JSON-serializable.
     files: annotation files whose content is read.
     images: folder or archive in which image names are looked up.
     """

@@ -15,7 +15,7 @@ import numpy as np
 from lib.dataset.crop import fit_aspect
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
 PADDING = 1.25  # width of a crop / width of its box (SimpleBaseline)
@@ -136,12 +136,14 @@ def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.nda
     except ValueError:  # lists of different lengths
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
-        raise InputError(f"{where}: {what} should be numbers of shape {shape}, found {value!r:.80}")
+        raise InputError(f"{where}: {what} should be numbers of shape {shape}, found {short_repr(value)}")
     if array.shape != shape:
         raise InputError(f"{where}: {what} should have shape {shape}, found {array.shape}")
     array = array.astype(np.float64)
     if not (np.abs(array) < MAX_COORDINATE).all():
-        raise InputError(f"{where}: {what} holds a number that is not finite or far too large: {value!r:.80}")
+        raise InputError(
+            f"{where}: {what} holds a number that is not finite or far too large: {short_repr(value)}"
+        )
     return array
 
 
@@ -186,7 +188,9 @@ def _plain_numbers(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
 def whole_number(value: Any, where: str, what: str) -> int:
     """Return ``value`` if it is an integer of at most 64 bits, else raise InputError."""
     if not isinstance(value, int) or abs(value) >= 2**63:
-        raise InputError(f"{where}: {what} should be a whole number of at most 64 bits, found {value!r:.80}")
+        raise InputError(
+            f"{where}: {what} should be a whole number of at most 64 bits, found {short_repr(value)}"
+        )
     return value
 
 
@@ -198,13 +202,13 @@ def int_column(values: list, where: Callable[[int], str], what: str) -> np.ndarr
     return np.array(values, np.int64)
 
 
-def columns_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], str]) -> list[list]:
+def columns_of(entries: list, keys: tuple[str, ...], message: Callable[[int], str]) -> list[list]:
     """Transpose a list of dictionaries.
 
     Args:
         entries: N entries of a JSON list, unchecked.
         keys: keys that each must have (at least two).
-        complaint: gives the error message for entry k.
+        message: gives the error message for entry k.
 
     Returns:
         For each key a list of N values.
@@ -217,12 +221,12 @@ def columns_of(entries: list, keys: tuple[str, ...], complaint: Callable[[int], 
         try:
             rows.append(get(entry))
         except (KeyError, TypeError):
-            raise InputError(complaint(k)) from None
+            raise InputError(message(k)) from None
     return [list(values) for values in zip(*rows)] if rows else [[] for _ in keys]
 
 
 def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarray]:
-    """Crops around boxes (SimpleBaseline's ``_xywh2cs``): widened or heightened to ``aspect``, then padded.
+    """Compute the crops around boxes (SimpleBaseline's ``_xywh2cs``): enlarged to ``aspect``, then padded.
 
     Args:
         boxes: float [N, 4], x, y, width and height in pixels; sides below a pixel count as one pixel.
@@ -236,6 +240,6 @@ def padded_crops(boxes: np.ndarray, aspect: float) -> tuple[np.ndarray, np.ndarr
 
 
 def group_by_image(image_ids: np.ndarray) -> list[np.ndarray]:
-    """For each image the positions of its instances, given ``image_ids`` [N]; images in ascending order."""
+    """Return for each image the positions of its instances, given ``image_ids`` [N]; ids in ascending order."""
     order = np.argsort(image_ids, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(image_ids[order])) + 1)

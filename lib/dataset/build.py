@@ -7,7 +7,7 @@ import numpy as np
 from lib.config.schema import Config, DatasetConfig, ModelConfig
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
-from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.layouts import ImageSet
@@ -82,11 +82,12 @@ def build_codec(model: ModelConfig) -> HeatmapCodec:
         InputError: MODEL.IMAGE_SIZE or MODEL.EXTRA.HEATMAP_SIZE does not fit the network.
     """
     size = model.image_size
-    if any(side % 32 for side in size):
-        raise InputError(f"MODEL.IMAGE_SIZE is {size[0]} x {size[1]}; a ResNet needs multiples of 32")
+    if any(side % BACKBONE_STRIDE for side in size):
+        raise InputError(
+            f"MODEL.IMAGE_SIZE is {size[0]} x {size[1]}; a ResNet needs multiples of {BACKBONE_STRIDE}"
+        )
     given = model.extra.heatmap_size
-    # The ResNet's stride is 32, and each transposed convolution doubles the resolution.
-    network = tuple(side // 32 * 2**model.extra.num_deconv_layers for side in size)
+    network = network_heatmap_size(size, model.extra.num_deconv_layers)
     if given != network:
         raise InputError(
             f"MODEL.EXTRA.HEATMAP_SIZE is {given[0]} x {given[1]}, but with MODEL.IMAGE_SIZE {size[0]} x {size[1]}"

@@ -20,7 +20,7 @@ from lib.dataset.annotations import (
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 
 PERSON = 1  # category id
 
@@ -59,7 +59,9 @@ class COCOFile:
     def image(self, image_id: Any, where: str) -> COCOImage:
         """The image with this (unchecked) id. Raises InputError, naming the annotation ``where``."""
         if not isinstance(image_id, int) or image_id not in self.images:
-            raise InputError(f"{where}: image_id {image_id!r:.80} is not among the images of {self.path}")
+            raise InputError(
+                f"{where}: image_id {short_repr(image_id)} is not among the images of {self.path}"
+            )
         return self.images[image_id]
 
     def images_of(self, image_ids: list, where: Callable[[int], str]) -> list[COCOImage]:
@@ -71,7 +73,7 @@ class COCOFile:
     def named(self, annotation: Any) -> str:
         """File and id of an (unchecked) annotation, for error messages."""
         number = annotation.get("id") if isinstance(annotation, dict) else annotation
-        return f"{self.path}: annotation {number!r:.80}"
+        return f"{self.path}: annotation {short_repr(number)}"
 
 
 def read_coco_file(path: str | PathLike) -> COCOFile:
@@ -90,7 +92,7 @@ def read_coco_file(path: str | PathLike) -> COCOFile:
     )
 
     def where(k: int) -> str:
-        return f"{path}: image {ids[k]!r:.80}"
+        return f"{path}: image {short_repr(ids[k])}"
 
     int_column(ids, where, "id")
     sizes = float_column([list(size) for size in zip(widths, heights)], (2,), where, "width and height")

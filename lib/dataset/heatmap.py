@@ -1,10 +1,13 @@
 """Joint positions to heatmaps and back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lib.utils.errors import InputError
+
+BACKBONE_STRIDE = 32  # input pixels per pixel of a ResNet's last features
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,20 @@ def find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     coords[values <= 0] = 0
     coords[np.isnan(values)] = np.nan
     return coords, values
+
+
+def network_heatmap_size(image_size: Sequence[int], deconvolutions: int) -> tuple[int, int]:
+    """Compute the size of a pose network's heatmaps.
+
+    Args:
+        image_size: (width, height) of the network's input, multiples of BACKBONE_STRIDE.
+        deconvolutions: number of transposed convolutions, each of which doubles the resolution.
+
+    Returns:
+        (width, height) in heatmap pixels.
+    """
+    width, height = (side // BACKBONE_STRIDE * 2**deconvolutions for side in image_size)
+    return width, height
 
 
 def to_image(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from lib.dataset.jpeg import upper_part
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
 IN_ARCHIVE = ".zip@/"  # e.g. images/train2017.zip@/train2017/000000000009.jpg
@@ -56,9 +56,11 @@ class ImageFolder:
             InputError: ``name`` is not a file name, or there is no such image.
         """
         if not isinstance(name, str) or not (self.nested or name == os.path.basename(name)):
-            raise InputError(f"{where}: image name {name!r} is not the name of a file in {self.location}")
+            raise InputError(
+                f"{where}: image name {short_repr(name)} is not the name of a file in {self.location}"
+            )
         if name not in self.paths:
-            raise InputError(f"{where}: image {name!r} is not in {self.location}")
+            raise InputError(f"{where}: image {short_repr(name)} is not in {self.location}")
         return self.paths[name]
 
 
@@ -80,7 +82,7 @@ def _list_tree(folder: Path) -> dict[str, str]:
     return paths
 
 
-def _list_archive(path: Path, folder: str, nested: bool = False) -> dict[str, str]:
+def _list_archive(path: Path, folder: str, nested: bool) -> dict[str, str]:
     """{name: path} of the members in ``folder``, or at the top level if the archive has no such folder."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -15,7 +15,7 @@ def upper_part(content: bytes, rows: int) -> bytes:
     """Return a JPEG that decodes to the same first ``rows`` rows, without the cost of the rows below.
 
     The height in the header is reduced, so a decoder stops early; the end marker is removed, so it does not
-    complain about the data that is left.
+    warn about the data that is left.
 
     Args:
         content: a file's content, not necessarily a JPEG.

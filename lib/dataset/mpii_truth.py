@@ -10,6 +10,11 @@ from lib.dataset.keypoints import MPII_KEYPOINTS
 from lib.utils.errors import InputError
 from lib.utils.matlab import read_mat
 
+# Names of the joints in gt_valid.mat, in the order of MPII_KEYPOINTS.
+JOINTS_IN_MAT = (
+    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
+    "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
+)  # fmt: skip
 HEAD_PER_BOX_DIAGONAL = 0.6  # head size / diagonal of the head box (SC_BIAS of MPII's evaluation)
 HEAD_PER_SCALE = 25.0  # head size in pixels / ``scale``; equal for all 2,958 people of MPII's validation set
 
@@ -32,13 +37,12 @@ def read_mpii_truth(path: str | Path) -> MPIITruth:
     """Read MPII's ``gt_valid.mat``. Raises InputError if it is missing or not as expected."""
     content = _read_mat(path, ("dataset_joints", "jnt_missing", "pos_gt_src", "headboxes_src"))
     names = tuple(map(str, content["dataset_joints"].flat))
-    expected = tuple(_name_in_mat(joint) for joint in MPII_KEYPOINTS)
-    if names != expected:
-        raise InputError(f"{path}: 'dataset_joints' is {' '.join(names)}; expected {' '.join(expected)}")
+    if names != JOINTS_IN_MAT:
+        raise InputError(f"{path}: 'dataset_joints' is {' '.join(names)}; expected {' '.join(JOINTS_IN_MAT)}")
     # MATLAB drops the last axis of a file with one person.
     people = np.atleast_3d(content["pos_gt_src"]).shape[2]
-    joints = _numbers(path, content, "pos_gt_src", (len(expected), 2, people))
-    missing = _numbers(path, content, "jnt_missing", (len(expected), people))
+    joints = _numbers(path, content, "pos_gt_src", (len(names), 2, people))
+    missing = _numbers(path, content, "jnt_missing", (len(names), people))
     boxes = _numbers(path, content, "headboxes_src", (2, 2, people))
     head_sizes = HEAD_PER_BOX_DIAGONAL * np.linalg.norm(boxes[1] - boxes[0], axis=0)
     bad = np.flatnonzero(~((head_sizes > 0) & (head_sizes < np.inf)))
@@ -73,14 +77,6 @@ def head_sizes_from_scales(scales: np.ndarray) -> np.ndarray:
         float64 [N], pixels.
     """
     return HEAD_PER_SCALE * np.asarray(scales, np.float64)
-
-
-def _name_in_mat(joint: str) -> str:
-    """MPII's four-letter name of a joint: 'right_ankle' is 'rank', 'upper_neck' is 'neck'."""
-    first, _, rest = joint.partition("_")
-    if first in ("left", "right"):
-        return first[0] + rest[:3]
-    return {"upper_neck": "neck", "head_top": "head"}.get(joint, joint[:4])
 
 
 def _read_mat(path: str | Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 from lib.dataset.annotations import numbers, read_json, whole_number
 from lib.dataset.coco import PERSON, COCOFile, read_coco_file
 from lib.nms.nms import COCO_SIGMAS, oks_nms_by_image
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 
 # The ten numbers of pycocotools' summarize(), in its order; (M) and (L) are medium and large instances.
 MEASURES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
@@ -209,7 +209,7 @@ def _checked_results(results: Any, where: str, kind: ObjectKind = COCO_PERSON) -
             raise InputError(f"{named} needs {', '.join(RESULT_KEYS)}") from None
         if category != kind.category:
             expected = f"{PERSON} (person)" if kind is COCO_PERSON else kind.category
-            raise InputError(f"{named}: category_id should be {expected}, found {category!r:.80}")
+            raise InputError(f"{named}: category_id should be {expected}, found {short_repr(category)}")
         whole_number(image_id, named, "image_id")
         keypoints = numbers(keypoints, kind.keypoints_shape, named, "keypoints").tolist()
         values = (image_id, kind.category, keypoints, float(numbers(score, (), named, "score")))

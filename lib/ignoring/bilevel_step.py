@@ -114,19 +114,19 @@ class TrainingStep:
 
         # Learn the weights from the hypergradients; this gives the gradients of the weighted losses, too.
         learns = self.mode.ignores and self.weighting is Weighting.UPDATE
-        learned: dict[Place, list[Tensor]] = {}
+        source_gradients: dict[Place, list[Tensor]] = {}
         if learns:
             self.group.all_reduce_(gradient)
-            learned = self.find_weights(gradient, scale)
+            source_gradients = self.find_weights(gradient, scale)
 
         # Update the source model, and add the weighted source to the target model's gradient.
         if self.mode.anchor is SourceUse.WEIGHTED:
             if learns:
-                self.source.step(learned.pop(ANCHOR))
+                self.source.step(source_gradients.pop(ANCHOR))
             else:
                 self._step_source_model(ANCHOR)
         if self.mode.joint_loss is SourceUse.WEIGHTED:
-            weighted = learned.pop(JOINT) if learns else self._source_gradient(JOINT, scale)
+            weighted = source_gradients.pop(JOINT) if learns else self._source_gradient(JOINT, scale)
             torch._foreach_add_(gradient, weighted)
         if not learns:
             self.group.all_reduce_(gradient)
@@ -165,7 +165,7 @@ class TrainingStep:
             scale: factor of a source keypoint's loss in the target model's loss.
 
         Returns:
-            The gradients, summed over ranks, of the source losses with the weights found: of A in the source
+            The gradients, summed over ranks, of the source losses with the new weights: of A in the source
             model, of B in the target model.
         """
         weighted: dict[Place, list[Tensor]] = {}
@@ -208,7 +208,7 @@ class TrainingStep:
                 they are removed, to free their memory.
         """
         directions, derivatives = {}, {}
-        pull, anchor = gradient, self.source.parameters if self.mode.has_source_model else None
+        anchor = self.source.parameters if self.mode.has_source_model else None
 
         # A: one look-ahead step of the source model. Its derivative is D_s.
         if self.mode.anchor is SourceUse.WEIGHTED:
@@ -225,13 +225,13 @@ class TrainingStep:
 
         # One look-ahead step of the target model, from the gradient it would see. Its derivative is D_t.
         if learns_joint and JOINT in weighted:
-            pull = list(torch._foreach_add(pull, weighted.pop(JOINT)))
+            gradient = list(torch._foreach_add(gradient, weighted.pop(JOINT)))
         if anchor is not None:
             distance = _difference(self.target.parameters, anchor)
-            pull = list(torch._foreach_add(pull, distance, alpha=2 * self.options.lam))
+            gradient = list(torch._foreach_add(gradient, distance, alpha=2 * self.options.lam))
             del distance, anchor
-        moved, derivative = self.target.look_ahead(pull)
-        del pull
+        moved, derivative = self.target.look_ahead(gradient)
+        del gradient
 
         # D_s * D_t for A, D_t for B; neither if the direction is the validation gradient itself.
         if derivatives:

@@ -35,10 +35,12 @@ class Mode:
 
     @property
     def uses_source(self) -> bool:
+        """True if the source is trained on, by either model."""
         return self.joint_loss is not SourceUse.NONE or self.has_source_model
 
     @property
     def has_source_model(self) -> bool:
+        """True if there is a source model that the target model is held near."""
         return self.anchor is not SourceUse.NONE
 
     @property

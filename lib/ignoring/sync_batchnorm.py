@@ -41,6 +41,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         return new.train(layer.training)
 
     def forward(self, values: Tensor) -> Tensor:
+        """Normalize [N, C, H, W]: by the statistics over all ranks in training, else by the running ones."""
         return self.normalized(values).value if self.training else super().forward(values)
 
     def normalized(self, values: Tensor) -> Normalized:

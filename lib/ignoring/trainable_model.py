@@ -73,6 +73,7 @@ class TrainableModel:
         return outputs[:0]
 
     def autocast_context(self, batch: Batch) -> AbstractContextManager:
+        """A context of mixed precision on the batch's device; without ``autocast``, one that does nothing."""
         if self.autocast is None:
             return nullcontext()
         return torch.autocast(batch.images.device.type, self.autocast)

@@ -53,8 +53,8 @@ class IgnoringVariables(nn.Module, ABC):
     def update(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
         """Learn from one visit of a batch: the hypergradient and the new weights are [N, J] in sample order."""
         labelled = self._count_visit(samples)
-        weights = self._learn(self.to_annotation_order(hypergradient, samples), labelled, samples)
-        return self.to_sample_order(weights, samples)
+        weights = self._learn(self.to_annotation_order(hypergradient, samples.flipped), labelled, samples)
+        return self.to_sample_order(weights, samples.flipped)
 
     def preview(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
         """The weights [N, J] that `update` would return; changes nothing."""
@@ -67,22 +67,23 @@ class IgnoringVariables(nn.Module, ABC):
     def current(self, samples: SourceSamples) -> Tensor:
         """Count a visit without a hypergradient; the present weights [N, J] in sample order."""
         labelled = self._count_visit(samples)
-        return self.to_sample_order(self._look_up(labelled, samples), samples).to(samples.losses.dtype)
+        weights = self.to_sample_order(self._look_up(labelled, samples), samples.flipped)
+        return weights.to(samples.losses.dtype)
 
     @abstractmethod
     def all_weights(self) -> Tensor:
         """The weight of every keypoint of the source, [count, J] in annotation order."""
 
-    def to_annotation_order(self, values: Tensor, samples: SourceSamples) -> Tensor:
-        """[N, J] in sample order -> [N, J] in annotation order."""
-        return torch.where(samples.flipped[:, None], values[:, self.flip_indices], values)
+    def to_annotation_order(self, values: Tensor, flipped: Tensor) -> Tensor:
+        """[N, J] in sample order -> [N, J] in annotation order; ``flipped``: [N], see `SourceSamples`."""
+        return torch.where(flipped[:, None], values[:, self.flip_indices], values)
 
     # The flip permutation is its own inverse.
     to_sample_order = to_annotation_order
 
     def _count_visit(self, samples: SourceSamples) -> Tensor:
         """Count the visit of every labelled keypoint; returns which are, [N, J] in annotation order."""
-        labelled = self.to_annotation_order(samples.labelled, samples) > 0
+        labelled = self.to_annotation_order(samples.labelled, samples.flipped) > 0
         self.seen[samples.index] += labelled.to(self.seen.dtype)
         return labelled
 
@@ -234,7 +235,7 @@ class LossAwareWeights(IgnoringVariables):
 
     def _observe_losses(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
         """Update e with the losses of a visit, and return them, [N, J] in annotation order."""
-        losses = self.to_annotation_order(samples.losses, samples)
+        losses = self.to_annotation_order(samples.losses, samples.flipped)
         logs = (losses + self.floor).log().to(self.mean.dtype)
 
         # Running mean and variance per joint: a plain average over the first batches, exponential later.

@@ -37,12 +37,12 @@ SIDES = ("left", "right")
 # beyond any annotator's tolerance, not measured on real annotations: on the built-in people both leave
 # KS < 0.5 with the true joint. For comparison, the radius of PCKh@0.5 is about 0.06 of the size on MPII.
 OFFSET = 0.13  # to the right and down, 0.18 in all: a systematic shift, as by a faulty annotation tool
-JITTER = (0.2, 0.5)  # range of the distance, in a random direction: a label put down anywhere nearby
+JITTER = (0.2, 0.5)  # range of the distance, in a random direction: a label anywhere nearby
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The keypoint labels of N instances with J joints each, and what the corruptions need to know of them.
+    """The keypoint labels of N instances with J joints each, and the data that corruptions need.
 
     joints: [N, J, 2] x and y in pixels.
     visible: [N, J], nonzero where the joint is labelled.
@@ -144,7 +144,7 @@ def _wrong_person(labels: Labels, share: float, rng: np.random.Generator) -> Lab
     for instance in np.flatnonzero(rng.random(len(joints)) < share):
         others = np.flatnonzero(labels.image_index == labels.image_index[instance])
         others = others[others != instance]
-        # Drawn even if the image shows nobody else: the order of the draws is part of what a seed means.
+        # Drawn even if nobody else is in the image: the result of a seed depends on the order of the draws.
         whole, limb = rng.random() < 0.5, limbs[rng.integers(len(limbs))]
         if len(others):
             other = rng.choice(others)

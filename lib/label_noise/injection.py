@@ -8,9 +8,8 @@ from lib.dataset.annotations import PADDING, Annotations
 from lib.label_noise.corruptions import Labels, corrupt_in_turn, labels_differ, parse_noises
 from lib.label_noise.truth import Truth
 
-STREAM = (
-    7_919  # second word of the generator's seed, so that other random numbers of the seed are independent
-)
+# Second word of the generator's seed, so that other random numbers of the same seed are independent.
+STREAM = 7_919
 
 
 def inject(

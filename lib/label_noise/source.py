@@ -42,16 +42,16 @@ def read_source(config: Config) -> tuple[Annotations, Truth | None]:
             f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {layout.name}"
         )
     try:
-        people, truth = inject(on_disk, lbi.inject_noise, lbi.inject_seed, truth)
+        annotations, truth = inject(on_disk, lbi.inject_noise, lbi.inject_seed, truth)
     except InputError as error:
         raise InputError(f"LBI.INJECT_NOISE: {error}") from None
-    labels = (on_disk.visible > 0) | (people.visible > 0)
-    injected = changed_labels(on_disk, people) & truth.corrupted
+    labels = (on_disk.visible > 0) | (annotations.visible > 0)
+    injected = changed_labels(on_disk, annotations) & truth.corrupted
     LOG.info(
         f"LBI.INJECT_NOISE {lbi.inject_noise}, seed {lbi.inject_seed}: "
         f"{injected.sum()} of {labels.sum()} source labels corrupted"
     )
-    return people, truth
+    return annotations, truth
 
 
 def write_injected_truth(lbi: IgnoringConfig, source: Annotations, truth: Truth, folder: Path) -> None:
@@ -79,9 +79,9 @@ def source_of_run(folder: Path) -> tuple[Config, Annotations, Truth | None]:
         InputError: if the folder is not a run's, or the noise drawn now corrupts other labels.
     """
     config = load_config(folder / "config.yaml")
-    people, truth = read_source(config)
+    annotations, truth = read_source(config)
     if config.lbi.inject_noise:
-        written = read_truth_of(folder / INJECTED_TRUTH, people)
+        written = read_truth_of(folder / INJECTED_TRUTH, annotations)
         # They differ if the annotation files have changed, or NumPy's random number streams.
         if not np.array_equal(written.corrupted, truth.corrupted):
             raise InputError(
@@ -89,4 +89,4 @@ def source_of_run(folder: Path) -> tuple[Config, Annotations, Truth | None]:
                 f"{config.lbi.inject_noise} corrupts in {config.dataset_src.root} now"
             )
         truth = written
-    return config, people, truth
+    return config, annotations, truth

@@ -13,7 +13,7 @@ import numpy as np
 from lib.dataset.annotations import Annotations, numbers, read_json
 from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 from lib.utils.files import write_text
 
 
@@ -70,7 +70,7 @@ def read_truth(path: str | Path, joints: int = len(COCO_KEYPOINTS)) -> dict:
         except (ValueError, TypeError, KeyError):
             raise InputError(f"{where}: expected an integer id with 'keypoints' and 'wrong'") from None
         if not isinstance(wrong, list) or len(wrong) != joints or not all(w in (0, 1) for w in wrong):
-            raise InputError(f"{where}: 'wrong' should be {joints} booleans, found {wrong!r:.80}")
+            raise InputError(f"{where}: 'wrong' should be {joints} booleans, found {short_repr(wrong)}")
         keypoints = numbers(keypoints, (3 * joints,), where, "keypoints").reshape(joints, 3)
         labels[key] = {"keypoints": keypoints, "wrong": np.array(wrong, bool)}
     return {"noise": content["noise"], "seed": content["seed"], "annotations": labels}

@@ -151,7 +151,7 @@ def _write_onnx(trained: TrainedPose, example: Tensor, path: Path) -> None:
             verbose=False,
         )
     model = program.model_proto
-    # The exporter notes for each node which source line it comes from, with paths of this machine.
+    # The exporter stores the source line of each node, with paths of this machine.
     for node in model.graph.node:
         del node.metadata_props[:]
     onnx.helper.set_model_props(model, {k: json.dumps(v) for k, v in describe(trained).items()})
@@ -178,7 +178,7 @@ def _write_exported(trained: TrainedPose, example: Tensor, path: Path) -> None:
 
 
 def _import_package(package: str) -> ModuleType:
-    """Import a package that ONNX needs; InputError tells how to install it."""
+    """Import a package that ONNX needs. Raises InputError with the command that installs it."""
     try:
         return importlib.import_module(package)
     except ImportError:

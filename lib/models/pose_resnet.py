@@ -149,6 +149,7 @@ class PoseResNet(nn.Module):
                        f"MODEL.STYLE of a ResNet-{num_layers}", style)  # fmt: skip
         if style == "caffe":
             block = CaffeBottleneck
+        self.num_layers = num_layers
 
         # The order of the layers is the order in which their initial values are drawn.
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
@@ -172,11 +173,11 @@ class PoseResNet(nn.Module):
         return self.final_layer(self.deconv_layers(x))
 
     def _initialize(self) -> None:
-        """Initialise as published (`init_weights` of SimpleBaseline), except for the backbone."""
+        """Initialize as published (`init_weights` of SimpleBaseline), except for the backbone."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 # SimpleBaseline's std 0.001 hardly trains a backbone without ImageNet weights, so the
-                # backbone is initialised as in torchvision. BatchNorm keeps torch's weight 1 and bias 0.
+                # backbone is initialized as in torchvision. BatchNorm keeps torch's weight 1 and bias 0.
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, nn.ConvTranspose2d):
                 nn.init.normal_(module.weight, std=0.001)

@@ -1,6 +1,5 @@
 """Read weights files and load them into networks: ImageNet backbones, published and own pose checkpoints."""
 
-import logging
 import pickle
 import re
 from collections import Counter
@@ -14,10 +13,9 @@ from torch import Tensor, nn
 from lib.dataset.keypoints import NATIVE_KEYPOINTS, joint_mapping, network_joints
 from lib.utils.checkpoint import load_plain
 from lib.utils.errors import InputError, one_line
+from lib.utils.log import LOG
 
 IMAGENET_FOLDER = "models/pytorch/imagenet"
-
-log = logging.getLogger(__name__)
 
 
 def imagenet_weights_path(path: str | Path) -> Path:
@@ -34,7 +32,7 @@ def imagenet_weights_path(path: str | Path) -> Path:
     others = [p for p in sorted(path.parent.glob(f"{network}-*.pth")) if "caffe" not in p.name]
     if not others:
         return path
-    log.warning("%s is missing; using %s instead", path, others[0])
+    LOG.warning(f"{path} is missing; using {others[0]} instead")
     return others[0]
 
 

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from lib.config.loader import kept_settings
-from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
 from lib.dataset.keypoints import SHARED_KEYPOINTS, network_joints
 from lib.models.pose_resnet import RESNETS, BasicBlock, Bottleneck, DeconvHead, PoseResNet
 from lib.models.pretrained import load_weights, read_weights_file, state_dict_of
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
-STRIDE = 32  # input pixels per pixel of the backbone's last features
 # Settings that are taken from the configuration in a checkpoint.
 SETTINGS = ("MODEL.IMAGE_SIZE", "MODEL.STYLE", "MODEL.EXTRA.SIGMA", "DATASET.COLOR_RGB", "TEST.SHIFT_HEATMAP")
 
@@ -74,12 +73,11 @@ def load_trained(
         color_rgb, color_source = settings["DATASET.COLOR_RGB"], "from its settings"
     elif color_rgb is None:
         color_rgb, color_source = joints == SHARED_KEYPOINTS, "from its number of joints; --color overrides"
-    depth = next(depth for depth, blocks in RESNETS.items() if blocks == _residual_blocks(tensors))
     LOG.info(
-        f"{path}: ResNet-{depth} ({style}), {len(joints)} joints, "
+        f"{path}: ResNet-{network.num_layers} ({style}), {len(joints)} joints, "
         f"input {size[0]} x {size[1]} ({size_source}), {'RGB' if color_rgb else 'BGR'} ({color_source})"
     )
-    heatmap_size = tuple(side // STRIDE * 2 ** len(_deconvolutions(tensors)) for side in size)
+    heatmap_size = network_heatmap_size(size, len(_deconvolutions(tensors)))
     codec = HeatmapCodec(size, heatmap_size, settings["MODEL.EXTRA.SIGMA"])
     return TrainedPose(network, joints, codec, color_rgb, settings["TEST.SHIFT_HEATMAP"])
 
@@ -168,7 +166,7 @@ def _joints(content: Any, count: int, path: str | Path) -> tuple[str, ...]:
             ) from None
     are_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     if not are_names or not len(set(names)) == len(names) == count:
-        raise InputError(f"{path}: 'joints' should be {count} different names, found {names!r:.200}")
+        raise InputError(f"{path}: 'joints' should be {count} different names, found {short_repr(names)}")
     return tuple(names)
 
 
@@ -186,9 +184,10 @@ def _image_size(
         size, source = (int(in_name[2]), int(in_name[1])), "from the file name"
     else:
         raise InputError(f"{path}: does not say the network's input size; give --image-size WIDTHxHEIGHT")
-    if any(side < STRIDE or side % STRIDE for side in size):
+    if any(side < BACKBONE_STRIDE or side % BACKBONE_STRIDE for side in size):
         raise InputError(
-            f"{path}: the input size is {size[0]} x {size[1]} ({source}); expected multiples of {STRIDE}"
+            f"{path}: the input size is {size[0]} x {size[1]} ({source}); "
+            f"expected multiples of {BACKBONE_STRIDE}"
         )
     width, height = size
     return (width, height), source

@@ -45,7 +45,7 @@ def make_blob(centres: ArrayLike, radii: ArrayLike, colour: tuple[int, int, int]
 
 
 class Canvas:
-    """A supersampled image that knows which figure and which fabric every pixel shows.
+    """A supersampled image, with the figure and the fabric that every pixel shows.
 
     pixels: [SUPERSAMPLING H, SUPERSAMPLING W, 3] uint8, RGB.
     """

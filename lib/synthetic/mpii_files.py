@@ -13,15 +13,9 @@ import numpy as np
 import scipy.io
 
 from lib.dataset.keypoints import MPII_KEYPOINTS
-from lib.dataset.mpii_truth import HEAD_PER_BOX_DIAGONAL, HEAD_PER_SCALE
+from lib.dataset.mpii_truth import HEAD_PER_BOX_DIAGONAL, HEAD_PER_SCALE, JOINTS_IN_MAT
 from lib.synthetic.drawing import FIGURE_JOINTS, DrawnImage, Person, people_of
 from lib.utils.files import write_text
-
-# Names of the joints in gt_valid.mat, in the order of MPII_KEYPOINTS.
-GT_VALID_JOINTS = (
-    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor",
-    "neck", "head", "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
-)  # fmt: skip
 
 
 def mpii_annotations(images: list[DrawnImage]) -> list[dict]:
@@ -63,8 +57,8 @@ def write_gt_valid(path: Path, images: list[DrawnImage]) -> None:
     joints, inside = (
         np.stack(arrays, axis=-1) for arrays in zip(*(_joints_of(image, person) for image, person in people))
     )
-    names = np.empty((1, len(GT_VALID_JOINTS)), dtype=object)
-    names[0] = GT_VALID_JOINTS
+    names = np.empty((1, len(JOINTS_IN_MAT)), dtype=object)
+    names[0] = JOINTS_IN_MAT
     buffer = io.BytesIO()
     scipy.io.savemat(
         cast(Any, buffer),  # scipy's stubs know no open files

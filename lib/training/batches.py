@@ -175,11 +175,13 @@ def as_step_batches(samples: StepSamples, use_target_weight: bool) -> StepBatche
 
 
 def as_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> Batch:
+    """A target or validation batch; see `as_step_batches`."""
     weights = _loss_weights(sample, use_target_weight)
     return Batch(sample.image, sample.heatmaps, weights, counts=counts)
 
 
 def as_source_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> SourceBatch:
+    """A source batch; see `as_step_batches`."""
     weights = _loss_weights(sample, use_target_weight)
     return SourceBatch(sample.image, sample.heatmaps, weights, sample.index, sample.flipped, counts=counts)
 

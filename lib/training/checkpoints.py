@@ -67,6 +67,7 @@ class Checkpointer:
 
 
 def has_checkpoint(folder: Path) -> bool:
+    """True if a run can be resumed from ``folder``."""
     return (folder / LAST).exists() or (folder / PREVIOUS).exists()
 
 
@@ -80,7 +81,8 @@ def resume(spec: RunSpec, state: State) -> int:
         InputError: if no checkpoint can be used, or the configuration does not match it.
     """
     folder, config = spec.paths.output, spec.config
-    remove_temporary_files(folder)
+    if state.group.is_main:  # the others come later, when it may be writing again
+        remove_temporary_files(folder)
     last, previous = folder / LAST, folder / PREVIOUS
     checkpoint, path = load_newest(last, previous)
     if path == previous and last.exists():

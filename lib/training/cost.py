@@ -31,9 +31,11 @@ class Cost:
 
     @property
     def forwards(self) -> float:
+        """F of the whole run."""
         return self.training + self.validation
 
     def hours(self, seconds_per_forward: float) -> float:
+        """Hours of the whole run, given the seconds that F takes."""
         return self.forwards * seconds_per_forward / 3600
 
 

@@ -56,7 +56,7 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
     """{heading: {chart: tags}}. A chart that two modes share must be equal in both, or it would appear twice."""
     both = state.source is not None
     models = ("val", "val_source_model")
-    found = {
+    layout = {
         "scores": {
             f"{headline} {measure} on validation": [f"{model}/{measure}_{headline}" for model in models],
             "loss on validation": [f"{model}/loss" for model in models],
@@ -72,7 +72,9 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
         },
     }
     if both:
-        found["losses of the batches"]["lambda times the squared distance of the models"] = ["loss/proximity"]
+        layout["losses of the batches"]["lambda times the squared distance of the models"] = [
+            "loss/proximity"
+        ]
     if state.variables:
         by_place = {
             "mean over all labels": "weights_{}_table/mean",
@@ -80,13 +82,13 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
             "share of zeros in the batch": "weights_{}/zero_share",
             "length of the hypergradient": "hypergradient/{}_norm",
         }
-        found["ignoring weights"] = {
+        layout["ignoring weights"] = {
             chart: [tag.format(place) for place in "AB"] for chart, tag in by_place.items()
         }
     for place in sorted(state.variables):
         by_joint = f"mean of each joint ({place})"
-        found["ignoring weights"][by_joint] = [f"weights_{place}_table/mean_.*"]
-    return found
+        layout["ignoring weights"][by_joint] = [f"weights_{place}_table/mean_.*"]
+    return layout
 
 
 def all_settings(config: Config, state: State) -> dict[str, str | float | bool]:

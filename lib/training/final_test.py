@@ -27,10 +27,10 @@ def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
     # The ignoring weights of the results are the last ones, whichever epoch's models are best.
     weights = _write_weight_tables(spec.data, state, spec.paths.output) if state.group.is_main else {}
     state.group.barrier()  # the main rank may still be writing the checkpoint
-    best, best_epoch = spec.paths.output / BEST, state.best_epoch
-    if best_epoch >= 0:
+    best = spec.paths.output / BEST
+    if state.best_epoch >= 0:
         state.load_models(load_checkpoint(best), str(best))
-    scores = {role: _evaluate_model(spec, state, logger, role, best_epoch) for role in state.models()}
+    scores = {role: _evaluate_model(spec, state, logger, role) for role in state.models()}
     results = {
         "mode": state.mode,
         "seed": spec.config.seed,
@@ -39,7 +39,7 @@ def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
         "source_model": scores.get("source"),
         "seconds_per_step": seconds_per_step,
         "steps": state.step,
-        "best_epoch": best_epoch,
+        "best_epoch": state.best_epoch,
         "weights": weights,
         "device": str(state.device),
         "threads": torch.get_num_threads(),
@@ -52,7 +52,7 @@ def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
     return path
 
 
-def _evaluate_model(spec: RunSpec, state: State, logger: MetricLogger, role: str, best_epoch: int) -> dict:
+def _evaluate_model(spec: RunSpec, state: State, logger: MetricLogger, role: str) -> dict:
     """Scores of one model on the test set and on V, {"test": ..., "val": ...}; both are logged."""
     data, model = spec.data, state.models()[role].model
     test, predictions = evaluate(model, data.test, state.device, logger.options)
@@ -63,7 +63,7 @@ def _evaluate_model(spec: RunSpec, state: State, logger: MetricLogger, role: str
     logger.write_evaluation("val", role, data.validation, validation)
     logger.write_evaluation("test", role, data.test, test)
     numbers = format_scores(test[data.test.measure])
-    LOG.info(f"test of the {role} model of epoch {best_epoch}: {data.test.measure} {numbers}")
+    LOG.info(f"test of the {role} model of epoch {state.best_epoch}: {data.test.measure} {numbers}")
     if role == "target" and state.group.is_main:
         LOG.info(f"its predictions: {data.test.save(predictions, spec.paths.output)}")
     return {"test": test, "val": validation}

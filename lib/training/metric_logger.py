@@ -10,7 +10,6 @@ from lib.evaluation.inference import inference_options
 from lib.evaluation.pck import heatmap_accuracy
 from lib.ignoring.bilevel_step import StepOutput
 from lib.ignoring.modes import Place
-from lib.ignoring.variables import SourceSamples
 from lib.ignoring.weight_table import auroc
 from lib.tracking.metrics import MetricsWriter
 from lib.training.batches import StepSamples
@@ -37,8 +36,8 @@ class MetricLogger:
     """Logs training and validation metrics to the trackers and to the log file.
 
     All losses, the proximity term too, are divided by the heatmap's pixels: SimpleBaseline's scale, on
-    which validation losses are logged as well. With several ranks, the main one logs: losses of the whole
-    batch; accuracy, weights and images of its own samples.
+    which validation losses are logged as well. With several ranks, the main one logs: losses and speed of
+    all ranks together; accuracy, weights and images of its own samples.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class MetricLogger:
         self.visuals = Visuals(spec, state, writer)
         width, height = spec.config.model.extra.heatmap_size
         self.pixels = width * height
-        self.sample_count = 0  # target and source samples since this process started training
+        self.sample_count = 0  # target and source samples of all ranks since this process started training
         self.seconds_at_start = state.seconds
         self.seconds_at_last_write = state.seconds
         self.last_score: dict[str, str] = {}  # {measure: headline score} of the last validation
@@ -64,7 +63,9 @@ class MetricLogger:
         Args:
             waited: seconds spent waiting for data since the last step that was written, None to write nothing.
         """
-        self.sample_count += sum(len(s.index) for s in step.samples[:2] if s)
+        for batch, counts in zip(step.samples[:2], step.samples.counts):
+            if batch is not None:
+                self.sample_count += sum(counts) or len(batch.index)
         self._draw_progress(step)
         if waited is not None:
             self._write_step(step, waited)
@@ -183,9 +184,8 @@ class MetricLogger:
     def _weight_statistics(self, place: Place, weights: Tensor, samples: StepSamples) -> dict[str, float]:
         """Mean, share of zeros, mean per joint of a batch's labelled keypoints [N, J]; writes histograms."""
         variables, source = self.state.variables[place], samples.source
-        visited = SourceSamples(source.index, source.flipped, source.target_weight, weights)
-        annotated = variables.to_annotation_order(weights, visited).float().cpu().numpy()
-        labelled = variables.to_annotation_order(source.target_weight, visited).cpu().numpy() > 0
+        annotated = variables.to_annotation_order(weights, source.flipped).float().cpu().numpy()
+        labelled = variables.to_annotation_order(source.target_weight, source.flipped).cpu().numpy() > 0
         if not labelled.any():
             return {f"weights_{place}/mean": float("nan")}
         values = annotated[labelled]

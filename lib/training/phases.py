@@ -33,6 +33,7 @@ class Phase:
 
     @property
     def uses_source(self) -> bool:
+        """True if source batches are trained on, by either model."""
         return "source" in self.roles or self.mode.joint_loss is not SourceUse.NONE
 
     @property

@@ -8,10 +8,10 @@ from torch.profiler import profile as torch_profile
 from lib.training.batches import TrainingBatches
 from lib.training.phases import Phase
 from lib.training.run_spec import RunSpec
-from lib.training.state import Placement, State, TableShape, build_state
+from lib.training.state import State, initial_state
 from lib.training.timed_steps import TimedSteps
-from lib.utils.device import pick_device, set_up_backends
 from lib.utils.errors import InputError
+from lib.utils.files import path_atomically
 from lib.utils.log import LOG, close_log, open_log, open_terminal_unless_open
 from lib.utils.profile import spans, table, totals
 
@@ -32,16 +32,9 @@ def profile(spec: RunSpec, steps: int) -> Path:
     if steps < 1:
         raise InputError(f"--profile is {steps}, expected at least 1 step")
     open_terminal_unless_open()
-    config, group = spec.config, spec.group
-    set_up_backends(config.threads, config.cudnn)
-    device, description = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
-    data = spec.data.source or spec.data.target
-    placement = Placement(device, group)
-    state = build_state(config, spec.mode, TableShape.of(data.annotations), placement)
-    open_log(spec.paths.output / "profile.log", group.is_main)
+    state = initial_state(spec)
+    open_log(spec.paths.output / "profile.log", spec.group.is_main)
     try:
-        LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
-        LOG.info(description)
         for phase in spec.phases:
             _profile_phase(spec, phase, state, steps)
     finally:
@@ -58,9 +51,8 @@ def _profile_phase(spec: RunSpec, phase: Phase, state: State, steps: int) -> Non
     if not spec.group.is_main:
         return
     trace = spec.paths.output / f"{'_and_'.join(phase.roles)}.pt.trace.json"
-    temporary = trace.with_name(f".{trace.name}")
-    profiler.export_chrome_trace(str(temporary))
-    temporary.replace(trace)
+    with path_atomically(trace) as temporary:
+        profiler.export_chrome_trace(str(temporary))
     LOG.info(f"\n{steps} steps of the {' and '.join(phase.roles)} model, under the profiler")
     LOG.info(table(totals(spans(profiler.events())), steps, seconds))
     LOG.info(f"trace: {trace}")

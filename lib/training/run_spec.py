@@ -26,6 +26,7 @@ class RunSpec:
 
     @property
     def phases(self) -> list[Phase]:
+        """The phases of the run in order."""
         return phases(self.config.train, self.config.lbi, self.mode)
 
     @property

@@ -22,6 +22,8 @@ from lib.ignoring.variables import (
 )
 from lib.models.pose_resnet import build_pose_resnet
 from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
+from lib.training.run_spec import RunSpec
+from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError, NonFiniteError, one_line, short_repr
 from lib.utils.log import LOG
@@ -48,6 +50,7 @@ class TableShape:
 
     @classmethod
     def of(cls, annotations: Annotations) -> "TableShape":
+        """The shape for the given source annotations."""
         return cls(len(annotations), flip_permutation(annotations.mapping.names))
 
 
@@ -91,6 +94,7 @@ class State:
 
     @property
     def device(self) -> torch.device:
+        """The device of the models."""
         return self.target.parameters[0].device
 
     def synchronize(self) -> None:
@@ -182,6 +186,26 @@ class State:
             raise InputError(f"{path}: does not fit this network ({_first_line(error)})") from None
 
 
+def initial_state(spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None) -> State:
+    """Set up this rank's device and build the state of the run on it; the log tells the mode and the device.
+
+    Args:
+        fixed: as in `build_state`.
+
+    Raises:
+        InputError: for a device that does not exist, or pretrained weights that cannot be used.
+    """
+    config, group = spec.config, spec.group
+    set_up_backends(config.threads, config.cudnn)
+    device, description = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
+    LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
+    LOG.info(description)
+    if group.size > 1:
+        LOG.info(f"{group.size} processes train together, each on its part of every batch")
+    tables = TableShape.of((spec.data.source or spec.data.target).annotations)
+    return build_state(config, spec.mode, tables, Placement(device, group), fixed)
+
+
 def build_state(
     config: Config,
     mode: Mode,
@@ -266,9 +290,9 @@ def _load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 def _load_optimizer(optimizer: Optimizer, state: dict) -> None:
     """Load as torch does, and check types and shapes, which torch does not; ValueError if they differ."""
-    kept = [dict(group) for group in optimizer.param_groups]
+    groups_before = [dict(group) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
-    for group, before in zip(optimizer.param_groups, kept):
+    for group, before in zip(optimizer.param_groups, groups_before):
         for name, value in before.items():
             if isinstance(value, float | tuple) and type(group[name]) is not type(value):
                 raise ValueError(f"the optimizer's {name} is {short_repr(group[name])}")

@@ -14,6 +14,7 @@ from lib.utils.errors import NonFiniteError
 
 
 def step_options(lbi: IgnoringConfig) -> Options:
+    """The numbers and choices of a step, from section LBI."""
     return Options(
         lbi.lam, lbi.gamma, lbi.meta_loop, lbi.hypergrad_through == "optimizer", lbi.meta_model == "source"
     )

@@ -33,10 +33,9 @@ from lib.training.nonfinite import BatchTrace, locate_nonfinite, most_specific
 from lib.training.phases import Phase
 from lib.training.progress import Progress
 from lib.training.run_spec import RunSpec
-from lib.training.state import Placement, State, TableShape, build_state
+from lib.training.state import State, initial_state
 from lib.training.step import raise_if_nonfinite_loss, run_phase_step, weighting_of_step
 from lib.utils.checkpoint import load_checkpoint
-from lib.utils.device import pick_device, set_up_backends
 from lib.utils.errors import NonFiniteError, StoppedError
 from lib.utils.files import rotate_directory, write_text
 from lib.utils.json_files import write_results
@@ -77,18 +76,18 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
 def _retrain(spec: RunSpec, state: State, path: Path) -> None:
     """Train again without the labels of low weight, into the folder ``retrained``; add it to the results in ``path``."""
     threshold, flip_indices = spec.config.lbi.retrain, flip_permutation(spec.data.joints)
-    kept = {
+    fixed = {
         place: FixedWeights(variables.all_weights() >= threshold, flip_indices, variables)
         for place, variables in state.variables.items()
     }
     labelled = spec.data.source.annotations.visible > 0
     dropped = ", ".join(
-        f"{int((k.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
-        for place, k in kept.items()
+        f"{int((variables.weights.cpu().numpy()[labelled] == 0).sum())} of {labelled.sum()} labels ({place})"
+        for place, variables in fixed.items()
     )
     LOG.info(f"training again from the start, without the labels of weight below {threshold}: {dropped}")
     paths = spec.paths.child("retrained")
-    again = Trainer(RunSpec(spec.config, spec.mode, spec.data, paths, spec.group), kept).train()
+    again = Trainer(RunSpec(spec.config, spec.mode, spec.data, paths, spec.group), fixed).train()
     if spec.group.is_main:
         results = json.loads(path.read_text(encoding="utf-8"))
         results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
@@ -101,16 +100,7 @@ class Trainer:
     def __init__(self, spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None):
         self.spec = spec
         self.config, self.data, self.group = spec.config, spec.data, spec.group
-        set_up_backends(self.config.threads, self.config.cudnn)
-        device, description = pick_device(
-            self.config.device, self.config.gpus, self.group.local_rank, self.group.local_size
-        )
-        LOG.info(f"mode {spec.mode.name}: {spec.mode.meaning}")
-        LOG.info(description)
-        if self.group.size > 1:
-            LOG.info(f"{self.group.size} processes train together, each on its part of every batch")
-        tables = TableShape.of((self.data.source or self.data.target).annotations)
-        self.state = build_state(self.config, spec.mode, tables, Placement(device, self.group), fixed)
+        self.state = initial_state(spec, fixed)
         self.steps_per_epoch = spec.steps_per_epoch
 
     def train(self) -> Path:
@@ -171,6 +161,7 @@ class Trainer:
             state.best_score, state.best_epoch = score, epoch
             self.checkpointer.save_best()
         self.checkpointer.save_last()
+        self._raise_if_stopped(*self.group.counts(self.shutdown.signal or 0))
 
     def run_step(self, phase: Phase, epoch: int) -> FinishedStep:
         """Read the batches of the next step and take it."""
@@ -197,13 +188,13 @@ class Trainer:
         """Load what the run starts from, and make room for its files; the bytes of metrics.jsonl to keep."""
         config, state, folder = self.config, self.state, self.spec.paths.output
         metrics_bytes = 0
-        if config.train.load_ckpt:
-            state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
-            LOG.info(f"models start from {config.train.load_ckpt}")
         if config.train.resume and self.group.broadcast_object(lambda: has_checkpoint(folder)):
             with self.group.main_process_first():  # it renames a damaged checkpoint
                 metrics_bytes = resume(self.spec, state)
         else:
+            if config.train.load_ckpt:
+                state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
+                LOG.info(f"models start from {config.train.load_ckpt}")
             if config.train.resume:
                 LOG.info(f"no checkpoint in {folder}; starting from scratch")
             self.group.barrier()  # another rank may still be loading a checkpoint from this directory
@@ -241,13 +232,17 @@ class Trainer:
         return score if better else None
 
     def _checkpoint_within_epoch(self) -> None:
-        """Write a checkpoint if one is due; raise StoppedError after a signal to any of the ranks."""
+        """Write a checkpoint if one is due on any rank, or after a signal to any; then raise StoppedError."""
         signals, due = self.group.counts(self.shutdown.signal or 0, int(self.checkpointer.due()))
         if not any(signals) and not any(due):
             return
         self.state.synchronize()
         self.state.raise_if_nonfinite()
         self.checkpointer.save_last()
+        self._raise_if_stopped(signals)
+
+    def _raise_if_stopped(self, signals: tuple[int, ...]) -> None:
+        """Raise StoppedError, once a checkpoint is written; ``signals``: of each rank, 0 for none."""
         if number := max(signals):
             raise StoppedError(
                 number,
@@ -262,9 +257,9 @@ class Trainer:
         except NonFiniteError as error:
             output = step.output
             own = [gradient[output.own] for gradient in output.hypergradients.values()]
-            found = locate_nonfinite(self._traces(step), own)
-            where = most_specific(self.group.all_gather_object(found))
-            raise NonFiniteError(f"{error}{where}") from None
+            location = locate_nonfinite(self._traces(step), own)
+            location = most_specific(self.group.all_gather_object(location))
+            raise NonFiniteError(f"{error}{location}") from None
 
     def _traces(self, step: FinishedStep) -> list[BatchTrace]:
         annotations = {

@@ -81,7 +81,7 @@ class Visuals:
                     file = self.folder / f"step_{self.state.step:07d}_{name.lower()}_{kind}.jpg"
                     cv2.imwrite(str(file), np.ascontiguousarray(part[..., ::-1]))
 
-    def _sheet(self, images: Tensor, heatmaps: np.ndarray, shown: np.ndarray, columns: int) -> np.ndarray:
+    def _sheet(self, images: Tensor, heatmaps: np.ndarray, visible: np.ndarray, columns: int) -> np.ndarray:
         codec = self.data.validation.dataset.codec
         joints, _ = codec.decode(heatmaps)
-        return sample_sheet(images, joints * codec.stride, shown, heatmaps, self.data.joints, columns)
+        return sample_sheet(images, joints * codec.stride, visible, heatmaps, self.data.joints, columns)

@@ -122,7 +122,7 @@ class Group:
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        with self._others():
+        with self._process_loss():
             dist.all_gather_object(values, value)
         return values
 
@@ -135,7 +135,7 @@ class Group:
         for tensor in tensors if self.size > 1 else []:
             # torch.distributed sends contiguous memory only, and channels_last weights are not contiguous.
             contiguous = tensor.contiguous()
-            with self._others():
+            with self._process_loss():
                 dist.broadcast(contiguous, 0)
             tensor.copy_(contiguous)
 
@@ -166,12 +166,12 @@ class Group:
         """Count a message of ``content`` that the ``with`` block sends."""
         self.messages[kind] += 1
         self.sent[kind] += content.numel() * content.element_size()
-        with self._others():
+        with self._process_loss():
             yield
 
     @contextmanager
-    def _others(self) -> Iterator[None]:
-        """Turn torch.distributed's errors into ProcessLostError."""
+    def _process_loss(self) -> Iterator[None]:
+        """Turn torch.distributed's errors in the ``with`` block into ProcessLostError."""
         try:
             yield
         except RuntimeError as error:

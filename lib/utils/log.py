@@ -41,7 +41,7 @@ class Terminal(logging.Handler):
 
 
 def open_terminal(verbosity: str = "normal") -> None:
-    """Show the log on the terminal from now on, and keep its lines for the file that `open_log` opens.
+    """Show the log on the terminal from now on, and buffer its lines for the file that `open_log` opens.
 
     Args:
         verbosity: a key of LEVELS.
@@ -50,7 +50,7 @@ def open_terminal(verbosity: str = "normal") -> None:
     LOG.setLevel(min(STEP, LEVELS[verbosity]))
     LOG.propagate = False
     LOG.addHandler(Terminal(verbosity))
-    _keep_lines()
+    _buffer_records()
 
 
 def open_terminal_unless_open() -> None:
@@ -60,10 +60,10 @@ def open_terminal_unless_open() -> None:
 
 
 def close_terminal() -> None:
-    """Stop showing the log on the terminal, and drop the lines kept for a file."""
+    """Stop showing the log on the terminal, and drop the lines buffered for a file."""
     for handler in _terminals():
         LOG.removeHandler(handler)
-    _take_kept_lines()
+    _take_buffered_records()
 
 
 def bar_stream() -> TextIO | None:
@@ -92,15 +92,15 @@ def open_log(path: str | Path, writes: bool = True) -> list[str]:
         silence_log()
         return []
     open_terminal_unless_open()
-    kept = _take_kept_lines()
+    records = _take_buffered_records()
     path.parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="a", encoding="utf-8")
     file.setLevel(STEP)
     file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     LOG.addHandler(file)
-    for record in kept:
+    for record in records:
         file.handle(record)
-    return [record.getMessage() for record in kept]
+    return [record.getMessage() for record in records]
 
 
 def close_log() -> None:
@@ -109,7 +109,7 @@ def close_log() -> None:
         if isinstance(handler, logging.FileHandler):
             LOG.removeHandler(handler)
             handler.close()
-            _keep_lines()
+            _buffer_records()
 
 
 @contextmanager
@@ -128,20 +128,20 @@ def captured_messages() -> Iterator[list[str]]:
         LOG.setLevel(level)
 
 
-def _keep_lines() -> None:
+def _buffer_records() -> None:
     """Buffer lines until a file is open."""
     buffer = MemoryHandler(capacity=sys.maxsize, flushLevel=sys.maxsize, flushOnClose=False)
     buffer.setLevel(STEP)
     LOG.addHandler(buffer)
 
 
-def _take_kept_lines() -> list[logging.LogRecord]:
-    """Stop buffering, and return the lines that were buffered."""
-    kept = []
+def _take_buffered_records() -> list[logging.LogRecord]:
+    """Stop buffering, and return what was buffered."""
+    records = []
     for handler in [handler for handler in LOG.handlers if isinstance(handler, MemoryHandler)]:
-        kept += handler.buffer
+        records += handler.buffer
         LOG.removeHandler(handler)
-    return kept
+    return records
 
 
 def _terminals() -> list[Terminal]:

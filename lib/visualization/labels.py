@@ -38,8 +38,7 @@ def draw_keypoint(
     cropped = _crop(annotations, index)
     if cropped is None:
         return None
-    image, matrix = cropped
-    joints = apply_matrix(matrix, annotations.joints[index])
+    image, joints, matrix = cropped
     crop = draw_skeleton(image, joints, annotations.visible[index] > 0, annotations.mapping.names)
     # Each mark is drawn twice: black and wider first, so that it stands out on any background.
     for colour, wider in ((EDGE, 2), (LABEL, 0)):
@@ -72,9 +71,8 @@ def draw_weights(
     cropped = _crop(annotations, index)
     if cropped is None:
         return None
-    crop, matrix = cropped
-    crop = crop // 2 + 40  # less contrast, so that black edges and white discs stand out
-    joints = apply_matrix(matrix, annotations.joints[index])
+    image, joints, _ = cropped
+    crop = image // 2 + 40  # less contrast, so that black edges and white discs stand out
     for j in np.flatnonzero(annotations.visible[index] > 0):
         # Interpolate from white to the colour of the nearer end of the scale.
         nearest, share = (IGNORED, 1 - 2 * weights[j]) if weights[j] < 0.5 else (TRUSTED, 2 * weights[j] - 1)
@@ -86,14 +84,20 @@ def draw_weights(
     return crop
 
 
-def _crop(annotations: Annotations, index: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """The instance's crop [CELL, CELL, 3] RGB, and the matrix [2, 3] from image pixels to crop pixels."""
+def _crop(annotations: Annotations, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Cut the instance out of its image.
+
+    Returns:
+        The crop [CELL, CELL, 3] RGB, the labels [J, 2] in crop pixels, and the matrix [2, 3] from image pixels
+        to crop pixels; None if the image cannot be read.
+    """
     image = read_image(annotations.image_paths[annotations.image_index[index]])
     if image is None:
         return None
     side = annotations.sizes[index].max() * 1.1
     matrix = crop_matrix(annotations.centers[index], (side, side), (CELL, CELL))
-    return cv2.warpAffine(image, matrix, (CELL, CELL), flags=cv2.INTER_LINEAR), matrix
+    crop = cv2.warpAffine(image, matrix, (CELL, CELL), flags=cv2.INTER_LINEAR)
+    return crop, apply_matrix(matrix, annotations.joints[index]), matrix
 
 
 def _pixel(point: np.ndarray) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def sample_sheet(
     """Contact sheet of network inputs: each with its skeleton, and below it with its heatmaps.
 
     Args:
-        images: [N, 3, H, W], normalised as for the network.
+        images: [N, 3, H, W], normalized as for the network.
         joints: [N, J, 2] pixels of the network's input.
         visible: [N, J], nonzero for the joints to draw.
         heatmaps: [N, J, h, w].

@@ -1,6 +1,7 @@
 import typing
 
-from lib.config.schema import Config, Setting, settings
+from lib.config.schema import Config, settings
+from lib.config.setting import Setting
 
 
 def test_a_setting_takes_its_type_from_the_annotation_of_its_field():

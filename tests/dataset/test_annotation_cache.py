@@ -21,8 +21,8 @@ from tests.factories.data_sets import coco_image, coco_person, read_coco, write_
 SET = "train2017"
 
 
-class Place:
-    """A COCO layout, a folder for the cache, and a count of what was really read."""
+class CountingReader:
+    """A data set in COCO's layout, a cache folder, and the number of times that files were read and hashed."""
 
     def __init__(self, folder):
         self.root, self.cache = folder / "coco", folder / "cache"
@@ -36,13 +36,13 @@ class Place:
         return replace(CacheKey("coco", mapping, {"aspect": aspect}, files, images), **changed)
 
     def read(self, folder="cache", names=COCO_KEYPOINTS, aspect=0.75, **changed):
-        def really():
+        def read_and_count():
             self.reads += 1
             return read_coco(self.root, SET, names, aspect)
 
-        where = self.cache if folder == "cache" else folder
+        cache = self.cache if folder == "cache" else folder
         with captured_messages() as messages:
-            annotations = load_or_build(where, self.key(names, aspect, **changed), really)
+            annotations = load_or_build(cache, self.key(names, aspect, **changed), read_and_count)
         self.messages += messages
         return annotations
 
@@ -61,22 +61,22 @@ class Place:
 
 
 @pytest.fixture(params=["settled", "just written"])
-def place(tmp_path, monkeypatch, request):
+def reader(tmp_path, monkeypatch, request):
     """With files that seem old enough for their times to be trusted, and as new as they are."""
     monkeypatch.setattr(
         cache_module, "MTIME_GRANULARITY_NS", -(10**10) if request.param == "settled" else 10**12
     )
     monkeypatch.setattr(cache_module, "MIN_JSON_BYTES", 1)
-    made = Place(tmp_path)
+    counting = CountingReader(tmp_path)
     plain_hash = cache_module.hash_file
 
     def counted(path):
-        made.hashes += 1
+        counting.hashes += 1
         return plain_hash(path)
 
     monkeypatch.setattr(cache_module, "hash_file", counted)
-    made.settled = request.param == "settled"
-    return made
+    counting.settled = request.param == "settled"
+    return counting
 
 
 def assert_same_people(one, other):
@@ -88,55 +88,55 @@ def assert_same_people(one, other):
         np.testing.assert_array_equal(array, second[name])
 
 
-def test_the_second_start_reads_nothing(place):
-    first = place.read()
-    place.hashes = 0
-    second = place.read()
-    assert place.reads == 1 and place.messages == []
-    assert place.hashes == (0 if place.settled else 1)
+def test_the_second_start_reads_nothing(reader):
+    first = reader.read()
+    reader.hashes = 0
+    second = reader.read()
+    assert reader.reads == 1 and reader.messages == []
+    assert reader.hashes == (0 if reader.settled else 1)
     assert_same_people(first, second)
     assert isinstance(second, Annotations) and second.image_ids is not None and second.head_sizes is None
 
 
-def test_what_is_kept_is_mapped_and_can_be_read_by_numpy_alone(place):
-    expected = place.read()
-    people, content = place.read(), place.file.read_bytes()
+def test_what_is_kept_is_mapped_and_can_be_read_by_numpy_alone(reader):
+    expected = reader.read()
+    people, content = reader.read(), reader.file.read_bytes()
     for name, array in people.arrays().items():
         assert array.flags.aligned and array.flags.c_contiguous, name
         assert isinstance(array.base, np.memmap), name
     people.joints[:] = -1  # a process may change its own
-    assert place.file.read_bytes() == content
-    with open(place.file, "rb") as file:
+    assert reader.file.read_bytes() == content
+    with open(reader.file, "rb") as file:
         head = json.loads(np.load(file, allow_pickle=False).tobytes())
         for name in head["arrays"]:
             np.testing.assert_array_equal(np.load(file, allow_pickle=False), expected.arrays()[name])
 
 
-def test_other_content_of_the_same_size_is_noticed(place):
-    place.read()
-    place.change(bbox=[8, 6, 21, 39])
-    people = place.read()
-    assert place.reads == 2
-    assert_same_people(people, read_coco(place.root, SET, COCO_KEYPOINTS, 0.75))
-    place.read()
-    assert place.reads == 2 and place.messages == []
+def test_other_content_of_the_same_size_is_noticed(reader):
+    reader.read()
+    reader.change(bbox=[8, 6, 21, 39])
+    people = reader.read()
+    assert reader.reads == 2
+    assert_same_people(people, read_coco(reader.root, SET, COCO_KEYPOINTS, 0.75))
+    reader.read()
+    assert reader.reads == 2 and reader.messages == []
 
 
-def test_other_content_with_the_same_size_and_time_is_noticed(place):
-    place.read()
-    before = place.json.stat()
-    place.change(id=4)
-    os.utime(place.json, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert place.json.stat().st_mtime_ns == before.st_mtime_ns
-    assert place.read().ids.tolist() == [0, 1, 2, 4, 4]
+def test_other_content_with_the_same_size_and_time_is_noticed(reader):
+    reader.read()
+    before = reader.json.stat()
+    reader.change(id=4)
+    os.utime(reader.json, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert reader.json.stat().st_mtime_ns == before.st_mtime_ns
+    assert reader.read().ids.tolist() == [0, 1, 2, 4, 4]
 
 
-def test_another_time_of_the_same_content_is_no_change(place):
-    first = place.read()
-    os.utime(place.json, (1, 1))
-    place.hashes = 0
-    assert_same_people(place.read(), first)
-    assert place.reads == 1 and place.hashes == 1
+def test_another_time_of_the_same_content_is_no_change(reader):
+    first = reader.read()
+    os.utime(reader.json, (1, 1))
+    reader.hashes = 0
+    assert_same_people(reader.read(), first)
+    assert reader.reads == 1 and reader.hashes == 1
 
 
 @pytest.mark.parametrize(
@@ -151,62 +151,62 @@ def test_another_time_of_the_same_content_is_no_change(place):
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_other_settings_are_another_reading(place, changed):
-    place.read()
+def test_other_settings_are_another_reading(reader, changed):
+    reader.read()
     if "images" in changed:
-        changed = {"images": ImageFolder(image_folder(place.root, SET), changed["images"])}
+        changed = {"images": ImageFolder(image_folder(reader.root, SET), changed["images"])}
         changed["images"].location.write_bytes(b"")
     names, aspect = changed.get("names", COCO_KEYPOINTS), changed.get("aspect", 0.75)
-    assert_same_people(place.read(**changed), read_coco(place.root, SET, names, aspect))
-    assert place.reads == 2
-    place.read()
-    assert place.reads == 2  # the first is still there
+    assert_same_people(reader.read(**changed), read_coco(reader.root, SET, names, aspect))
+    assert reader.reads == 2
+    reader.read()
+    assert reader.reads == 2  # the first is still there
 
 
-def test_a_file_of_other_settings_under_the_name_is_not_taken(place, monkeypatch):
-    place.read()
+def test_a_file_of_other_settings_under_the_name_is_not_taken(reader, monkeypatch):
+    reader.read()
     monkeypatch.setattr(cache_module, "VERSION", cache_module.VERSION + 1)
-    other, first = place.key(), place.file
-    first.rename(other.cache_file(place.cache))
-    place.read()
-    assert place.reads == 2 and len(list(place.cache.iterdir())) == 1
+    other, first = reader.key(), reader.file
+    first.rename(other.cache_file(reader.cache))
+    reader.read()
+    assert reader.reads == 2 and len(list(reader.cache.iterdir())) == 1
 
 
-def test_images_that_come_and_go(place):
-    place.read()
-    write_image(place.root / "images" / SET / "another.jpg")
-    place.read()
-    assert place.reads == 1
-    (place.root / "images" / SET / "000000000002.jpg").unlink()
+def test_images_that_come_and_go(reader):
+    reader.read()
+    write_image(reader.root / "images" / SET / "another.jpg")
+    reader.read()
+    assert reader.reads == 1
+    (reader.root / "images" / SET / "000000000002.jpg").unlink()
     with pytest.raises(InputError, match="'000000000002.jpg' is not in"):
-        place.read()
-    assert place.reads == 2
+        reader.read()
+    assert reader.reads == 2
 
 
-def test_a_missing_file_is_the_readers_to_tell(place):
-    place.read()
-    place.json.unlink()
+def test_a_missing_file_is_the_readers_to_tell(reader):
+    reader.read()
+    reader.json.unlink()
     with pytest.raises(InputError, match="No such file"):
-        place.read()
+        reader.read()
 
 
-def test_a_missing_folder_is_the_readers_to_tell(place):
-    place.read()
-    (place.root / "images" / SET).rename(place.root / "elsewhere")
+def test_a_missing_folder_is_the_readers_to_tell(reader):
+    reader.read()
+    (reader.root / "images" / SET).rename(reader.root / "elsewhere")
     with pytest.raises(InputError, match="cannot read the image folder"):
-        place.read()
+        reader.read()
 
 
-def test_what_changes_while_it_is_read_is_not_kept(place):
+def test_what_changes_while_it_is_read_is_not_kept(reader):
     def changing():
-        people = read_coco(place.root, SET, COCO_KEYPOINTS, 0.75)
-        place.change(id=4)
+        people = read_coco(reader.root, SET, COCO_KEYPOINTS, 0.75)
+        reader.change(id=4)
         return people
 
     with captured_messages() as messages:
-        load_or_build(place.cache, place.key(), changing)
-    assert not place.cache.exists() and messages == []
-    assert place.read().ids.tolist() == [0, 1, 2, 4, 4]
+        load_or_build(reader.cache, reader.key(), changing)
+    assert not reader.cache.exists() and messages == []
+    assert reader.read().ids.tolist() == [0, 1, 2, 4, 4]
 
 
 def damaged_ways(content):
@@ -217,21 +217,23 @@ def damaged_ways(content):
         yield content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
 
-def test_a_damaged_file_is_made_again(place):
-    expected = place.read()
-    content = place.file.read_bytes()
-    noted = 0
+def test_a_damaged_file_is_made_again(reader):
+    expected = reader.read()
+    content = reader.file.read_bytes()
+    logged = 0
     for damaged in damaged_ways(content):
-        place.file.write_bytes(damaged)
-        place.messages.clear()
-        assert_same_people(place.read(), expected)
-        for message in place.messages:
-            assert str(place.file) in message and "corrupt" in message
-        noted += len(place.messages)
-        reads = place.reads
-        place.read()
-        assert place.reads == reads and len(place.messages) < 2
-    assert noted > 50  # a flipped bit in a file's stamp or hash is a file that has changed, without a note
+        reader.file.write_bytes(damaged)
+        reader.messages.clear()
+        assert_same_people(reader.read(), expected)
+        for message in reader.messages:
+            assert str(reader.file) in message and "corrupt" in message
+        logged += len(reader.messages)
+        reads = reader.reads
+        reader.read()
+        assert reader.reads == reads and len(reader.messages) < 2
+    assert (
+        logged > 50
+    )  # a flipped bit in a file's state or hash counts as a changed file, which is not logged
 
 
 class Bomb:
@@ -240,36 +242,36 @@ class Bomb:
 
 
 @pytest.mark.parametrize("pickled", ["plain", "array"])
-def test_nothing_is_unpickled(place, pickled, tmp_path, monkeypatch):
+def test_nothing_is_unpickled(reader, pickled, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    place.read()
+    reader.read()
     if pickled == "plain":
-        place.file.write_bytes(pickle.dumps(Bomb()))
+        reader.file.write_bytes(pickle.dumps(Bomb()))
     else:
-        with open(place.file, "wb") as file:
+        with open(reader.file, "wb") as file:
             np.save(file, np.array([Bomb()]), allow_pickle=True)
-    place.read()
-    assert len(place.messages) == 1 and not (tmp_path / "exploded").exists()
+    reader.read()
+    assert len(reader.messages) == 1 and not (tmp_path / "exploded").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_done_without(place, tmp_path):
+def test_a_folder_that_cannot_be_written_is_done_without(reader, tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        place.messages.clear()
-        expected = read_coco(place.root, SET, COCO_KEYPOINTS, 0.75)
-        assert_same_people(place.read(folder=folder), expected)
-        (message,) = place.messages
+        reader.messages.clear()
+        expected = read_coco(reader.root, SET, COCO_KEYPOINTS, 0.75)
+        assert_same_people(reader.read(folder=folder), expected)
+        (message,) = reader.messages
         assert str(folder) in message and "cannot write" in message
 
 
-def test_without_a_folder_nothing_is_kept(place):
-    place.read(folder=None)
-    place.read(folder=None)
-    assert place.reads == 2 and not place.cache.exists()
+def test_without_a_folder_nothing_is_kept(reader):
+    reader.read(folder=None)
+    reader.read(folder=None)
+    assert reader.reads == 2 and not reader.cache.exists()
 
 
-def test_small_files_are_not_worth_it(place, monkeypatch):
-    monkeypatch.setattr(cache_module, "MIN_JSON_BYTES", place.json.stat().st_size + 1)
-    place.read()
-    place.read()
-    assert place.reads == 2 and not place.cache.exists()
+def test_small_files_are_not_worth_it(reader, monkeypatch):
+    monkeypatch.setattr(cache_module, "MIN_JSON_BYTES", reader.json.stat().st_size + 1)
+    reader.read()
+    reader.read()
+    assert reader.reads == 2 and not reader.cache.exists()

@@ -83,21 +83,21 @@ def test_people_are_the_same_from_their_arrays(bounds):
 
 
 def one_by_one(values, check):
-    """What a plain loop over ``values`` returns, or its complaint."""
+    """What a plain loop over ``values`` returns, or its error message."""
     try:
         return np.array([check(value, f"entry {k}", "it") for k, value in enumerate(values)])
     except InputError as error:
         return str(error)
 
 
-def assert_as_one_by_one(values, shape, all_of_them, one):
-    expected = one_by_one(values, one)
+def assert_as_one_by_one(values, shape, column_of, check):
+    expected = one_by_one(values, check)
     try:
-        found = all_of_them(values)
+        column = column_of(values)
     except InputError as error:
         assert str(error) == expected
     else:
-        np.testing.assert_array_equal(found, np.reshape(expected, (len(values), *shape)))
+        np.testing.assert_array_equal(column, np.reshape(expected, (len(values), *shape)))
 
 
 plain = st.integers(-1000, 1000) | st.floats(-1e8, 1e8) | st.booleans()

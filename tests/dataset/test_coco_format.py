@@ -120,17 +120,17 @@ def test_images_in_folders_named_by_the_set_and_in_an_archive(excavators, tmp_pa
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for file in (folder / "test").iterdir():
             archive.write(file, f"all/{file.name}")
-    found = []
+    names = []
     for more in ({"IMAGES": "pictures/{set}"}, {"IMAGES": "all", "DATA_FORMAT": "zip"}):
-        asked = {f"DATASET_TARGET.{key}": value for key, value in more.items()}
+        settings = {f"DATASET_TARGET.{key}": value for key, value in more.items()}
         config = configured(
             excavators,
-            **asked,
+            **settings,
             **{"DATASET_TARGET.ROOT": str(tmp_path), "DATASET_TARGET.TRAIN_SET": "test.json"},
         )
         people = read_annotations(config, ImageSet(config.dataset_target, "test.json"))
-        found.append([p.rpartition("/")[2] for p in people.image_paths])
-    assert found[0] == found[1] == [image["file_name"] for image in tree["images"]]
+        names.append([p.rpartition("/")[2] for p in people.image_paths])
+    assert names[0] == names[1] == [image["file_name"] for image in tree["images"]]
 
 
 def write_categories(path, *categories):

@@ -26,13 +26,13 @@ def detection(image_id=1, bbox=(8, 6, 20, 30), score=0.9, **changed):
 
 @pytest.fixture
 def root(tmp_path):
-    """Two images; the annotations say nothing of people."""
+    """Two images without annotations."""
     write_coco(tmp_path, [], [coco_image(1), coco_image(2)])
     return tmp_path
 
 
 def read(root, detections, image_thre=0.0, names=COCO_KEYPOINTS, aspect=ASPECT, **options):
-    path = root / "found.json"
+    path = root / "detections.json"
     write_json(path, detections)
     mapping = joint_mapping("coco", names)
     return read_detections(path, COCOLayout(root), "train2017", mapping, aspect, image_thre, **options)
@@ -43,7 +43,7 @@ def complaint(root, detections, *parts, **options):
     with pytest.raises(InputError) as caught:
         read(root, detections, **options)
     message = str(caught.value)
-    assert "\n" not in message and message.startswith(str(root / "found.json"))
+    assert "\n" not in message and message.startswith(str(root / "detections.json"))
     for part in parts:
         assert part in message
 
@@ -64,12 +64,12 @@ def simple_baselines_crop(box, aspect):
 @pytest.mark.parametrize("names", [COCO_KEYPOINTS, SHARED_KEYPOINTS], ids=["17", "13"])
 def test_real_detections_are_read_as_simple_baseline_does(image_thre, names):
     raw = [d for d in json.loads(DETECTIONS.read_text()) if d["score"] >= image_thre]
-    found = read_detections(
+    detected = read_detections(
         DETECTIONS, COCOLayout(DATA), "val2017", joint_mapping("coco", names), ASPECT, image_thre
     )
-    people = found.annotations
-    assert len(people) == len(raw) == len(found.scores) and (image_thre or len(raw) == 155)
-    np.testing.assert_array_equal(found.scores, [d["score"] for d in raw])
+    people = detected.annotations
+    assert len(people) == len(raw) == len(detected.scores) and (image_thre or len(raw) == 155)
+    np.testing.assert_array_equal(detected.scores, [d["score"] for d in raw])
     np.testing.assert_array_equal(people.image_ids, [d["image_id"] for d in raw])
     for i, d in enumerate(raw):
         center, size = simple_baselines_crop(d["bbox"], ASPECT)
@@ -91,22 +91,22 @@ def test_detected_people_are_samples_without_labels():
 
 
 def test_who_is_left_out_and_what_they_are_called(root):
-    found = read(
+    detected = read(
         root,
         [
             detection(1, score=0.1),
             detection(2, score=0.3),
             detection(1, score=0.9, category_id=2),
-            detection(99, bbox=(1, 2), score="?", category_id=18),  # nobody looks at other categories
+            detection(99, bbox=(1, 2), score="?", category_id=18),  # other categories are not checked
             detection(1, score=0.29),
             detection(1, score=1.0),
         ],
         image_thre=0.3,
     )
-    assert found.annotations.ids.tolist() == [1, 5]
-    assert found.annotations.image_ids.tolist() == [2, 1]
-    assert found.scores.tolist() == [0.3, 1.0]
-    assert [Path(found.annotations.image_paths[p]).name[-5] for p in found.annotations.image_index] == [
+    assert detected.annotations.ids.tolist() == [1, 5]
+    assert detected.annotations.image_ids.tolist() == [2, 1]
+    assert detected.scores.tolist() == [0.3, 1.0]
+    assert [Path(detected.annotations.image_paths[p]).name[-5] for p in detected.annotations.image_index] == [
         "2",
         "1",
     ]
@@ -139,11 +139,11 @@ def test_of_boxes_that_overlap_the_best_stays_image_by_image(root):
     ]
     expected = {1.0: [0, 1, 2, 3, 4, 5], 0.98: [1, 2, 3, 4], 0.97: [1, 2, 3], 0.3: [1, 2]}
     for threshold, ids in expected.items():
-        found = read(root, detections, bbox_thre=threshold)
-        assert found.annotations.ids.tolist() == ids
-        assert found.annotations.image_ids.tolist() == [detections[i]["image_id"] for i in ids]
-        assert found.scores.tolist() == [detections[i]["score"] for i in ids]
-        assert len(found.annotations.sizes) == len(ids)
+        detected = read(root, detections, bbox_thre=threshold)
+        assert detected.annotations.ids.tolist() == ids
+        assert detected.annotations.image_ids.tolist() == [detections[i]["image_id"] for i in ids]
+        assert detected.scores.tolist() == [detections[i]["score"] for i in ids]
+        assert len(detected.annotations.sizes) == len(ids)
 
 
 def test_missing_files(root):
@@ -155,10 +155,10 @@ def test_missing_files(root):
 
 
 def test_broken_json(root):
-    (root / "found.json").write_text('[{"image_id"')
-    with pytest.raises(InputError, match=r"found\.json: not valid JSON"):
+    (root / "detections.json").write_text('[{"image_id"')
+    with pytest.raises(InputError, match=r"detections\.json: not valid JSON"):
         read_detections(
-            root / "found.json",
+            root / "detections.json",
             COCOLayout(root),
             "train2017",
             joint_mapping("coco", COCO_KEYPOINTS),
@@ -207,7 +207,7 @@ def test_bad_detection_is_named(root, changed, found):
     complaint(root, [detection(), detection(**changed)], "detection 1:", found)
 
 
-def test_a_image_that_is_not_there_is_named(root):
+def test_an_image_that_is_missing_is_named(root):
     (root / "images" / "train2017" / "000000000002.jpg").unlink()
     complaint(root, [detection(1), detection(2)], "detection 1: image '000000000002.jpg' is not in")
     assert len(read(root, [detection(1), detection(2, score=0.1)], image_thre=0.5).annotations) == 1
@@ -218,13 +218,13 @@ def test_nothing_in_a_detection_raises_anything_else(root, key):
     for value in NASTY_VALUES:
         bad = value if key is None else detection(**{key: value})
         try:
-            found = read(root, [detection(), bad])
+            detected = read(root, [detection(), bad])
         except InputError as error:
             message = str(error)
-            assert "\n" not in message and message.startswith(f"{root / 'found.json'}: detection 1")
+            assert "\n" not in message and message.startswith(f"{root / 'detections.json'}: detection 1")
             message.encode("utf-8")
         else:
-            people = found.annotations
-            for array in (people.ids, people.image_ids, people.centers, people.sizes, found.scores):
+            people = detected.annotations
+            for array in (people.ids, people.image_ids, people.centers, people.sizes, detected.scores):
                 assert np.isfinite(array).all()
             assert (people.sizes > 0).all()

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from lib.dataset.heatmap import HeatmapCodec, find_peaks, to_image
+from lib.dataset.heatmap import HeatmapCodec, find_peaks, network_heatmap_size, to_image
 from lib.utils.errors import InputError
 from tests.reference import plain_evaluation
 
@@ -69,7 +69,7 @@ def test_decode_equals_the_plain_loop_to_the_last_bit():
     heatmaps = rng.normal(size=(6, 5, 64, 48)).astype(np.float32)
     heatmaps[0] = -1
     heatmaps[1] = 0
-    heatmaps[2] = rng.integers(0, 3, (5, 64, 48))  # many equal maxima and equal neighbours
+    heatmaps[2] = rng.integers(0, 3, (5, 64, 48))  # many equal maxima and equal neighbors
     edges = [(0, 0), (63, 47), (1, 20), (2, 2), (62, 46)]
     for j, (y, x) in enumerate(edges):
         heatmaps[3, j, y, x] = 10
@@ -127,9 +127,9 @@ def test_joints_return_to_the_image_within_half_a_heatmap_pixel():
     truth = corner[:, None] + rng.uniform(0.1, 0.9, (people, joints, 2)) * sizes[:, None]
     crop = (truth - corner[:, None]) * (np.array(CODEC.image_size) / sizes)[:, None]
     heatmaps = np.stack([CODEC.encode(person, np.ones(joints))[0] for person in crop])
-    found = to_image(CODEC.decode(heatmaps)[0], centers, sizes, CODEC.heatmap_size)
+    decoded = to_image(CODEC.decode(heatmaps)[0], centers, sizes, CODEC.heatmap_size)
     pixel = sizes / CODEC.heatmap_size
-    assert (np.abs(found - truth) <= 0.5 * pixel[:, None] + 1e-4).all()
+    assert (np.abs(decoded - truth) <= 0.5 * pixel[:, None] + 1e-4).all()
 
 
 def test_to_image_maps_the_crop_onto_its_box():
@@ -145,6 +145,11 @@ def test_to_image_maps_the_crop_onto_its_box():
 def test_sizes_without_a_common_stride_are_refused(image_size, heatmap_size):
     with pytest.raises(InputError, match=r"MODEL\.IMAGE_SIZE.*MODEL\.EXTRA\.HEATMAP_SIZE"):
         HeatmapCodec(image_size, heatmap_size, 2)
+
+
+@pytest.mark.parametrize(("deconvolutions", "expected"), [(3, (48, 64)), (2, (24, 32)), (0, (6, 8))])
+def test_each_transposed_convolution_doubles_the_heatmaps(deconvolutions, expected):
+    assert network_heatmap_size((192, 256), deconvolutions) == expected
 
 
 @pytest.mark.parametrize("sigma", [0, -1, math.nan, math.inf])

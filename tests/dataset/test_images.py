@@ -325,7 +325,7 @@ def test_a_damaged_member_goes_through_the_workers(tmp_path):
         )
 
 
-def test_coco_asks_for_a_image_that_the_archive_lacks(tmp_path):
+def test_an_image_that_the_archive_lacks_is_named(tmp_path):
     path = write_coco(tmp_path, [coco_person(4711, 1)])
     pack(tmp_path / "images" / "train2017.zip", {"train2017/000000000009.jpg": b"1"})
     with pytest.raises(InputError) as caught:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.dataset.images import DECODE_FLAGS, read_image
-from lib.dataset.jpeg import upper_part
+from lib.dataset.jpeg import READ_AHEAD, upper_part
 from tests.factories.data_sets import smooth_image
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -22,9 +22,9 @@ def decoded(content, reduce=1):
 
 
 def encoded(image, **options):
-    words = [(getattr(cv2, f"IMWRITE_JPEG_{name}"), value) for name, value in options.items()]
-    done, content = cv2.imencode(".jpg", image, [int(word) for pair in words for word in pair])
-    assert done
+    parameters = [(getattr(cv2, f"IMWRITE_JPEG_{name}"), value) for name, value in options.items()]
+    is_encoded, content = cv2.imencode(".jpg", image, [int(number) for pair in parameters for number in pair])
+    assert is_encoded
     return content.tobytes()
 
 
@@ -38,9 +38,9 @@ def image(width, height, kind):
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize(("width", "height"), [(70, 131), (5, 96), (129, 64), (1, 1)])
 def test_the_rows_are_the_same(kind, sampling, width, height, capfd):
-    made = image(width, height, kind)
+    pixels = image(width, height, kind)
     options = {"QUALITY": 85, "SAMPLING_FACTOR": getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}")}
-    content = encoded(made[..., 0] if kind == "grey" else made, **options)
+    content = encoded(pixels[..., 0] if kind == "grey" else pixels, **options)
     for reduce in DECODE_FLAGS:
         whole = decoded(content, reduce)
         for rows in range(0, height + 20, 5):
@@ -80,14 +80,18 @@ def test_what_is_no_plain_jpeg_stays_as_it_is():
         "start": content[:2],
         "text": b"\xff\xd8 no image \xff\xd9",
     }
-    for what, of_it in unusual.items():
-        assert upper_part(of_it, 20) == of_it, what
+    for kind, unusual_content in unusual.items():
+        assert upper_part(unusual_content, 20) == unusual_content, kind
     assert upper_part(content, 20) != content
 
 
 @given(st.binary(max_size=60), st.integers(0, 40), st.integers(-5, 300))
-def test_nothing_in_a_file_raises(noise, at, rows):
-    content = encoded(image(16, 64, "smooth"))
-    upper_part(content[:at] + noise + content[at:], rows)
-    upper_part(content[:at] + noise, rows)
-    upper_part(noise, rows)
+def test_any_content_stays_as_it_is_or_gets_a_smaller_height_and_another_end(noise, at, rows):
+    jpeg = encoded(image(16, 64, "smooth"))
+    for content in (jpeg[:at] + noise + jpeg[at:], jpeg[:at] + noise, noise):
+        upper = upper_part(content, rows)
+        if upper != content:
+            kept = upper.removesuffix(READ_AHEAD)
+            changed = [k for k, (before, after) in enumerate(zip(content, kept)) if before != after]
+            assert len(kept) < len(upper) and content[len(kept) : len(kept) + 2] == b"\xff\xd9"
+            assert not changed or changed[-1] - changed[0] < 2  # the two bytes of the height

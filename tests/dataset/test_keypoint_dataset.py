@@ -8,7 +8,6 @@ import torch
 from torch.utils.data import default_collate
 from torchvision.transforms import functional as vision
 
-import lib.dataset.keypoint_dataset as joints_module
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import crop_matrix, rows_needed
 from lib.dataset.heatmap import HeatmapCodec
@@ -260,27 +259,33 @@ def test_samples_collate_and_select(people):
     assert moved.image.device.type == "meta" and moved.problem == batch.problem
 
 
-def test_cached_images_are_read_once_and_give_the_same_samples(people, monkeypatch):
-    read = []
+@pytest.fixture
+def reads(monkeypatch):
+    """(path, reduction) of every image that a data set reads, in order."""
+    reads = []
 
-    def counting(path, color_rgb, reduce, rows=None):
-        read.append(path)
+    def recorded(path, color_rgb, reduce, rows=None):
+        reads.append((path, reduce))
         return read_image(path, color_rgb, reduce, rows)
 
-    monkeypatch.setattr(joints_module, "read_image", counting)
+    monkeypatch.setattr("lib.dataset.keypoint_dataset.read_image", recorded)
+    return reads
+
+
+def test_cached_images_are_read_once_and_give_the_same_samples(people, reads):
     keys = [(index, visit) for visit in range(2) for index in range(len(people))]
     plain, cached = (KeypointDataset(people, SMALL, USUAL, cache=cache) for cache in (False, True))
     expected = [plain[key] for key in keys]
-    assert len(read) == len(keys)
-    read.clear()
+    assert len(reads) == len(keys)
+    reads.clear()
     torch.testing.assert_close([cached[key][:-1] for key in keys], [s[:-1] for s in expected], rtol=0, atol=0)
-    assert sorted(read) == sorted(people.image_paths)
+    assert sorted(path for path, _ in reads) == sorted(people.image_paths)
 
 
 def test_a_data_set_that_caches_can_be_sent_to_workers(people):
-    made = KeypointDataset(people, SMALL, USUAL, cache=True)
-    expected = made[3, 1]
-    again = pickle.loads(pickle.dumps(made))
+    dataset = KeypointDataset(people, SMALL, USUAL, cache=True)
+    expected = dataset[3, 1]
+    again = pickle.loads(pickle.dumps(dataset))
     torch.testing.assert_close(again[3, 1][:-1], expected[:-1], rtol=0, atol=0)
 
 
@@ -316,38 +321,29 @@ def test_pixels_are_those_of_whole_images_to_the_last_bit(photographed, color_rg
     assert shares == {True, False}
 
 
-def test_large_people_are_read_from_smaller_images(photographed, monkeypatch):
-    asked = []
-
-    def recorded(path, color_rgb, reduce, rows=None):
-        asked.append(reduce)
-        return read_image(path, color_rgb, reduce, rows)
-
-    monkeypatch.setattr(joints_module, "read_image", recorded)
+def test_large_people_are_read_from_smaller_images(photographed, reads):
     plain, reduced = (KeypointDataset(photographed, SMALL, USUAL, reduced_decode=r) for r in (False, True))
     for index in range(len(plain)):
         expected = plain[index, 0]
-        assert asked.pop() == 1
+        assert reads.pop()[1] == 1
         sample = reduced[index, 0]
         pixels = crop_of(plain, index, 0)[0][0] / SMALL.image_size[0]
-        assert asked.pop() == max(r for r in (1, 2, 4, 8) if r == 1 or r <= pixels)
+        assert reads.pop()[1] == max(r for r in (1, 2, 4, 8) if r == 1 or r <= pixels)
         for one, other in zip(sample[1:5], expected[1:5]):
             assert torch.equal(one, other)
 
 
-def test_other_formats_are_never_decoded_smaller(people, monkeypatch):
+def test_other_formats_are_never_decoded_smaller(people):
     plain, reduced = (KeypointDataset(people, SMALL, USUAL, reduced_decode=r) for r in (False, True))
     for index in range(len(people)):
         assert_samples_equal(plain[index, 0], reduced[index, 0])
 
 
 @pytest.mark.parametrize(("factor", "smaller"), [(1.0, 1), (1.9, 1), (2.0, 2), (3.9, 2), (4.0, 4), (9.0, 8)])
-def test_a_smaller_image_still_has_the_pixels_of_the_networks_input(tmp_path, monkeypatch, factor, smaller):
-    requested = []
-    monkeypatch.setattr(joints_module, "read_image", lambda path, rgb, reduce, rows: requested.append(reduce))
+def test_a_smaller_image_still_has_the_pixels_of_the_networks_input(tmp_path, reads, factor, smaller):
     people = people_on([tmp_path / "a.jpg"], 1, sizes=(12 * factor, 16 * factor))
     KeypointDataset(people, SMALL, reduced_decode=True)[0, 0]
-    assert requested == [smaller]
+    assert reads == [(str(tmp_path / "a.jpg"), smaller)]
 
 
 @pytest.mark.parametrize("cache", [True, False])

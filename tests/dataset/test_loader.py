@@ -192,7 +192,7 @@ def test_an_unreadable_image_goes_through_the_workers(dataset):
 def test_workers_that_inherit_nothing_give_the_same_batches(dataset, method, monkeypatch):
     expected = list(islice(training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 0, pin=False), 4))
     if method == "spawn":
-        made = DataLoader(
+        batches = DataLoader(
             SharedMemoryDataset(dataset),
             batch_sampler=InfiniteBatchSampler(7, 3, 5),
             num_workers=1,
@@ -200,8 +200,8 @@ def test_workers_that_inherit_nothing_give_the_same_batches(dataset, method, mon
         )
     else:
         monkeypatch.setattr("lib.dataset.loader.workers_are_forked", lambda: False)
-        made = training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 2, pin=False)
-    assert_batches_equal(list(islice(made, 4)), expected)
+        batches = training_batches(dataset, InfiniteBatchSampler(7, 3, 5), 2, pin=False)
+    assert_batches_equal(list(islice(batches, 4)), expected)
 
 
 def test_shared_people_are_sent_by_handle(dataset):

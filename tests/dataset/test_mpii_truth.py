@@ -9,20 +9,16 @@ from scipy.io import savemat
 
 from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_predictions, read_mpii_truth
 from lib.utils.errors import InputError
+from tests.factories.data_sets import NAMES_IN_GT_VALID
 
 MPII_EVAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "mpii_eval"
 needs_mpii_eval = pytest.mark.skipif(not MPII_EVAL.is_dir(), reason=f"no MPII validation data in {MPII_EVAL}")
-
-NAMES_IN_MAT = (
-    "rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head",
-    "rwri", "relb", "rsho", "lsho", "lelb", "lwri",
-)  # fmt: skip
 
 
 def write_truth(path, people=3, **changed):
     rng = np.random.default_rng(0)
     content = {
-        "dataset_joints": np.array([NAMES_IN_MAT], dtype=object),
+        "dataset_joints": np.array([NAMES_IN_GT_VALID], dtype=object),
         "jnt_missing": rng.integers(0, 2, (16, people)).astype(np.uint8),
         "pos_gt_src": rng.uniform(1, 500, (16, 2, people)),
         "headboxes_src": np.stack((np.zeros((2, people)), np.tile([[30.0], [40.0]], people))),
@@ -59,7 +55,7 @@ def test_read_mpii_truth_agrees_with_the_annotations():
     [
         ({"jnt_missing": None}, "has no 'jnt_missing'"),
         (
-            {"dataset_joints": np.array([NAMES_IN_MAT[::-1]], object)},
+            {"dataset_joints": np.array([NAMES_IN_GT_VALID[::-1]], object)},
             "'dataset_joints' is lwri .*expected ra",
         ),
         ({"pos_gt_src": np.zeros((16, 3, 3))}, r"'pos_gt_src'.*\(16, 3, 3\); expected .*\(16, 2, 3\)"),

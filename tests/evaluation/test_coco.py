@@ -10,18 +10,16 @@ from pycocotools.cocoeval import COCOeval
 from lib.evaluation.coco import (
     COCO_PERSON,
     MEASURES,
-    ObjectKind,
     PoseNMS,
     PredictedPoses,
     coco_average_precision,
     coco_results,
     format_table,
     object_average_precision,
-    read_coco_results,
 )
 from lib.nms.nms import COCO_SIGMAS
-from lib.utils.errors import InputError
-from tests.factories.data_sets import NASTY_VALUES, coco_image, coco_person, write_json
+from tests.factories.coco_results import annotation_file, result
+from tests.factories.data_sets import coco_person, write_json
 
 FILE = Path(__file__).resolve().parents[3] / "shared/data/coco/annotations/person_keypoints_val2017.json"
 needs_coco = pytest.mark.skipif(not FILE.is_file(), reason=f"no COCO sample at {FILE}")
@@ -119,18 +117,6 @@ def test_agrees_with_pycocotools_on_the_files_themselves(tmp_path, seed, capsys)
     assert list(values) == list(MEASURES)
     assert json.dumps(results) == before
     capsys.readouterr()
-
-
-def annotation_file(folder, people, images=2):
-    path = folder / "truth.json"
-    write_json(path, {"images": [coco_image(n) for n in range(1, images + 1)], "annotations": people})
-    return path
-
-
-def result(image_id=1, shift=0.0, score=1.0, **changed):
-    """What finds a ``coco_person`` of that image, ``shift`` pixels aside."""
-    keypoints = [value for k in range(17) for value in (10 + k + shift, 8 + k, 1)]
-    return {"image_id": image_id, "category_id": 1, "keypoints": keypoints, "score": score, **changed}
 
 
 def test_average_precision_by_hand(tmp_path):
@@ -282,115 +268,6 @@ def test_no_poses_give_no_results():
     assert coco_results(poses, NMS) == coco_results(poses, NO_NMS) == []
 
 
-BAD_RESULTS = [
-    ({"image_id": 99}, "image_id 99 is not among the images of"),
-    ({"image_id": "1"}, "image_id should be a whole number"),
-    ({"image_id": 1.0}, "image_id should be a whole number"),
-    ({"category_id": 2}, "category_id should be 1 (person), found 2"),
-    ({"keypoints": [1.0] * 48}, "keypoints should have shape (51,), found (48,)"),
-    ({"keypoints": [1.0] * 39}, "keypoints should have shape (51,), found (39,)"),
-    ({"keypoints": [[1.0, 2.0, 1.0]] * 17}, "keypoints should have shape (51,), found (17, 3)"),
-    ({"keypoints": [float("nan")] * 51}, "keypoints holds a number that is not finite"),
-    ({"keypoints": [1.0] * 50 + ["1"]}, "keypoints should be numbers"),
-    ({"score": float("nan")}, "score holds a number that is not finite"),
-    ({"score": None}, "score should be numbers"),
-]
-
-
-@pytest.mark.parametrize(("changed", "message_part"), BAD_RESULTS, ids=[part for _, part in BAD_RESULTS])
-def test_a_bad_result_is_named(tmp_path, changed, message_part):
-    path = annotation_file(tmp_path, [coco_person()])
-    results = [result(), result(**changed)]
-    write_json(tmp_path / "results.json", results)
-    for given, where in ((results, "results"), (tmp_path / "results.json", str(tmp_path / "results.json"))):
-        with pytest.raises(InputError) as caught:
-            coco_average_precision(path, given)
-        message = str(caught.value)
-        assert message.startswith(f"{where}: result 1: ") and message_part in message and "\n" not in message
-
-
-@pytest.mark.parametrize("key", list(result()))
-def test_missing_key_of_a_result(tmp_path, key):
-    bad = result()
-    del bad[key]
-    write_json(tmp_path / "results.json", [result(), bad])
-    with pytest.raises(InputError, match="result 1 needs image_id, category_id, keypoints, score"):
-        read_coco_results(tmp_path / "results.json")
-
-
-@pytest.mark.parametrize("key", [None, *result()])
-def test_nothing_in_a_result_raises_anything_else(tmp_path, key):
-    path = annotation_file(tmp_path, [coco_person()])
-    for value in NASTY_VALUES:
-        write_json(tmp_path / "results.json", [value if key is None else result(**{key: value})])
-        try:
-            values = coco_average_precision(path, tmp_path / "results.json")
-        except InputError as error:
-            message = str(error)
-            assert message.startswith(f"{tmp_path / 'results.json'}: result 0") and "\n" not in message
-            message.encode("utf-8")
-        else:
-            assert 0 <= values["AP"] <= 1
-
-
-def test_results_are_read_back(tmp_path):
-    write_json(tmp_path / "results.json", [result(2, 0.5, bbox=[1, 2, 3, 4], extra="x"), result(1, score=1)])
-    assert read_coco_results(tmp_path / "results.json") == [result(2, 0.5), result(1, score=1.0)]
-
-
-@pytest.mark.parametrize("tree", [{}, None, 3, "results"], ids=str)
-def test_wrong_top_level_of_results(tmp_path, tree):
-    write_json(tmp_path / "results.json", tree)
-    with pytest.raises(InputError, match=r"results\.json: expected a list of results, found"):
-        read_coco_results(tmp_path / "results.json")
-    with pytest.raises(InputError, match=r"results(\.json)?: expected a list of results, found"):
-        coco_average_precision(
-            annotation_file(tmp_path, []), tree if tree != "results" else tmp_path / "results.json"
-        )
-
-
-def test_missing_files(tmp_path):
-    path = annotation_file(tmp_path, [coco_person()])
-    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
-        read_coco_results(tmp_path / "gone.json")
-    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
-        coco_average_precision(path, tmp_path / "gone.json")
-    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
-        coco_average_precision(tmp_path / "gone.json", [result()])
-
-
-@pytest.mark.parametrize("key", [None, *coco_person()])
-def test_nothing_in_an_annotation_raises_anything_else(tmp_path, key):
-    for value in NASTY_VALUES:
-        bad = value if key is None else coco_person(8, **{key: value})
-        path = annotation_file(tmp_path, [coco_person(), bad])
-        try:
-            values = coco_average_precision(path, [result()])
-        except InputError as error:
-            message = str(error)
-            assert message.startswith(f"{path}: annotation") and "\n" not in message
-            message.encode("utf-8")
-        else:
-            assert 0 <= values["AP"] <= 1
-
-
-@pytest.mark.parametrize(
-    ("changed", "message_part"),
-    [
-        ({"area": -1.0}, "area should not be negative, found -1.0"),
-        ({"bbox": [1, 2, 3]}, "bbox should have shape (4,), found (3,)"),
-        ({"keypoints": [1, 2, 2] * 16}, "keypoints should have shape (51,), found (48,)"),
-        ({"image_id": 99}, "image_id 99 is not among the images of"),
-    ],
-    ids=str,
-)
-def test_a_bad_annotation_is_named(tmp_path, changed, message_part):
-    path = annotation_file(tmp_path, [coco_person(), coco_person(4711, **changed)])
-    with pytest.raises(InputError) as caught:
-        coco_average_precision(path, [result()])
-    assert str(caught.value).startswith(f"{path}: annotation 4711: ") and message_part in str(caught.value)
-
-
 def test_table():
     values = {"AP": 0.70449, "AP .5": 1.0, "AR (L)": float("nan")}
     assert format_table("pose_resnet_50", values).splitlines() == [
@@ -400,80 +277,9 @@ def test_table():
     ]
 
 
-# Objects of any category
-
-SIGMA = 0.05
-KIND = ObjectKind(3, (SIGMA,) * 2)
-THRESHOLDS = np.linspace(0.5, 0.95, 10)
-
-
-def write_objects(path, count, area=900.0, per_image=1):
-    """``count`` objects with keypoints at (10, 20) and, without a label, (0, 0)."""
-    objects = [
-        {"id": 50 + i, "image_id": 1 + i // per_image, "category_id": 3, "bbox": [0, 0, 30, 30], "area": area,
-         "keypoints": [10, 20, 2, 0, 0, 0]}
-        for i in range(count)
-    ]  # fmt: skip
-    images = [{"id": 1 + i, "file_name": f"{i}.png", "width": 64, "height": 64} for i in range(count)]
-    path.write_text(json.dumps({"images": images, "annotations": objects}))
-    return objects
-
-
-def object_result(item, away=0.0, score=1.0):
-    points = [10 + away, 20, 1, 99, 99, 1]
-    return {"image_id": item["image_id"], "category_id": 3, "keypoints": points, "score": score}
-
-
-@pytest.mark.parametrize("away", [0.0, 2.0, 3.0, 3.4, 9.0])
-def test_average_precision_of_one_object(tmp_path, away):
-    (item,) = write_objects(tmp_path / "a.json", 1)
-    oks = math.exp(-(away**2) / (2 * (2 * SIGMA) ** 2 * 900))
-    expected = np.mean(oks >= THRESHOLDS)
-    assert object_average_precision(
-        tmp_path / "a.json", [object_result(item, away)], KIND, [50]
-    ) == pytest.approx(expected)
-
-
-def test_an_object_without_an_area_has_its_boxs(tmp_path):
-    items = write_objects(tmp_path / "a.json", 1)
-    tree = json.loads((tmp_path / "a.json").read_text())
-    del tree["annotations"][0]["area"]
-    (tmp_path / "b.json").write_text(json.dumps(tree))
-    values = [
-        object_average_precision(tmp_path / f, [object_result(items[0], 3)], KIND, [50])
-        for f in ("a.json", "b.json")
-    ]
-    assert values[0] == values[1] > 0
-
-
-def test_only_the_selected_annotations_count(tmp_path):
-    items = write_objects(tmp_path / "a.json", 4)
-    results = [object_result(items[0]), object_result(items[1], 50)]
-    assert object_average_precision(tmp_path / "a.json", results, KIND, [50]) == pytest.approx(1)
-    assert object_average_precision(tmp_path / "a.json", results, KIND, [50, 51]) == pytest.approx(
-        0.5, abs=0.01
-    )
-    assert math.isnan(object_average_precision(tmp_path / "a.json", results, KIND, []))
-    assert object_average_precision(tmp_path / "a.json", [], KIND, [50]) == 0
-
-
-def test_more_than_twenty_objects_in_an_image_count(tmp_path):
-    items = write_objects(tmp_path / "a.json", 30, per_image=30)
-    results = [object_result(item) for item in items]
-    assert object_average_precision(
-        tmp_path / "a.json", results, KIND, [i["id"] for i in items]
-    ) == pytest.approx(1)
-
-
-def test_results_of_another_category_are_refused(tmp_path):
-    (item,) = write_objects(tmp_path / "a.json", 1)
-    with pytest.raises(InputError, match="result 0: category_id should be 3, found 1"):
-        object_average_precision(tmp_path / "a.json", [object_result(item) | {"category_id": 1}], KIND, [50])
-
-
 @needs_coco
 @pytest.mark.parametrize("noise", [2, 6])
-def test_for_people_it_is_cocos(noise):
+def test_the_ap_of_objects_is_cocos_for_people(noise):
     annotations = annotated()
     results = as_predicted([a for a in annotations if a["num_keypoints"] > 0], noise)
     expected = coco_average_precision(FILE, results)["AP"]

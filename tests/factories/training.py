@@ -8,9 +8,8 @@ from lib.training.data import build_data
 from lib.training.metric_logger import FinishedStep, MetricLogger
 from lib.training.progress import Progress
 from lib.training.run_spec import RunSpec
-from lib.training.state import Placement, TableShape, build_state
+from lib.training.state import initial_state
 from lib.training.step import run_phase_step, weighting_of_step
-from lib.utils.device import pick_device
 
 
 def make_spec(config_path, mode="ours1", **settings):
@@ -24,9 +23,7 @@ def make_spec(config_path, mode="ours1", **settings):
 
 
 def make_state(spec, fixed=None):
-    device, _ = pick_device("cpu", "0")
-    annotations = (spec.data.source or spec.data.target).annotations
-    return build_state(spec.config, spec.mode, TableShape.of(annotations), Placement(device), fixed)
+    return initial_state(spec, fixed)
 
 
 def make_logger(spec, state, writer):

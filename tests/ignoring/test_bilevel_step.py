@@ -29,8 +29,6 @@ from tests.factories.step_cases import (
 )
 from tests.reference import unrolled
 from tests.reference.plain_step import (
-    PlainOnline,
-    plain_source_step,
     plain_step,
 )
 
@@ -152,65 +150,6 @@ def test_kept_weights_equal_the_plain_step(name, kind):
     """Without a validation batch, between steps that learn: see ``take``."""
     weightings = ("update", "current", "current", "update")
     check_against_the_plain_step(name, "adam", kind, Options(LAM, GAMMA), weightings=weightings)
-
-
-@pytest.mark.parametrize("meta_loop", [1, 2])
-@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
-@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
-def test_source_first_equals_the_plain_step(optimizer, kind, meta_loop):
-    check_source_first("ours2", optimizer, kind, meta_loop, ("update",) * 3)
-
-
-@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
-def test_source_first_with_other_weights_equals_the_plain_step(kind):
-    check_source_first("ours2", "adam", kind, 1, ("uniform", "update", "current", "update"))
-    check_source_first("baseline3", "adam", kind, 1, ("update",) * 2)
-
-
-def check_source_first(name, optimizer, kind, meta_loop, weightings):
-    mode, (_, source) = MODES[name], learners(name, optimizer)
-    plain_source = copied(source)
-    variables, plain_variables = made_variables(name, kind)
-    for step, weighting in enumerate(weightings):
-        batches, index, flipped = material(step)
-        before = parameters_of(source)
-        record = take_source_first(
-            mode, Options(LAM, GAMMA, meta_loop), source, variables, batches, index, flipped,
-            Weighting[weighting.upper()],
-        )  # fmt: skip
-        means, weights = plain_source_step(
-            meta_loop, (plain_source.model, plain_source.optimizer), plain_variables,
-            batches, index, flipped, weighting,
-        )  # fmt: skip
-        assert_same(source.model.state_dict(), plain_source.model.state_dict(), f"step {step}, model")
-        assert record.weights.keys() == variables.keys()
-        assert_same(record.weights, weights, f"step {step}, weights")
-        assert record.hypergradients.keys() == (variables.keys() if weighting == "update" else set())
-        assert {what: float(mean) for what, mean in record.losses.items()} == pytest.approx(means, rel=1e-9)
-        assert not any(torch.equal(p, q) for p, q in zip(source.parameters, before))
-
-
-@pytest.mark.parametrize("meta_loop", [1, 2])
-def test_hypergradients_at_the_source_model_equal_unrolled_autodiff(meta_loop):
-    """Far below the size of a hypergradient; the weights of the plain steps above see sign and order alone."""
-    for optimizer in ("adam", "momentum"):
-        target, source = learners("ours2", optimizer)
-        batches, index, flipped = material(0)
-        eps = torch.zeros_like(batches["source"][2])
-        for _ in range(meta_loop):
-            model = copied(source)
-            expected = unrolled.hypergradient_at_source((model.model, model.optimizer), batches, eps)
-            eps = PlainOnline().weigh(expected, None, index, flipped, None, True)
-        options = Options(LAM, GAMMA, meta_loop, validate_at_source=True)
-        variables, _ = made_variables("ours5", "online")
-        rest = batches, index, flipped
-        records = [take_source_first(MODES["ours2"], options, copied(source), variables, *rest)]
-        for name in ("ours2", "ours5"):  # with and without weights in the target's loss beside them
-            models = copied(target), copied(source)
-            records.append(take(MODES[name], options, *models, variables, *rest))
-        for record in records:
-            error = (record.hypergradients["A"] - expected).norm() / expected.norm()
-            assert expected.norm() > 0 and error < 1e-9, (optimizer, float(error))
 
 
 @pytest.mark.parametrize("name", ["baseline4", "ours2", "ours5"])

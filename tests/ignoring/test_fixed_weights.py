@@ -47,7 +47,7 @@ def test_fixed_weights_leave_the_ranking_to_variables_that_look_at_the_losses():
     before, alone = learned.all_weights(), copy.deepcopy(learned)
     fixed = FixedWeights(before >= 0.5, PARTNER, learned)
     found = fixed.current(second)
-    annotated = fixed.to_annotation_order(found, second)
+    annotated = fixed.to_annotation_order(found, second.flipped)
     assert torch.equal(annotated, (before >= 0.5)[second.index].to(annotated.dtype))
     alone.current(second)
     assert torch.equal(fixed.all_weights(), alone.all_weights()) and not torch.equal(

@@ -42,10 +42,10 @@ def renamed(joints, names, new_name):
     return np.stack([joints[:, names.index(new_name(name))] for name in names], axis=1)
 
 
-def neighbour_on_limb(name):
-    neighbour = {"wrist": "elbow", "elbow": "wrist", "knee": "ankle", "ankle": "knee"}
+def neighbor_on_limb(name):
+    neighbor = {"wrist": "elbow", "elbow": "wrist", "knee": "ankle", "ankle": "knee"}
     side, _, part = name.partition("_")
-    return f"{side}_{neighbour[part]}" if part in neighbour else name
+    return f"{side}_{neighbor[part]}" if part in neighbor else name
 
 
 def other_side(name):
@@ -62,12 +62,12 @@ def test_none_changes_nothing():
 
 
 @ORDERS
-def test_exchange_renames_neighbours_of_a_limb(names):
+def test_exchange_renames_neighbors_of_a_limb(names):
     joints, visible = clean_labels(names)
     after = run(joints, visible, names, "exchange")
-    np.testing.assert_array_equal(after.joints, renamed(joints, names, neighbour_on_limb))
+    np.testing.assert_array_equal(after.joints, renamed(joints, names, neighbor_on_limb))
     assert {name for name, corrupted in zip(names, after.corrupted.all(0)) if corrupted} == {
-        name for name in names if neighbour_on_limb(name) != name
+        name for name in names if neighbor_on_limb(name) != name
     }
 
 
@@ -265,7 +265,7 @@ def test_mixed_draws_one_kind_for_each_person():
     step = np.hypot(*(after.joints - joints).transpose(2, 0, 1))
     exchanged, swapped = (
         (after.joints == renamed(joints, SHARED_KEYPOINTS, new_name)).all((1, 2))
-        for new_name in (neighbour_on_limb, other_side)
+        for new_name in (neighbor_on_limb, other_side)
     )
     offset = np.isclose(after.joints - joints, 13).all((1, 2))
     jittered = ((step >= 20 - 1e-9) & (step <= 50 + 1e-9)).all(1)

@@ -76,8 +76,8 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
             peak[1] += 0.25 * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
         expected.append(np.array([90, 80]) + (peak - [map_width / 2, map_height / 2]) * width / map_width)
     estimator = PoseEstimator(load_trained(checkpoint), torch.device("cpu"), False, 1)
-    (found,) = estimator([pixels], [People.from_boxes(box)])
-    np.testing.assert_allclose(found.joints[0], expected, atol=1e-4)
+    (poses,) = estimator([pixels], [People.from_boxes(box)])
+    np.testing.assert_allclose(poses.joints[0], expected, atol=1e-4)
     assert [description["joints"][b] for _, b in description["flip_pairs"]] == [
         SHARED_KEYPOINTS[flip_permutation(SHARED_KEYPOINTS)[a]] for a, _ in description["flip_pairs"]
     ]
@@ -121,12 +121,12 @@ def test_without_onnxruntime_there_is_no_check(tmp_path, monkeypatch):
 
 
 def test_images_to_check_with_and_the_description(checkpoint, tmp_path, capsys, data):
-    words = ["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts"), "--describe"]
-    assert export.main([*words, "--pictures", str(data / "mpii/images")]) == 0
+    arguments = ["--model-file", str(checkpoint), "--output", str(tmp_path / "net.ts"), "--describe"]
+    assert export.main([*arguments, "--pictures", str(data / "mpii/images")]) == 0
     output = capsys.readouterr().out
     assert "checked on 4 crops" in output
     assert json.loads(output[output.index("{") : output.rindex("}") + 1])["color"] == "BGR"
-    assert export.main([*words, "--pictures", str(checkpoint)]) == 2
+    assert export.main([*arguments, "--pictures", str(checkpoint)]) == 2
     assert "cannot be read as an image" in capsys.readouterr().err
 
 

@@ -139,7 +139,7 @@ def test_final_kernel_and_bias_of_the_transposed_convolutions():
         assert model(torch.randn(1, 3, 64, 64)).shape == (1, 13, 16, 16)
 
 
-def test_initialisation():
+def test_initialization():
     torch.manual_seed(0)
     model = PoseResNet(18, 17)
     for name, module in model.named_modules():

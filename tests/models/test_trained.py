@@ -31,6 +31,7 @@ def test_the_network_follows_from_its_tensors(shape, tmp_path):
     heatmaps = trained.network(image)
     assert torch.equal(heatmaps, network(image))
     assert heatmaps.shape[2:] == trained.codec.heatmap_size[::-1]
+    assert trained.network.num_layers == shape.get("num_layers", 10)
     assert trained.joints == SHARED_KEYPOINTS and not trained.network.training
 
 
@@ -103,6 +104,7 @@ def spoilt(tensors):
         (lambda t: t, "a_60x64.pth", "multiples of 32"),
         (lambda t: {"target_model": t, "joints": ["nose"] * 13}, "a_64x64.pth", "13 different names"),
         (lambda t: {"target_model": t, "joints": [*SHARED_KEYPOINTS[:12], 7]}, "a_64x64.pth", "13 different names"),
+        (lambda t: {"target_model": t, "joints": torch.zeros(2, 2)}, "a_64x64.pth", "13 different names"),
         (lambda t: {"target_model": t, "config": "MODEL: {IMAGE_SIZE: [64]}"}, "a.pth", "a width and a height"),
         (lambda t: {"target_model": t, "config": "{"}, "a.pth", "not valid YAML"),
     ],

@@ -32,8 +32,8 @@ def greedy(scores, overlap, threshold):
     return kept
 
 
-def random_boxes(rng, count, places=20):
-    corner = rng.integers(0, places, (count, 2))
+def random_boxes(rng, count, positions=20):
+    corner = rng.integers(0, positions, (count, 2))
     return np.concatenate((corner, corner + rng.integers(0, 12, (count, 2))), axis=1).astype(float)
 
 
@@ -197,9 +197,9 @@ def test_oks_nms_by_image_is_that_of_each_image(backend, ids):
         people = np.flatnonzero(image_ids == image)
         kept = oks_nms(poses[people], scores[people], areas[people], 0.5, COCO_SIGMAS)
         expected += people[kept].tolist()
-    found = oks_nms_by_image(poses, scores, areas, image_ids, 0.5, COCO_SIGMAS)
-    assert found.tolist() == expected
-    assert count == 0 or len(found) < count
+    kept_by_image = oks_nms_by_image(poses, scores, areas, image_ids, 0.5, COCO_SIGMAS)
+    assert kept_by_image.tolist() == expected
+    assert count == 0 or len(kept_by_image) < count
     with pytest.raises(InputError, match="image_ids has shape"):
         oks_nms_by_image(poses, scores, areas, np.zeros(count + 1), 0.5, COCO_SIGMAS)
 

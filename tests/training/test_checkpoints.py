@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from lib.training.checkpoints import BEST, DAMAGED, LAST, PREVIOUS, Checkpointer, has_checkpoint, resume
+from lib.training.state import Placement, TableShape, build_state
+from lib.utils.distributed import Group
 from lib.utils.errors import InputError
+from lib.utils.files import TEMPORARY
 from tests.factories.small_run import assert_same
 from tests.factories.training import finished_step, make_spec, make_state
 
@@ -62,6 +65,20 @@ def test_a_damaged_last_checkpoint_is_set_aside(run):
     assert (spec.paths.output / DAMAGED).read_bytes() == b"damaged" and not (
         spec.paths.output / LAST
     ).exists()
+
+
+def test_only_the_main_rank_removes_temporary_files(run):
+    """The main rank resumes first, and may be writing when the others do."""
+    spec, state, checkpointer = run
+    checkpointer.save_last()
+    temporary = spec.paths.output / f"{TEMPORARY}config.abc.yaml"
+    temporary.write_text("")
+    tables = TableShape.of(spec.data.source.annotations)
+    other = build_state(spec.config, spec.mode, tables, Placement(state.device, Group(1, 2)))
+    resume(spec, other)
+    assert other.step == state.step and temporary.exists()
+    resume(spec, make_state(spec))
+    assert not temporary.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The metrics of steps, weights and evaluations, calculated again by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,14 @@ def test_a_step_that_is_not_written_counts_its_samples_all_the_same(run):
     assert writer.value("train/waited_for_data") == 50.0
     logger.log_step(finished_step(spec, state, seconds=1.0), waited=0.25)
     assert writer.value("train/waited_for_data") == 25.0
+
+
+def test_the_samples_of_all_ranks_count(run):
+    spec, state, writer, logger = run
+    step = finished_step(spec, state)
+    samples = step.samples._replace(counts=((6, 7), (6, 5), ()))
+    logger.log_step(replace(step, samples=samples), waited=None)
+    assert logger.sample_count == 13 + 11
 
 
 def test_metrics_of_the_weight_tables(run):

@@ -1,13 +1,15 @@
 """The training loop: which steps it takes, and what it leaves."""
 
 import json
+import os
+import signal
 
 import pytest
 import torch
 
 from lib.training.checkpoints import BEST, LAST, Checkpointer
 from lib.training.trainer import Trainer, train
-from lib.utils.errors import NonFiniteError
+from lib.utils.errors import InputError, NonFiniteError, StoppedError
 from tests.factories.small_run import assert_same
 from tests.factories.training import finished_step, make_spec, make_state
 
@@ -76,6 +78,38 @@ def test_resuming_within_an_epoch_gives_the_same_state(config):
     at_once = Trainer(make_spec(config))
     at_once.train()
     assert_same(resumed.state.state_dict(), at_once.state.state_dict())
+
+
+def test_a_resumed_run_does_not_need_the_checkpoint_that_it_started_from(config):
+    start = config.parent / "start.pth"
+    first = make_spec(config, "baseline1")
+    torch.save(make_state(first).state_dict(), start)
+    train(make_spec(config, "baseline1", TRAIN__LOAD_CKPT=str(start)))
+    start.unlink()
+    longer = {"TRAIN__END_EPOCH": 3, "TRAIN__LOAD_CKPT": str(start)}
+    train(make_spec(config, "baseline1", TRAIN__RESUME=True, **longer))
+    assert load(first.paths.output, LAST)["epoch"] == 3
+    with pytest.raises(InputError, match="start.pth"):
+        train(make_spec(config, "baseline1", **longer))
+
+
+def test_a_signal_during_the_last_validation_stops_before_the_test(config, monkeypatch):
+    spec = make_spec(config, "baseline1", TRAIN__RESUME=True)
+
+    def interrupted(self, phase, epoch):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return float(epoch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lib.training.metric_logger.MetricLogger.log_validation", interrupted)
+        with pytest.raises(StoppedError) as stopped:
+            train(spec)
+    assert stopped.value.signal == signal.SIGTERM
+    assert not (spec.paths.output / "results.json").exists()
+    last = load(spec.paths.output, LAST)
+    assert (last["epoch"], last["step_of_epoch"], last["best_epoch"]) == (2, 0, 1)
+    assert json.loads(train(spec).read_text())["steps"] == 4
 
 
 def test_divergence_keeps_the_last_good_checkpoint(config):
