@@ -19,7 +19,7 @@ if not __package__:  # run as a file of a checkout
 from lib.cli import arguments as shared
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
-from lib.tracking.boards import import_wandb
+from lib.tracking.trackers import import_wandb
 from lib.training.data import build_data
 from lib.training.profiling import profile
 from lib.training.run_spec import RunSpec

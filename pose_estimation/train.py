@@ -15,7 +15,7 @@ from lib.cli.arguments import add_terminal_flags, configuration, settings_parser
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import Mode, SourceUse
-from lib.tracking.boards import import_wandb
+from lib.tracking.trackers import import_wandb
 from lib.training.data import build_single_data
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train

@@ -8,7 +8,7 @@ from pathlib import Path
 import json_tricks
 import numpy as np
 
-from lib.tracking.boards import Layout, Settings, TensorBoard, WandB
+from lib.tracking.trackers import Layout, Settings, TensorBoard, WandB
 
 BINS = 20  # equal bins from 0 to 1, of the histograms of weights in metrics.jsonl
 

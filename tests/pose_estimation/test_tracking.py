@@ -1,4 +1,4 @@
-"""What the boards show of a whole run: tensorboard's pages, and Weights & Biases where asked for."""
+"""What TensorBoard shows of a whole run, and Weights & Biases if it is asked for."""
 
 import json
 import sys

@@ -8,8 +8,8 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.api_pb2 import Status
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 
-import lib.tracking.boards
-from lib.tracking.boards import TensorBoard, WandB, import_wandb
+import lib.tracking.trackers
+from lib.tracking.trackers import TensorBoard, WandB, import_wandb
 from lib.utils.errors import InputError
 from tests.harness import fake_wandb
 from tests.harness.event_files import values_of
@@ -77,7 +77,7 @@ def test_a_tensorboardx_with_other_private_attributes_is_used_without_the_guard(
 
     made = []
     monkeypatch.setattr(
-        lib.tracking.boards, "SummaryWriter", lambda folder: made.append(OtherVersion(folder)) or made[-1]
+        lib.tracking.trackers, "SummaryWriter", lambda folder: made.append(OtherVersion(folder)) or made[-1]
     )
     board = TensorBoard(tmp_path, 0)
     board.scalars(1, {"loss/a": 0.5})
