@@ -98,14 +98,23 @@ class MetricsWriter:
         return self._lines.tell()
 
     def _write(self, line: dict) -> None:
-        for tracker in self.trackers:
-            if tracker.error is not None:
-                raise tracker.error
+        self._raise_tracker_error()
         self._lines.write(json_tricks.dumps(line, primitives=True).encode() + b"\n")
         self._lines.flush()
 
     def close(self, failed: bool = False) -> None:
-        """Close the file and the trackers; ``failed`` marks the run as failed."""
+        """Close the file and the trackers.
+
+        Args:
+            failed: Mark the run as failed. Otherwise an error of a tracker is raised, also of its last write.
+        """
         self._lines.close()
         for tracker in self.trackers:
             tracker.close(failed)
+        if not failed:
+            self._raise_tracker_error()
+
+    def _raise_tracker_error(self) -> None:
+        for tracker in self.trackers:
+            if tracker.error is not None:
+                raise tracker.error

@@ -103,12 +103,28 @@ def test_the_trackers_get_what_the_writer_gets(tmp_path):
 
 
 def test_an_error_of_a_tracker_is_raised_at_the_next_write(tmp_path):
-    with MetricsWriter(tmp_path / "out", tmp_path / "log") as writer:
-        writer.scalars(1, {"loss/a": 1.0})
-        written = writer.written()
-        writer.trackers = [
-            SimpleNamespace(error=OSError(28, "No space left on device"), close=lambda failed: None)
-        ]
-        with pytest.raises(OSError, match="No space left"):
-            writer.scalars(2, {"loss/a": 1.0})
-        assert writer.written() == written
+    writer = MetricsWriter(tmp_path / "out", tmp_path / "log")
+    writer.scalars(1, {"loss/a": 1.0})
+    written = writer.written()
+    writer.trackers[0].close(False)
+    writer.trackers = [
+        SimpleNamespace(error=OSError(28, "No space left on device"), close=lambda failed: None)
+    ]
+    with pytest.raises(OSError, match="No space left"):
+        writer.scalars(2, {"loss/a": 1.0})
+    assert writer.written() == written
+    with pytest.raises(OSError, match="No space left"):
+        writer.close()
+
+
+def test_an_error_of_the_last_write_is_raised_at_the_end_of_a_run_that_has_not_failed(tmp_path):
+    full = SimpleNamespace(error=None)
+    full.close = lambda failed: setattr(full, "error", OSError(28, "No space left on device"))
+    for outcome in ("succeeded", "failed"):
+        full.error = None
+        with pytest.raises(OSError if outcome == "succeeded" else KeyError):  # noqa: SIM117
+            with MetricsWriter(tmp_path / outcome, tmp_path / f"log_{outcome}") as writer:
+                writer.trackers[0].close(False)
+                writer.trackers = [full]
+                if outcome == "failed":
+                    raise KeyError
