@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 
 from lib.dataset.coco import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
@@ -33,8 +34,7 @@ def complaint(root, *parts):
 @pytest.mark.parametrize(("image_set", "count"), [("train2017", 86), ("val2017", 68)])
 @pytest.mark.parametrize("names", [COCO_KEYPOINTS, SHARED_KEYPOINTS], ids=["17", "13"])
 def test_real_sample_is_what_pycocotools_reads(image_set, count, names):
-    coco_api = pytest.importorskip("pycocotools.coco")
-    api = coco_api.COCO(str(annotation_file(DATA, image_set)))
+    api = COCO(str(annotation_file(DATA, image_set)))
     people = read_coco(DATA, image_set, names, ASPECT)
     labelled = {
         annotation["id"]: annotation

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from pycocotools.cocoeval import Params
 from torchvision.ops import nms as torchvision_nms
 
 from lib.nms import nms, numpy_nms
@@ -205,7 +206,7 @@ def test_oks_nms_by_image_is_that_of_each_image(backend, ids):
 
 
 def test_coco_sigmas_are_those_of_pycocotools():
-    params = pytest.importorskip("pycocotools.cocoeval").Params(iouType="keypoints")
+    params = Params(iouType="keypoints")
     np.testing.assert_allclose(COCO_SIGMAS, params.kpt_oks_sigmas)
 
 

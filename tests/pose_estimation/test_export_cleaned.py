@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+from pycocotools.coco import COCO
 
 from lib.config.loader import dump_config, load_config
 from lib.dataset.coco import annotation_file
@@ -101,11 +102,10 @@ def test_what_is_dropped_is_what_the_table_says(tmp_path, root, finished, capsys
 
 
 def test_other_readers_read_it(tmp_path, root, finished):
-    coco_api = pytest.importorskip("pycocotools.coco")
     output = root / "annotations" / "person_keypoints_cleaned.json"
     (root / "images" / "cleaned").symlink_to(root / "images" / "train2017")
     assert main([str(folder := finished()), "--output", str(output)]) == 0
-    api = coco_api.COCO(str(output))
+    api = COCO(str(output))
     annotations = read_coco(root, "cleaned", SHARED_KEYPOINTS, 0.75)
     weights = {(int(row["annotation_id"]), row["joint"]): row for row in rows_of(folder)}
     for i, number in enumerate(annotations.ids.tolist()):
