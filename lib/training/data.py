@@ -1,9 +1,9 @@
 """The data sets of a run, as the configuration names them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lib.config.schema import Config
-from lib.dataset.build import log_annotations, read_annotations, training_dataset
+from lib.dataset.build import log_annotations, read_annotations, training_dataset, with_pack
 from lib.dataset.joints import notes_on_joints, notes_on_sides
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.layouts import COCOLayout, ImageSet, layout_of, target_sets, training_set
@@ -11,6 +11,7 @@ from lib.evaluation.build import evaluation_set
 from lib.evaluation.evaluators import EvaluationSet
 from lib.label_noise.source import read_source
 from lib.label_noise.truth import Truth
+from lib.utils.distributed import Group
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
@@ -93,3 +94,36 @@ def build_single_data(config: Config) -> Data:
     annotations = read_annotations(config, image_set)
     log_annotations(annotations, image_set, "training")
     return Data(None, training_dataset(config, config.dataset, annotations), test, test)
+
+
+def with_packs(config: Config, data: Data, group: Group) -> Data:
+    """With DATASET.PACK, take the pixels of all samples that are read more than once from packs.
+
+    Rank 0 makes the packs. The test set of main.py is read once, so it has none.
+
+    Args:
+        config: the whole configuration.
+        data: of `build_data` or `build_single_data`.
+        group: process group.
+
+    Raises:
+        InputError: a pack cannot be made.
+    """
+    if not config.dataset.pack:
+        return data
+    if data.validation is data.test:  # train.py
+        training, validated = training_set(config.dataset), ImageSet(config.dataset, config.dataset.test_set)
+    else:
+        training, validated = target_sets(config.dataset_target)
+
+    def packed(image_set: ImageSet, role: str, dataset: KeypointDataset) -> KeypointDataset:
+        return with_pack(config, image_set, role, dataset, group.is_main)
+
+    with group.main_process_first_however_long("packing"):
+        source = data.source and packed(training_set(config.dataset_src), "source", data.source)
+        target = packed(training, "training", data.target)
+        validation = replace(
+            data.validation, dataset=packed(validated, "validation", data.validation.dataset)
+        )
+    test = validation if data.validation is data.test else data.test
+    return replace(data, source=source, target=target, validation=validation, test=test)
