@@ -101,14 +101,19 @@ def with_pack(
     Raises:
         InputError: the pack cannot be made, see `packed`.
     """
+    path = pack_path(config, image_set, role)
+    if not make:
+        return opened(dataset, path)
+    return packed(dataset, path, Packing(config.dataset.on_bad_image, config.workers))
+
+
+def pack_path(config: Config, image_set: ImageSet, role: str) -> Path:
+    """Where the pack of an image set is; see `with_pack`."""
     layout = image_set.layout
     file = layout.annotation_files(image_set.name)[0]
     where = json.dumps([str(file), str(layout.images(image_set.name).location)])
     digest = hashlib.sha256(where.encode()).hexdigest()[:12]
-    path = Path(config.output_dir) / "packs" / f"{role}_{layout.name}_{file.stem}_{digest}.pack"
-    if not make:
-        return opened(dataset, path)
-    return packed(dataset, path, Packing(config.dataset.on_bad_image, config.workers))
+    return Path(config.output_dir) / "packs" / f"{role}_{layout.name}_{file.stem}_{digest}.pack"
 
 
 def build_codec(model: ModelConfig) -> HeatmapCodec:
