@@ -5,8 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import numpy as np
-
 from lib.dataset import pack_file
 from lib.dataset.file_state import file_state
 from lib.dataset.keypoint_dataset import KeypointDataset
@@ -22,12 +20,10 @@ def write_pack_table(dataset: KeypointDataset, path: Path) -> dict[str, float]:
         What it would hold: people, images, regions and GB of pixels.
     """
     wanted, bounds = Wanted.by(dataset), dataset.annotations.bounds.astype(int)
-    order = np.argsort(wanted.image, kind="stable")
-    of_image = np.split(order, np.flatnonzero(np.diff(wanted.image[order])) + 1)
     with pack_file.locked(path) as file:
         pack_file.begin(file)
         records, pixels = [], 0
-        for number, instances in enumerate(of_image):
+        for number, instances in enumerate(wanted.by_image()):
             size = tuple(bounds[instances[0]].tolist())
             boxes = clip(wanted.regions[instances], size)
             boxes = joined(boxes[areas(boxes) > 0])

@@ -56,7 +56,7 @@ def step_times(people: Annotations, repeat: int) -> dict[str, float]:
         "warp: four channels (here)": lambda: [
             warp(image, (0, 0), matrix, size) for image, matrix in zip(images, matrices)
         ],
-        "warp: grid_sample in batches, with normalization": lambda: _grid_samples(images, matrices, size),
+        "warp: grid_sample in batches, with normalization": lambda: grid_samples(images, matrices, size),
         "normalize: torchvision (usual)": lambda: [TO_TENSOR(crop) for crop in crops],
         "normalize: table (here)": lambda: [normalize(crop) for crop in crops],
         "heatmaps: joint by joint (usual)": lambda: [
@@ -67,7 +67,7 @@ def step_times(people: Annotations, repeat: int) -> dict[str, float]:
     return {name: 1000 * s / len(people) for name, s in median_times(every, repeat).items()}
 
 
-def _grid_samples(
+def grid_samples(
     images: list[np.ndarray], matrices: list[np.ndarray], size: tuple[int, int]
 ) -> list[torch.Tensor]:
     """Crops on the device: images of a batch padded to one size and copied there as bytes, then grid_sample."""

@@ -94,7 +94,7 @@ def with_pack(
     Args:
         config: the whole configuration.
         image_set: what ``dataset`` was read from.
-        role: how the run uses it, e.g. "source"; each role has its own pack, as it needs other pixels.
+        role: how the run uses it, such as "source"; each role has its own pack, as it needs other pixels.
         dataset: the samples.
         make: make or complete the pack; False in a process that waited while another one did.
 

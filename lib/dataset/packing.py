@@ -27,7 +27,7 @@ from lib.dataset.pack_file import Contents, NotComplete, Record
 from lib.dataset.regions import areas, clip, joined
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
-from lib.utils.progress import track
+from lib.utils.progress import ProgressLines, track
 
 MISSING, OUTSIDE = -1, -2  # in place of a region: none contains it; the crop does not touch the image
 SAMPLED = 32  # images whose pixels are checked at a start, and whose size is measured for the space needed
@@ -65,9 +65,10 @@ class Wanted:
         image = np.array([numbers[every[k]] for k in used.tolist()], np.int64)[image]
         return cls(list(numbers), image, *dataset.regions(), annotations.ids)
 
-    def of_image(self, number: int, order: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Instances of an image, given them ``order``-ed by image and where each image ``starts``."""
-        return order[starts[number] : starts[number + 1]]
+    def by_image(self) -> list[np.ndarray]:
+        """The instances of each image."""
+        order = np.argsort(self.image, kind="stable")
+        return np.split(order, np.searchsorted(self.image[order], np.arange(1, len(self.paths))))
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,9 @@ def _without_changed(contents: Contents, wanted: Wanted) -> tuple[Contents, bool
     """Leave out the images whose file has changed; also whether states were updated."""
     used, known = set(wanted.paths), {}
     keep, states = np.ones(len(contents), bool), contents.states.copy()
-    stored = contents.states.tolist()
+    stored, lines = contents.states.tolist(), ProgressLines()
     for k, path in enumerate(contents.paths):
+        lines.log_if_due("comparing images with the pack", k / len(contents))
         if path not in used:
             continue
         location = file_of(path)
@@ -230,27 +232,38 @@ def _append_images(
     file: BinaryIO, path: Path, wanted: Wanted, missing: np.ndarray, how: Packing
 ) -> list[Record]:
     """Append the images at positions ``missing`` to the file; what is appended."""
-    order = np.argsort(wanted.image, kind="stable")
-    starts = np.searchsorted(wanted.image[order], np.arange(len(wanted.paths) + 1))
+    if not len(missing):
+        return []
+    of_images = wanted.by_image()
+    need, free = space_needed(wanted, missing), shutil.disk_usage(path.parent).free
+    amounts = f"{len(missing):,} images, about {need / GB:.1f} GB; {free / GB:.1f} GB are free"
+    if need > free:
+        raise InputError(
+            f"{path}: too little space to pack {amounts}; set OUTPUT_DIR to another disk or DATASET.PACK false"
+        )
+    LOG.info(f"{path}: packing {amounts}")
 
-    def cut(number: int) -> list[tuple[Record, list[np.ndarray]]] | None:
-        return cut_image(wanted, number, wanted.of_image(number, order, starts))
-
-    if len(missing):
-        _check_space(path, missing, cut)
     added: list[Record] = []
     unreadable = 0
-    cuts = _in_threads(cut, missing.tolist(), how.threads)
-    for number in track(missing.tolist(), f"packing {path.stem}") if len(missing) else ():
+    cuts = _in_threads(lambda k: cut_image(wanted, k, of_images[k]), missing.tolist(), how.threads)
+    for number in track(missing.tolist(), f"packing {path.stem}"):
         parts = next(cuts)
         if parts is None:
             unreadable += 1
-            _complain(wanted, number, wanted.of_image(number, order, starts), how.on_bad_image)
+            _complain(wanted, number, of_images[number], how.on_bad_image)
             continue
         added.extend(pack_file.append(file, record, pixels) for record, pixels in parts)
     if unreadable:
         LOG.warning(f"{path}: {unreadable:,} images cannot be read; their people are skipped")
     return added
+
+
+def space_needed(wanted: Wanted, images: np.ndarray) -> float:
+    """Estimate the bytes of the regions of ``images`` (positions) from some of them."""
+    of_images = wanted.by_image()
+    chosen = images[np.unique(np.linspace(0, len(images) - 1, SAMPLED).round().astype(int))].tolist()
+    cut = [cut_image(wanted, k, of_images[k]) or () for k in chosen]
+    return float(np.mean([sum(part.nbytes for _, pixels in of_one for part in pixels) for of_one in cut])) * len(images)  # fmt: skip
 
 
 def _complain(wanted: Wanted, number: int, instances: np.ndarray, on_bad_image: str) -> None:
@@ -286,19 +299,6 @@ def cut_image(
         record = Record(path, state, digest, reduce, size, boxes.tolist())
         parts.append((record, [image[top:bottom, left:right] for left, top, right, bottom in boxes.tolist()]))
     return parts
-
-
-def _check_space(path: Path, missing: np.ndarray, cut: Callable) -> None:
-    """Raise InputError if the disk has less space than the missing images need, estimated from some of them."""
-    chosen = missing[np.unique(np.linspace(0, len(missing) - 1, SAMPLED).round().astype(int))]
-    sizes = [sum(part.nbytes for _, pixels in cut(k) or () for part in pixels) for k in chosen.tolist()]
-    need, free = float(np.mean(sizes)) * len(missing), shutil.disk_usage(path.parent).free
-    amounts = f"{len(missing):,} images, about {need / GB:.1f} GB; {free / GB:.1f} GB are free"
-    if need > free:
-        raise InputError(
-            f"{path}: too little space to pack {amounts}; set OUTPUT_DIR to another disk or DATASET.PACK false"
-        )
-    LOG.info(f"{path}: packing {amounts}")
 
 
 def _in_threads(function: Callable, items: list, threads: int) -> Iterator:

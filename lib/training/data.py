@@ -96,10 +96,21 @@ def build_single_data(config: Config) -> Data:
     return Data(None, training_dataset(config, config.dataset, annotations), test, test)
 
 
-def with_packs(config: Config, data: Data, group: Group) -> Data:
-    """With DATASET.PACK, take the pixels of all samples that are read more than once from packs.
+def sets_with_packs(config: Config, data: Data) -> list[tuple[str, ImageSet, KeypointDataset]]:
+    """The sets that have a pack with DATASET.PACK: (role, image set, samples).
 
-    Rank 0 makes the packs. The test set of main.py is read once, so it has none.
+    The test set of main.py is read only once, so it has none.
+    """
+    if data.validation is data.test:  # train.py
+        training, validated = training_set(config.dataset), ImageSet(config.dataset, config.dataset.test_set)
+    else:
+        training, validated = target_sets(config.dataset_target)
+    sets = [("training", training, data.target), ("validation", validated, data.validation.dataset)]
+    return sets if data.source is None else [("source", training_set(config.dataset_src), data.source), *sets]
+
+
+def with_packs(config: Config, data: Data, group: Group) -> Data:
+    """With DATASET.PACK, take the pixels of samples from packs, which rank 0 makes.
 
     Args:
         config: the whole configuration.
@@ -111,19 +122,13 @@ def with_packs(config: Config, data: Data, group: Group) -> Data:
     """
     if not config.dataset.pack:
         return data
-    if data.validation is data.test:  # train.py
-        training, validated = training_set(config.dataset), ImageSet(config.dataset, config.dataset.test_set)
-    else:
-        training, validated = target_sets(config.dataset_target)
-
-    def packed(image_set: ImageSet, role: str, dataset: KeypointDataset) -> KeypointDataset:
-        return with_pack(config, image_set, role, dataset, group.is_main)
-
     with group.main_process_first_however_long("packing"):
-        source = data.source and packed(training_set(config.dataset_src), "source", data.source)
-        target = packed(training, "training", data.target)
-        validation = replace(
-            data.validation, dataset=packed(validated, "validation", data.validation.dataset)
-        )
+        packed = {
+            role: with_pack(config, image_set, role, dataset, make=group.is_main)
+            for role, image_set, dataset in sets_with_packs(config, data)
+        }
+    validation = replace(data.validation, dataset=packed["validation"])
     test = validation if data.validation is data.test else data.test
-    return replace(data, source=source, target=target, validation=validation, test=test)
+    return replace(
+        data, source=packed.get("source"), target=packed["training"], validation=validation, test=test
+    )
