@@ -22,7 +22,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from lib.dataset.file_state import file_state
 from lib.dataset.packed_strings import PackedStrings
+from lib.utils.log import LOG
 from lib.utils.progress import ProgressLines
 
 try:
@@ -69,7 +71,6 @@ class Contents:
     """The records and regions of a pack as arrays; K records, R regions sorted by record.
 
     paths, states [K, 4], digests [K], reduce [K], sizes [K, 2], begins [K]: as in `Record`.
-    ends: [K], end of each record in the file.
     boxes: [R, 4], the regions.
     record: [R], position of the region's record.
     offsets: [R], position of the region's pixels in the file.
@@ -81,7 +82,6 @@ class Contents:
     reduce: np.ndarray
     sizes: np.ndarray
     begins: np.ndarray
-    ends: np.ndarray
     boxes: np.ndarray
     record: np.ndarray
     offsets: np.ndarray
@@ -104,7 +104,6 @@ class Contents:
             np.array([record.reduce for record in records], np.int64),
             np.array([record.size for record in records], np.int64).reshape(-1, 2),
             np.array([record.begin for record in records], np.int64),
-            pixels + data,
             every,
             of_record,
             starts + (pixels - (np.cumsum(data) - data))[of_record],
@@ -116,7 +115,7 @@ class Contents:
     def subset(self, keep: np.ndarray) -> "Contents":
         """The records that ``keep`` (bool [K]) selects, with their regions."""
         paths = PackedStrings.of(path for path, kept in zip(self.paths, keep.tolist()) if kept)
-        of_records = {name: getattr(self, name)[keep] for name in ("states", "digests", "reduce", "sizes", "begins", "ends")}  # fmt: skip
+        of_records = {name: getattr(self, name)[keep] for name in ("states", "digests", "reduce", "sizes", "begins")}  # fmt: skip
         kept = keep[self.record]
         number = np.cumsum(keep) - 1
         return Contents(
@@ -159,12 +158,22 @@ def locked(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                continue  # replaced while this process waited
+            _lock(file, path)
+            state = file_state(path)
+            if state is None or state[3] != os.fstat(file.fileno()).st_ino:
+                continue  # removed or replaced while this process waited
             yield file
             return
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        LOG.info(f"{path}: another run is making this pack; waiting for it")
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def begin(file: BinaryIO) -> None:

@@ -8,6 +8,7 @@ Images that are missing or have changed are decoded and appended; an interrupted
 """
 
 import hashlib
+import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +97,7 @@ def packed(dataset: KeypointDataset, path: Path, how: Packing) -> KeypointDatase
             contents, updated = _without_changed(contents, wanted)
             found = find(contents, wanted)
             missing = np.unique(wanted.image[found == MISSING])
-            if len(missing) and _mostly_useless(contents, found):
+            if len(missing) and _is_mostly_useless(file, contents, found):
                 LOG.info(f"{path}: most of it is of other settings; making it anew")
                 path.unlink()  # a run that uses it keeps its content
                 return packed(dataset, path, how)
@@ -218,11 +219,10 @@ def _matches(keys: np.ndarray, stored: np.ndarray) -> Iterator[tuple[np.ndarray,
         yield chosen, order[first[chosen] + k]
 
 
-def _mostly_useless(contents: Contents, found: np.ndarray) -> bool:
-    """Whether more than half of the stored pixels are of regions that no instance uses."""
-    pixels = areas(contents.boxes)
-    used = np.unique(found[found >= 0])
-    return 2 * pixels[used].sum() < pixels.sum()
+def _is_mostly_useless(file: BinaryIO, contents: Contents, found: np.ndarray) -> bool:
+    """Whether less than half of the file are pixels of regions that an instance uses."""
+    used = areas(contents.boxes[np.unique(found[found >= 0])]).sum()
+    return len(contents) > 0 and 2 * 3 * used < file.seek(0, os.SEEK_END)
 
 
 # Adding images
