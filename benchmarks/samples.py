@@ -1,5 +1,6 @@
 """Samples of the same people made in several ways: as the usual toolbox does, and as here. Used by data.py."""
 
+import functools
 import json
 import sys
 import tempfile
@@ -77,12 +78,14 @@ def plain_of(people: Annotations, index: int) -> dict:
 def real_people(data: Path) -> dict[str, Annotations]:
     """The people of real images below ``data`` (coco/ and mpii/), as far as there are any; 17 joints each."""
     found = {}
-    if (data / "coco").is_dir():
-        found["coco"] = COCOLayout(data / "coco").read(big_coco.SET, COCO, 0.75)
+    sets = [name for name in (big_coco.SET, "val2017") if annotation_file(data / "coco", name).is_file()]
+    if sets:
+        every = [COCOLayout(data / "coco").read(name, COCO, 0.75) for name in sets]
+        found["coco"] = functools.reduce(Annotations.joined, every)
     if (data / "mpii").is_dir():
         mapping = joint_mapping("mpii", MPII_KEYPOINTS)
-        sets = [MPIILayout(data / "mpii").read(name, mapping, 0.75) for name in ("train", "valid")]
-        one, two = (replace(people, head_sizes=None) for people in sets)
+        parts = [MPIILayout(data / "mpii").read(name, mapping, 0.75) for name in ("train", "valid")]
+        one, two = (replace(people, head_sizes=None) for people in parts)
         people = one.joined(two)
         more = ((0, 0), (0, JOINTS - len(MPII_KEYPOINTS)))  # a joint without a label
         joints, visible = np.pad(people.joints, (*more, (0, 0))), np.pad(people.visible, more)
