@@ -1,7 +1,8 @@
-"""What a training step computes, in multiplications."""
+"""What a training step computes, in multiplications, and that it never waits for the device."""
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib.ignoring.bilevel_step import Options
@@ -38,3 +39,45 @@ def test_every_pass_is_used_once(name, meta_loop):
     plain = [mode.joint_loss, mode.anchor].count(SourceUse.UNIFORM)
     # Target, the validation batch in each loop; the source once with and maybe once without weights.
     assert found == both * (1 + plain) + meta_loop * (both + learned * (both + tangent))
+
+
+class Waits(TorchDispatchMode):
+    """Notes the operations for which the host waits on a GPU: numbers read from it, and data of Python's sent to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        masked = func.name() == "aten::index.Tensor" and any(
+            i is not None and i.dtype == torch.bool for i in args[1]
+        )
+        if masked or func.name() in ("aten::_local_scalar_dense", "aten::lift_fresh", "aten::nonzero"):
+            self.found.append(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+def test_what_waits_is_noted():
+    values = torch.ones(2, 3)
+    for call in (lambda: float(values.sum()), lambda: values[:, [1, 0, 2]], lambda: values[values > 0]):
+        with Waits() as waits:
+            call()
+        assert len(waits.found) == 1
+
+
+@pytest.mark.parametrize("layers", [(), ("final",)], ids=["all", "final"])
+@pytest.mark.parametrize("through_optimizer", [True, False], ids=["through Adam", "plain"])
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+@pytest.mark.parametrize("name", ["ours1", "ours2", "ours5"])
+def test_the_host_waits_for_nothing(name, kind, through_optimizer, layers):
+    made = learners(name, layers=layers)
+    for one in made:
+        if one:
+            one.optimizer.param_groups[0]["fused"] = (
+                True  # as built for training; plain Adam reads its step count
+            )
+    variables, _ = made_variables(name, kind)
+    options = Options(LAM, GAMMA, through_optimizer=through_optimizer)
+    with Waits() as waits:
+        take(MODES[name], options, *made, variables, *material(0))
+    assert not waits.found
