@@ -95,7 +95,7 @@ def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
         (phase,) = phases(config.train, config.lbi, mode)
         traffic = traffic_of_step(config, phase, Weighting.UPDATE, parameters, processes)
         computing = forward * (
-            forwards_of_step(config.train, phase) + forwards_of_hypergradient(config.train, config.lbi, phase)
+            forwards_of_step(config.train, phase) + forwards_of_hypergradient(config, phase)
         )
         messages = ring_seconds(traffic, processes, bandwidth, latency)
         table[name] = {
