@@ -29,21 +29,24 @@ class Cost:
     steps: training steps.
     training, validation: F of all steps, and of all validations.
     source_passes: mean number of visits of a source annotation.
+    hypergradients: the hypergradients' share of ``training``.
     """
 
     steps: int
     training: float
     validation: float
     source_passes: float
+    hypergradients: float = 0.0
 
     @property
     def forwards(self) -> float:
         """F of the whole run."""
         return self.training + self.validation
 
-    def hours(self, seconds_per_forward: float) -> float:
-        """Hours of the whole run, given the seconds that F takes."""
-        return self.forwards * seconds_per_forward / 3600
+    def hours(self, seconds: float, in_hypergradients: float | None = None) -> float:
+        """Hours of the whole run, given the seconds that F takes, and those that F of a hypergradient takes."""
+        added = (in_hypergradients or seconds) - seconds
+        return (self.forwards * seconds + self.hypergradients * added) / 3600
 
 
 def forwards_of_step(train: TrainConfig, phase: Phase) -> float:
@@ -87,7 +90,7 @@ def training_cost(config: Config, mode: Mode, target_people: int, source_people:
     validated = target_people // VALIDATION_SHARE
     trained = target_people - (0 if config.lbi.val_in_train else validated)
     steps_per_epoch = config.train.steps_per_epoch or trained // batch
-    steps, training, validations, source_steps = 0, 0.0, 0, 0
+    steps, training, hypergradients, validations, source_steps = 0, 0.0, 0.0, 0, 0
     for phase in phases(config.train, config.lbi, mode):
         epochs = phase.end - max(phase.begin, config.train.begin_epoch)
         learning = (
@@ -97,14 +100,15 @@ def training_cost(config: Config, mode: Mode, target_people: int, source_people:
         )
         steps += epochs * steps_per_epoch
         training += epochs * steps_per_epoch * forwards_of_step(config.train, phase)
-        training += learning * forwards_of_hypergradient(config, phase)
+        hypergradients += learning * forwards_of_hypergradient(config, phase)
         validations += len(phase.roles) * -(-epochs // config.test.eval_epochs)
         source_steps += epochs * steps_per_epoch * phase.uses_source
     return Cost(
         steps=steps,
-        training=training,
+        training=training + hypergradients,
         validation=validations * forwards_of_validation(config.train, config.test, validated),
         source_passes=source_steps * batch * _source_share(config.train) / source_people,
+        hypergradients=hypergradients,
     )
 
 
