@@ -62,10 +62,8 @@ def raise_if_nonfinite_loss(output: StepOutput, step: int) -> None:
     # Hypergradients first: weights made from a bad one spoil the loss that they weight.
     named = [(f"hypergradient {place!r}", value) for place, value in output.hypergradients.items()]
     named += [(f"loss {name!r}", value) for name, value in output.losses.items()]
-    if not named:
+    # One wait for the device, for all values: the only one of a step.
+    if not named or torch.stack([torch.isfinite(value).all() for _, value in named]).all():
         return
-    # The step's only wait for the device: one for all values.
-    finite = torch.stack([torch.isfinite(value).all() for _, value in named]).tolist()
-    for (name, _), is_finite in zip(named, finite):
-        if not is_finite:
-            raise NonFiniteError(f"the {name} is not finite at step {step}")
+    first = next(name for name, value in named if not torch.isfinite(value).all())
+    raise NonFiniteError(f"the {first} is not finite at step {step}")

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.gpu_waits import Waits
 from lib.ignoring.bilevel_step import Options
 from lib.ignoring.modes import MODES, SourceUse
 from tests.factories.setups import as_batch
@@ -41,28 +41,12 @@ def test_every_pass_is_used_once(name, meta_loop):
     assert found == both * (1 + plain) + meta_loop * (both + learned * (both + tangent))
 
 
-class Waits(TorchDispatchMode):
-    """Notes the operations for which the host waits on a GPU: numbers read from it, and data of Python's sent to it."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        masked = func.name() == "aten::index.Tensor" and any(
-            i is not None and i.dtype == torch.bool for i in args[1]
-        )
-        if masked or func.name() in ("aten::_local_scalar_dense", "aten::lift_fresh", "aten::nonzero"):
-            self.found.append(func.name())
-        return func(*args, **(kwargs or {}))
-
-
 def test_what_waits_is_noted():
     values = torch.ones(2, 3)
     for call in (lambda: float(values.sum()), lambda: values[:, [1, 0, 2]], lambda: values[values > 0]):
         with Waits() as waits:
             call()
-        assert len(waits.found) == 1
+        assert waits.counts.total() == 1
 
 
 @pytest.mark.parametrize("layers", [(), ("final",)], ids=["all", "final"])
@@ -80,4 +64,4 @@ def test_the_host_waits_for_nothing(name, kind, through_optimizer, layers):
     options = Options(LAM, GAMMA, through_optimizer=through_optimizer)
     with Waits() as waits:
         take(MODES[name], options, *made, variables, *material(0))
-    assert not waits.found
+    assert not waits.counts
