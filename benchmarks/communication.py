@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.pose_case import PoseCase, config_of
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from benchmarks.traffic import ring_seconds, traffic_of_step
+from benchmarks.traffic import Parameters, ring_seconds, traffic_of_step
 from lib.cli.launch import end_process
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import MODES
@@ -30,7 +30,13 @@ from lib.training.phases import phases
 from lib.utils.device import wait_for_device
 from lib.utils.distributed import Group, init_distributed, shutdown
 
-MEASURED = ("baseline1", "baseline2", "ours1", "ours2", "ours5")
+# What is measured and calculated: each mode with hypergradients along the whole network, and along its last layer.
+VARIANTS = {name: (name, {}) for name in MODES} | {
+    f"{name}_final": (name, {"LBI__HYPERGRAD_LAYERS": "final"})
+    for name, mode in MODES.items()
+    if mode.ignores
+}
+MEASURED = ("baseline1", "baseline2", "ours1", "ours1_final", "ours2", "ours2_final", "ours5")
 PEOPLE = 32  # of each batch in every process, of the calculation
 BASELINE2 = 0.1  # seconds of its step, assumed as in docs/transfer.md
 # title: (processes, bytes a second and seconds of latency of the slowest link of a ring through all)
@@ -65,9 +71,10 @@ class TimedGroup(Group):
         return self._timed(lambda: super(TimedGroup, self).all_gather(counts, *tensors))
 
 
-def measured(mode: str, group: TimedGroup, repeat: int) -> dict[str, float]:
-    """Median seconds of a step of ``mode``; mean seconds and MB of its messages."""
-    case = PoseCase(mode, config_of(), group)
+def measured(variant: str, group: TimedGroup, repeat: int) -> dict[str, float]:
+    """Median seconds of a step of one of ``VARIANTS``; mean seconds and MB of its messages."""
+    mode, settings = VARIANTS[variant]
+    case = PoseCase(mode, config_of(**settings), group)
     case.step()
     group.seconds, steps = 0.0, case.state.step
     group.sent.clear()
@@ -77,25 +84,26 @@ def measured(mode: str, group: TimedGroup, repeat: int) -> dict[str, float]:
     return {"seconds": seconds, "messages": group.seconds / steps, "MB": sent / steps / 1e6}
 
 
-def calculated(title: str, parameters: int) -> dict[str, dict[str, float]]:
-    """A row for each mode: what a step sends, ms of computation and of messages, and the throughput of all
+def calculated(title: str, parameters: dict[str, Parameters]) -> dict[str, dict[str, float]]:
+    """A row for each of ``VARIANTS``: what a step sends, ms of computation and of messages, and the throughput of all
     processes relative to a single one.
 
     Args:
         title: of ``LINKS``.
-        parameters: number of parameters of a model.
+        parameters: of a model, by LBI.HYPERGRAD_LAYERS.
     """
     processes, bandwidth, latency = LINKS[title]
-    config = config_of(TRAIN__BATCH_SIZE=PEOPLE * processes, LBI__VAL_BATCH_SIZE=0)
-    forward, table = (
-        BASELINE2 / forwards_of_step(config.train, *phases(config.train, config.lbi, MODES["baseline2"])),
-        {},
-    )
-    for name, mode in MODES.items():
-        (phase,) = phases(config.train, config.lbi, mode)
-        traffic = traffic_of_step(config, phase, Weighting.UPDATE, parameters, processes)
+    sizes = {"TRAIN__BATCH_SIZE": PEOPLE * processes, "LBI__VAL_BATCH_SIZE": 0}
+    config, table = config_of(**sizes), {}
+    (joint,) = phases(config.train, config.lbi, MODES["baseline2"])
+    forward = BASELINE2 / forwards_of_step(config.train, joint)
+    for name, (mode, settings) in VARIANTS.items():
+        config = config_of(**sizes, **settings)
+        (phase,) = phases(config.train, config.lbi, MODES[mode])
+        moving = parameters[config.lbi.hypergrad_layers]
+        traffic = traffic_of_step(config, phase, Weighting.UPDATE, moving, processes)
         computing = forward * (
-            forwards_of_step(config.train, phase) + forwards_of_hypergradient(config.train, config.lbi, phase)
+            forwards_of_step(config.train, phase) + forwards_of_hypergradient(config, phase)
         )
         messages = ring_seconds(traffic, processes, bandwidth, latency)
         table[name] = {
@@ -134,7 +142,10 @@ def main() -> None:
 
 def report(by_mode: dict[str, dict[str, float]], processes: int, path: Path | None) -> None:
     """Print and write the measurements of each mode, and the calculated tables."""
-    parameters = sum(p.numel() for p in PoseCase("baseline1", config_of()).state.target.parameters)
+    parameters = {
+        layers: Parameters.of(PoseCase("baseline1", config_of(LBI__HYPERGRAD_LAYERS=layers)).state.target)
+        for layers in ("all", "final")
+    }
     numbers = {
         "ratios": {
             f"{mode}: messages/step": row["messages"] / row["seconds"] for mode, row in by_mode.items()

@@ -6,15 +6,16 @@ Every part is a process with its own time limit; NAME.json has its results, NAME
 gpu.json are written after every part, so finished parts survive an interruption. With --only, the results of
 the other parts are kept.
 
-parts:
+parts, the most valuable first:
   tests     pytest -m gpu tests/gpu
-  demo      the three modes of the demo, compared with the README's results
-  floor     rates of the device, operations and bytes of a step
-  syncs     where a step makes the host wait for the device
   step      time and memory of a step: ResNet-50, 256x192, 32 people in each batch
+  syncs     where a step makes the host wait for the device
+  demo      the three modes of the demo, compared with the README's results
   loader    samples per second of the data loader
-  kernels   the longest kernels of a step
+  floor     rates of the device, operations and bytes of a step
+  whole     part step for hypergradients along the whole network, and unrolled
   graphs    a step as a CUDA graph
+  kernels   the longest kernels of a step
   compile   a step with TRAIN.COMPILE
 """
 
@@ -34,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
+from benchmarks.gpu_case import STEPS
 from benchmarks.tables import rows, tables
 from benchmarks.timing import machine
 from lib.utils.errors import InputError
@@ -41,8 +43,6 @@ from lib.utils.files import write_text
 
 HERE = Path(__file__).resolve().parent
 MIN_SECONDS = 15  # no part is started with less time left
-# Number of batches per step.
-BATCHES = {"baseline2": 2, "ours1": 3, "ours2": 3, "ours5": 3}
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,15 @@ class Part:
 
 
 PARTS = (
-    Part("tests", None, 130),
-    Part("demo", "gpu_data.py", 170),
-    Part("floor", "gpu_step.py", 80),
-    Part("syncs", "gpu_step.py", 40),
-    Part("step", "gpu_step.py", 180),
+    Part("tests", None, 150),
+    Part("step", "gpu_step.py", 130),
+    Part("syncs", "gpu_waits.py", 30),
+    Part("demo", "gpu_data.py", 150),
     Part("loader", "gpu_data.py", 45),
+    Part("floor", "gpu_floor.py", 70),
+    Part("whole", "gpu_step.py", 150),
+    Part("graphs", "gpu_step.py", 60),
     Part("kernels", "gpu_step.py", 40),
-    Part("graphs", "gpu_step.py", 40),
     Part("compile", "gpu_step.py", 150),
 )
 
@@ -140,6 +141,12 @@ def summarize_tests(root: ElementTree.Element) -> dict:
 # The report
 
 
+def measured_steps(parts: dict) -> list[dict]:
+    """The rows of the parts that measure steps, of those that have a time."""
+    numbers = (parts.get(name, {}).get("numbers", {}) for name in ("step", "whole"))
+    return [row for part in numbers for row in part.get("steps", []) if row.get("ms")]
+
+
 def bounds(parts: dict) -> list[dict]:
     """Lower bounds on the time of each measured step: ms of its arithmetic and of its memory traffic at the
     device's measured rates, and their ratios to the measured time.
@@ -147,11 +154,9 @@ def bounds(parts: dict) -> list[dict]:
     Args:
         parts: {name: result of `run`}.
     """
-    floor, steps = (parts.get(name, {}).get("numbers", {}) for name in ("floor", "step"))
-    measured = {}
-    for row in steps.get("steps", []):
-        measured.setdefault((row["precision"], row["step"]), row.get("ms"))
-    table = []
+    floor, measured, table = parts.get("floor", {}).get("numbers", {}), {}, []
+    for row in measured_steps(parts):
+        measured.setdefault((row["precision"], row["step"]), row["ms"])
     for work in floor.get("work of a step", []):
         ms = measured.get((work["precision"], work["step"]))
         if not ms:
@@ -167,15 +172,15 @@ def bounds(parts: dict) -> list[dict]:
 
 def throughput(parts: dict, people: int = 32) -> list[dict]:
     """Samples per second of each measured step, whose batches have ``people`` samples."""
-    steps = parts.get("step", {}).get("numbers", {}).get("steps", [])
+    batches = {name: 2 if name == "baseline2" else 3 for name in STEPS}
     return [
         {
             "precision": row["precision"],
             "step": row["step"],
-            "samples/s": 1000 * people * BATCHES[row["step"]] / row["ms"],
+            "samples/s": 1000 * people * batches[row["step"]] / row["ms"],
         }
-        for row in steps
-        if row["step"] in BATCHES and "ms" in row
+        for row in measured_steps(parts)
+        if row["step"] in batches
     ]
 
 
@@ -245,7 +250,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--minutes", type=float, default=8.5, help="time limit for all parts together; default: 8.5"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="part step: keep the rows that were measured before"
+        "--resume", action="store_true", help="parts step and whole: keep the rows that were measured before"
     )
     parser.add_argument(
         "--device", choices=("cuda", "cpu"), default="cuda", help="cpu: only with --tiny; default: cuda"

@@ -26,6 +26,17 @@ PRECISIONS = {
     "bf16+channels_last": ({"TRAIN__AMP": "bf16", "TRAIN__CHANNELS_LAST": True}, True),
 }
 FASTEST = "bf16+channels_last"
+# The recommended way: along the last layer alone, and weights that are kept. Without it: the original's way.
+FINAL = {
+    "LBI__HYPERGRAD_LAYERS": "final",
+    "LBI__HYPERGRAD_THROUGH": "sgd",
+    "LBI__VARIABLES": "loss_aware",
+}
+# name: (mode, settings)
+RECOMMENDED = {"baseline2": ("baseline2", {})} | {
+    f"{m} final": (m, FINAL) for m in ("ours1", "ours2", "ours5")
+}
+STEPS = RECOMMENDED | {mode: (mode, {}) for mode in ("ours1", "ours2", "ours5")}
 
 
 @dataclass
@@ -49,11 +60,13 @@ class Task:
         """The results that an earlier call saved; empty if there are none."""
         return json.loads(self.file.read_text()) if self.file.exists() else {}
 
-    def case(self, mode: str, precision: str = "float32", **settings: object) -> pose_case.PoseCase:
-        """A step on ResNet-50 at 256x192 with batches of ``PEOPLE``; if tiny, on a tiny network with batches of 2."""
+    def case(self, step: str, precision: str = "float32", **settings: object) -> pose_case.PoseCase:
+        """One of ``STEPS`` on ResNet-50 at 256x192 with batches of ``PEOPLE``; if tiny, a tiny network, batches of 2."""
         pose_case.PEOPLE = 2 if self.tiny else PEOPLE
         size = pose_case.TINY if self.tiny else {}
-        return pose_case.PoseCase(mode, pose_case.config_of(**PRECISIONS[precision][0], **size, **settings))
+        mode, given = STEPS[step]
+        config = pose_case.config_of(**PRECISIONS[precision][0] | size | given | settings)
+        return pose_case.PoseCase(mode, config)
 
     @property
     def on_cuda(self) -> bool:

@@ -1,28 +1,24 @@
-"""A training step on CUDA: time, memory, operations, synchronization with the host. Parts of gpu.py.
+"""A training step on CUDA: time and memory, kernels, torch.compile, CUDA graphs. Parts of gpu.py.
 
 python benchmarks/gpu_step.py step --file output/step.json
 """
 
-import collections
 import statistics
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_case import (
     FASTEST,
     PRECISIONS,
+    RECOMMENDED,
+    STEPS,
     Task,
     measured,
     milliseconds,
@@ -31,23 +27,34 @@ from benchmarks.gpu_case import (
     release,
     run_part,
 )
+from benchmarks.gpu_waits import counted_warnings
 from benchmarks.step import parts_of
 from lib.models.loss import keypoint_losses
 from lib.training.batches import as_batch
 from lib.utils.device import wait_for_device
 from tests.reference import unrolled
 
-ROOT = Path(__file__).resolve().parents[1]
-MODES = ("baseline2", "ours1", "ours2", "ours5")
 UNROLLED = "ours2 unrolled"
-UNROLLED_PRECISIONS = ("float32", "tf32")
+WHOLE = [name for name in STEPS if name not in RECOMMENDED]  # hypergradients along the whole network
+ORDER = ("tf32", "bf16", FASTEST, "float32")  # of the precisions: what a run would use comes first
+# The rows of each part, first things first.
+ROWS = {
+    "step": [(precision, name) for precision in ORDER for name in RECOMMENDED] + [(FASTEST, "baseline2")],
+    "whole": [
+        *((precision, name) for precision in ("tf32", FASTEST) for name in ("baseline2", "ours1", "ours2")),
+        ("tf32", UNROLLED),
+        *((precision, name) for precision in ("float32", "bf16") for name in ("baseline2", *WHOLE)),
+        *((precision, "ours5") for precision in ("tf32", FASTEST)),
+        ("float32", UNROLLED),
+    ],
+}
 
 
 # Time and memory
 
 
 def step_of(name: str, task: Task, precision: str) -> Callable[[], object]:
-    """A function that takes a training step of a mode; ``UNROLLED``: with second-order graphs, as the original."""
+    """A function that takes one of ``STEPS``, or ``UNROLLED``: with second-order graphs, as the original."""
     if name != UNROLLED:
         return task.case(name, precision).step
     # The reference computes its losses in a Python loop over keypoints, which would distort the times.
@@ -79,13 +86,9 @@ def with_ratios(rows: list[dict]) -> list[dict]:
     return rows
 
 
-def step(task: Task) -> None:
-    """All modes in each precision, baseline2 in the fastest one once more, and finally the unrolled step.
-
-    Rows that the part's file already has are not measured again.
-    """
-    wanted = [(precision, name) for precision in PRECISIONS for name in MODES]
-    wanted += [(FASTEST, "baseline2"), *((precision, UNROLLED) for precision in UNROLLED_PRECISIONS)]
+def measure_rows(part: str, task: Task) -> None:
+    """Measure ``ROWS`` of a part; those that its file already has are not measured again."""
+    wanted = list(ROWS[part])
     rows, order = task.saved().get("steps", []), list(PRECISIONS)
     for row in rows:
         if (row["precision"], row["step"]) in wanted:
@@ -97,142 +100,14 @@ def step(task: Task) -> None:
         task.save({"steps": with_ratios(rows)})
 
 
-# Operations, bytes and rates
+def step(task: Task) -> None:
+    """The recommended steps in each precision, and baseline2 in the fastest one once more."""
+    measure_rows("step", task)
 
 
-class Traffic(TorchDispatchMode):
-    """Counts the bytes of the operations' inputs and outputs, as if each were read or written once.
-
-    Views and the allocation of tensors count nothing. Fused operations would move fewer bytes.
-    """
-
-    UNWRITTEN = ("aten::empty", "aten::new_empty")
-
-    def __init__(self):
-        super().__init__()
-        self.bytes = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        output = func(*args, **(kwargs or {}))
-        if not func.is_view and not func.name().startswith(self.UNWRITTEN):
-            tensors = [leaf for leaf in tree_leaves((args, kwargs, output)) if isinstance(leaf, torch.Tensor)]
-            self.bytes += sum(map(size, tensors))
-        return output
-
-
-def size(tensor: torch.Tensor) -> int:
-    """Bytes of ``tensor``; those in its storage if it is expanded."""
-    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
-
-
-def work_of(call: Callable[[], object]) -> dict[str, float]:
-    """TFLOP of the convolutions and matrix products (multiplications and additions), and GB of memory traffic."""
-    call()
-    with FlopCounterMode(display=False) as counter:
-        call()
-    with Traffic() as traffic:
-        call()
-    return {"TFLOP": counter.get_total_flops() / 1e12, "GB": traffic.bytes / 1e9}
-
-
-def matrix_rate(precision: str, task: Task) -> float:
-    """TFLOP/s of the product of two random square matrices."""
-    length = 256 if task.tiny else 8192
-    dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    a, b = (torch.randn(length, length, device=task.device, dtype=dtype) for _ in range(2))
-    out = torch.empty_like(a)
-    with precision_of(precision):
-        ms = measured(lambda: torch.mm(a, b, out=out), task)["ms"]
-    return 2 * length**3 / ms / 1e9
-
-
-def copy_rate(task: Task) -> float:
-    """GB/s of a copy on the device, counting bytes read and written."""
-    count = 1 << (20 if task.tiny else 29)
-    given = torch.randn(count, device=task.device)
-    copied = torch.empty_like(given)
-    return 2 * given.nbytes / measured(lambda: copied.copy_(given), task)["ms"] / 1e6
-
-
-def floor(task: Task) -> None:
-    """Rates of the device, and operations and memory traffic of a step: lower bounds on its time."""
-    numbers = {"matrix TFLOP/s": {}, "copy GB/s": copy_rate(task)}
-    release()
-    for precision in ("float32", "tf32", "bf16"):
-        numbers["matrix TFLOP/s"][precision] = matrix_rate(precision, task)
-        release()
-    task.save(numbers)
-    numbers["work of a step"] = []
-    for precision in ("tf32", FASTEST):
-        for mode in MODES:
-            with precision_of(precision):
-                work = work_of(task.case(mode, precision).step)
-            numbers["work of a step"].append({"precision": precision, "step": mode} | work)
-            task.save(numbers)
-            release()
-
-
-# Synchronization: the host waits for the device
-
-
-def source_line() -> str:
-    """The line of the project that is being executed, as "file:line `text`"."""
-    frames = [
-        frame
-        for frame in traceback.extract_stack()
-        if Path(frame.filename).is_relative_to(ROOT / "lib") or "/tests/reference/" in frame.filename
-    ]
-    if not frames:
-        return "elsewhere"
-    last = frames[-1]
-    return (
-        f"{Path(last.filename).relative_to(ROOT)}:{last.lineno} `{(last.line or '').replace('|', '/')[:70]}`"
-    )
-
-
-@contextmanager
-def counted_warnings(text: str):
-    """Yield a Counter {line of the project: number of its warnings that contain ``text``}."""
-    counts = collections.Counter()
-
-    def note(message, *_, **__):
-        if text in str(message):
-            counts[source_line()] += 1
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.showwarning = note
-        yield counts
-
-
-@contextmanager
-def sync_warnings():
-    """Within the block, torch warns of every synchronizing CUDA operation."""
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-
-
-def syncs(task: Task) -> None:
-    """How often a step makes the host wait for the device, and at which lines."""
-    counts, lines = {}, []
-    variants = {mode: {} for mode in MODES} | {
-        f"ours1, {kind}": {"LBI__VARIABLES": kind, "LBI__HYPERGRAD_THROUGH": "sgd"}
-        for kind in ("persistent", "loss_aware")
-    }
-    for name, settings in variants.items():
-        case = task.case(name.split(",")[0], FASTEST, **settings)
-        with precision_of(FASTEST):
-            for _ in range(2):
-                case.step()
-            with counted_warnings("called a synchronizing") as waits, sync_warnings():
-                case.step()
-        counts[name] = sum(waits.values())
-        lines += [{"step": name, "line": line, "times": times} for line, times in waits.most_common()]
-        task.save({"waits of the host in a step": counts, "where": lines})
-        release()
+def whole(task: Task) -> None:
+    """Steps with hypergradients along the whole network, and the unrolled one, beside baseline2."""
+    measure_rows("whole", task)
 
 
 # Kernels
@@ -247,22 +122,24 @@ def is_kernel(event) -> bool:
 def kernels(task: Task, steps: int = 3) -> None:
     """The longest kernels of a step, and the time of all kernels; the rest of a step is gaps between them."""
     rows, busy = [], {}
-    for mode in ("baseline2", "ours1", "ours2"):
-        case = task.case(mode, FASTEST)
+    activity = torch.profiler.ProfilerActivity
+    activities = [activity.CUDA if task.on_cuda else activity.CPU]  # there are no kernels on a CPU
+    for name in ("baseline2", "ours1 final", "ours2 final"):
+        case = task.case(name, FASTEST)
         with precision_of(FASTEST):
             alone = measured(case.step, task)["ms"]
-            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            with torch.profiler.profile(activities=activities) as profile:
                 for _ in range(steps):
                     case.step()
                 wait_for_device()
         events = [e for e in profile.key_averages() if is_kernel(e)]
         events.sort(key=lambda event: -event.self_device_time_total)
         total = sum(event.self_device_time_total for event in events) / 1000 / steps
-        busy[mode] = {"ms": alone, "ms of kernels": total, "kernels": sum(e.count for e in events) / steps}
+        busy[name] = {"ms": alone, "ms of kernels": total, "kernels": sum(e.count for e in events) / steps}
         for event in events[:12]:
             ms = event.self_device_time_total / 1000 / steps
             rows.append({
-                "step": mode, "kernel": event.key.replace("|", "/")[:70], "ms": ms, "share": ms / total,
+                "step": name, "kernel": event.key.replace("|", "/")[:70], "ms": ms, "share": ms / total,
                 "times": event.count / steps,
             })  # fmt: skip
         task.save({"kernels of a step": busy, "longest kernels": rows})
@@ -276,13 +153,13 @@ def kernels(task: Task, steps: int = 3) -> None:
 def compile_(task: Task) -> None:
     """A step with TRAIN.COMPILE, which falls back to eager with a warning if torch.compile fails."""
     rows = []
-    for mode in ("baseline2", "ours1", "ours2"):
-        row = {"step": mode}
+    for name in ("baseline2", "ours1 final", "ours2 final"):
+        row = {"step": name}
         rows.append(row)
         try:
             with precision_of(FASTEST), counted_warnings("TRAIN.COMPILE") as failures:
-                row["ms"] = measured(task.case(mode, FASTEST).step, task)["ms"]
-                case = task.case(mode, FASTEST, TRAIN__COMPILE=True)
+                row["ms"] = measured(task.case(name, FASTEST).step, task)["ms"]
+                case = task.case(name, FASTEST, TRAIN__COMPILE=True)
                 begun = time.perf_counter()
                 case.step()
                 wait_for_device()
@@ -318,9 +195,9 @@ def forward_and_backward(task: Task) -> Callable[[], object]:
     return lambda: [learner.local_gradient(learner.losses(batch).mean()) for batch in batches]
 
 
-def capturable(task: Task, mode: str) -> Callable[[], object]:
+def capturable(task: Task, name: str) -> Callable[[], object]:
     """A step whose optimizers keep their step counts on the device, so that it can be captured."""
-    case = task.case(mode, FASTEST)
+    case = task.case(name, FASTEST)
     for learner in case.state.models().values():
         for group in learner.optimizer.param_groups:
             group["capturable"] = True
@@ -340,6 +217,8 @@ def graphs(task: Task) -> None:
         "baseline2, forward and backward": lambda: forward_and_backward(task),
         "baseline2, optimizer capturable": lambda: capturable(task, "baseline2"),
         "baseline2 as it is": lambda: task.case("baseline2", FASTEST).step,
+        "ours1 final, optimizer capturable": lambda: capturable(task, "ours1 final"),
+        "ours2 final, optimizer capturable": lambda: capturable(task, "ours2 final"),
         "ours1, optimizer capturable": lambda: capturable(task, "ours1"),
     }
     rows = []
@@ -364,8 +243,7 @@ def graphs(task: Task) -> None:
 
 PARTS = {
     "step": step,
-    "floor": floor,
-    "syncs": syncs,
+    "whole": whole,
     "kernels": kernels,
     "compile": compile_,
     "graphs": graphs,

@@ -11,9 +11,24 @@ from dataclasses import dataclass, field
 from lib.config.schema import Config
 from lib.ignoring.bilevel_step import Weighting
 from lib.ignoring.modes import SourceUse
+from lib.ignoring.trainable_model import TrainableModel
 from lib.training.phases import Phase
 
 FLOAT, INDEX, FLAG = 4, 8, 1  # bytes
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers of parameters of a model: all of them, and those along which hypergradients are taken."""
+
+    whole: int
+    in_direction: int
+
+    @classmethod
+    def of(cls, model: TrainableModel) -> "Parameters":
+        """Those of ``model``."""
+        part = model.select_direction(model.parameters)
+        return cls(*(sum(tensor.numel() for tensor in tensors) for tensors in (model.parameters, part)))
 
 
 @dataclass(frozen=True)
@@ -31,12 +46,12 @@ class Traffic:
 
 
 def traffic_of_step(
-    config: Config, phase: Phase, weighting: Weighting, parameters: int, processes: int
+    config: Config, phase: Phase, weighting: Weighting, parameters: Parameters, processes: int
 ) -> Traffic:
     """The traffic of a step of ``phase`` (see lib/ignoring/bilevel_step.py), if no image is skipped.
 
     Args:
-        parameters: number of parameters of a model.
+        parameters: of a model.
         processes: number of ranks.
     """
     mode, lbi, joints = phase.mode, config.lbi, config.model.num_joints
@@ -46,19 +61,18 @@ def traffic_of_step(
     losses = gradients + (mode.joint_loss is not SourceUse.NONE)
     # Per source sample: index, flipped, whether each joint is labelled, and its loss.
     row = INDEX + FLAG + 2 * joints * FLOAT
-    gathers = weighted
+    gathers, validated = weighted, 0
     if weighted and weighting is Weighting.UPDATE:
-        # In every loop a validation gradient of each evaluated model, and a gradient for each weighted place; the
-        # source model's update reuses the last one.
-        validated = 2 if weighted == 2 and lbi.meta_model == "source" else 1
-        gradients = (
-            phase.uses_target + (mode.anchor is SourceUse.UNIFORM) + lbi.meta_loop * (validated + weighted)
-        )
+        # In every loop a validation gradient of each evaluated model, along some layers only, and a gradient for
+        # each weighted place; the source model's update reuses the last one.
+        validated = lbi.meta_loop * (2 if weighted == 2 and lbi.meta_model == "source" else 1)
+        gradients = phase.uses_target + (mode.anchor is SourceUse.UNIFORM) + lbi.meta_loop * weighted
         row += joints * FLOAT  # the hypergradient
         gathers = lbi.meta_loop * weighted
     largest_part = -(-(config.train.src_batch_size or config.train.batch_size) // processes)
     traffic = Traffic()
-    traffic.add("sum", gradients, parameters * FLOAT)
+    traffic.add("sum", gradients, parameters.whole * FLOAT)
+    traffic.add("sum", validated, parameters.in_direction * FLOAT)
     traffic.add("sum", 1, losses * FLOAT)
     traffic.add("gather", gathers, largest_part * row)
     traffic.add("counts", 1, 4 * INDEX)

@@ -3,7 +3,7 @@
     python pose_estimation/transfer.py                          # every run without results
     python pose_estimation/transfer.py --only ours1 --seeds 0   # some of them
     python pose_estimation/transfer.py --dry-run                # print the commands
-    python pose_estimation/transfer.py --estimate               # print the calculated cost
+    python pose_estimation/transfer.py --estimate               # print the estimated cost
     python pose_estimation/transfer.py --table                  # run nothing, fill docs/transfer.md
 
 Runs with a results.json are skipped, interrupted ones are resumed. At the end the two tables of
@@ -11,10 +11,12 @@ docs/transfer.md are filled: the results of all finished runs, and the estimated
 """
 
 import argparse
+import json
 import shlex
 import statistics
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 if not __package__:  # run as a file of a checkout
@@ -23,9 +25,10 @@ if not __package__:  # run as a file of a checkout
 from lib.cli import arguments as shared
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
+from lib.config.schema import Config
 from lib.ignoring.modes import MODES
 from lib.report.results import GROUPS, read_results
-from lib.training.cost import forwards_of_step, training_cost
+from lib.training.cost import forwards_of_hypergradient, forwards_of_step, training_cost
 from lib.training.phases import phases
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
@@ -37,7 +40,12 @@ SEEDS = (0, 1, 2)
 NOT_RUN = "not run here"
 
 PEOPLE_IN_MPII_TRAIN, PEOPLE_IN_COCO_TRAIN = 22_246, 149_813
-ASSUMED_STEP = 0.1  # seconds of one step of baseline2: an assumption, to be scaled by your measurement
+ASSUMED_STEP = 0.1  # seconds of a step of baseline2 where none is measured
+MEASUREMENTS = (
+    ROOT / "benchmarks" / "results" / "gpu.json"
+)  # of benchmarks/gpu.py: ResNet-50, 256x192, batches of 32
+# (TRAIN.AMP, TRAIN.CHANNELS_LAST): the precision's name there. TRAIN.AMP off means tf32 in convolutions.
+PRECISIONS = {("off", False): "tf32", ("bf16", False): "bf16", ("bf16", True): "bf16+channels_last"}
 
 
 def recipe(mode: str) -> Path:
@@ -109,27 +117,69 @@ def filled(text: str, name: str, content: str, where: str) -> str:
     return f"{before}{opening}\n{content}\n{closing}{rest.split(closing)[1]}"
 
 
-def estimate() -> str:
-    """Markdown table of the steps and GPU hours of one run of each mode; calculated, not measured."""
-    config = load_config(recipe("baseline2"))
-    (joint,) = phases(config.train, config.lbi, MODES["baseline2"])
-    per_forward = ASSUMED_STEP / forwards_of_step(config.train, joint)
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that F, a forward pass of one batch, takes: in plain steps and validations, and in a hypergradient.
+
+    source: a sentence that says what is measured, and what calculated.
+    """
+
+    plain: float
+    hypergradient: float
+    source: str
+
+
+def speed(config: Config, path: Path = MEASUREMENTS) -> Speed:
+    """The speed of the runs, from measured steps where ``path`` has those of the configuration's precision.
+
+    Args:
+        config: of ours1.
+        path: gpu.json of benchmarks/gpu.py; it may be missing.
+    """
+    report = json.loads(path.read_text()) if path.exists() else {"parts": {}}
+    precision = PRECISIONS.get((config.train.amp, config.train.channels_last))
+    steps = report["parts"].get("step", {}).get("numbers", {}).get("steps", [])
+    ms = {row["step"]: row["ms"] for row in reversed(steps) if row["precision"] == precision and "ms" in row}
+
+    # Measured batches are all of the same size; F of a hypergradient is scaled to the recipe's validation batch.
+    alike = replace(config, lbi=replace(config.lbi, val_batch_size=0, schedule="together"))
+    (joint,) = phases(alike.train, alike.lbi, MODES["ours1"])
+    if "baseline2" not in ms:
+        plain = ASSUMED_STEP / forwards_of_step(alike.train, joint)
+        return Speed(plain, plain, f"A step of `baseline2` is assumed to take {1000 * ASSUMED_STEP:.0f} ms.")
+    plain = ms["baseline2"] / forwards_of_step(alike.train, joint) / 1000
+    where = f"{report['machine']['device']}, {precision}"
+    measured = f"`baseline2` {ms['baseline2']:.1f} ms"
+    if f"ours1 {config.lbi.hypergrad_layers}" not in ms:
+        source = f"Measured steps ({where}): {measured}. Hypergradients are calculated from it."
+        return Speed(plain, plain, source)
+    learning = ms[f"ours1 {config.lbi.hypergrad_layers}"]
+    added = (learning - ms["baseline2"]) / forwards_of_hypergradient(alike, joint) / 1000
+    source = f"Measured steps ({where}): {measured}, `ours1` with a hypergradient {learning:.1f} ms."
+    return Speed(plain, added, source)
+
+
+def estimate(path: Path = MEASUREMENTS) -> str:
+    """Markdown table of the steps and GPU hours of one run of each mode, and where its speed comes from."""
+    found = speed(load_config(recipe("ours1")), path)
     lines = [
-        "| | steps | F per step, mean | passes over COCO | F of validation | GPU hours a run |",
-        "|---|---|---|---|---|---|",
+        "| | steps | F per step, mean | passes over COCO | F of validation | GPU hours a run | of `--baseline2`'s |",
+        "|---|---|---|---|---|---|---|",
     ]
-    total = 0.0
-    for mode in TRANSFERRED:
-        config = load_config(recipe(mode))
-        cost = training_cost(config, MODES[mode], PEOPLE_IN_MPII_TRAIN, PEOPLE_IN_COCO_TRAIN)
-        hours = cost.hours(per_forward)
-        total += len(SEEDS) * hours
-        lines.append(
-            f"| `--{mode}` | {cost.steps:,} | {cost.training / cost.steps:.1f} | {cost.source_passes or 0:.1f} "
-            f"| {cost.validation:,.0f} | {hours:.1f} |"
+    costs = {
+        mode: training_cost(
+            load_config(recipe(mode)), MODES[mode], PEOPLE_IN_MPII_TRAIN, PEOPLE_IN_COCO_TRAIN
         )
-    runs = len(SEEDS) * len(TRANSFERRED)
-    return "\n".join([*lines, f"| all {runs} runs | | | | | {total:.0f} |"])
+        for mode in TRANSFERRED
+    }
+    hours = {mode: cost.hours(found.plain, found.hypergradient) for mode, cost in costs.items()}
+    for mode, cost in costs.items():
+        lines.append(
+            f"| `--{mode}` | {cost.steps:,} | {cost.training / cost.steps:.2f} | {cost.source_passes or 0:.1f} "
+            f"| {cost.validation:,.0f} | {hours[mode]:.1f} | {hours[mode] / hours['baseline2']:.2f} |"
+        )
+    runs, total = len(SEEDS) * len(TRANSFERRED), len(SEEDS) * sum(hours.values())
+    return "\n".join([*lines, f"| all {runs} runs | | | | | {total:.0f} | |", "", found.source])
 
 
 def fill_page(page: Path, output: Path) -> str:
@@ -173,7 +223,7 @@ def build_parser() -> argparse.ArgumentParser:
     instead.add_argument(
         "--dry-run", action="store_true", help="print the commands of the runs without results"
     )
-    instead.add_argument("--estimate", action="store_true", help="print the calculated cost of each mode")
+    instead.add_argument("--estimate", action="store_true", help="print the estimated cost of each mode")
     instead.add_argument("--table", action="store_true", help="run nothing, only fill the tables")
     return parser
 

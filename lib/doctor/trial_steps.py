@@ -114,7 +114,7 @@ def estimate_run(spec: RunSpec, timings: list[PhaseTiming]) -> Finding:
     # Evaluations: the time of a forward pass follows from the last phase's steps.
     last = timings[-1]
     passes = forwards_of_step(config.train, last.phase)
-    passes += forwards_of_hypergradient(config.train, config.lbi, last.phase) / config.lbi.hypergrad_interval
+    passes += forwards_of_hypergradient(config, last.phase) / config.lbi.hypergrad_interval
     forward = last.seconds / max(passes, FORWARD_BACKWARD)
     evaluated = validations * len(data.validation.dataset) + 2 * len(data.test.dataset)
     seconds += forward * (2 if config.test.flip_test else 1) * evaluated / config.train.batch_size

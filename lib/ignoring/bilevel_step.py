@@ -325,8 +325,8 @@ class TrainingStep:
     def _add_proximity_gradient_(self, gradient: list[Tensor]) -> None:
         """Add the gradient of lambda ||w_t - w_s||^2 in the target model, in place."""
         distance = _difference(self.target.parameters, self.source.parameters)
-        loss = self.options.lam * norm(distance) ** 2
-        self.output.losses["proximity"] = self.output.losses["target"].new_tensor(loss)
+        loss = self.options.lam * norm(distance).square()
+        self.output.losses["proximity"] = loss.to(self.output.losses["target"].dtype)
         torch._foreach_add_(gradient, distance, alpha=2 * self.options.lam)
 
     def _reduce_losses(self) -> None:

@@ -97,20 +97,23 @@ def _torch_forward_mode() -> Iterator[None]:
 
 
 class Direction(NamedTuple):
-    """A direction in parameter space: unit ``tensors`` (or zeros), and the ``norm`` that they had."""
+    """A direction in parameter space: unit ``tensors`` (or zeros), and the ``norm`` that they had.
+
+    The norm is a float64 scalar on the tensors' device: a number of Python's would wait for the device.
+    """
 
     tensors: list[Tensor]
-    norm: float
+    norm: Tensor
 
 
-def normalized(tensors: list[Tensor], factor: float = 1.0) -> Direction:
+def normalized(tensors: list[Tensor], factor: float | Tensor = 1.0) -> Direction:
     """Scale ``tensors`` in place to unit norm; zeros stay zeros. The norm is returned times ``factor``.
 
     In float32, products of D, u and gradients can leave the range of the type.
     """
     length = norm(tensors)
-    if length:
-        torch._foreach_div_(tensors, length)
+    divisor = torch.where(length == 0, 1.0, length)
+    torch._foreach_div_(tensors, divisor.to(tensors[0].dtype))
     return Direction(tensors, length * factor)
 
 

@@ -1,6 +1,5 @@
 """The step an optimizer would take, and its derivative with respect to the gradient, without taking it."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -89,14 +88,17 @@ class _GroupTensors(NamedTuple):
 def _adam_update(group: dict, tensors: _GroupTensors) -> None:
     """Move the weights by Adam's step (Kingma & Ba, arXiv 1412.6980; eps where torch has it), and write D.
 
-    U = lr (m'/c1) / (r + eps), with m' = b1 m + (1-b1) g, r = sqrt(v'/c2), v' = b2 v + (1-b2) g^2. Hence
-    D = lr/c1 * ((1-b1) eps + [(1-b1) b2 v - (1-b2) b1 m g] / (r c2)) / (r + eps)^2, the bracket 0 if r = 0:
+    U = k m' / (r + e), with m' = b1 m + (1-b1) g, r = sqrt(b2 v + (1-b2) g^2), and the bias corrections c1 and
+    c2 in k = lr sqrt(c2) / c1 and e = eps sqrt(c2). Hence
+    D = k ((1-b1) e + [(1-b1) b2 v - (1-b2) b1 m g] / r) / (r + e)^2, the fraction 0 if r = 0:
     dU/dg without its cancellation, which in float32 is wrong by 3e-3 for a fresh state.
     """
-    lr, (b1, b2), eps, decay = float(group["lr"]), group["betas"], group["eps"], group["weight_decay"]
+    lr, (b1, b2), decay = float(group["lr"]), group["betas"], group["weight_decay"]
     states = tensors.states
-    step = 1 + (float(states[0]["step"]) if states[0] else 0)
-    c1, c2 = 1 - b1**step, 1 - b2**step  # bias corrections
+    # k and e are tensors: a fused optimizer on CUDA keeps its step count there, and reading it would wait.
+    step = 1 + torch.as_tensor(states[0]["step"] if states[0] else 0).double()
+    c1, root_c2 = 1 - b1**step, (1 - b2**step).sqrt()
+    k, e = ((x * root_c2).to(tensors.weights[0].dtype) for x in (lr / c1, group["eps"]))
     if states[0]:
         firsts = [state["exp_avg"] for state in states]
         seconds = [state["exp_avg_sq"] for state in states]
@@ -112,30 +114,32 @@ def _adam_update(group: dict, tensors: _GroupTensors) -> None:
         elif decay:
             gradient = torch._foreach_add(gradient, weight, alpha=decay)
 
-        # r = sqrt((b2 v + (1-b2) g^2) / c2)
-        root = torch._foreach_mul(second, b2 / c2)
-        torch._foreach_addcmul_(root, gradient, gradient, (1 - b2) / c2)
+        # r
+        root = torch._foreach_mul(second, b2)
+        torch._foreach_addcmul_(root, gradient, gradient, 1 - b2)
         torch._foreach_sqrt_(root)
 
-        # lr/c1 * [(1-b1) b2 v - (1-b2) b1 m g] / (r c2), 0 / 0 = 0
+        # [(1-b1) b2 v - (1-b2) b1 m g] / r, 0 / 0 = 0
         for d in derivative:
             torch._foreach_copy_(d, second)
-            torch._foreach_mul_(d, (1 - b1) * b2 / c2 * lr / c1)
-            torch._foreach_addcmul_(d, first, gradient, -(1 - b2) * b1 / c2 * lr / c1)
+            torch._foreach_mul_(d, (1 - b1) * b2)
+            torch._foreach_addcmul_(d, first, gradient, -(1 - b2) * b1)
             torch._foreach_div_(d, root)
             for tensor in d:
                 tensor.nan_to_num_(0.0, 0.0, 0.0)
 
-        # + lr/c1 * (1-b1) eps, and all of it / (r + eps)^2
-        torch._foreach_add_(root, eps)
+        # + (1-b1) e, and all of it / (r + e), then / ((r + e) / k). Without alpha, torch would read e's value.
+        torch._foreach_add_(root, e, alpha=1)
         for d in derivative:
-            torch._foreach_add_(d, (1 - b1) * eps * lr / c1)
-            for _ in range(2):
-                torch._foreach_div_(d, root)
+            torch._foreach_add_(d, e, alpha=1 - b1)
+            torch._foreach_div_(d, root)
+        torch._foreach_div_(root, k)
+        for d in derivative:
+            torch._foreach_div_(d, root)
 
-        # w' = w - lr/c1 * (b1 m + (1-b1) g) / (r + eps)
-        torch._foreach_addcdiv_(weight, first, root, -lr * b1 / c1)
-        torch._foreach_addcdiv_(weight, gradient, root, -lr * (1 - b1) / c1)
+        # w' = w - (b1 m + (1-b1) g) / ((r + e) / k)
+        torch._foreach_addcdiv_(weight, first, root, -b1)
+        torch._foreach_addcdiv_(weight, gradient, root, -(1 - b1))
 
 
 def _sgd_update(group: dict, tensors: _GroupTensors) -> None:
@@ -189,15 +193,14 @@ def zeros_like(tensors: list[Tensor]) -> list[Tensor]:
     return [tensor.new_zeros(()).expand_as(tensor) for tensor in tensors]
 
 
-def norm(tensors: list[Tensor]) -> float:
-    """Euclidean norm of a list of tensors as one vector, summed in float64."""
-    norms = torch.stack([n.double() for n in torch._foreach_norm(tensors)])
-    return math.sqrt(float(norms.square().sum()))
+def norm(tensors: list[Tensor]) -> Tensor:
+    """Euclidean norm of a list of tensors as one vector, summed in float64: a scalar where the tensors are."""
+    return torch.stack(torch._foreach_norm(tensors)).double().square().sum().sqrt()
 
 
 def clipped(gradient: list[Tensor], max_norm: float) -> tuple[list[Tensor], float]:
     """The gradient scaled down to the Euclidean norm ``max_norm`` if it exceeds it (0: never), and the factor."""
-    length = norm(gradient) if max_norm else 0.0
+    length = float(norm(gradient)) if max_norm else 0.0
     if not length > max_norm:
         return gradient, 1.0
     return list(torch._foreach_mul(gradient, max_norm / length)), max_norm / length

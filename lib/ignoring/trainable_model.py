@@ -128,7 +128,7 @@ class TrainableModel:
         gradient, factor = clipped(gradient, self.clip)
         wanted = self.in_direction if derivative else (False,) * len(self.parameters)
         ahead = look_ahead(self.optimizer, gradient, wanted)
-        if factor == 1:
+        if factor == 1 or not ahead.derivative:
             return ahead
         return ahead._replace(derivative=torch._foreach_mul(ahead.derivative, factor))
 

@@ -44,10 +44,12 @@ class IgnoringVariables(nn.Module, ABC):
 
     learned = True
     seen: Tensor
+    flip_indices: Tensor
 
     def __init__(self, count: int, flip_indices: tuple[int, ...]):
         super().__init__()
-        self.flip_indices = list(flip_indices)
+        # A buffer, to be where the tables are, but known without a checkpoint.
+        self.register_buffer("flip_indices", torch.tensor(flip_indices), persistent=False)
         self.register_buffer("seen", torch.zeros(count, len(flip_indices), dtype=torch.int32))
 
     def update(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
@@ -76,7 +78,7 @@ class IgnoringVariables(nn.Module, ABC):
 
     def to_annotation_order(self, values: Tensor, flipped: Tensor) -> Tensor:
         """[N, J] in sample order -> [N, J] in annotation order; ``flipped``: [N], see `SourceSamples`."""
-        return torch.where(flipped[:, None], values[:, self.flip_indices], values)
+        return torch.where(flipped[:, None], values.index_select(1, self.flip_indices), values)
 
     # The flip permutation is its own inverse.
     to_sample_order = to_annotation_order

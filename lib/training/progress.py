@@ -77,7 +77,7 @@ def _work_of_epochs(spec: RunSpec, learns: bool) -> dict[int, tuple[float, float
         for epoch in range(max(phase.begin, config.train.begin_epoch), phase.end):
             step = forwards_of_step(config.train, phase)
             if learns and not (lbi.freeze_weights_epoch and epoch - phase.begin >= lbi.freeze_weights_epoch):
-                step += forwards_of_hypergradient(config.train, config.lbi, phase) / lbi.hypergrad_interval
+                step += forwards_of_hypergradient(config, phase) / lbi.hypergrad_interval
             validates = (epoch + 1) % config.test.eval_epochs == 0 or epoch == phase.end - 1
             work[epoch] = (step, validates * validation)
     return work

@@ -60,7 +60,10 @@ def weighting_of_step(lbi: IgnoringConfig, state: State, epoch: int, step: int) 
 def raise_if_nonfinite_loss(output: StepOutput, step: int) -> None:
     """Raise NonFiniteError that names the first loss or hypergradient of ``output`` that is not finite."""
     # Hypergradients first: weights made from a bad one spoil the loss that they weight.
-    for kind, values in (("hypergradient", output.hypergradients), ("loss", output.losses)):
-        for name, value in values.items():
-            if not torch.isfinite(value).all():
-                raise NonFiniteError(f"the {kind} {name!r} is not finite at step {step}")
+    named = [(f"hypergradient {place!r}", value) for place, value in output.hypergradients.items()]
+    named += [(f"loss {name!r}", value) for name, value in output.losses.items()]
+    # One wait for the device, for all values: the only one of a step.
+    if not named or torch.stack([torch.isfinite(value).all() for _, value in named]).all():
+        return
+    first = next(name for name, value in named if not torch.isfinite(value).all())
+    raise NonFiniteError(f"the {first} is not finite at step {step}")

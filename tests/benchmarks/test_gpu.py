@@ -1,18 +1,22 @@
 """That benchmarks/gpu.py goes through its parts, at a tiny size on the CPU."""
 
 import json
+import re
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
 
-from benchmarks import gpu_step
-from benchmarks.gpu import Part, bounds, main, page, summarize_tests, throughput
-from benchmarks.gpu_case import FASTEST, PRECISIONS, Task, precision_of
-from benchmarks.gpu_data import demo_row
-from benchmarks.gpu_step import Traffic, counted_warnings, first_cause, with_ratios
+from benchmarks import gpu_floor, gpu_step, gpu_waits
+from benchmarks.gpu import PARTS, Part, bounds, main, page, summarize_tests, throughput
+from benchmarks.gpu_case import FASTEST, PRECISIONS, RECOMMENDED, STEPS, Task, precision_of
+from benchmarks.gpu_data import DEMO_MODES, demo_on_cpu, demo_row
+from benchmarks.gpu_floor import Traffic
+from benchmarks.gpu_step import ROWS, UNROLLED, first_cause, with_ratios
+from benchmarks.gpu_waits import counted_warnings
 
 WRITES = """\
 import json, sys, time
@@ -67,27 +71,44 @@ def test_without_cuda_one_line_says_so(tmp_path, capsys):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="pose_case computes on CUDA where there is one")
 def test_tiny_steps_and_their_work_on_the_cpu(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpu_step, "PRECISIONS", {name: PRECISIONS[name] for name in ("tf32", FASTEST)})
-    monkeypatch.setattr(gpu_step, "UNROLLED_PRECISIONS", ("tf32",))
+    once = {part: [row for row in rows if row[0] in ("tf32", FASTEST)] for part, rows in ROWS.items()}
+    monkeypatch.setattr(gpu_step, "ROWS", once)
     monkeypatch.setattr("benchmarks.pose_case.PEOPLE", 2)
     monkeypatch.setattr("tests.reference.unrolled.keypoint_losses", gpu_step.keypoint_losses)
     numbers = {}
-    for name in ("step", "floor"):
+    parts = gpu_step.PARTS | {"floor": gpu_floor.floor, "syncs": gpu_waits.syncs}
+    for name in ("step", "whole", "floor", "syncs"):
         task = Task(tmp_path / f"{name}.json", torch.device("cpu"), tiny=True)
-        gpu_step.PARTS[name](task)
+        parts[name](task)
         numbers[name] = json.loads(task.file.read_text())
-    steps = numbers["step"]["steps"]
-    assert Counter(row["precision"] for row in steps) == {"tf32": 5, FASTEST: 5}
-    assert all(row["ms"] > 0 and row["time / baseline2"] > 0 for row in steps)
+    for part, rows in once.items():
+        steps = numbers[part]["steps"]
+        assert Counter((row["precision"], row["step"]) for row in steps) == Counter(rows)
+        assert all(row["ms"] > 0 and row["time / baseline2"] > 0 for row in steps)
     work = {(row["precision"], row["step"]): row for row in numbers["floor"]["work of a step"]}
     for precision in ("tf32", FASTEST):
-        plain, weighted = (work[precision, mode] for mode in ("baseline2", "ours1"))
-        assert 1.6 < weighted["TFLOP"] / plain["TFLOP"] < 11 / 6 + 0.01
-        assert weighted["GB"] > plain["GB"] > 0
+        plain, final, whole = (work[precision, step] for step in ("baseline2", "ours1 final", "ours1"))
+        assert 1.6 < whole["TFLOP"] / plain["TFLOP"] < 11 / 6 + 0.01
+        assert 1.1 < final["TFLOP"] / plain["TFLOP"] < 1.3
+        assert whole["GB"] > final["GB"] > plain["GB"] > 0
+    # Adam's look-ahead and hypergradients of every kind wait for nothing; the check for finite losses does, once,
+    # and clipping: of the step, and of the look-ahead.
+    waits = numbers["syncs"]["waits of the host in a step"]
+    assert waits.pop("ours1 final, TRAIN.CLIP_GRAD") == 3
+    assert waits.keys() >= STEPS.keys() and set(waits.values()) == {1}
+    assert all(re.match(r"lib/\w+/\w+\.py:\d+ ", row["line"]) for row in numbers["syncs"]["where"])
     found = {name: {"state": "done", "seconds": 1, "numbers": one} for name, one in numbers.items()}
-    assert len(bounds(found)) == 8 and len(throughput(found)) == 9
+    assert len(bounds(found)) == 10
+    assert len(throughput(found)) == sum(step != UNROLLED for rows in once.values() for _, step in rows)
     text = page({"machine": {"device": "an abacus"}, "tiny": False, "parts": found})
     assert "## What bounds a step" in text and "## Samples that steps take" in text
+
+
+def test_every_step_is_measured_in_every_precision_and_all_parts_fit_into_nine_minutes():
+    assert {row for rows in ROWS.values() for row in rows} >= {(p, s) for p in PRECISIONS for s in STEPS}
+    assert set(ROWS["step"]) == {(precision, step) for precision in PRECISIONS for step in RECOMMENDED}
+    first = {part.name: part.limit for part in PARTS[:5]}
+    assert list(first) == ["tests", "step", "syncs", "demo", "loader"] and sum(first.values()) < 60 * 8.5
 
 
 def test_bounds_and_throughput_by_hand():
@@ -133,7 +154,7 @@ def test_waits_are_counted_by_the_line_of_the_project(tmp_path, monkeypatch):
     script.write_text(
         "import warnings\n\n\ndef wait():\n    warnings.warn('called a synchronizing operation')\n"
     )
-    monkeypatch.setattr(gpu_step, "ROOT", tmp_path)
+    monkeypatch.setattr(gpu_waits, "ROOT", tmp_path)
     space = {}
     exec(compile(script.read_text(), str(script), "exec"), space)
     with counted_warnings("called a synchronizing") as found:
@@ -181,5 +202,17 @@ def test_scores_of_the_demo_beside_the_cpus(score, note):
         "weights": {"B": {"auroc": 0.94}},
         "seconds_per_step": 0.02,
     }
-    row = demo_row("ours1", results, 30.0)
+    row = demo_row("ours1", results, 30.0, {"Mean": "75.3", "AUROC": "0.95"})
+    assert (row["on a CPU"], row["AUROC on a CPU"]) == ("75.3", "0.95")
     assert (row["PCKh Mean"], row["AUROC"], row["ms a step"], row["note"]) == (score, 0.94, 20.0, note)
+
+
+def test_scores_on_a_cpu_are_those_of_the_readme():
+    table = "ours1 is a\nmode   Mean  ms/step  AUROC\n-----  ----\nbaseline2  65.5  43  -\nours1 75.3 73 0.95\nours2 76.6 43 .9\n"
+    assert demo_on_cpu(table)["ours1"] == {
+        "mode": "ours1", "Mean": "75.3", "ms/step": "73", "AUROC": "0.95",
+    }  # fmt: skip
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    found = demo_on_cpu(readme.read_text(encoding="utf-8"))
+    assert [20 < float(found[mode]["Mean"]) < 100 for mode in DEMO_MODES] == [True] * 3
+    assert found["baseline2"]["AUROC"] == "-" and 0.5 < float(found["ours1"]["AUROC"]) <= 1

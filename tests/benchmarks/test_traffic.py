@@ -4,14 +4,16 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.traffic import Traffic, ring_seconds
+from benchmarks.pose_case import TINY, PoseCase, config_of
+from benchmarks.traffic import Parameters, Traffic, ring_seconds
 from lib.ignoring.modes import MODES
+from tests.harness.together import SENT
 
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_a_step_sends_what_is_calculated(together, size):
     for found in together[size]:
-        assert len(found["sent"]) == len(MODES) + 2 * 3
+        assert len(found["sent"]) == len(MODES) + 2 * len(SENT)
         for name, (counted, expected) in found["sent"].items():
             for kind in ("sum", "gather"):
                 for what in ("messages", "sent"):
@@ -26,6 +28,16 @@ def test_gradients_of_each_mode(together):
     for mode, gradients in expected.items():
         counted, _ = together[2][0]["sent"][f"{mode} {{}}"]
         assert counted["messages"]["sum"] == gradients + 1  # and one of losses
+
+
+def test_the_last_layer_alone_sends_no_whole_validation_gradient(together):
+    """Of the tiny network's last layer: 13 heatmaps from 4 channels, and their biases."""
+    found = together[2][0]["sent"]
+    whole, final = (found[f"ours5 {settings}"][0] for settings in ({}, {"LBI__HYPERGRAD_LAYERS": "final"}))
+    joints = config_of(**TINY).model.num_joints
+    parameters = Parameters.of(PoseCase("baseline1", config_of(**TINY)).state.target)
+    assert whole["messages"] == final["messages"]
+    assert whole["sent"]["sum"] - final["sent"]["sum"] == 4 * (parameters.whole - joints * (4 + 1))
 
 
 def test_a_ring_passes_sums_twice_and_gathers_once():

@@ -40,7 +40,7 @@ def on_cpu(tensors):
 
 
 def learner_on_device(made, dtype=None, channels_last=False, fused=None, autocast=None):
-    """An independent copy of a learner, optimiser state and all; ``dtype``: of parameters and moments."""
+    """An independent copy of a learner, optimiser state and layers; ``dtype``: of parameters and moments."""
     model = copy.deepcopy(made.model)
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
@@ -53,7 +53,9 @@ def learner_on_device(made, dtype=None, channels_last=False, fused=None, autocas
     settings = {"fused": fused} if fused else {}
     optimizer = type(made.optimizer)(parameters, lr=group["lr"], **settings)
     optimizer.load_state_dict(state)
-    return TrainableModel(model, optimizer, parameters, autocast)
+    return TrainableModel(
+        model, optimizer, parameters, autocast, hypergradient_layers=made.hypergradient_layers
+    )
 
 
 def relative_error(found, expected):

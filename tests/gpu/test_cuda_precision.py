@@ -3,6 +3,8 @@
 Relative errors are norms of differences over norms; they are in the report of pytest's --junitxml.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -28,6 +30,7 @@ PRECISIONS = {
 }
 # Largest relative error of a hypergradient: along the validation gradient, and through Adam's derivative,
 # which gives parameters with small gradients a large weight and so lets small errors grow.
+LAYERS = {"all": (), "final": ("final_layer",)}
 LARGEST = {"float32": (1e-4, 1e-3), "tf32": (0.03, 0.1), "bf16": (0.2, 0.5)}
 
 
@@ -62,6 +65,11 @@ def warmed(batches):
     return found
 
 
+def along(warmed, layers):
+    """Learners whose hypergradients are taken along one of ``LAYERS``."""
+    return {name: replace(made, hypergradient_layers=LAYERS[layers]) for name, made in warmed.items()}
+
+
 def record_of(mode, warmed, batches, dtype=torch.float64, through_optimizer=False, **how):
     """What one step of ``mode`` sees on the device from the state ``warmed``, and the parameters after it."""
     target = learner_on_device(warmed["target"], dtype, **how)
@@ -84,8 +92,12 @@ def record_of(mode, warmed, batches, dtype=torch.float64, through_optimizer=Fals
 @pytest.mark.parametrize("through_optimizer", [False, True], ids=["plain", "through Adam"])
 @pytest.mark.parametrize("mode", MODES_HERE)
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_hypergradients_in_fewer_digits(precision, mode, through_optimizer, warmed, batches, record_property):
+@pytest.mark.parametrize("layers", LAYERS)
+def test_hypergradients_in_fewer_digits(
+    layers, precision, mode, through_optimizer, warmed, batches, record_property
+):
     dtype, autocast, tf32 = PRECISIONS[precision]
+    warmed = along(warmed, layers)
     exact, _ = record_of(mode, warmed, batches, through_optimizer=through_optimizer)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32  # until the test's end
     found, _ = record_of(mode, warmed, batches, dtype, through_optimizer, fused=True, autocast=autocast)
@@ -98,8 +110,10 @@ def test_hypergradients_in_fewer_digits(precision, mode, through_optimizer, warm
         assert error > (1e-4 if autocast else 1e-9)
 
 
+@pytest.mark.parametrize("layers", LAYERS)
 @pytest.mark.parametrize("mode", ["baseline2", *MODES_HERE])
-def test_channels_last_gives_the_same_numbers(mode, warmed, batches):
+def test_channels_last_gives_the_same_numbers(mode, layers, warmed, batches):
+    warmed = along(warmed, layers)
     expected, parameters = record_of(mode, warmed, batches, through_optimizer=True)
     found, others = record_of(mode, warmed, batches, through_optimizer=True, channels_last=True)
     assert any(not p.is_contiguous() for p in others)
@@ -111,7 +125,9 @@ def test_channels_last_gives_the_same_numbers(mode, warmed, batches):
 
 @pytest.mark.parametrize("mode", MODES_HERE)
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16], ids=["float32", "bf16"])
-def test_channels_last_in_single_precision_and_less(autocast, mode, warmed, batches):
+@pytest.mark.parametrize("layers", LAYERS)
+def test_channels_last_in_single_precision_and_less(layers, autocast, mode, warmed, batches):
+    warmed = along(warmed, layers)
     exact, _ = record_of(mode, warmed, batches)
     found, _ = record_of(
         mode, warmed, batches, torch.float32, channels_last=True, fused=True, autocast=autocast

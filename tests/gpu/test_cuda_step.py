@@ -32,29 +32,30 @@ def assert_close(found, expected, what):
     )
 
 
-def plain_hypergradients(name, target, source, batches):
+def plain_hypergradients(name, target, source, batches, layers):
     """{A and B that the mode learns: [N, J]} by unrolled differentiation, with all weights zero before."""
     zeros = torch.zeros_like(batches["source"][2])
     pairs = copy.deepcopy((target, source))
-    found = unrolled.hypergradient(name, LAM, GAMMA, *pairs, batches, zeros, zeros)
+    found = unrolled.hypergradient(name, LAM, GAMMA, *pairs, batches, zeros, zeros, layers)
     return {place: gradient for place, gradient in zip("AB", found) if gradient is not None}
 
 
-def check(name, optimizer, kind, meta_loop=1, steps=2, channels_last=False):
+def check(name, optimizer, kind, meta_loop=1, steps=2, channels_last=False, layers=()):
     """``steps`` steps there and here: parameters, statistics, hypergradients, weights and losses."""
-    target, source = learners(name, optimizer)
+    target, source = learners(name, optimizer, layers=layers)
     given = [made and learner_on_device(made, channels_last=channels_last) for made in (target, source)]
     pairs = [made and (made.model, made.optimizer) for made in (target, source)]
     variables, plain_variables = made_variables(name, kind)
     variables = {place: made.to(given[0].parameters[0].device) for place, made in variables.items()}
     for step in range(steps):
         batches, index, flipped = material(step)
-        gradients = plain_hypergradients(name, *pairs, batches) if variables and meta_loop == 1 else {}
+        learns = variables and meta_loop == 1
+        gradients = plain_hypergradients(name, *pairs, batches, layers) if learns else {}
         record = take(
             ALL_MODES[name], Options(LAM, GAMMA, meta_loop), *given, variables, *on_device(material(step))
         )
         losses, weights = plain_step(
-            name, LAM, GAMMA, meta_loop, *pairs, plain_variables, batches, index, flipped
+            name, LAM, GAMMA, meta_loop, *pairs, plain_variables, batches, index, flipped, layers=layers
         )
         for made, pair in zip(given, pairs):
             if made:
@@ -84,6 +85,18 @@ def test_ours_equal_the_plain_step_with_momentum_and_two_look_aheads(name):
     check(name, "momentum", "online", meta_loop=2, steps=1)
 
 
+@pytest.mark.parametrize("layers", [("final",), ("deconv", "bn3", "final")], ids=["final", "head"])
+@pytest.mark.parametrize("name", [*OURS, "weighted, near a fixed model"])
+def test_ours_along_some_layers_equal_the_plain_step(name, layers):
+    check(name, "adam", "loss_aware", layers=layers)
+
+
+@pytest.mark.parametrize("name", ["ours1", "ours2", "ours5"])
+def test_ours_along_the_last_layer_with_two_look_aheads_and_channels_last(name):
+    check(name, "momentum", "online", meta_loop=2, steps=1, layers=("final",))
+    check(name, "adam", "persistent", channels_last=True, layers=("final",))
+
+
 @pytest.mark.parametrize("name", FIXED)
 def test_near_a_fixed_model_equals_the_plain_step(name):
     check(name, "adam", "persistent")
@@ -94,21 +107,22 @@ def test_channels_last_equals_the_plain_step(name):
     check(name, "adam", "online", channels_last=True)
 
 
+@pytest.mark.parametrize("layers", [(), ("final",)], ids=["all", "final"])
 @pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
-def test_the_source_model_first_equals_the_plain_step(kind):
-    _, source = learners("ours2")
+def test_the_source_model_first_equals_the_plain_step(kind, layers):
+    _, source = learners("ours2", layers=layers)
     given, pair = learner_on_device(source), (source.model, source.optimizer)
     variables, plain_variables = made_variables("ours2", kind)
     variables = {place: made.to(given.parameters[0].device) for place, made in variables.items()}
     for step in range(2):
         batches, index, flipped = material(step)
         expected = unrolled.hypergradient_at_source(
-            copy.deepcopy(pair), batches, torch.zeros_like(batches["source"][2])
+            copy.deepcopy(pair), batches, torch.zeros_like(batches["source"][2]), layers
         )
         record = take_source_first(
             ALL_MODES["ours2"], Options(LAM, GAMMA), given, variables, *on_device(material(step))
         )
-        losses, weights = plain_source_step(1, pair, plain_variables, batches, index, flipped)
+        losses, weights = plain_source_step(1, pair, plain_variables, batches, index, flipped, layers=layers)
         assert_close(given.model.state_dict(), pair[0].state_dict(), f"step {step}, model")
         assert_close(record.weights, weights, f"step {step}, weights")
         assert relative_error(record.hypergradients["A"], expected) < 1e-9

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from benchmarks.pose_case import TINY, PoseCase, config_of
-from benchmarks.traffic import traffic_of_step
+from benchmarks.traffic import Parameters, traffic_of_step
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.keypoints import network_joints
@@ -56,6 +56,7 @@ class Case:
     source_first: bool = False
     weightings: tuple[str, ...] = ("update",)
     clip: float = 0.0
+    layers: tuple[str, ...] = ()
     holder: int | None = None
     shared: bool = False
 
@@ -70,6 +71,12 @@ CASES = {
         "ours2", "loss_aware", 5, source_first=True, weightings=("update", "current"), meta_loop=2
     ),
     "clipped": Case("ours1", "persistent", optimizer="momentum", clip=0.01),
+    **{f"{mode}, along the last layer": Case(mode, "loss_aware", layers=("final",)) for mode in THREE},
+    "along the head, source first": Case(
+        "ours2", "persistent", source_first=True, meta_loop=2, layers=("deconv", "bn3", "final")
+    ),
+    "along the last layer, all of the source in one process": Case("ours5", holder=1, layers=("final",)),
+    "along the last layer, shared BatchNorm": Case("ours5", "persistent", shared=True, layers=("final",)),
     "all of the source in one process": Case("ours5", "persistent", holder=1),
     "shared BatchNorm": Case("ours5", "persistent", 5, shared=True),
     "shared BatchNorm, all of the source in one process": Case("ours5", shared=True, holder=0),
@@ -102,7 +109,8 @@ def batches_of(step: int, group: Group, holder: int | None) -> tuple[Batch, Sour
 
 
 def made_learner(case: Case, seed: int, group: Group) -> TrainableModel:
-    made = replace(learner(case.optimizer, 1e-3, warm=2, seed=seed), clip=case.clip, group=group)
+    made = learner(case.optimizer, 1e-3, warm=2, seed=seed, layers=case.layers)
+    made = replace(made, clip=case.clip, group=group)
     if case.shared:
         if group.size > 1:
             convert_sync_batchnorm(made.model, group)
@@ -145,7 +153,13 @@ def _recorded(output: StepOutput) -> dict:
 
 
 SMALL = TINY | {"TRAIN__BATCH_SIZE": 8}
-SENT = ({"LBI__META_MODEL": "source"}, {"LBI__META_LOOP": 2}, {"LBI__HYPERGRAD_INTERVAL": 2})
+SENT = (
+    {"LBI__META_MODEL": "source"},
+    {"LBI__META_LOOP": 2},
+    {"LBI__HYPERGRAD_INTERVAL": 2},
+    {"LBI__HYPERGRAD_LAYERS": "final"},
+    {"LBI__HYPERGRAD_LAYERS": "head", "LBI__META_LOOP": 2},
+)
 
 
 # Kinds of variables make no difference to a mode without any.
@@ -242,8 +256,8 @@ def sent_in_steps(group: Group) -> dict[str, tuple[dict, dict]]:
             group.messages.clear(), group.sent.clear()
             case.step()
         weighting = Weighting.UPDATE if config.lbi.hypergrad_interval == 1 else Weighting.CURRENT
-        numbers = sum(parameter.numel() for parameter in case.state.target.parameters)
-        expected = traffic_of_step(config, phase, weighting, numbers, group.size)
+        parameters = Parameters.of(case.state.target)
+        expected = traffic_of_step(config, phase, weighting, parameters, group.size)
         found[f"{mode} {settings}"] = (
             {"messages": dict(group.messages), "sent": dict(group.sent)},
             {"messages": dict(expected.messages), "sent": dict(expected.sent)},

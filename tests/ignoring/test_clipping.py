@@ -66,6 +66,15 @@ def test_the_derivative_with_the_factor_held(name):
         torch.testing.assert_close(slope, (before - after) / (2 * step), rtol=1e-4, atol=1e-8)
 
 
+def test_without_a_derivative_the_look_ahead_alone_is_clipped():
+    made = replace(learner("sgd"), clip=1e-3)
+    gradient = [torch.ones_like(parameter) for parameter in made.parameters]
+    expected = made.look_ahead(gradient).parameters
+    found = made.look_ahead(gradient, derivative=False)
+    torch.testing.assert_close(found.parameters, expected, rtol=0, atol=0)
+    assert found.derivative == []
+
+
 @pytest.mark.parametrize("limit", [0.0, 1e-2])
 def test_the_hypergradient_by_hand(limit):
     """SGD: w' = w - lr c (g + gamma / M sum eps_ij grad l_ij), c held, so dL_V/d eps_ij = -lr c gamma / M <u, grad l_ij>."""

@@ -284,4 +284,6 @@ def test_older_adamw_is_known_by_its_class():
 def test_norm_of_a_list():
     assert norm([torch.tensor([3.0, 0.0]), torch.tensor([[4.0]]), torch.tensor(12.0)]) == 13.0
     # 1 + 1e-10 is 1 in single precision
-    assert norm([torch.tensor([1.0]), torch.tensor([1e-5])]) == pytest.approx(math.sqrt(1 + 1e-10), rel=1e-13)
+    assert float(norm([torch.tensor([1.0]), torch.tensor([1e-5])])) == pytest.approx(
+        math.sqrt(1 + 1e-10), rel=1e-13
+    )

@@ -1,9 +1,10 @@
-"""What a training step computes, in multiplications."""
+"""What a training step computes, in multiplications, and that it never waits for the device."""
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.gpu_waits import Waits
 from lib.ignoring.bilevel_step import Options
 from lib.ignoring.modes import MODES, SourceUse
 from tests.factories.setups import as_batch
@@ -38,3 +39,29 @@ def test_every_pass_is_used_once(name, meta_loop):
     plain = [mode.joint_loss, mode.anchor].count(SourceUse.UNIFORM)
     # Target, the validation batch in each loop; the source once with and maybe once without weights.
     assert found == both * (1 + plain) + meta_loop * (both + learned * (both + tangent))
+
+
+def test_what_waits_is_noted():
+    values = torch.ones(2, 3)
+    for call in (lambda: float(values.sum()), lambda: values[:, [1, 0, 2]], lambda: values[values > 0]):
+        with Waits() as waits:
+            call()
+        assert waits.counts.total() == 1
+
+
+@pytest.mark.parametrize("layers", [(), ("final",)], ids=["all", "final"])
+@pytest.mark.parametrize("through_optimizer", [True, False], ids=["through Adam", "plain"])
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+@pytest.mark.parametrize("name", ["ours1", "ours2", "ours5"])
+def test_the_host_waits_for_nothing(name, kind, through_optimizer, layers):
+    made = learners(name, layers=layers)
+    for one in made:
+        if one:
+            one.optimizer.param_groups[0]["fused"] = (
+                True  # as built for training; plain Adam reads its step count
+            )
+    variables, _ = made_variables(name, kind)
+    options = Options(LAM, GAMMA, through_optimizer=through_optimizer)
+    with Waits() as waits:
+        take(MODES[name], options, *made, variables, *material(0))
+    assert not waits.counts

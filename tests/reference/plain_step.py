@@ -180,7 +180,8 @@ def plain_loss_aware(made, lr, floor):
         "betas": made.BETAS,
         "eps": made.EPS,
     }
-    return PlainLossAware(len(made.flip_indices), made.flip_indices, numbers)
+    partner = made.flip_indices.tolist()
+    return PlainLossAware(len(partner), partner, numbers)
 
 
 def plain_step(

@@ -55,8 +55,7 @@ def test_time_left_is_right_where_a_forward_pass_takes_a_second(going_on_from, t
         for epoch in range(phase.begin, phase.end):
             learns = epoch - phase.begin < 3
             seconds = (
-                forwards_of_step(config.train, phase)
-                + learns * forwards_of_hypergradient(config.train, config.lbi, phase) / 2
+                forwards_of_step(config.train, phase) + learns * forwards_of_hypergradient(config, phase) / 2
             )
             course += [(epoch, done, seconds, 10 / 4 if done == STEPS else 0) for done in range(1, STEPS + 1)]
     course = [part for part in course if part[:2] > going_on_from]

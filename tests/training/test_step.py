@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks.gpu_waits import Waits
 from lib.config.schema import IgnoringConfig, TrainConfig
 from lib.ignoring.bilevel_step import Options, StepOutput, Weighting
 from lib.ignoring.modes import MODES
@@ -78,7 +79,10 @@ def test_fixed_weights_hold_in_the_warm_up():
 
 def test_the_first_number_that_is_not_finite_is_named():
     bad, good = torch.tensor([1.0, float("nan")]), torch.ones(2)
-    raise_if_nonfinite_loss(StepOutput(losses={"target": good}, hypergradients={"B": good}), 3)
+    raise_if_nonfinite_loss(StepOutput(), 3)
+    with Waits() as waits:
+        raise_if_nonfinite_loss(StepOutput(losses={"target": good}, hypergradients={"B": good}), 3)
+    assert waits.counts.total() == 1
     with pytest.raises(NonFiniteError, match="loss 'source'.* 3"):
         raise_if_nonfinite_loss(StepOutput(losses={"target": good, "source": bad}), 3)
     # A bad hypergradient spoils the losses after it, so it is the one to name.
