@@ -260,6 +260,11 @@ class IgnoringConfig:
     source_model_on: Literal["source", "both"] = setting(
         "source", "source_first: train the source model on the source, or on source and target (both)"
     )
+    source_ckpt: str = setting(
+        "",
+        "source_first: checkpoint of a finished run whose source model and ignoring weights are taken instead of "
+        "training a source model; with SOURCE_MODEL_ON both also the target model of ours1 (or baseline2)",
+    )
     target_lr: float = setting(
         0.3, "source_first: learning rate of the target model, as a fraction of TRAIN.LR", minimum=0
     )

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import flip_permutation
-from lib.ignoring.modes import Mode, Place
+from lib.ignoring.modes import ANCHOR, Mode, Place
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.trainable_model import Compiled, TrainableModel
 from lib.ignoring.variables import (
@@ -184,6 +184,25 @@ class State:
                 _load_model(model.model, state.get(f"{role}_model", state["target_model"]))
         except Exception as error:
             raise InputError(f"{path}: does not fit this network ({_first_line(error)})") from None
+
+    def load_source_model(self, state: dict, path: str, role: str, place: Place) -> None:
+        """Take the source model, its weights A and the position in the data from another run's checkpoint.
+
+        Args:
+            role: the checkpoint's model to take, "source" or "target".
+            place: the checkpoint's weights to take as A, if this mode has them.
+
+        Raises:
+            InputError: if it belongs to another network or data set, or is damaged; ``path`` is named.
+        """
+        try:
+            _load_model(self.source.model, state[f"{role}_model"])
+            if ANCHOR in self.variables:
+                self.variables[ANCHOR].load_state_dict(state["variables"][place])
+            self.step, self.seconds = int(state["step"]), float(state["seconds"])
+            set_random_state(state["rng"])
+        except Exception as error:  # a damaged checkpoint may raise anything
+            raise InputError(f"{path}: does not fit this configuration ({_first_line(error)})") from None
 
 
 def initial_state(spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None) -> State:

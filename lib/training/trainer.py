@@ -13,12 +13,13 @@ import math
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lib.config.loader import dump_config
+from lib.config.loader import dump_config, with_settings
 from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Place, SourceUse
 from lib.ignoring.variables import FixedWeights, IgnoringVariables
@@ -33,6 +34,7 @@ from lib.training.nonfinite import BatchTrace, locate_nonfinite, most_specific
 from lib.training.phases import Phase
 from lib.training.progress import Progress
 from lib.training.run_spec import RunSpec
+from lib.training.source_checkpoint import take_source_model
 from lib.training.state import State, initial_state
 from lib.training.step import raise_if_nonfinite_loss, run_phase_step, weighting_of_step
 from lib.utils.checkpoint import load_checkpoint
@@ -87,7 +89,9 @@ def _retrain(spec: RunSpec, state: State, path: Path) -> None:
     )
     LOG.info(f"training again from the start, without the labels of weight below {threshold}: {dropped}")
     paths = spec.paths.child("retrained")
-    again = Trainer(RunSpec(spec.config, spec.mode, spec.data, paths, spec.group), fixed).train()
+    # Without the labels of low weight, the source model is trained again, too.
+    config = with_settings(spec.config, {"LBI.SOURCE_CKPT": ""})
+    again = Trainer(replace(spec, config=config, paths=paths), fixed).train()
     if spec.group.is_main:
         results = json.loads(path.read_text(encoding="utf-8"))
         results["retrained"] = json.loads(again.read_text(encoding="utf-8"))
@@ -202,6 +206,8 @@ class Trainer:
                 if moved := rotate_directory(path):
                     LOG.info(f"moved the previous run to {moved}")
             state.epoch = config.train.begin_epoch
+            if config.lbi.source_ckpt:
+                take_source_model(self.spec, state)
         if self.group.is_main:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "config.yaml", dump_config(config))
