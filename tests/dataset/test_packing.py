@@ -3,11 +3,8 @@
 import itertools
 import os
 import pickle
-import shutil
 import zipfile
 from dataclasses import replace
-from itertools import islice
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,14 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
 from lib.dataset import images, pack_file, packing
 from lib.dataset.crop import crop_matrix
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset, denormalize
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
-from lib.dataset.loader import InfiniteBatchSampler, SharedMemoryDataset, training_batches
 from lib.dataset.packing import Packing, opened, packed
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
@@ -383,42 +378,6 @@ def test_a_full_disk_is_an_error_of_the_user_and_keeps_what_is_written(tmp_path,
         with pytest.raises(InputError, match=r"a\.pack: cannot write the pack \(No space left on device\)"):
             packed(dataset_of(people), path, SKIP)
     assert "keeping 5 images" in " ".join(assert_fresh(dataset_of(people), path))
-
-
-@pytest.mark.parametrize("method", ["fork", "shared memory", pytest.param("spawn", marks=pytest.mark.slow)])
-def test_workers_share_the_pack(tmp_path, monkeypatch, method):
-    dataset = dataset_of(make_people(tmp_path / "images"))
-    with_pack = packed(dataset, tmp_path / "a.pack", SKIP)
-    with_pack[0, 0]  # mapped before workers start
-    shutil.rmtree(tmp_path / "images")  # whatever they read, they read from the pack
-    order = InfiniteBatchSampler(len(dataset), 6, seed=3)
-    expected = [[with_pack[key] for key in batch] for batch in islice(order, 4)]
-    if method == "spawn":
-        shared = SharedMemoryDataset(with_pack)
-        batches = DataLoader(shared, batch_sampler=order, num_workers=1, multiprocessing_context="spawn")
-    else:
-        monkeypatch.setattr("lib.dataset.loader.workers_are_forked", lambda: method == "fork")
-        batches = training_batches(with_pack, order, 2, pin=False)
-    for batch, samples in zip(islice(batches, 4), expected, strict=True):
-        assert torch.equal(batch.image, torch.stack([sample.image for sample in samples]))
-        assert list(batch.problem) == [""] * 6
-
-
-def test_the_table_of_a_pack_is_sent_by_handle(tmp_path):
-    people = make_people(tmp_path / "images")
-    many = dataset_of(people.subset(np.arange(20).repeat(1000)))
-    shared = SharedMemoryDataset(packed(many, tmp_path / "a.pack", SKIP))
-    assert len(bytes(ForkingPickler.dumps(shared))) < 20_000
-    assert shared.dataset.pack.rows.ctypes.data == shared.shared_rows.data_ptr()
-    assert torch.equal(shared[19_999, 3].image, many[19_999, 3].image)
-
-
-def test_joined_packs_and_other_annotations(tmp_path):
-    one, two = make_people(tmp_path / "one"), make_people(tmp_path / "two", seed=5)
-    both = [packed(dataset_of(p), tmp_path / f"{k}.pack", SKIP) for k, p in enumerate((one, two))]
-    together = both[0].with_annotations(one.joined(two))
-    assert together.pack is None  # a pack is of its own annotations
-    assert_same(together.with_pack(both[0].pack.joined(both[1].pack)), dataset_of(one.joined(two)))
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no real images in {DATA}")
