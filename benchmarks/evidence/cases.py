@@ -10,8 +10,8 @@ from typing import NamedTuple
 import yaml
 
 from benchmarks.evidence.methods import METHODS
+from lib.config.former_names import ALIASES
 from lib.config.loader import current_names
-from lib.config.schema import ALIASES
 from lib.dataset.annotations import read_json
 from lib.label_noise.corruptions import parse_noise
 from lib.utils.errors import InputError

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 from easydict import EasyDict
 
-from lib.config.schema import ALIASES, WITHOUT_EFFECT, Config, settings
+from lib.config.former_names import ALIASES, WITHOUT_EFFECT
+from lib.config.schema import Config, settings
 from lib.config.setting import Setting
 from lib.utils.errors import InputError, one_line, short_repr
 from lib.utils.log import LOG

@@ -3,7 +3,8 @@
 python -m lib.config.settings_page > docs/settings.md
 """
 
-from lib.config.schema import ALIASES, WITHOUT_EFFECT, settings
+from lib.config.former_names import ALIASES, WITHOUT_EFFECT
+from lib.config.schema import settings
 from lib.config.setting import Setting
 
 HEAD = """\

@@ -45,7 +45,10 @@ def take_source_model(spec: RunSpec, state: State) -> None:
     checkpoint = load_checkpoint(path)
     role, place = _where(checkpoint, spec, path)
     state.load_source_model(checkpoint, path, role, place)
+    # The position and the time as if this run had trained the source model: the order of the data follows.
     state.epoch = spec.phases[1].begin
+    state.step = state.epoch * spec.steps_per_epoch
+    state.seconds = _seconds_per_step(checkpoint, path) * state.step
     LOG.info(f"source model and ignoring weights from {path}")
     if differing := _other_settings(checkpoint, config, path):
         LOG.warning(f"LBI.SOURCE_CKPT: trained with other settings: {', '.join(differing)}")
@@ -75,6 +78,15 @@ def _where(checkpoint: dict, spec: RunSpec, path: str) -> tuple[str, Place]:
                 f"{path}: has {key} {short_repr(stored.get(key))}, the configuration {flat_config(config)[key]}"
             )
     return "source", ANCHOR
+
+
+def _seconds_per_step(checkpoint: dict, path: str) -> float:
+    steps, seconds = checkpoint.get("step"), checkpoint.get("seconds")
+    if type(steps) is not int or steps < 1 or type(seconds) is not float:
+        raise InputError(
+            f"{path}: {short_repr(steps)} steps in {short_repr(seconds)} seconds, expected numbers"
+        )
+    return seconds / steps
 
 
 def _other_settings(checkpoint: dict, config: Config, path: str) -> list[str]:

@@ -186,7 +186,7 @@ class State:
             raise InputError(f"{path}: does not fit this network ({_first_line(error)})") from None
 
     def load_source_model(self, state: dict, path: str, role: str, place: Place) -> None:
-        """Take the source model, its weights A and the position in the data from another run's checkpoint.
+        """Take the source model and its weights A from another run's checkpoint.
 
         Args:
             role: the checkpoint's model to take, "source" or "target".
@@ -199,8 +199,6 @@ class State:
             _load_model(self.source.model, state[f"{role}_model"])
             if ANCHOR in self.variables:
                 self.variables[ANCHOR].load_state_dict(state["variables"][place])
-            self.step, self.seconds = int(state["step"]), float(state["seconds"])
-            set_random_state(state["rng"])
         except Exception as error:  # a damaged checkpoint may raise anything
             raise InputError(f"{path}: does not fit this configuration ({_first_line(error)})") from None
 

@@ -21,7 +21,7 @@ from benchmarks.evidence.plot import plot
 from benchmarks.evidence.ranking import near_labels, standardised, without_largest
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.summary import interval, lines_by_noise, markdown, paired
-from lib.config.schema import ALIASES
+from lib.config.former_names import ALIASES
 from lib.ignoring.weight_table import auroc
 from lib.label_noise.corruptions import parse_noises
 from lib.synthetic.generate import PeopleConfig, make_people

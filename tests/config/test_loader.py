@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lib.config.former_names import ALIASES, WITHOUT_EFFECT
 from lib.config.loader import (
     describe_settings,
     dump_config,
@@ -15,7 +16,7 @@ from lib.config.loader import (
     settings_in,
     with_settings,
 )
-from lib.config.schema import ALIASES, WITHOUT_EFFECT, settings
+from lib.config.schema import settings
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 

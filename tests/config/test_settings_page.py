@@ -1,4 +1,5 @@
-from lib.config.schema import ALIASES, WITHOUT_EFFECT, settings
+from lib.config.former_names import ALIASES, WITHOUT_EFFECT
+from lib.config.schema import settings
 from lib.config.settings_page import page
 
 
