@@ -282,6 +282,12 @@ class IgnoringConfig:
         "differentiate the look-ahead step through the optimizer's update rule (optimizer), "
         "or as a plain SGD step (sgd)",
     )
+    hypergrad_layers: Literal["all", "head", "final"] = setting(
+        "final",
+        "layers along whose parameters hypergradients are taken: the whole network (all), the transposed "
+        "convolutions and the last one (head), or the last one (final), which costs one forward pass more than "
+        "no hypergradient and finds wrong labels as well",
+    )
     warmup: int = setting(
         0, "steps at the start of each phase with all ignoring weights equal to one", minimum=0
     )

@@ -148,7 +148,9 @@ class TrainingStep:
         else:
             gradient = None
             for last in self._meta_loops():
-                ahead = self.source.look_ahead(gradient or zeros_like(self.source.parameters))
+                ahead = self.source.look_ahead(
+                    gradient or zeros_like(self.source.parameters), self.options.through_optimizer
+                )
                 direction = self._direction_at_source(ahead)
                 del ahead, gradient  # before the next pass allocates
                 gradient = self._weighted_gradient(ANCHOR, direction, self._mean_scale(), last)
@@ -207,12 +209,14 @@ class TrainingStep:
             weighted: gradients of the source losses with the weights of the previous loop, none at first;
                 they are removed, to free their memory.
         """
-        directions, derivatives = {}, {}
+        directions, derivatives, through = {}, {}, self.options.through_optimizer
         anchor = self.source.parameters if self.mode.has_source_model else None
 
         # A: one look-ahead step of the source model. Its derivative is D_s.
         if self.mode.anchor is SourceUse.WEIGHTED:
-            ahead = self.source.look_ahead(weighted.pop(ANCHOR, None) or zeros_like(self.source.parameters))
+            ahead = self.source.look_ahead(
+                weighted.pop(ANCHOR, None) or zeros_like(self.source.parameters), through
+            )
             if self.options.validate_at_source:
                 directions[ANCHOR] = self._direction_at_source(ahead)
             else:
@@ -230,17 +234,15 @@ class TrainingStep:
             distance = _difference(self.target.parameters, anchor)
             gradient = list(torch._foreach_add(gradient, distance, alpha=2 * self.options.lam))
             del distance, anchor
-        moved, derivative = self.target.look_ahead(gradient)
+        moved, derivative = self.target.look_ahead(gradient, through)
         del gradient
 
-        # D_s * D_t for A, D_t for B; neither if the direction is the validation gradient itself.
-        if derivatives:
+        # D_s * D_t for A, D_t for B; empty if the direction is the validation gradient itself.
+        if derivatives and through:
             torch._foreach_mul_(derivatives[ANCHOR], derivative)
         if learns_joint:
             derivatives[JOINT] = derivative
         del derivative
-        if not self.options.through_optimizer:
-            derivatives = dict.fromkeys(derivatives)
 
         # u, the validation gradient there, and the directions D * u. A acts through 2 lambda (w_t - w_s).
         u = self._unit_validation_gradient(self.target, moved)

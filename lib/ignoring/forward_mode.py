@@ -5,7 +5,8 @@ itself (forward-mode differentiation), with one rule per kind of layer. torch's 
 same numbers, but keeps a graph of the tangents as well or needs a second forward pass.
 
 A rule is called as ``rule(layer, *inputs, tangents)``: the module (None for a function), its inputs as
-`Dual`, the tangents of all parameters. It returns the output as `Dual`.
+`Dual`, the tangents of the parameters. It returns the output as `Dual`. A parameter without a tangent does not
+move; no tangent is computed before the first layer that moves.
 """
 
 import operator
@@ -37,7 +38,7 @@ class Dual(NamedTuple):
         return self.tangent.clone() if self.shared else self.tangent
 
 
-# Tangents of the parameters, by the parameter's id.
+# Tangents by the parameter's id, of those parameters that move.
 ParameterTangents = dict[int, Tensor]
 Rule = Callable[..., Dual]  # (layer, *inputs, tangents) -> output
 
@@ -46,23 +47,21 @@ class JVPPass:
     """The forward pass of a traced model, with tangents."""
 
     def __init__(self, model: nn.Module, graph: fx.Graph):
-        self.parameters = list(model.parameters())
         self.output = next(node.args[0] for node in graph.nodes if node.op == "output")
         self.steps = [(node, *_rule_of(model, node)) for node in graph.nodes if node.op.startswith("call_")]
         (self.input,) = (node for node in graph.nodes if node.op == "placeholder")
         self.last_reader = {argument: node for node, *_ in self.steps for argument in node.args}
 
-    def __call__(self, images: Tensor, direction: list[Tensor]) -> Dual:
+    def __call__(self, images: Tensor, tangents: ParameterTangents) -> Dual:
         """Run the model.
 
         Args:
             images: [N, 3, H, W].
-            direction: one tensor per parameter, in their order.
+            tangents: the direction; at least one parameter of the model moves.
 
         Returns:
-            The outputs with their graph, and their tangent along ``direction`` without one.
+            The outputs with their graph, and their tangent along the direction without one.
         """
-        tangents = {id(parameter): tangent for parameter, tangent in zip(self.parameters, direction)}
         results = {self.input: Dual(images, None)}
         for node, rule, layer in self.steps:
             inputs = [results[read]._replace(shared=self._is_read_later(read, node)) for read in node.args]
@@ -116,14 +115,20 @@ def _is_altered(layer: nn.Module) -> bool:
 
 def _linear(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, x: Dual, tangents: ParameterTangents) -> Dual:
     """Layers linear in the input and in the weight: dy = f(x, dw) + db + f(dx, w)."""
-    value = layer(x.value)
+    value, tangent = layer(x.value), None
     with torch.no_grad():
-        own = {name: tangents[id(p)] for name, p in layer.named_parameters()}
-        tangent = functional_call(layer, own, x.value.detach())
+        if _moves(layer, tangents):
+            own = {name: tangents.get(id(p), torch.zeros_like(p)) for name, p in layer.named_parameters()}
+            tangent = functional_call(layer, own, x.value.detach())
         if x.tangent is not None:
             no_bias = {} if layer.bias is None else {"bias": torch.zeros_like(layer.bias)}
-            tangent += functional_call(layer, no_bias, x.tangent)
+            from_input = functional_call(layer, no_bias, x.tangent)
+            tangent = from_input if tangent is None else tangent.add_(from_input)
     return Dual(value, tangent)
+
+
+def _moves(layer: nn.Module, tangents: ParameterTangents) -> bool:
+    return any(id(parameter) in tangents for parameter in layer.parameters())
 
 
 def _batch_norm(layer: _BatchNorm, x: Dual, tangents: ParameterTangents) -> Dual:
@@ -132,12 +137,16 @@ def _batch_norm(layer: _BatchNorm, x: Dual, tangents: ParameterTangents) -> Dual
     The two means are over the batch, and absent if running statistics normalize. Written as
     dy = values * x + slopes * dx + constants with one number per channel each.
     """
+    if x.tangent is None and not _moves(layer, tangents):
+        return Dual(layer(x.value), None)
     value, mean, inverse_sd, sums = _normalize(layer, x.value)
     with torch.no_grad():
         values, tangent = x.value.detach(), x.tangent
         gamma, d_gamma, d_beta = 1.0, 0.0, 0.0
         if layer.affine:
-            gamma, d_gamma, d_beta = layer.weight, tangents[id(layer.weight)], tangents[id(layer.bias)]
+            zeros = torch.zeros_like(mean)
+            d_gamma, d_beta = (tangents.get(id(p), zeros) for p in (layer.weight, layer.bias))
+            gamma = layer.weight
         slope = gamma * inverse_sd
         # The means over the batch act like a change of gamma and beta.
         if tangent is not None and sums is not None:

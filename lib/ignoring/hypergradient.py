@@ -8,9 +8,11 @@ without any second-order graph (derivation: docs/method.md):
     B, through the target's loss:   G_ij = -(gamma / M_t)    < D_t * u,       grad l_ij(w_t) >
 
 with u = grad L_V(w_t') at the look-ahead, D the derivatives of the optimizer steps (lookahead.py), and
-M the number of keypoints in the mean.
+M the number of keypoints in the mean. With LBI.HYPERGRAD_LAYERS the inner product is taken over some layers
+only; what it leaves out costs neither a tangent nor a backward pass.
 """
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,17 +40,19 @@ def validation_gradient(
         batch: this rank's part of the validation batch.
 
     Returns:
-        The gradient of the mean loss over all ranks, and this rank's keypoint losses [N, J].
+        The gradient of the mean loss over all ranks, for the parameters of ``model.in_direction``, and this
+        rank's keypoint losses [N, J]. Below the first of those layers there is no backward pass.
     """
-    with frozen_batchnorm(model.model), model.swapped_parameters(parameters):
+    with frozen_batchnorm(model.model), model.swapped_parameters(parameters), model.direction_graph_only():
         losses = model.losses(batch)
-        return model.gradient(batch.share_of_mean(losses)), losses.detach()
+        return model.direction_gradient(batch.share_of_mean(losses)), losses.detach()
 
 
 @profiled("jvp")
 def losses_and_jvp(model: TrainableModel, batch: Batch, direction: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Keypoint losses l and their JVP < direction, grad l_ij >, both [N, J], for this rank's samples.
 
+    ``direction`` has a tensor for each parameter of ``model.in_direction``; it is zero along the others.
     The losses keep their graph, the JVP has none. BatchNorm's running statistics move as in any forward
     pass. A network without rules in forward_mode.py costs a second forward pass, in torch's forward mode.
     """
@@ -58,7 +62,8 @@ def losses_and_jvp(model: TrainableModel, batch: Batch, direction: list[Tensor])
     if model.jvp_pass is None:
         return model.losses(batch), jvp_by_torch(model, batch, direction)
     with model.autocast_context(batch):
-        outputs, tangent, _ = model.jvp_pass(batch.images, direction)
+        tangents = {id(p): t for p, t in zip(model.select_direction(model.parameters), direction)}
+        outputs, tangent, _ = model.jvp_pass(batch.images, tangents)
     outputs, tangent = model.to_float32(outputs), model.to_float32(tangent)
     losses = batch.losses(outputs)
     # From the heatmaps to the losses, torch's forward mode does the rest.
@@ -70,13 +75,14 @@ def losses_and_jvp(model: TrainableModel, batch: Batch, direction: list[Tensor])
 def jvp_by_torch(model: TrainableModel, batch: Batch, direction: list[Tensor]) -> Tensor:
     """< direction, grad l_ij > [N, J] by torch's forward mode, for any network, in full precision.
 
-    Running statistics do not move.
+    ``direction`` as in `losses_and_jvp`. Running statistics do not move.
     """
     module = model.model
     with frozen_batchnorm(module), _torch_forward_mode():
+        named = itertools.compress(module.named_parameters(), model.in_direction)
         dual = {
             name: forward_ad.make_dual(parameter, tangent)
-            for (name, parameter), tangent in zip(module.named_parameters(), direction)
+            for (name, parameter), tangent in zip(named, direction)
         }
         losses = batch.losses(functional_call(module, dual, (batch.images,)))
         return forward_ad.unpack_dual(losses).tangent

@@ -1,7 +1,7 @@
 """The step an optimizer would take, and its derivative with respect to the gradient, without taking it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,8 @@ class LookAhead(NamedTuple):
     """The outcome of a step that was not taken, both in optimizer order.
 
     parameters: w' = w - U(g).
-    derivative: D = dU/dg, the diagonal of the update's Jacobian; optimizers step elementwise.
+    derivative: D = dU/dg, the diagonal of the update's Jacobian (optimizers step elementwise), of those
+        parameters for which it was wanted.
     """
 
     parameters: list[Tensor]
@@ -24,7 +25,9 @@ class LookAhead(NamedTuple):
 
 @profiled("look-ahead")
 @torch.no_grad()
-def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
+def look_ahead(
+    optimizer: Optimizer, gradients: list[Tensor], with_derivative: Sequence[bool] | None = None
+) -> LookAhead:
     """Compute where ``optimizer.step()`` would go with ``gradients``, and how that depends on them.
 
     Reads the optimizer's state (moments, step count, weight decay) and changes nothing.
@@ -32,6 +35,7 @@ def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
     Args:
         optimizer: torch's Adam, AdamW or SGD.
         gradients: one tensor per parameter, in optimizer order.
+        with_derivative: for each parameter, whether to compute D; None: for all.
 
     Raises:
         ValueError: for another optimizer, amsgrad or maximize.
@@ -39,33 +43,47 @@ def look_ahead(optimizer: Optimizer, gradients: list[Tensor]) -> LookAhead:
     if not isinstance(optimizer, (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)):
         raise ValueError(f"no look-ahead for {type(optimizer).__name__}: expected Adam, AdamW or SGD")
     parameters, derivative, start = [], [], 0
+    wanted = with_derivative or (True,) * len(gradients)
     for group in optimizer.param_groups:
         # Older versions of torch tell AdamW's decay from Adam's by the class alone.
         group = {"decoupled_weight_decay": isinstance(optimizer, torch.optim.AdamW), **group}
         if group.get("amsgrad") or group.get("maximize"):
             raise ValueError("no look-ahead for amsgrad or maximize")
-        tensors = _GroupTensors.allocate(group, optimizer, gradients[start : start + len(group["params"])])
         update = _sgd_update if isinstance(optimizer, torch.optim.SGD) else _adam_update
-        update(group, tensors)
-        parameters += tensors.weights
-        derivative += tensors.derivative
-        start += len(group["params"])
+        part = slice(start, start + len(group["params"]))
+        weights = {}
+        for has_derivative in (True, False):
+            chosen = [i for i, w in enumerate(wanted[part]) if w == has_derivative]
+            if chosen:
+                tensors = _GroupTensors.allocate(group, optimizer, gradients[part], chosen, has_derivative)
+                update(group, tensors)
+                weights |= zip(chosen, tensors.weights)
+                derivative += tensors.derivative or []
+        parameters += [weights[i] for i in range(len(weights))]
+        start = part.stop
     return LookAhead(parameters, derivative)
 
 
 class _GroupTensors(NamedTuple):
-    """Tensors of one parameter group: gradients and optimizer state to read, the results to write."""
+    """Tensors of some parameters of a group: gradients and optimizer state to read, the results to write.
+
+    derivative: None if D is not wanted.
+    """
 
     gradients: list[Tensor]
     states: list[dict]
     weights: list[Tensor]
-    derivative: list[Tensor]
+    derivative: list[Tensor] | None
 
     @classmethod
-    def allocate(cls, group: dict, optimizer: Optimizer, gradients: list[Tensor]) -> "_GroupTensors":
-        weights = [parameter.detach().clone() for parameter in group["params"]]
-        states = [optimizer.state.get(parameter, {}) for parameter in group["params"]]
-        return cls(gradients, states, weights, [torch.empty_like(weight) for weight in weights])
+    def allocate(
+        cls, group: dict, optimizer: Optimizer, gradients: list[Tensor], chosen: list[int], derivative: bool
+    ) -> "_GroupTensors":
+        parameters = [group["params"][i] for i in chosen]
+        weights = [parameter.detach().clone() for parameter in parameters]
+        states = [optimizer.state.get(parameter, {}) for parameter in parameters]
+        empty = [torch.empty_like(weight) for weight in weights] if derivative else None
+        return cls([gradients[i] for i in chosen], states, weights, empty)
 
 
 def _adam_update(group: dict, tensors: _GroupTensors) -> None:
@@ -84,9 +102,10 @@ def _adam_update(group: dict, tensors: _GroupTensors) -> None:
         seconds = [state["exp_avg_sq"] for state in states]
     else:  # before the first step
         firsts = seconds = zeros_like(tensors.weights)
-    for weight, d, gradient, first, second in chunks(
-        tensors.weights, tensors.derivative, tensors.gradients, firsts, seconds
-    ):
+    lists = [tensors.weights, tensors.gradients, firsts, seconds]
+    if tensors.derivative is not None:
+        lists.append(tensors.derivative)
+    for weight, gradient, first, second, *derivative in chunks(*lists):
         # Weight decay: decoupled (AdamW) shrinks the weight, L2 (Adam) adds to the gradient.
         if decay and group["decoupled_weight_decay"]:
             torch._foreach_mul_(weight, 1 - lr * decay)
@@ -99,18 +118,20 @@ def _adam_update(group: dict, tensors: _GroupTensors) -> None:
         torch._foreach_sqrt_(root)
 
         # lr/c1 * [(1-b1) b2 v - (1-b2) b1 m g] / (r c2), 0 / 0 = 0
-        torch._foreach_copy_(d, second)
-        torch._foreach_mul_(d, (1 - b1) * b2 / c2 * lr / c1)
-        torch._foreach_addcmul_(d, first, gradient, -(1 - b2) * b1 / c2 * lr / c1)
-        torch._foreach_div_(d, root)
-        for tensor in d:
-            tensor.nan_to_num_(0.0, 0.0, 0.0)
+        for d in derivative:
+            torch._foreach_copy_(d, second)
+            torch._foreach_mul_(d, (1 - b1) * b2 / c2 * lr / c1)
+            torch._foreach_addcmul_(d, first, gradient, -(1 - b2) * b1 / c2 * lr / c1)
+            torch._foreach_div_(d, root)
+            for tensor in d:
+                tensor.nan_to_num_(0.0, 0.0, 0.0)
 
         # + lr/c1 * (1-b1) eps, and all of it / (r + eps)^2
-        torch._foreach_add_(d, (1 - b1) * eps * lr / c1)
         torch._foreach_add_(root, eps)
-        for _ in range(2):
-            torch._foreach_div_(d, root)
+        for d in derivative:
+            torch._foreach_add_(d, (1 - b1) * eps * lr / c1)
+            for _ in range(2):
+                torch._foreach_div_(d, root)
 
         # w' = w - lr/c1 * (b1 m + (1-b1) g) / (r + eps)
         torch._foreach_addcdiv_(weight, first, root, -lr * b1 / c1)
@@ -136,7 +157,7 @@ def _sgd_update(group: dict, tensors: _GroupTensors) -> None:
         torch._foreach_add_(weight, step, alpha=-lr)
     # torch refuses Nesterov's momentum together with dampening.
     share = 1 + momentum if momentum and group["nesterov"] else undamped
-    for d in tensors.derivative:
+    for d in tensors.derivative or ():
         d.fill_(lr * share)
 
 

@@ -1,5 +1,6 @@
 """A model together with the optimizer that trains it."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,6 +27,7 @@ class TrainableModel:
     parameters: the model's parameters in order, all in the optimizer's one parameter group.
     autocast: dtype of mixed precision, None for float32; losses and parameter gradients are float32 always.
     compiled: the compiled forward pass, None for eager.
+    hypergradient_layers: modules, by name, along whose parameters hypergradients are taken; empty: the whole model.
     clip: maximum gradient norm of a step (0: no clipping).
     group: the ranks that train the model together, each on its own samples.
     """
@@ -37,6 +39,25 @@ class TrainableModel:
     compiled: Callable[[Tensor], Tensor] | None = None
     clip: float = 0.0
     group: Group = ALONE
+    hypergradient_layers: tuple[str, ...] = ()
+
+    @cached_property
+    def in_direction(self) -> tuple[bool, ...]:
+        """For each parameter, whether it belongs to ``hypergradient_layers``.
+
+        Raises:
+            ValueError: for a layer that the model lacks or that has no parameters.
+        """
+        names = [name for name, _ in self.model.named_parameters()]
+        for layer in self.hypergradient_layers:
+            if not any(name.startswith(f"{layer}.") for name in names):
+                raise ValueError(f"hypergradient_layers: the model has no parameters in {layer!r}")
+        prefixes = tuple(f"{layer}." for layer in self.hypergradient_layers) or ("",)
+        return tuple(name.startswith(prefixes) for name in names)
+
+    def select_direction(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Of one tensor per parameter, those of `in_direction`, in their order."""
+        return list(itertools.compress(tensors, self.in_direction))
 
     @cached_property
     def jvp_pass(self) -> JVPPass | None:
@@ -85,18 +106,28 @@ class TrainableModel:
     @profiled("backward")
     def local_gradient(self, loss: Tensor) -> list[Tensor]:
         """Gradient of this rank's part of the loss, one tensor per parameter, in their order."""
-        if not loss.requires_grad:  # an empty batch
-            return [torch.zeros_like(parameter) for parameter in self.parameters]
-        return list(torch.autograd.grad(loss, self.parameters))
+        return _gradient(loss, self.parameters)
 
     def gradient(self, loss: Tensor) -> list[Tensor]:
         """Gradient of the loss summed over ranks, given this rank's part of it."""
         return self.group.all_reduce_(self.local_gradient(loss))
 
-    def look_ahead(self, gradient: list[Tensor]) -> LookAhead:
-        """Where `step` would go with ``gradient``; the clipping factor counts as a constant in the derivative."""
+    def direction_gradient(self, loss: Tensor) -> list[Tensor]:
+        """As `gradient`, but for the parameters of `in_direction` only."""
+        return self.group.all_reduce_(self._local_direction_gradient(loss))
+
+    @profiled("backward")
+    def _local_direction_gradient(self, loss: Tensor) -> list[Tensor]:
+        return _gradient(loss, self.select_direction(self.parameters))
+
+    def look_ahead(self, gradient: list[Tensor], derivative: bool = True) -> LookAhead:
+        """Where `step` would go with ``gradient``; if wanted, with the derivative for `in_direction`.
+
+        The clipping factor counts as a constant in the derivative.
+        """
         gradient, factor = clipped(gradient, self.clip)
-        ahead = look_ahead(self.optimizer, gradient)
+        wanted = self.in_direction if derivative else (False,) * len(self.parameters)
+        ahead = look_ahead(self.optimizer, gradient, wanted)
         if factor == 1:
             return ahead
         return ahead._replace(derivative=torch._foreach_mul(ahead.derivative, factor))
@@ -121,6 +152,26 @@ class TrainableModel:
         finally:
             for parameter, value in zip(self.parameters, own):
                 parameter.data = value
+
+    @contextmanager
+    def direction_graph_only(self) -> Iterator[None]:
+        """Inside a ``with`` block, forward passes keep a graph for the parameters of `in_direction` only."""
+        others = [
+            p for p, inside in zip(self.parameters, self.in_direction) if not inside and p.requires_grad
+        ]
+        try:
+            for parameter in others:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter in others:
+                parameter.requires_grad_(True)
+
+
+def _gradient(loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
+    if not loss.requires_grad:  # an empty batch
+        return [torch.zeros_like(parameter) for parameter in parameters]
+    return list(torch.autograd.grad(loss, parameters))
 
 
 class Compiled:

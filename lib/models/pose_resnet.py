@@ -93,6 +93,14 @@ RESNETS: dict[int, tuple[Block, tuple[int, ...]]] = {
 DECONV_PADDING = {4: (1, 0), 3: (1, 1), 2: (0, 0)}
 
 
+# Modules of each choice of LBI.HYPERGRAD_LAYERS; none stands for the whole network.
+HYPERGRADIENT_LAYERS: dict[str, tuple[str, ...]] = {
+    "all": (),
+    "head": ("deconv_layers", "final_layer"),
+    "final": ("final_layer",),
+}
+
+
 @dataclass(frozen=True)
 class DeconvHead:
     """Layers between the backbone and the heatmaps; the defaults are those of the published networks.

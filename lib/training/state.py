@@ -20,7 +20,7 @@ from lib.ignoring.variables import (
     OnlineWeights,
     PersistentWeights,
 )
-from lib.models.pose_resnet import build_pose_resnet
+from lib.models.pose_resnet import HYPERGRADIENT_LAYERS, build_pose_resnet
 from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
 from lib.training.run_spec import RunSpec
 from lib.utils.device import pick_device, set_up_backends
@@ -256,7 +256,14 @@ def _build_model(config: Config, placement: Placement) -> TrainableModel:
         compiled=Compiled(model) if train.compile else None,
         clip=train.clip_grad,
         group=group,
+        hypergradient_layers=_hypergradient_layers(config, model),
     )
+
+
+def _hypergradient_layers(config: Config, model: nn.Module) -> tuple[str, ...]:
+    """The modules of LBI.HYPERGRAD_LAYERS that this network has; a head may have no transposed convolutions."""
+    layers = HYPERGRADIENT_LAYERS[config.lbi.hypergrad_layers]
+    return tuple(layer for layer in layers if any(True for _ in model.get_submodule(layer).parameters()))
 
 
 def _build_optimizer(train: TrainConfig, parameters: list[Tensor]) -> Optimizer:

@@ -1,6 +1,7 @@
 """A small pose net with BatchNorm, batches and optimisers for tests of the training step."""
 
 import copy
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -72,12 +73,14 @@ OPTIMIZERS = {
 }
 
 
-def learner(optimizer="adam", decay=0.0, warm=0, seed=0, dtype=torch.float64):
-    """A model and its optimiser after ``warm`` steps on noise."""
+def learner(optimizer="adam", decay=0.0, warm=0, seed=0, dtype=torch.float64, layers=()):
+    """A model and its optimizer after ``warm`` steps on noise; ``layers``: of its hypergradients."""
     torch.manual_seed(seed)
     model = SmallPoseNet().to(dtype).train()
     parameters = list(model.parameters())
-    made = TrainableModel(model, OPTIMIZERS[optimizer](parameters, decay), parameters)
+    made = TrainableModel(
+        model, OPTIMIZERS[optimizer](parameters, decay), parameters, hypergradient_layers=layers
+    )
     for i in range(warm):
         batch = as_batch(*small_batches(100 + 10 * seed + i, dtype=dtype)["target"])
         made.step(made.local_gradient(made.losses(batch).mean()))
@@ -92,4 +95,4 @@ def copied(made):
     rest = {k: v for k, v in group.items() if k != "params"}
     optimizer = type(made.optimizer)(parameters, lr=rest["lr"])
     optimizer.load_state_dict(copy.deepcopy(made.optimizer.state_dict()))
-    return TrainableModel(model, optimizer, parameters)
+    return replace(made, model=model, optimizer=optimizer, parameters=parameters)

@@ -54,9 +54,11 @@ def take_source_first(mode, options, source, variables, batches, index, flipped,
     return TrainingStep(mode, options, models, step_batches, weighting).run_source_first()
 
 
-def learners(name, optimizer="adam", warm=3, decay=1e-3):
-    target = learner(optimizer, decay, warm)
-    return target, learner(optimizer, decay, warm, seed=1) if ALL_MODES[name].has_source_model else None
+def learners(name, optimizer="adam", warm=3, decay=1e-3, layers=()):
+    target = learner(optimizer, decay, warm, layers=layers)
+    if not ALL_MODES[name].has_source_model:
+        return target, None
+    return target, learner(optimizer, decay, warm, seed=1, layers=layers)
 
 
 def made_variables(name, kind):

@@ -27,54 +27,8 @@ from tests.factories.step_cases import (
     take,
     take_source_first,
 )
+from tests.harness.plain_comparison import check_against_the_plain_step
 from tests.reference import unrolled
-from tests.reference.plain_step import (
-    plain_step,
-)
-
-
-def check_against_the_plain_step(
-    name, optimizer, kind, options, warm=3, weightings=("update",) * 3, identical=False
-):
-    mode = ALL_MODES[name]
-    target, source = learners(name, optimizer, warm)
-    if identical:
-        source = source and copied(target)
-    plain_target, plain_source = (
-        (made.model, made.optimizer) if made else None for made in (copied(target), source and copied(source))
-    )
-    variables, plain_variables = made_variables(name, kind)
-    for step, weighting in enumerate(weightings):
-        batches, index, flipped = material(step)
-        before = parameters_of(target)
-        record = take(
-            mode, options, target, source, variables, batches, index, flipped, Weighting[weighting.upper()]
-        )
-        means, weights = plain_step(
-            name, options.lam, options.gamma, options.meta_loop, plain_target, plain_source, plain_variables,
-            batches, index, flipped, weighting, options.validate_at_source,
-        )  # fmt: skip
-
-        for made, plain in ((target, plain_target), (source, plain_source)):
-            if made:
-                assert_same(made.model.state_dict(), plain[0].state_dict(), f"step {step}, model")
-        assert record.hypergradients.keys() == (variables.keys() if weighting == "update" else set())
-        assert record.weights.keys() == weights.keys() == variables.keys()
-        for place, expected in weights.items():
-            assert_same(record.weights[place], expected, f"step {step}, weights {place}")
-            assert record.weights[place].min() >= 0 and record.weights[place].max() <= 1
-        assert record.losses.keys() == means.keys()
-        for what, expected in means.items():
-            assert not record.losses[what].requires_grad
-            assert float(record.losses[what]) == pytest.approx(expected, rel=1e-9, abs=1e-12), (step, what)
-        assert not any(torch.equal(p, q) for p, q in zip(target.parameters, before))
-    for place, plain in plain_variables.items():
-        if kind == "persistent":
-            for (annotation, joint), logit in plain.logits.items():
-                assert float(variables[place].logits[annotation, joint]) == pytest.approx(logit, abs=1e-9)
-        if kind == "loss_aware":
-            assert variables[place].linear.tolist() == pytest.approx(plain.linear, abs=1e-9)
-            assert min(map(abs, plain.linear)) > 0
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])

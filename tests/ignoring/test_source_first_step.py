@@ -3,24 +3,22 @@
 import pytest
 import torch
 
-from lib.ignoring.bilevel_step import Options, Weighting
+from lib.ignoring.bilevel_step import Options
 from lib.ignoring.modes import MODES
 from tests.factories.setups import copied
 from tests.factories.step_cases import (
     GAMMA,
     LAM,
-    assert_same,
     learners,
     made_variables,
     material,
-    parameters_of,
     take,
     take_source_first,
 )
+from tests.harness.plain_comparison import check_source_first
 from tests.reference import unrolled
 from tests.reference.plain_step import (
     PlainOnline,
-    plain_source_step,
 )
 
 
@@ -35,29 +33,6 @@ def test_source_first_equals_the_plain_step(optimizer, kind, meta_loop):
 def test_source_first_with_other_weights_equals_the_plain_step(kind):
     check_source_first("ours2", "adam", kind, 1, ("uniform", "update", "current", "update"))
     check_source_first("baseline3", "adam", kind, 1, ("update",) * 2)
-
-
-def check_source_first(name, optimizer, kind, meta_loop, weightings):
-    mode, (_, source) = MODES[name], learners(name, optimizer)
-    plain_source = copied(source)
-    variables, plain_variables = made_variables(name, kind)
-    for step, weighting in enumerate(weightings):
-        batches, index, flipped = material(step)
-        before = parameters_of(source)
-        record = take_source_first(
-            mode, Options(LAM, GAMMA, meta_loop), source, variables, batches, index, flipped,
-            Weighting[weighting.upper()],
-        )  # fmt: skip
-        means, weights = plain_source_step(
-            meta_loop, (plain_source.model, plain_source.optimizer), plain_variables,
-            batches, index, flipped, weighting,
-        )  # fmt: skip
-        assert_same(source.model.state_dict(), plain_source.model.state_dict(), f"step {step}, model")
-        assert record.weights.keys() == variables.keys()
-        assert_same(record.weights, weights, f"step {step}, weights")
-        assert record.hypergradients.keys() == (variables.keys() if weighting == "update" else set())
-        assert {what: float(mean) for what, mean in record.losses.items()} == pytest.approx(means, rel=1e-9)
-        assert not any(torch.equal(p, q) for p, q in zip(source.parameters, before))
 
 
 @pytest.mark.parametrize("meta_loop", [1, 2])

@@ -196,12 +196,13 @@ def plain_step(
     flipped,
     weighting="update",
     at_source=False,
+    layers=(),
 ):
     """Step ``source`` and then ``target``, both (model, optimizer), and say what was seen.
 
     ``batches`` maps target, source and validation to (images, heatmaps, target_weight); ``variables``
     maps A and B to PlainOnline, PlainPersistent or PlainLossAware. ``weighting`` is learned, kept or one;
-    ``at_source``: A serves the source model's own validation loss. Returns (means, weights): the
+    ``at_source``: A serves the source model's own validation loss; ``layers``: see unrolled.py. Returns (means, weights): the
     mean losses and the proximity, and the weights [N, J] of the places that have variables.
     """
     in_loss, near = unrolled.TABLE[name]
@@ -210,11 +211,19 @@ def plain_step(
 
     def gradients_at(eps):
         found = unrolled.hypergradient(
-            name, lam, gamma, copy.deepcopy(target), copy.deepcopy(source), batches, eps["A"], eps["B"]
+            name,
+            lam,
+            gamma,
+            copy.deepcopy(target),
+            copy.deepcopy(source),
+            batches,
+            eps["A"],
+            eps["B"],
+            layers,
         )
         found = dict(zip("AB", found))
         if at_source and "A" in learned:
-            found["A"] = unrolled.hypergradient_at_source(copy.deepcopy(source), batches, eps["A"])
+            found["A"] = unrolled.hypergradient_at_source(copy.deepcopy(source), batches, eps["A"], layers)
         return found
 
     weights = _weights(
@@ -242,11 +251,11 @@ def plain_step(
     return means, {place: weights[place] for place in learned}
 
 
-def plain_source_step(meta_loop, source, variables, batches, index, flipped, weighting="update"):
+def plain_source_step(meta_loop, source, variables, batches, index, flipped, weighting="update", layers=()):
     """Step ``source`` alone; where ``variables`` has A, weighted by what serves its own validation loss."""
 
     def gradients_at(eps):
-        return {"A": unrolled.hypergradient_at_source(copy.deepcopy(source), batches, eps["A"])}
+        return {"A": unrolled.hypergradient_at_source(copy.deepcopy(source), batches, eps["A"], layers)}
 
     weights = _weights(
         list(variables), {"A": source}, variables, batches, index, flipped, meta_loop, gradients_at, weighting

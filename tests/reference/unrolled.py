@@ -86,12 +86,13 @@ def keypoint_losses(outputs, heatmaps, target_weight):
     return torch.stack(rows)
 
 
-def hypergradient(mode, lam, gamma, target, source, batches, eps_a=None, eps_b=None):
+def hypergradient(mode, lam, gamma, target, source, batches, eps_a=None, eps_b=None, layers=()):
     """(dL_V/d eps_a, dL_V/d eps_b) at the given eps [N, J]; None where the mode has none.
 
     ``target`` and ``source`` are (model, optimizer); ``batches`` maps target, source, validation
-    to (images, heatmaps, target_weight). ``mode`` is one of TABLE. Buffers of the models
-    do change: give copies.
+    to (images, heatmaps, target_weight). ``mode`` is one of TABLE. Of the validation loss, only what acts
+    through the parameters of ``layers`` counts; all if there are none. Buffers of the models do change:
+    give copies.
     """
     in_loss, near = TABLE[mode]
 
@@ -117,22 +118,28 @@ def hypergradient(mode, lam, gamma, target, source, batches, eps_a=None, eps_b=N
             total = total + lam * sum(((p - q) ** 2).sum() for p, q in zip(parameters.values(), anchor))
         return total
 
-    moved = _stepped(target, target_loss)
-    names = [n for n, _ in target[0].named_parameters()]
-    validation = losses(target[0], dict(zip(names, moved)), "validation").mean()
+    moved = _restricted(target[0], _stepped(target, target_loss), layers)
+    validation = losses(target[0], moved, "validation").mean()
     wanted = [e for e in (eps_a, eps_b) if e.requires_grad]
     found = dict(zip([id(e) for e in wanted], torch.autograd.grad(validation, wanted)))
     return found.get(id(eps_a)), found.get(id(eps_b))
 
 
-def hypergradient_at_source(source, batches, eps):
+def hypergradient_at_source(source, batches, eps, layers=()):
     """d L_V(w_s') / d eps [N, J]: of the source model's own validation loss after its own next step."""
     eps = eps.detach().clone().requires_grad_()
     model, _ = source
     moved = _stepped(source, lambda p: (eps * _losses(model, p, batches["source"])).mean())
-    names = [n for n, _ in model.named_parameters()]
-    validation = _losses(model, dict(zip(names, moved)), batches["validation"]).mean()
+    validation = _losses(model, _restricted(model, moved, layers), batches["validation"]).mean()
     return torch.autograd.grad(validation, eps)[0]
+
+
+def _restricted(model, moved, layers):
+    """{name: parameter} of ``moved``; constant outside of ``layers``, if there are any."""
+    named = dict(zip((name for name, _ in model.named_parameters()), moved))
+    if not layers:
+        return named
+    return {name: p if name.split(".")[0] in layers else p.detach() for name, p in named.items()}
 
 
 def _losses(model, parameters, batch):
