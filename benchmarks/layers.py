@@ -21,9 +21,10 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from scipy.stats import spearmanr
@@ -38,7 +39,7 @@ from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.trial import Trial
 from benchmarks.modes import seeds_of
 from benchmarks.tables import tables
-from benchmarks.timing import benchmark_parser, write_numbers
+from benchmarks.timing import write_numbers
 from lib.config.loader import parse_overrides
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.loader import evaluation_batches
@@ -51,6 +52,7 @@ from lib.ignoring.hypergradient import (
     through_optimizer,
     validation_gradient,
 )
+from lib.ignoring.lookahead import norm
 from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
 from lib.ignoring.weight_table import auroc
 from lib.label_noise.corruptions import parse_noise
@@ -60,20 +62,18 @@ from lib.training.run_spec import RunSpec
 from lib.training.trainer import FinishedStep, Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
+WHOLE = {"LBI.HYPERGRAD_LAYERS": "all"}  # of the training that is watched
 NOISES = "exchange:0.6,jitter:0.6,person_swap:0.4,offset:0.5"
-GROUPS = ("stem", "layer1", "layer2", "layer3", "layer4", "deconv1", "deconv2", "deconv3", "final_layer")
-# The values of LBI.HYPERGRAD_LAYERS: groups that the direction keeps.
-SETTINGS = {"head": GROUPS[5:], "all": GROUPS}
+# Groups of layers, by the names of their modules in PoseResNet; each BatchNorm goes with its convolution.
+GROUPS = {
+    "stem": ("conv1", "bn1"),
+    **{name: (name,) for name in ("layer1", "layer2", "layer3", "layer4")},
+    **{f"deconv{i + 1}": (f"deconv_layers.{3 * i}", f"deconv_layers.{3 * i + 1}") for i in range(3)},
+    "final_layer": ("final_layer",),
+}
+# The groups that other values of LBI.HYPERGRAD_LAYERS than final consist of.
+SETTINGS = {"head": ("deconv1", "deconv2", "deconv3", "final_layer"), "all": tuple(GROUPS)}
 QUANTITIES = ("share", "norm", "rank", "auroc")
-
-
-def group_of(parameter: str) -> str:
-    """The group of layers that a parameter of PoseResNet belongs to, by the parameter's name."""
-    layer, *rest = parameter.split(".")
-    if layer in ("conv1", "bn1"):
-        return "stem"
-    # Each transposed convolution is followed by its BatchNorm and ReLU.
-    return f"deconv{int(rest[0]) // 3 + 1}" if layer == "deconv_layers" else layer
 
 
 def next_directions(model: TrainableModel, batches: StepBatches) -> dict[str, Direction]:
@@ -87,30 +87,32 @@ def next_directions(model: TrainableModel, batches: StepBatches) -> dict[str, Di
     return {"sgd": u, "optimizer": through_optimizer(u, ahead.derivative)}
 
 
+def along(model: TrainableModel, layers: tuple[str, ...]) -> TrainableModel:
+    """The same model, with hypergradients along the modules ``layers`` only; none: along all of it."""
+    return replace(model, hypergradient_layers=layers)
+
+
 @torch.no_grad()
 def products_by_group(
-    model: TrainableModel, direction: list[Tensor], batches: Iterable[Batch]
+    model: TrainableModel, direction: list[Tensor], batches: list[Batch]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The keypoint losses l, and < v, grad l_ij > for the part of ``direction`` in each group, all [N, J]."""
-    owners = [group_of(name) for name, _ in model.model.named_parameters()]
-    losses, products = [], {group: [] for group in GROUPS}
+    losses, products = [], {}
     with frozen_batchnorm(model.model):
-        for batch in batches:
-            for group in GROUPS:
-                part = [v if owner == group else torch.zeros_like(v) for v, owner in zip(direction, owners)]
-                values, product = losses_and_jvp(model, batch, part)
-                products[group].append(product.double().cpu().numpy())
-            losses.append(values.double().cpu().numpy())
-    return np.concatenate(losses), {group: np.concatenate(parts) for group, parts in products.items()}
+        for group, layers in GROUPS.items():
+            part = along(model, layers)
+            found = [losses_and_jvp(part, batch, part.select_direction(direction)) for batch in batches]
+            losses, products[group] = (torch.cat(values).double().cpu().numpy() for values in zip(*found))
+    return losses, products
 
 
 def norm_shares(model: TrainableModel, direction: list[Tensor]) -> dict[str, float]:
-    """The share of each group in |v|^2."""
-    shares = dict.fromkeys(GROUPS, 0.0)
-    for (name, _), v in zip(model.model.named_parameters(), direction):
-        shares[group_of(name)] += float(v.double().square().sum())
-    total = sum(shares.values())
-    return {group: value / total for group, value in shares.items()}
+    """The share of |v|^2 in each group, and in head and all."""
+    squares = {
+        group: norm(along(model, layers).select_direction(direction)) ** 2 for group, layers in GROUPS.items()
+    }
+    squares |= {name: sum(squares[group] for group in groups) for name, groups in SETTINGS.items()}
+    return {name: square / squares["all"] for name, square in squares.items()}
 
 
 def findings(parts: dict[str, np.ndarray], wrong: np.ndarray) -> dict[str, dict[str, float]]:
@@ -133,17 +135,41 @@ def findings(parts: dict[str, np.ndarray], wrong: np.ndarray) -> dict[str, dict[
     return found
 
 
+@dataclass(frozen=True)
+class Examined:
+    """The source people whose keypoints are examined, without augmentation.
+
+    batches: as large as in training, since BatchNorm normalizes by the batch.
+    labelled: [N, J] the keypoints that count.   wrong: [K] which of these K are wrong.
+    """
+
+    batches: list[Batch]
+    labelled: np.ndarray
+    wrong: np.ndarray
+
+    @classmethod
+    def first_of(cls, spec: RunSpec, count: int, device: torch.device) -> "Examined":
+        """The first ``count`` people of the run's source."""
+        source, train = spec.data.source, spec.config.train
+        people = source.annotations.subset(np.arange(len(source))[:count])
+        plain = KeypointDataset(people, source.codec, None, spec.config.dataset.color_rgb)
+        read = evaluation_batches(plain, train.src_batch_size or train.batch_size, 0, False)
+        batches = [as_batch(sample.to(device), spec.config.loss.use_target_weight) for sample in read]
+        labelled = torch.cat([batch.loss_weights for batch in batches]).cpu().numpy() > 0
+        return cls(batches, labelled, spec.data.source_truth.corrupted[:count][labelled])
+
+
 class WatchedTrainer(Trainer):
     """Training as usual, except that the layers are examined where ``steps`` steps have been taken.
 
     Args:
-        people: number of source people that are examined, the first ones.
+        people: number of source people that are examined.
     """
 
     def __init__(self, spec: RunSpec, steps: Iterable[int], people: int):
         super().__init__(spec)
         self.steps = set(steps)
-        self.people = people
+        self.examined = Examined.first_of(spec, people, self.state.device)
         self.rows: list[dict] = []
 
     def run_step(self, phase: Phase, epoch: int) -> FinishedStep:
@@ -153,40 +179,22 @@ class WatchedTrainer(Trainer):
         return super().run_step(phase, epoch)
 
     def _examine(self, phase: Phase) -> list[dict]:
-        model, use_weight = self.state.target, self.config.loss.use_target_weight
-        # The batches that the coming step will have; its source batch only counts, for the size of the mean.
+        model, examined = along(self.state.target, ()), self.examined
+        # The batches of the coming step; its source batch only counts, for the size of the mean.
         with TrainingBatches(self.spec, phase, self.state) as batches:
             samples = batches.next(self.state.step, Weighting.UPDATE)
-        directions = next_directions(model, as_step_batches(samples, use_weight))
-
-        source = self.data.source
-        people = source.annotations.subset(np.arange(self.people))
-        plain = KeypointDataset(people, source.codec, None, self.config.dataset.color_rgb)
-        size = self.config.train.src_batch_size or self.config.train.batch_size
-        read = [sample.to(self.state.device) for sample in evaluation_batches(plain, size, 0, False)]
-        labelled = torch.cat([sample.target_weight for sample in read]).cpu().numpy() > 0
-        wrong = self.data.source_truth.corrupted[: self.people][labelled]
+        coming = as_step_batches(samples, self.config.loss.use_target_weight)
 
         rows = []
-        for through, direction in directions.items():
-            held = [as_batch(sample, use_weight) for sample in read]
-            losses, products = products_by_group(model, direction.tensors, held)
+        for through, direction in next_directions(model, coming).items():
+            losses, products = products_by_group(model, direction.tensors, examined.batches)
             scale = np.sqrt(losses + loss_floor(self.config))
-            parts = {group: (product / scale)[labelled] for group, product in products.items()}
+            parts = {group: (product / scale)[examined.labelled] for group, product in products.items()}
             norms = norm_shares(model, direction.tensors)
-            norms |= {name: sum(norms[group] for group in groups) for name, groups in SETTINGS.items()}
-            rows += [
-                {
-                    "step": self.state.step,
-                    "through": through,
-                    "layers": layers,
-                    "norm": norms[layers],
-                    **found,
-                }
-                for layers, found in findings(parts, wrong).items()
-            ]
-        rows.append({"step": self.state.step, "layers": "loss", "auroc": auroc(-losses[labelled], wrong)})
-        return rows
+            for layers, found in findings(parts, examined.wrong).items():
+                rows.append({"through": through, "layers": layers, "norm": norms[layers], **found})
+        by_loss = auroc(-losses[examined.labelled], examined.wrong)
+        return [{"step": self.state.step, **row} for row in (*rows, {"layers": "loss", "auroc": by_loss})]
 
 
 @dataclass(frozen=True)
@@ -209,8 +217,8 @@ def run(job: Run) -> list[dict]:
     draw(people)
     with tempfile.TemporaryDirectory(prefix="layers") as folder, contextlib.redirect_stdout(io.StringIO()):
         trial = Trial(arguments.cfg, "ours1", people.folder, case.injected, job.seed, {}, Path(folder))
-        settings = parse_overrides(arguments.overrides)
-        trainer = WatchedTrainer(trial.spec("ours1", settings), arguments.steps, arguments.people)
+        spec = trial.spec("ours1", WHOLE | parse_overrides(arguments.overrides))
+        trainer = WatchedTrainer(spec, seeds_of(arguments.steps, "--steps"), arguments.people)
         trainer.train()
     return [{"noise": job.noise, "seed": job.seed, **row} for row in trainer.rows]
 
@@ -230,10 +238,10 @@ def pivot(rows: list[dict], value: str, column: str) -> dict[str, dict[str, floa
 
 def summary(rows: list[dict]) -> dict:
     """The tables: every quantity by step, the AUROC by noise, and the direction through the optimizer."""
-    along = [row for row in rows if row.get("through") != "optimizer"]
+    plain = [row for row in rows if row.get("through") != "optimizer"]
     through = [row for row in rows if row.get("through") == "optimizer"]
-    found = {f"{value}, validation gradient": pivot(along, value, "step") for value in QUANTITIES}
-    found["auroc by noise, validation gradient"] = pivot(along, "auroc", "noise")
+    found = {f"{value}, validation gradient": pivot(plain, value, "step") for value in QUANTITIES}
+    found["auroc by noise, validation gradient"] = pivot(plain, "auroc", "noise")
     columns = {value: pivot(through, value, "through") for value in QUANTITIES}
     found["through the optimizer's derivative"] = {
         layers: {value: columns[value][layers]["through optimizer"] for value in QUANTITIES}
@@ -244,10 +252,13 @@ def summary(rows: list[dict]) -> dict:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = benchmark_parser(__doc__, repeat=1)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path, help="file for the results")
     parser.add_argument("--noise", default=NOISES, metavar="KIND:SHARE,...", help=f"default: {NOISES}")
     parser.add_argument("--seeds", default="2,3", metavar="SEED,...", help="default: 2,3")
-    parser.add_argument("--steps", type=int, nargs="+", default=[50, 200, 400, 600], help="default: 50 200 400 600")  # fmt: skip
+    parser.add_argument("--steps", default="50,200,400,600", metavar="STEP,...", help="default: 50,200,400,600")  # fmt: skip
     parser.add_argument("--people", type=int, default=256, help="source people to examine; default: 256")
     parser.add_argument("--cfg", type=Path, default=ROOT / "experiments/demo/people.yaml", metavar="FILE", help="default: the demo's")  # fmt: skip
     parser.add_argument("--data", type=Path, default=ROOT / "data/evidence", metavar="DIR", help="folder of the generated data; default: data/evidence")  # fmt: skip
@@ -258,6 +269,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit code is 1 if a run failed."""
     arguments = build_parser().parse_intermixed_args(argv)
+    cv2.setNumThreads(1)  # as torch, see QUIET of trial.py
     rows: list[dict] = []
 
     def finished(new: list[dict]) -> str:
