@@ -23,7 +23,6 @@ from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.summary import lines_by_noise, markdown
 from lib.config.loader import current_names, load_config, parse_overrides
-from lib.label_noise.corruptions import parse_noise
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
@@ -40,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--modes", metavar="METHOD,...", help="see below; all: every one")
     parser.add_argument("--variables", metavar="KIND,...", help=f"of {', '.join(VARIABLES)}, for methods that learn weights; default: the YAML file's")  # fmt: skip
-    parser.add_argument("--noise", default="exchange:0.6", metavar="KIND:SHARE,...", help="default: exchange:0.6; none: right labels")  # fmt: skip
+    parser.add_argument("--noise", default="exchange:0.6", metavar="KIND:SHARE,...", help="default: exchange:0.6; none: right labels; low: few wrong labels of five kinds")  # fmt: skip
     parser.add_argument("--seeds", default="100,101", metavar="SEED,...", help="default: 100,101")
     parser.add_argument(
         "--out", type=Path, metavar="FILE.json", help="file of the results, a row for each run"
@@ -77,7 +76,7 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
         given=current_names(parse_overrides(arguments.overrides), "command line"),
         methods=chosen(arguments.modes, METHODS, "--modes"),
         variables=chosen(arguments.variables or plain.lbi.variables, VARIABLES, "--variables"),
-        noises=list(dict.fromkeys(parse_noise(text) for text in arguments.noise.split(","))),
+        noises=list(dict.fromkeys(map(cases.parse_noise_or_mixture, arguments.noise.split(",")))),
         seeds=seeds_of(arguments.seeds, "--seeds"),
         val_in_train=arguments.val_in_train == "true",
         own=own_of(arguments),

@@ -22,6 +22,7 @@ ORIGINAL = {
     "MODEL.INIT_WEIGHTS": False,
     "LBI.VARIABLES": "online",
     "LBI.HYPERGRAD_THROUGH": "optimizer",
+    "LBI.HYPERGRAD_LAYERS": "all",
     "LBI.SCHEDULE": "together",
     "LBI.META_MODEL": "target",
     "LBI.HYPERGRAD_INTERVAL": 1,

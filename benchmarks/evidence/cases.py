@@ -13,11 +13,14 @@ from benchmarks.evidence.methods import METHODS
 from lib.config.loader import current_names
 from lib.config.schema import ALIASES
 from lib.dataset.annotations import read_json
+from lib.label_noise.corruptions import parse_noise
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 IDENTITY = ("method", "variables", "noise", "share", "seed", "settings")
 NEEDED = (*IDENTITY, "pckh", "val", "auroc", "mean_weight", "seconds", "steps", "config")
+# Several kinds at once, under one name.   low: few labels are wrong, as in a bad real data set.
+MIXTURES = {"low": "exchange:0.05+limb_swap:0.03+person_swap:0.02+offset:0.03+jitter:0.03"}
 DRAWN = ("convention",)  # kinds that need the true nose, which only the renderer knows
 
 
@@ -39,8 +42,8 @@ class Case:
 
     @property
     def noise_text(self) -> str:
-        """The noise as KIND:SHARE, or "none"."""
-        return "none" if self.noise == "none" else f"{self.noise}:{self.share:g}"
+        """The noise as KIND:SHARE, or the name of a mixture, or "none"."""
+        return noise_text(self.noise, self.share)
 
     def people(self, folder: Path) -> "People":
         """The data set of the case, below ``folder``."""
@@ -50,7 +53,7 @@ class Case:
     @property
     def injected(self) -> str:
         """The value of LBI.INJECT_NOISE."""
-        return "" if self.noise in ("none", *DRAWN) else self.noise_text
+        return "" if self.noise in ("none", *DRAWN) else MIXTURES.get(self.noise, self.noise_text)
 
 
 class People(NamedTuple):
@@ -62,6 +65,16 @@ class People(NamedTuple):
 
     def __str__(self) -> str:
         return str(self.folder)
+
+
+def noise_text(noise: str, share: float) -> str:
+    """The noise as on the command line: KIND:SHARE, the name of a mixture, or "none"."""
+    return noise if noise in ("none", *MIXTURES) else f"{noise}:{share:g}"
+
+
+def parse_noise_or_mixture(text: str) -> tuple[str, float]:
+    """(kind, share) of a noise on the command line, or (name, 0) of a mixture; InputError if it is neither."""
+    return (text, 0.0) if text in MIXTURES else parse_noise(text)
 
 
 def row_key(row: dict) -> str:

@@ -11,7 +11,12 @@ from lib.utils.errors import InputError
 
 VARIABLES = settings()["LBI.VARIABLES"].choices
 # The original's method: weights recomputed for each batch, both models at once, hypergradient through Adam.
-ORIGINAL = {"LBI.SCHEDULE": "together", "LBI.HYPERGRAD_THROUGH": "optimizer", "LBI.HYPERGRAD_INTERVAL": 1}
+ORIGINAL = {
+    "LBI.SCHEDULE": "together",
+    "LBI.HYPERGRAD_THROUGH": "optimizer",
+    "LBI.HYPERGRAD_INTERVAL": 1,
+    "LBI.HYPERGRAD_LAYERS": "all",
+}
 
 
 @dataclass(frozen=True)

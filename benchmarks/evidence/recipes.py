@@ -12,7 +12,7 @@ from benchmarks.evidence.ranking import (
     without_largest,
 )
 from benchmarks.evidence.trial import Trained, Trial
-from lib.ignoring.weight_table import auroc
+from lib.ignoring.weight_table import auroc, average_precision
 
 RANKING_GAMMA = 1.0  # source and target weighted equally, so that source losses are meaningful
 RETRAIN_BELOW = 0.5  # unless LBI.RETRAIN is given
@@ -22,7 +22,8 @@ class Outcome(NamedTuple):
     """The result of a method.
 
     pckh, val: mean PCKh in percent on the test set and on V.
-    auroc: how well the weights (for small_loss: the losses) separate wrong from right labels.
+    auroc, ap: how well the weights (for small_loss: the losses) find wrong labels: area under the ROC curve,
+        average precision.
     mean_weight: of the source labels.
     seconds, steps: of all trainings that the method needs.
     """
@@ -30,6 +31,7 @@ class Outcome(NamedTuple):
     pckh: float
     val: float
     auroc: float | None
+    ap: float | None
     mean_weight: float | None
     seconds: float
     steps: int
@@ -53,7 +55,7 @@ def train_oracle(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     """Train without the wrong labels, which are known."""
     ((name, settings),) = wanted.items()
     done = trial.train(trial.mode, settings, lambda data: ~data.source_truth.corrupted)
-    return {name: outcome(done)._replace(auroc=None)}  # nothing is detected
+    return {name: outcome(done)._replace(auroc=None, ap=None)}  # nothing is detected
 
 
 def train_small_loss(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
@@ -67,8 +69,8 @@ def train_small_loss(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
     losses = source_losses(ranked.config, ranked.data, ranked.best)
     scores = standardised(losses, labelled, loss_floor(ranked.config))
     wrong = ranked.data.source_truth.corrupted
-    separation = _known(auroc(-scores[labelled], wrong[labelled]))
-    outcomes = {"small_loss": outcome(ranked)._replace(auroc=separation)}
+    separation = [_known(rank(-scores[labelled], wrong[labelled])) for rank in (auroc, average_precision)]
+    outcomes = {"small_loss": outcome(ranked)._replace(auroc=separation[0], ap=separation[1])}
     if "small_loss_retrained" in wanted:
         keep = without_largest(scores, labelled, int((wrong & labelled).sum()))
         done = trial.train("ours1", wanted["small_loss_retrained"], lambda data: keep)
@@ -96,6 +98,7 @@ def outcome(done: Trained, before: Trained | None = None) -> Outcome:
         pckh=done.results["test"]["PCKh"]["Mean"],
         val=done.results["val"]["PCKh"]["Mean"],
         auroc=weights.get("auroc"),
+        ap=weights.get("average_precision"),
         mean_weight=weights.get("mean"),
         seconds=sum(result["seconds_per_step"] * result["steps"] for result in results),
         steps=sum(result["steps"] for result in results),

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from scipy.stats import t
 
+from benchmarks.evidence.cases import noise_text
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.tuning import TUNED
 
 LEVEL = 0.95
 USUAL = "loss_aware"  # kind of variables that is not mentioned in names
 COLUMNS = (
-    "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "weight", "seconds", "steps",
+    "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "AP (lowest)", "weight", "seconds", "steps",
     "- baseline2", "- baseline3", "- oracle", "- dropped by loss", "settings",
 )  # fmt: skip
 
@@ -66,7 +67,7 @@ class Line:
 
     def known(self, column: str) -> list[float]:
         """The values of ``column`` in all rows that have one."""
-        return [row[column] for row in self.rows.values() if row[column] is not None]
+        return [row[column] for row in self.rows.values() if row.get(column) is not None]
 
     def like(self, other: "Line") -> bool:
         """True if the settings are equal, apart from those that are tuned per method."""
@@ -77,7 +78,7 @@ def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
     """{"kind:share": lines}, in the order of METHODS."""
     noises: dict[str, dict[tuple, Line]] = {}
     for row in rows:
-        noise = "none" if row["noise"] == "none" else f"{row['noise']}:{row['share']:g}"
+        noise = noise_text(row["noise"], row["share"])
         key = row["method"], row["variables"], repr(sorted(row["settings"].items()))
         line = noises.setdefault(noise, {}).setdefault(key, Line(row["method"], row["variables"], row["settings"], {}))  # fmt: skip
         line.rows[row["seed"]] = row
@@ -93,7 +94,7 @@ def cells(line: Line, lines: list[Line], common: dict) -> list[str]:
         lines: those of the same noise, which include the ones to compare with.
         common: settings that are not repeated.
     """
-    auroc, weight = line.known("auroc"), line.known("mean_weight")
+    auroc, ap, weight = line.known("auroc"), line.known("ap"), line.known("mean_weight")
     references = ("baseline2", "baseline3", METHODS[line.method].oracle, "small_loss_retrained")
     return [
         line.method,
@@ -101,6 +102,7 @@ def cells(line: Line, lines: list[Line], common: dict) -> list[str]:
         str(len(line.rows)),
         str(interval(line.pckh.values())),
         f"{mean(auroc):.3f} ({min(auroc):.3f})" if auroc else "-",
+        f"{mean(ap):.3f} ({min(ap):.3f})" if ap else "-",
         f"{mean(weight):.2f}" if weight else "-",
         f"{mean(line.known('seconds')):.0f}",
         f"{mean(line.known('steps')):.0f}",
@@ -145,7 +147,8 @@ def markdown(rows: list[dict]) -> str:
     common = common_settings(rows)
     parts = [
         "Mean PCKh@0.5 on the test set, percent, with half the width of its 95 % interval over seeds (Student's t).",
-        "AUROC: how well the weights (small_loss: the losses) tell wrong labels from right ones, mean and lowest.",
+        "AUROC, AP (average precision): how well the weights (small_loss: the losses) tell wrong labels from "
+        "right ones, mean and lowest.",
         "Seconds and steps: of all trainings that a method needs. Differences of PCKh: seed by seed, with the "
         "same interval;",
         "the oracle is oracle1 or oracle2, whichever has the method's structure; dropped by loss: small_loss_retrained. Settings: over the YAML file's.",

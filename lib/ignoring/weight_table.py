@@ -159,3 +159,25 @@ def auroc(weights: np.ndarray, wrong: np.ndarray) -> float:
     ranks = rankdata(weights)
     u = ranks[~wrong].sum() - count_correct * (count_correct + 1) / 2
     return float(u / (count_correct * count_wrong))
+
+
+def average_precision(weights: np.ndarray, wrong: np.ndarray) -> float:
+    """Average precision of the lowest weights as a detector of wrong labels.
+
+    The sum over thresholds of (increase in recall) x precision, without interpolation; equal weights share
+    a threshold, so their order does not count (as scikit-learn's ``average_precision_score``).
+
+    Args:
+        weights: [K] ignoring weights.
+        wrong: [K] true for a wrong label.
+
+    Returns:
+        The share of wrong labels for chance, 1 for a perfect ranking; NaN if no label is wrong.
+    """
+    wrong = np.asarray(wrong, bool)
+    if not wrong.any():
+        return float("nan")
+    values, group = np.unique(weights, return_inverse=True)
+    found = np.cumsum(np.bincount(group.ravel(), wrong.ravel(), len(values)))
+    flagged = np.cumsum(np.bincount(group.ravel(), minlength=len(values)))
+    return float((np.diff(found, prepend=0) * found / flagged).sum() / found[-1])

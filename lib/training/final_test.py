@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from lib.evaluation.evaluators import evaluate
-from lib.ignoring.weight_table import auroc, write_weight_table
+from lib.ignoring.weight_table import auroc, average_precision, write_weight_table
 from lib.training.checkpoints import BEST
 from lib.training.data import Data
 from lib.training.metric_logger import MetricLogger, format_scores
@@ -70,7 +70,8 @@ def _evaluate_model(spec: RunSpec, state: State, logger: MetricLogger, role: str
 
 
 def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
-    """Write one table for each set of weights, and return {place: file, mean weight, AUROC if the truth is known}.
+    """Write one table for each set of weights, and return for each place its file and mean weight, and how well the weights find
+    wrong labels if the truth is known.
 
     ``ignoring_weights.csv`` has the weights in the target's own loss (B) or, in modes without them, the
     source model's (A); a mode that learns both writes A to ``ignoring_weights_source_model.csv``.
@@ -84,9 +85,12 @@ def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
         labelled = annotations.visible > 0
         summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
         if data.source_truth is not None:
-            summary[place]["auroc"] = auroc(weights[labelled], data.source_truth.corrupted[labelled])
+            wrong = data.source_truth.corrupted[labelled]
+            summary[place]["auroc"] = auroc(weights[labelled], wrong)
+            summary[place]["average_precision"] = average_precision(weights[labelled], wrong)
             LOG.info(
-                f"AUROC of the weights {place}, wrong against right labels: {summary[place]['auroc']:.3f}"
+                f"weights {place} as a detector of wrong labels: AUROC {summary[place]['auroc']:.3f}, "
+                f"average precision {summary[place]['average_precision']:.3f}"
             )
         LOG.info(f"weights {place} of every source keypoint: {output / name}")
     return summary
