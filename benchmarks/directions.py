@@ -32,7 +32,6 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -55,7 +54,6 @@ from benchmarks.tables import rows as table
 from benchmarks.timing import median_times, write_numbers
 from lib.config.loader import parse_overrides
 from lib.label_noise.corruptions import parse_noise
-from lib.report.detection import precision_curve
 from lib.training.batches import TrainingBatches
 from lib.training.run_spec import RunSpec
 from lib.training.state import initial_state
@@ -94,15 +92,6 @@ VARIANTS = {
 }
 
 
-def average_precision(weights: np.ndarray, wrong: np.ndarray) -> float:
-    """Average precision of low weights as a detector of wrong labels: the mean of precision over recall's steps.
-
-    The sum over thresholds of (recall - recall before) * precision, as in scikit-learn.
-    """
-    recall, precision = precision_curve(weights, wrong)
-    return float((np.diff(recall, prepend=0) * precision).sum())
-
-
 @dataclass(frozen=True)
 class Job:
     """One training.   arguments: see `build_parser`."""
@@ -117,10 +106,11 @@ class Job:
 
     def spec(self, folder: str) -> RunSpec:
         """The input of the training, which writes below ``folder``; its data is drawn if it is not there."""
-        case, variant, cfg = Case("ours1", None, *parse_noise(self.noise), self.seed), VARIANTS[self.variant], self.arguments.cfg  # fmt: skip
-        people = case.people(self.arguments.data)
+        variant, arguments = VARIANTS[self.variant], self.arguments
+        case = Case("ours1", None, *parse_noise(self.noise), self.seed)
+        people = case.people(arguments.data)
         draw(people)
-        trial = Trial(cfg, variant.mode, people.folder, case.injected, self.seed, {}, Path(folder))
+        trial = Trial(arguments.cfg, variant.mode, people.folder, case.injected, self.seed, {}, Path(folder))
         return trial.spec(variant.mode, parse_overrides(self.arguments.overrides) | variant.settings)
 
 
@@ -133,19 +123,15 @@ def train(job: Job) -> dict:
         contextlib.redirect_stdout(io.StringIO()),
         direction_of(source),
     ):
-        spec = job.spec(folder)
-        trainer = Trainer(spec)
-        results = json.loads(trainer.train().read_text(encoding="utf-8"))
+        results = json.loads(Trainer(job.spec(folder)).train().read_text(encoding="utf-8"))
     row = {
         "variant": job.variant,
         "noise": job.noise,
         "seed": job.seed,
         "pckh": results["test"]["PCKh"]["Mean"],
     }
-    for place, variables in trainer.state.variables.items():
-        labelled = spec.data.source.annotations.visible > 0
-        weights, wrong = variables.all_weights().cpu().numpy()[labelled], spec.data.source_truth.corrupted[labelled]  # fmt: skip
-        row |= {"auroc": results["weights"][place]["auroc"], "ap": average_precision(weights, wrong)}
+    for weights in results["weights"].values():
+        row |= {"auroc": weights["auroc"], "ap": weights["average_precision"]}
     return row
 
 

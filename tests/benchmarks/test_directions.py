@@ -138,13 +138,6 @@ def test_the_table_compares_run_by_run():
     assert any(line.endswith("| 1.25 |") for line in lines if line.startswith("| final"))
 
 
-def test_average_precision_by_hand():
-    wrong = [True, False, True, False]
-    assert directions.average_precision([0.1, 0.2, 0.3, 0.4], wrong) == pytest.approx((1 + 2 / 3) / 2)
-    # Tied weights are flagged together.
-    assert directions.average_precision([0.1, 0.1, 0.1, 0.1], wrong) == pytest.approx(0.5)
-
-
 def test_unknown_words_are_errors(words, capsys):
     assert directions.main([*words, "--variants", "finl"]) == 2
     assert "did you mean 'final'" in capsys.readouterr().err
