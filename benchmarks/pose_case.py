@@ -8,11 +8,12 @@ from lib.config.loader import load_config
 from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import Sample
 from lib.dataset.keypoints import flip_permutation, network_joints
-from lib.ignoring.bilevel_step import StepModels, StepOutput, TrainingStep, Weighting
+from lib.ignoring.bilevel_step import StepOutput, Weighting
 from lib.ignoring.modes import MODES
 from lib.training.batches import StepSamples, as_step_batches
+from lib.training.phases import Phase, phases
 from lib.training.state import Placement, State, TableShape, build_state
-from lib.training.step import step_options
+from lib.training.step import run_phase_step
 from lib.utils.distributed import ALONE, Group
 
 CONFIG = Path(__file__).resolve().parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
@@ -27,6 +28,15 @@ ORIGINAL = {
     "LBI.META_MODEL": "target",
     "LBI.HYPERGRAD_INTERVAL": 1,
     "LBI.META_LOOP": 1,
+}
+# For `config_of`: the recommended way instead, with a hypergradient in every step.
+RECOMMENDED = {
+    "LBI__VARIABLES": "loss_aware",
+    "LBI__HYPERGRAD_THROUGH": "sgd",
+    "LBI__HYPERGRAD_LAYERS": "final",
+    "LBI__SCHEDULE": "source_first",
+    "LBI__SOURCE_MODEL_ON": "both",
+    "LBI__META_MODEL": "source",
 }
 # For `config_of`: a network so small that its step takes milliseconds.
 TINY = {
@@ -77,19 +87,21 @@ class PoseCase:
         tables = TableShape(PEOPLE, flip_permutation(network_joints(config.model.num_joints)))
         self.state: State = build_state(config, self.mode, tables, Placement(device(), group))
         (self.counts,) = group.counts(len(range(PEOPLE)[group.shard(PEOPLE)]))
+        self.phases = phases(config.train, config.lbi, self.mode)
         own = torch.zeros(PEOPLE, dtype=torch.bool, device=device())
         own[group.shard(PEOPLE)] = True
         self.target, self.source, self.validation = (drawn(seed, config).select(own) for seed in range(3))
 
-    def step(self, weighting: Weighting | None = None) -> StepOutput:
-        """Take a training step; every LBI.HYPERGRAD_INTERVAL-th learns weights, unless ``weighting`` is given."""
-        lbi = self.config.lbi
-        learns = weighting is None and self.mode.ignores and self.state.step % lbi.hypergrad_interval == 0
+    def step(self, weighting: Weighting | None = None, phase: Phase | None = None) -> StepOutput:
+        """Take a training step of ``phase``, by default the first.
+
+        Every LBI.HYPERGRAD_INTERVAL-th learns weights, unless ``weighting`` is given.
+        """
+        lbi, phase = self.config.lbi, phase or self.phases[0]
+        learns = weighting is None and phase.ignores and self.state.step % lbi.hypergrad_interval == 0
         validation = self.validation if learns else None
         samples = StepSamples(self.target, self.source, validation, (self.counts,) * 3)
-        models = StepModels(self.state.target, self.state.source, self.state.variables)
         weighting = Weighting.UPDATE if learns else weighting or Weighting.CURRENT
-        batches = as_step_batches(samples, True)
-        output = TrainingStep(self.mode, step_options(lbi), models, batches, weighting).run()
+        output = run_phase_step(lbi, phase, self.state, as_step_batches(samples, True), weighting)
         self.state.step += 1
         return output

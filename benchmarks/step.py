@@ -2,11 +2,20 @@
 
     python benchmarks/step.py --json output/step.json --repeat 5
 
-ResNet-50, 256x192, 8 people in each batch, Adam. ``unrolled`` is ours2 with second-order graphs through
-the look-ahead, as the original does it (tests/reference/unrolled.py). ``ours2_every4`` is the mean of 4 steps of
-which one has a hypergradient. ``baseline2_usual`` has both batches in one graph and one backward pass, as such
-training is usually written; baseline2 here goes through one after the other: the same gradient, half the
-activations. Memory is that of fresh processes, at most.
+ResNet-50, 256x192, 8 people in each batch, Adam. Variants, each the mean of all steps that it takes:
+
+  ours1_final        the recommended way: hypergradients along the last layer (LBI.HYPERGRAD_LAYERS final)
+  ours1_final_every2 of two steps, one has a hypergradient
+  ours2_final        source first, on both sets: a step of the source model's phase and one of the target model's
+  baseline3          the same without weights
+  ours1, ours2, ours5  hypergradients along the whole network through Adam's derivative; both models at once
+  ours2_every4       of four steps, one has a hypergradient
+  unrolled           ours2 with second-order graphs through the look-ahead, as the original does it
+                     (tests/reference/unrolled.py)
+  baseline2_usual    both batches in one graph and one backward pass, as such training is usually written;
+                     baseline2 goes through one after the other: the same gradient, half the activations
+
+Memory is the peak of a fresh process that takes three steps.
 """
 
 import sys
@@ -17,7 +26,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.pose_case import PoseCase, config_of
+from benchmarks.pose_case import RECOMMENDED, PoseCase, config_of
 from benchmarks.timing import benchmark_parser, median_times, peak_memory, print_peak_memory, write_numbers
 from tests.reference import unrolled
 
@@ -58,9 +67,19 @@ def every_step() -> Callable[[], object]:
     return lambda: [case.step() for _ in range(EVERY)]
 
 
+def recommended_steps(mode: str, interval: int = 1) -> Callable[[], object]:
+    """``interval`` steps of every phase of a mode, in the recommended way; one has a hypergradient."""
+    case = PoseCase(mode, config_of(**RECOMMENDED, LBI__HYPERGRAD_INTERVAL=interval))
+    return lambda: [case.step(phase=phase) for phase in case.phases for _ in range(interval)]
+
+
 # name: (function that returns its step, training steps per call)
 VARIANTS = {
     "baseline2": (lambda: mode_step("baseline2"), 1),
+    "ours1_final": (lambda: recommended_steps("ours1"), 1),
+    "ours1_final_every2": (lambda: recommended_steps("ours1", 2), 2),
+    "baseline3": (lambda: recommended_steps("baseline3"), 2),
+    "ours2_final": (lambda: recommended_steps("ours2"), 2),
     "ours2": (lambda: mode_step("ours2"), 1),
     "ours1": (lambda: mode_step("ours1"), 1),
     "ours5": (lambda: mode_step("ours5"), 1),
@@ -70,6 +89,12 @@ VARIANTS = {
     "baseline2_usual": (usual_step, 1),
 }
 RATIOS = [
+    ("ours1_final", "baseline2"),
+    ("ours1_final_every2", "baseline2"),
+    ("ours2_final", "baseline3"),
+    ("ours2_final", "baseline2"),
+    ("ours1_final", "unrolled"),
+    ("ours1_final", "ours1"),
     ("ours2", "baseline2"),
     ("ours1", "baseline2"),
     ("ours5", "baseline2"),
@@ -78,7 +103,8 @@ RATIOS = [
     ("ours2", "baseline2_usual"),
     ("ours2_every4", "baseline2"),
 ]
-MEMORY_RATIOS = [pair for pair in RATIOS if "ours2_every4" not in pair] + [("baseline4", "baseline2")]
+# In memory, a variant of another interval is like the one that has a hypergradient in every step.
+MEMORY_RATIOS = [pair for pair in RATIOS if "every" not in pair[0]] + [("baseline4", "baseline2")]
 
 
 def main() -> None:
@@ -87,7 +113,13 @@ def main() -> None:
     parser.add_argument(
         "--only", choices=VARIANTS, help="only print the memory of three calls of this variant"
     )
+    parser.add_argument(
+        "--variants", default=",".join(VARIANTS), metavar="NAME,...", help="measure these; default: all"
+    )
     arguments = parser.parse_args()
+    names = arguments.variants.split(",")
+    if unknown := set(names) - set(VARIANTS):
+        parser.error(f"--variants: unknown {', '.join(sorted(unknown))}; known: {', '.join(VARIANTS)}")
     torch.set_num_threads(arguments.threads)
     if arguments.only:
         take = VARIANTS[arguments.only][0]()
@@ -96,15 +128,13 @@ def main() -> None:
         print_peak_memory()
         return
 
-    measured = {name for pair in MEMORY_RATIOS for name in pair}
+    in_memory = {name for pair in MEMORY_RATIOS for name in pair}
     threads = ["--threads", str(arguments.threads)]
-    memory = {
-        name: peak_memory([__file__, "--only", name, *threads]) for name in VARIANTS if name in measured
-    }
-    calls = median_times({name: make() for name, (make, _) in VARIANTS.items()}, arguments.repeat)
+    memory = {name: peak_memory([__file__, "--only", name, *threads]) for name in names if name in in_memory}
+    calls = median_times({name: VARIANTS[name][0]() for name in names}, arguments.repeat)
     seconds = {name: taken / VARIANTS[name][1] for name, taken in calls.items()}
-    ratios = {f"{a}/{b}": seconds[a] / seconds[b] for a, b in RATIOS}
-    ratios |= {f"memory {a}/{b}": memory[a] / memory[b] for a, b in MEMORY_RATIOS}
+    ratios = {f"{a}/{b}": seconds[a] / seconds[b] for a, b in RATIOS if {a, b} <= set(names)}
+    ratios |= {f"memory {a}/{b}": memory[a] / memory[b] for a, b in MEMORY_RATIOS if {a, b} <= set(names)}
     for name, ratio in ratios.items():
         print(f"{name:28} {ratio:6.3f}")
     write_numbers(arguments.json, {"ratios": ratios, "seconds": seconds, "peak MiB": memory})

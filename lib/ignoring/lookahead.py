@@ -51,7 +51,7 @@ def look_ahead(
             raise ValueError("no look-ahead for amsgrad or maximize")
         update = _sgd_update if isinstance(optimizer, torch.optim.SGD) else _adam_update
         part = slice(start, start + len(group["params"]))
-        weights = {}
+        weights: dict[int, Tensor] = {}
         for has_derivative in (True, False):
             chosen = [i for i, w in enumerate(wanted[part]) if w == has_derivative]
             if chosen:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from benchmarks import modes
 from benchmarks.evidence import benchmark, recipes, tuning
-from benchmarks.evidence.cases import Case, digest, jobs_of, read_rows
+from benchmarks.evidence.cases import MIXTURES, Case, digest, jobs_of, parse_noise_or_mixture, read_rows
 from benchmarks.evidence.methods import METHODS, settings_of
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
@@ -22,8 +23,9 @@ from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.summary import interval, lines_by_noise, markdown, paired
 from lib.config.schema import ALIASES
 from lib.ignoring.weight_table import auroc
+from lib.label_noise.corruptions import parse_noises
 from lib.synthetic.generate import PeopleConfig, make_people
-from lib.utils.errors import StoppedError
+from lib.utils.errors import InputError, StoppedError
 from tests.factories.small_run import write_config
 
 SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15, "test_people": 8}
@@ -189,6 +191,19 @@ def test_methods_that_share_a_run(tmp_path):
     assert METHODS["small_loss"].settings == {"LBI.GAMMA": recipes.RANKING_GAMMA}
 
 
+def test_a_mixture_is_a_noise_of_its_own():
+    low = Case("ours1", "loss_aware", *parse_noise_or_mixture("low"), 0)
+    assert low.noise_text == "low" and low.injected == MIXTURES["low"]
+    assert low.people(Path("data")).noise == "none"
+    kinds = dict(parse_noises(low.injected))
+    assert len(kinds) == 5 and sum(kinds.values()) < 0.2
+    rows = [row("ours1", 0, 70.0, noise="low", share=0.0, ap=0.5), row("ours1", 0, 60.0)]
+    assert list(lines_by_noise(rows)) == ["low", "jitter:0.5"]
+    assert "0.500 (0.500)" in markdown(rows)
+    with pytest.raises(InputError, match="lo"):
+        parse_noise_or_mixture("lo")
+
+
 def test_intervals_by_hand():
     # Differences 1, 2, 3, 6: mean 3, squared deviations 4 + 1 + 0 + 9 = 14; t(0.975, 3) = 3.182446.
     mine, others = {0: 11.0, 1: 22.0, 2: 33.0, 3: 46.0, 9: 0.0}, {0: 10.0, 1: 20.0, 2: 30.0, 3: 40.0, 8: 0.0}
@@ -206,8 +221,8 @@ def test_the_table_compares_seed_by_seed():
     rows += [row("oracle1", 1, 55.0), row("oracle2", 1, 99.0), row("small_loss_retrained", 0, 41.0)]
     table = {line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
              for line in markdown(rows).splitlines() if line.startswith("| ")}  # fmt: skip
-    assert table["ours1"] == ["persistent", "2", "47.0 ± 63.5", "0.800 (0.700)", "-", "1", "4", "+2.0 ± 0.0", "-", "-3.0", "+1.0", "-"]  # fmt: skip
-    assert table["baseline2"][6:11] == ["4", "-", "-", "-5.0", "-1.0"]
+    assert table["ours1"] == ["persistent", "2", "47.0 ± 63.5", "0.800 (0.700)", "-", "-", "1", "4", "+2.0 ± 0.0", "-", "-3.0", "+1.0", "-"]  # fmt: skip
+    assert table["baseline2"][7:12] == ["4", "-", "-", "-5.0", "-1.0"]
     assert plot(rows).count("<circle") == len(lines_by_noise(rows)["jitter:0.5"]) == 5
 
 
