@@ -3,10 +3,10 @@
     python benchmarks/directions.py --json benchmarks/results/directions.json
 
 Trains ours1 on the built-in data for each of --variants, --noise and --seeds, and writes a row for each run; rows
-that the file has already are not run again. Beside the file, FILE.md has the table. Weights are judged by AUROC and
-average precision (AP) of the wrong labels, the network by the test set's PCKh. Then --repeat rounds of 16 training
-steps of every variant, in turn, for their times: medians, as ratios to baseline2's. "n F" below is the cost of
-the direction in forward passes of the validation batch.
+that the file has already are not run again, whatever the other settings were. Beside the file, FILE.md has the
+table. Weights are judged by AUROC and average precision (AP) of the wrong labels, the network by the test set's
+PCKh. Then --repeat rounds of 16 training steps of every variant, in turn, for their times: medians, as ratios to
+baseline2's. "n F" below is what the direction costs in forward passes of the validation batch.
 
 whole             LBI.HYPERGRAD_LAYERS all: the validation gradient of all layers at the look-ahead (3 F, and 2 F of
                   the source batch for the tangent)
@@ -51,7 +51,7 @@ from benchmarks.evidence.summary import paired
 from benchmarks.evidence.trial import Trial
 from benchmarks.modes import seeds_of
 from benchmarks.tables import rows as table
-from benchmarks.timing import median_times, write_numbers
+from benchmarks.timing import machine, median_times, write_numbers
 from lib.config.loader import parse_overrides
 from lib.label_noise.corruptions import parse_noise
 from lib.training.batches import TrainingBatches
@@ -63,6 +63,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = "baseline2"  # of the times
 TIMED_STEPS = 16  # a multiple of the steps after which the work of any variant repeats
 
 
@@ -158,7 +159,7 @@ def _timed(source: Source | None, steps: TimedSteps, count: int) -> None:
         steps.run(count)
 
 
-def markdown(rows: list[dict], ratios: dict[str, float], command: str) -> str:
+def markdown(rows: list[dict], ratios: dict[str, float]) -> str:
     """The table: means over seeds, differences from ``final`` over all runs that both have, and step times."""
     noises = list(dict.fromkeys(row["noise"] for row in rows))
     names = [name for name in VARIANTS if any(row["variant"] == name for row in rows)]
@@ -169,8 +170,16 @@ def markdown(rows: list[dict], ratios: dict[str, float], command: str) -> str:
         means = [_means([row for row in own if row["noise"] == noise]) for noise in noises]
         differences = [_difference(rows, name, *column) for column in (("pckh", 1), ("auroc", 3), ("ap", 3))]
         cells.append([name, len(own), *means, *differences, f"{ratios[name]:.2f}" if name in ratios else "-"])
-    text = "Means over seeds; differences are paired over noises and seeds, with 95 % intervals.\n"
-    return f"# Directions of the hypergradient\n\n    {command}\n\n{text}\n{table(header, cells)}"
+    on = ", ".join(f"{key} {value}" for key, value in machine().items())
+    text = f"""\
+# Directions of the hypergradient
+
+    python benchmarks/directions.py --json FILE.json
+
+On {on}. Its --help says what the variants are. Means over seeds; differences are paired over the noises and seeds
+that both have, with 95 % intervals.
+"""
+    return f"{text}\n{table(header, cells)}"
 
 
 def _means(rows: list[dict]) -> str:
@@ -197,7 +206,8 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", type=Path, help="file for the results")
-    parser.add_argument("--repeat", type=int, default=7, help="rounds of the steps that are timed; default: 7; 0: none")  # fmt: skip
+    parser.add_argument("--repeat", type=int, default=7, help="rounds of the steps that are timed; default: 7")  # fmt: skip
+    parser.add_argument("--only", choices=("trainings", "times"), help="default: both")
     parser.add_argument("--variants", default="all", metavar="NAME,...", help="default: all")
     parser.add_argument("--noise", default="exchange:0.6,offset:0.5", metavar="KIND:SHARE,...", help="default: exchange:0.6,offset:0.5")  # fmt: skip
     parser.add_argument("--seeds", default="2,3,4", metavar="SEED,...", help="default: 2,3,4")
@@ -232,14 +242,16 @@ def main(argv: list[str] | None = None) -> int:
         write_numbers(path, {"rows": rows, "ratios": ratios})
         return f"PCKh {row['pckh']:.1f}"
 
-    missing = [job for job in jobs if (job.variant, job.noise, job.seed) not in known]
-    failed = run_side_by_side(missing, train, 1, finished)
-    if arguments.repeat:
-        seconds = step_times([Job(v, noises[0], seeds[0], arguments) for v in variants], arguments.repeat)
-        reference = seconds.get("baseline2")
-        ratios |= {name: value / reference for name, value in seconds.items()} if reference else {}
+    failed = 0
+    if arguments.only != "times":
+        missing = [job for job in jobs if (job.variant, job.noise, job.seed) not in known]
+        failed = run_side_by_side(missing, train, 1, finished)
+    if arguments.only != "trainings":
+        names = list(dict.fromkeys([REFERENCE, *variants]))
+        seconds = step_times([Job(v, noises[0], seeds[0], arguments) for v in names], arguments.repeat)
+        ratios |= {name: value / seconds[REFERENCE] for name, value in seconds.items()}
         write_numbers(path, {"rows": rows, "ratios": ratios})
-    text = markdown(rows, ratios, " ".join(["python", *sys.argv]))
+    text = markdown(rows, ratios)
     print(text)
     if path:
         write_text(path.with_suffix(".md"), text)

@@ -121,7 +121,7 @@ def test_rows_and_table(words, tmp_path, monkeypatch):
     assert "| features_every_2 | 1 |" in (tmp_path / "found.md").read_text()
 
     monkeypatch.setattr(directions, "train", lambda job: pytest.fail("run again"))
-    assert directions.main([*words, "--variants", ",".join(names), "--repeat", "0"]) == 0
+    assert directions.main([*words, "--variants", ",".join(names), "--only", "trainings"]) == 0
     assert json.loads((tmp_path / "found.json").read_text())["rows"] == found["rows"]
 
 
@@ -130,7 +130,7 @@ def test_the_table_compares_run_by_run():
         {"variant": v, "noise": "jitter:0.5", "seed": seed, "pckh": p, "auroc": a, "ap": 0.5}
         for v, seed, p, a in (("final", 0, 70.0, 0.9), ("final", 1, 60.0, 0.8), ("present", 0, 71.0, 0.8), ("present", 1, 61.0, 0.7))
     ]  # fmt: skip
-    lines = directions.markdown(rows, {"final": 1.25}, "python x.py").splitlines()
+    lines = directions.markdown(rows, {"final": 1.25}).splitlines()
     (line,) = [line for line in lines if line.startswith("| present")]
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells[:4] == ["present", "2", "66.0 / 0.750 / 0.500", "+1.0 ± 0.0"]
