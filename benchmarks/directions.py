@@ -23,6 +23,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -197,7 +198,8 @@ def _difference(rows: list[dict], name: str, column: str, digits: int) -> str:
     found = paired(values, others)
     if name == "final" or found is None:
         return "-"
-    return f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}"
+    text = f"{found.mean:+.{digits}f}"
+    return text if math.isnan(found.half) else f"{text} ± {found.half:.{digits}f}"
 
 
 def build_parser() -> argparse.ArgumentParser:
