@@ -1,14 +1,14 @@
 """The cost of COCO's 149,813 people: memory of a worker, start-up time, and samples per second.
 
-    python benchmarks/data.py [--json FILE] [--repeat 3] [--coco FOLDER] [--people 262465]
+    python benchmarks/data.py [--json FILE] [--repeat 3] [--real FOLDER] [--people 262465]
 
 Against the usual toolbox (plain_data.py: a dictionary for each person, samples step by step), on an
 annotation file as large as COCO's (big_coco.py); every measurement in a fresh process.
 Memory is that of a DataLoader's two workers, forked or spawned, after each has accessed every person.
 private: pages of that process only (USS); proportional: shared pages divided by the number of processes
 that share them (PSS); _of_people: minus the memory of workers without any people. Start-up times are CPU
-seconds, with the file in the system's cache. Samples come from --coco, COCO's layout with real images, or
-from generated noisy images.
+seconds, with the file in the system's cache; with a pack, one of the large set's size but without pixels.
+Samples are made of generated noisy images ("all", and of these "large_people") and of real ones.
 """
 
 import argparse
@@ -24,45 +24,42 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import cv2
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import big_coco
-from benchmarks.plain_data import plain_people, plain_sample
+from benchmarks.pack_table import write_pack_table
+from benchmarks.plain_data import plain_people
+from benchmarks.sample_steps import step_times
+from benchmarks.samples import (
+    COCO,
+    GREY_LEVELS,
+    USUAL,
+    Samples,
+    configuration,
+    measure_samples,
+    real_people,
+    write_noisy_coco,
+)
 from benchmarks.tables import tables
-from benchmarks.timing import benchmark_parser, median_times, write_numbers
-from lib.config.loader import load_config
+from benchmarks.timing import benchmark_parser, write_numbers
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import build_codec, read_annotations
+from lib.dataset.build import build_codec, pack_path, read_annotations, training_dataset, with_pack
 from lib.dataset.coco import annotation_file
-from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
-from lib.dataset.keypoints import COCO_KEYPOINTS, joint_mapping
+from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.layouts import COCOLayout, ImageSet
 from lib.dataset.loader import SharedMemoryDataset
 
+__all__ = [
+    "GREY_LEVELS",
+    "USUAL",
+    "Samples",
+    "configuration",
+    "write_noisy_coco",
+]  # gpu_data.py and tests use them
 HERE = Path(__file__).resolve()
-CONFIG = HERE.parents[1] / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml"
 WORKERS = 2
-USUAL = Augmentation(flip=True, rotation=40.0, scale=0.3)
-GREY_LEVELS = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]  # per unit of a normalised image
-
-
-def configuration(root: Path, output: Path, cached: bool = True, reduced: bool = False):
-    """Settings with COCO below ``root`` as the source.
-
-    Args:
-        cached: DATASET.ANNOTATION_CACHE.
-        reduced: DATASET.REDUCED_DECODE.
-    """
-    settings = {
-        "DATASET_SRC.ROOT": str(root),
-        "OUTPUT_DIR": str(output),
-        "MODEL.NUM_JOINTS": 17,
-        "DATASET.ANNOTATION_CACHE": cached,
-        "DATASET.REDUCED_DECODE": reduced,
-    }
-    return load_config(CONFIG, settings)
+REAL = HERE.parents[2] / "shared" / "data"
 
 
 def read_as_a_run_does(root: Path, output: Path, cached: bool) -> Annotations:
@@ -87,7 +84,10 @@ def child(*arguments: object) -> dict:
 def start_up(what: str, root: Path, output: Path) -> dict:
     """CPU seconds of one way to load the annotations; called in a fresh process."""
     begun = time.process_time()  # CPU time, so that other load on the machine does not count
-    if what == "json_load":
+    if what == "pack":
+        people = read_as_a_run_does(root, output, cached=True)
+        annotations = packed_people(root, output, people)
+    elif what == "json_load":
         with open(annotation_file(root, big_coco.SET), encoding="utf-8") as file:
             annotations = json.load(file)
     elif what == "usual":
@@ -99,14 +99,30 @@ def start_up(what: str, root: Path, output: Path) -> dict:
     return {"seconds": seconds}
 
 
+def packed_people(root: Path, output: Path, people: Annotations) -> KeypointDataset:
+    """The large set's samples with the pack that lies in ``output``, opened and checked as a run does."""
+    config = configuration(root, output)
+    dataset = training_dataset(config, config.dataset_src, people)
+    return with_pack(config, ImageSet(config.dataset_src, big_coco.SET), "source", dataset, make=True)
+
+
+def write_pack(root: Path, output: Path) -> dict:
+    """Write a pack of the large set's size, as `packed_people` expects it; called in a fresh process."""
+    config = configuration(root, output)
+    dataset = training_dataset(config, config.dataset_src, read_as_a_run_does(root, output, cached=True))
+    path = pack_path(config, ImageSet(config.dataset_src, big_coco.SET), "source")
+    return write_pack_table(dataset, path)
+
+
 def measure_start_up(root: Path, output: Path, repeat: int) -> dict[str, float]:
     """Median CPU seconds of each way to load the annotations, in fresh processes."""
     taken: dict[str, list[float]] = {}
     path = annotation_file(root, big_coco.SET)
+    child("write_pack", root, output)
     for _ in range(repeat):
         for cache_file in (output / "annotations").glob("*"):
             cache_file.unlink()
-        for what in ("json_load", "usual", "read", "read_and_keep", "kept", "kept_other_time"):
+        for what in ("json_load", "usual", "read", "read_and_keep", "kept", "pack", "kept_other_time"):
             if what == "kept_other_time":
                 os.utime(path)
             taken.setdefault(what, []).append(child("start", what, root, output)["seconds"])
@@ -179,97 +195,7 @@ def measure_memory(root: Path, output: Path) -> dict[str, dict[str, float]]:
     return table
 
 
-# Samples
-
-
-def write_noisy_coco(root: Path, people: int = 40) -> None:
-    """Write COCO's layout with images of 640 x 480 that compress about as well as real ones."""
-    big_coco.write_big_coco(root, images=people, people=people, labelled=people)
-    rng = np.random.default_rng(0)
-    tree = json.loads(annotation_file(root, big_coco.SET).read_text())
-    for image in tree["images"]:
-        height, width = image["height"], image["width"]
-        coarse = rng.uniform(0, 255, (height // 8, width // 8, 3)).astype(np.float32)
-        pixels = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        pixels = np.clip(pixels + rng.normal(0, 12, pixels.shape), 0, 255).astype(np.uint8)
-        cv2.imwrite(str(root / "images" / big_coco.SET / image["file_name"]), pixels)
-
-
-def plain_of(people: Annotations, index: int) -> dict:
-    """One person as the usual toolbox's dictionary."""
-    joints, visible = np.zeros((17, 3)), np.zeros((17, 3))
-    joints[:, :2], visible[:, :2] = people.joints[index], people.visible[index][:, None]
-    return {
-        "image": people.image_paths[people.image_index[index]], "center": people.centers[index].copy(),
-        "scale": people.sizes[index] / 200, "joints_3d": joints, "joints_3d_vis": visible,
-        "filename": "", "imgnum": 0,
-    }  # fmt: skip
-
-
-class Samples:
-    """The same samples, made in three ways: all people of a set, augmented as in training."""
-
-    def __init__(self, people: Annotations):
-        codec = build_codec(configuration(Path(), Path()).model)
-        self.usual = [plain_of(people, i) for i in range(len(people))]
-        self.here = KeypointDataset(people, codec, USUAL)
-        self.reduced = KeypointDataset(people, codec, USUAL, reduced_decode=True)
-        self.codec = codec
-
-    def drawn(self, index: int, visit: int) -> tuple[float, float, bool]:
-        """The random augmentation of a sample."""
-        return self.here.augmentation.draw(np.random.default_rng([0, visit, index]))
-
-    def plain(self, index: int, visit: int):
-        """A sample of the usual toolbox, with the same augmentation."""
-        codec = self.codec
-        change = self.drawn(index, visit)
-        return plain_sample(self.usual[index], codec.image_size, codec.heatmap_size, codec.sigma, *change)
-
-    def seconds(self, repeat: int) -> dict[str, float]:
-        """Seconds per sample of each way, median over passes."""
-        ways = {
-            "usual": self.plain,
-            "here": lambda i, visit: self.here[i, visit],
-            "reduced": lambda i, visit: self.reduced[i, visit],
-        }
-        count = len(self.usual)
-        taken = median_times(
-            {
-                name: lambda sample=sample: [sample(i, 0) for i in range(count)]
-                for name, sample in ways.items()
-            },
-            repeat,
-        )
-        return {name: seconds / count for name, seconds in taken.items()}
-
-    def differences(self, visits: int = 3) -> dict[str, float]:
-        """Differences from the usual way: of pixels in grey levels (of 255), and of heatmaps."""
-        upright, mirrored, heatmaps, reduced = [], [], 0.0, []
-        for visit in range(visits):
-            for i in range(len(self.usual)):
-                image, maps, weights, _ = self.plain(i, visit)
-                here, smaller = self.here[i, visit], self.reduced[i, visit]
-                levels = (GREY_LEVELS * (here.image - image)).abs()
-                (mirrored if here.flipped else upright).append(levels)
-                heatmaps = max(heatmaps, float((here.heatmaps - torch.from_numpy(maps)).abs().max()))
-                if not torch.equal(here.image, smaller.image):
-                    reduced.append((GREY_LEVELS * (smaller.image - here.image)).abs())
-        differences = {"largest_heatmap_difference": heatmaps}
-        differences["share_decoded_smaller"] = len(reduced) / (visits * len(self.usual))
-        for name, images in (("upright", upright), ("mirrored", mirrored), ("reduced", reduced)):
-            if images:
-                levels = torch.stack(images)
-                differences[f"{name}_largest_level"] = float(levels.max())
-                differences[f"{name}_mean_level"] = float(levels.mean())
-                differences[f"{name}_share_within_one_level"] = float((levels < 1.01).float().mean())
-        return differences
-
-
-def measure_samples(people: Annotations, repeat: int) -> dict[str, dict[str, float]]:
-    """Seconds per sample of each way, and the differences of the samples."""
-    samples = Samples(people)
-    return {"seconds": samples.seconds(repeat), "differences": samples.differences()}
+# All together
 
 
 def ratios(start: dict, memory_of: dict, samples: dict) -> dict[str, float]:
@@ -279,6 +205,7 @@ def ratios(start: dict, memory_of: dict, samples: dict) -> dict[str, float]:
         "start_up_from_json_and_keeping / json.load": start["read_and_keep"] / start["json_load"],
         "start_up_from_kept_arrays / json.load": start["kept"] / start["json_load"],
         "start_up_from_kept_arrays_hash_checked / json.load": start["kept_other_time"] / start["json_load"],
+        "start_up_from_kept_arrays_with_a_pack / json.load": start["pack"] / start["json_load"],
         "usual_start_up / json.load": start["usual"] / start["json_load"],
     }
     for method in ("fork", "spawn"):
@@ -287,15 +214,15 @@ def ratios(start: dict, memory_of: dict, samples: dict) -> dict[str, float]:
             by_name[f"worker_memory_{method}_{kind}: arrays / list"] = arrays[kind] / plain[kind]
     for name, measured in samples.items():
         seconds = measured["seconds"]
-        by_name[f"samples_per_second_{name}: here / usual"] = seconds["usual"] / seconds["here"]
-        by_name[f"samples_per_second_{name}: reduced / usual"] = seconds["usual"] / seconds["reduced"]
+        for way in [way for way in seconds if way != "usual"]:
+            by_name[f"samples_per_second_{name}: {way} / usual"] = seconds["usual"] / seconds[way]
     return by_name
 
 
 def run_child(what: str, arguments: list[str]) -> None:
     """Print the result of a measurement as JSON; the counterpart of `child`."""
     *names, root, output = arguments
-    call = {"start": start_up, "memory": worker_memory}[what]
+    call = {"start": start_up, "memory": worker_memory, "write_pack": write_pack}[what]
     print(json.dumps(call(*names, Path(root), Path(output))))
 
 
@@ -306,7 +233,10 @@ def main() -> None:
         return
     parser = benchmark_parser(__doc__, repeat=3)
     parser.add_argument(
-        "--coco", type=Path, help="COCO's layout with real images; default: generated noisy images"
+        "--real",
+        type=Path,
+        default=REAL,
+        help="folder with real images in coco/ and mpii/; default: ../shared/data",
     )
     parser.add_argument("--people", type=int, default=big_coco.PEOPLE, help="annotations of the large file")
     options: argparse.Namespace = parser.parse_args()
@@ -321,23 +251,21 @@ def main() -> None:
         print(f"{size:.0f} MB of annotations")
         start = measure_start_up(root, output, options.repeat)
         memory_of = measure_memory(root, output)
-        coco = options.coco
-        if coco is None:
-            coco = Path(folder, "noisy")
-            write_noisy_coco(coco)
-        people = COCOLayout(coco).read(big_coco.SET, joint_mapping("coco", COCO_KEYPOINTS), 0.75)
-        samples = {"all": measure_samples(people, 3 * options.repeat)}
-        large = people.sizes[:, 0] > 2.5 * 192
-        if large.any():
-            samples["large_people"] = measure_samples(people.subset(large), 3 * options.repeat)
+        write_noisy_coco(Path(folder, "noisy"))
+        drawn = COCOLayout(Path(folder, "noisy")).read(big_coco.SET, COCO, 0.75)
+        people = {"all": drawn, "large_people": drawn.subset(drawn.sizes[:, 0] > 2.5 * 192)}
+        people |= real_people(options.real)
+        samples = {name: measure_samples(of_set, 3 * options.repeat) for name, of_set in people.items()}
+        steps = {name: step_times(people[name], options.repeat) for name in ("all", "coco") if name in people}
     numbers = {
         "ratios": ratios(start, memory_of, samples),
         "annotations_mb": size,
-        "images": "real" if options.coco else "noisy",
         "start_up_seconds": start,
         "worker_memory_mib": memory_of,
         "seconds of a sample": {name: measured["seconds"] for name, measured in samples.items()},
+        "packs, per person": {name: measured["sizes"] for name, measured in samples.items()},
         "differences": {name: measured["differences"] for name, measured in samples.items()},
+        "ms of the parts of a sample": steps,
     }
     print(tables(numbers))
     write_numbers(options.json, numbers)

@@ -2,10 +2,11 @@
 
     python benchmarks/growth.py [--full] [--repeat 3] [--json FILE]
 
-Takes steps of ours2 (SCHEDULE together, online weights) and of baseline2 on noise, around a base of
-ResNet-18, 96x128 pixels, batch 8 and 13 joints, or with --full of ResNet-50 and 192x256 pixels. Straight
-lines fitted to the times give the fixed cost of a step and the cost per sample (or joint), and how well a
-line fits; the parts of an ours2 step, under torch's profiler, show which of them grow.
+Takes steps on noise of baseline2, of ours1_final (hypergradients along the last layer) and of ours2 (along the
+whole network, both models at once), around a base of ResNet-18, 96x128 pixels, batch 8 and 13 joints, or with
+--full of ResNet-50 and 192x256 pixels. Straight lines fitted to the times give the fixed cost of a step and the
+cost per sample (or joint), and how well a line fits; the parts of an ours1_final step, under torch's profiler,
+show which of them grow.
 """
 
 import argparse
@@ -35,8 +36,12 @@ from lib.utils.profile import part_name, spans, totals
 BATCHES = (1, 2, 4, 8, 16, 32)
 JOINTS = (13, 17, 133)
 NETWORKS = tuple(layers for layers in RESNETS if layers >= 18)
-MODE_NAMES = ("ours2", "baseline2")
-OPTIONS = Options(lam=7e-3, gamma=1.0)
+# {name: (mode, modules that the hypergradient is taken along; none: the whole network, options)}
+VARIANTS = {
+    "baseline2": ("baseline2", (), Options(lam=7e-3, gamma=1.0)),
+    "ours1_final": ("ours1", ("final_layer",), Options(lam=7e-3, gamma=1.0, through_optimizer=False)),
+    "ours2": ("ours2", (), Options(lam=7e-3, gamma=1.0)),
+}
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -51,7 +56,7 @@ class Case:
 
 
 class Steps:
-    """Steps of both modes with one network, on noise batches of any size."""
+    """Steps of all variants with one network, on noise batches of any size."""
 
     def __init__(self, case: Case):
         torch.manual_seed(0)
@@ -76,17 +81,16 @@ class Steps:
         ).to(DEVICE)
 
     def of(self, name: str, batch: int) -> Callable[[], object]:
-        """A function that takes a step of the mode ``name``."""
-        mode, sample = MODES[name], self.sample(batch)
+        """A function that takes a step of the variant ``name``."""
+        mode_name, layers, options = VARIANTS[name]
+        mode, sample = MODES[mode_name], self.sample(batch)
         weights = OnlineWeights(batch, tuple(range(self.case.joints))).to(DEVICE)
-        models = StepModels(
-            self.target,
-            self.source if mode.has_source_model else None,
-            {"A": weights} if mode.ignores else {},
-        )
+        target, source = (replace(model, hypergradient_layers=layers) for model in (self.target, self.source))
+        variables = {place: weights for place in mode.weighted_places}
+        models = StepModels(target, source if mode.has_source_model else None, variables)
         samples = StepSamples(sample, sample, sample if mode.ignores else None)
         batches = as_step_batches(samples, True)
-        return lambda: TrainingStep(mode, OPTIONS, models, batches).run()
+        return lambda: TrainingStep(mode, options, models, batches).run()
 
     def parameters(self) -> int:
         """Number of parameters of a model."""
@@ -114,25 +118,25 @@ def straight_line(sizes: list[int], seconds: list[float]) -> dict[str, float]:
 
 
 def against_batch(base: Case, sizes: tuple[int, ...], repeat: int) -> Iterator[dict]:
-    """A row for each mode and batch size."""
+    """A row for each variant and batch size."""
     steps = Steps(base)
-    variants = {(name, size): steps.of(name, size) for size in sizes for name in MODE_NAMES}
+    variants = {(name, size): steps.of(name, size) for size in sizes for name in VARIANTS}
     for (name, size), seconds in median_times(variants, repeat).items():
         yield {"mode": name, "batch": size, "seconds": seconds, "seconds per sample": seconds / size}
 
 
 def against_joints(base: Case, counts: tuple[int, ...], repeat: int) -> Iterator[dict]:
-    """A row for each mode and number of joints."""
+    """A row for each variant and number of joints."""
     by_count = {count: Steps(replace(base, joints=count)) for count in counts}
-    variants = {(name, j): steps.of(name, base.batch) for j, steps in by_count.items() for name in MODE_NAMES}
+    variants = {(name, j): steps.of(name, base.batch) for j, steps in by_count.items() for name in VARIANTS}
     for (name, joints), seconds in median_times(variants, repeat).items():
         yield {"mode": name, "joints": joints, "seconds": seconds, "seconds per joint": seconds / joints}
 
 
 def against_network(base: Case, depths: tuple[int, ...], repeat: int) -> Iterator[dict]:
-    """A row for each mode and depth of the network."""
+    """A row for each variant and depth of the network."""
     by_depth = {depth: Steps(replace(base, layers=depth)) for depth in depths}
-    variants = {(name, d): steps.of(name, base.batch) for d, steps in by_depth.items() for name in MODE_NAMES}
+    variants = {(name, d): steps.of(name, base.batch) for d, steps in by_depth.items() for name in VARIANTS}
     for (name, depth), seconds in median_times(variants, repeat).items():
         work = by_depth[depth].gigaflops(base.batch)
         yield {
@@ -147,10 +151,10 @@ def against_network(base: Case, depths: tuple[int, ...], repeat: int) -> Iterato
 
 
 def parts_against_batch(base: Case, sizes: tuple[int, ...]) -> Iterator[dict]:
-    """Seconds of each part of an ours2 step, under the profiler."""
+    """Seconds of each part of an ours1_final step, under the profiler."""
     steps = Steps(base)
     for size in sizes:
-        step = steps.of("ours2", size)
+        step = steps.of("ours1_final", size)
         step()
         activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (DEVICE.type == "cuda")
         with profile(activities=activities) as profiler:
@@ -192,8 +196,12 @@ def measure(base: Case, repeat: int, batches=BATCHES, joints=JOINTS, networks=NE
     by_network = list(against_network(base, networks, repeat))
 
     def ratio(rows: list[dict], by: str) -> dict[str, float]:
-        ours, plain = ({r[by]: r["seconds"] for r in rows if r["mode"] == name} for name in MODE_NAMES)
-        return {f"step of ours2 / baseline2, {by} {value}": ours[value] / plain[value] for value in ours}
+        plain, *others = ({r[by]: r["seconds"] for r in rows if r["mode"] == name} for name in VARIANTS)
+        return {
+            f"step of {name} / baseline2, {by} {value}": ours[value] / plain[value]
+            for name, ours in zip(list(VARIANTS)[1:], others)
+            for value in ours
+        }
 
     where = f"ResNet-{base.layers}, {base.image[0]}x{base.image[1]}, batch {base.batch}, {base.joints} joints"
     return {
@@ -201,8 +209,8 @@ def measure(base: Case, repeat: int, batches=BATCHES, joints=JOINTS, networks=NE
         "ratios": ratio(by_batch, "batch") | ratio(by_joints, "joints") | ratio(by_network, "layers"),
         "batch": by_batch,
         "batch, straight line": lines_of(by_batch, "batch"),
-        "batch, parts of ours2, straight line": lines_of(parts, "batch", "part"),
-        "batch, parts of ours2, seconds": side_by_side(parts, "batch", "part"),
+        "batch, parts of ours1_final, straight line": lines_of(parts, "batch", "part"),
+        "batch, parts of ours1_final, seconds": side_by_side(parts, "batch", "part"),
         "joints": by_joints,
         "joints, straight line": lines_of(by_joints, "joints"),
         "network": by_network,

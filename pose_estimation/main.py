@@ -20,7 +20,7 @@ from lib.cli import arguments as shared
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
 from lib.tracking.trackers import import_wandb
-from lib.training.data import build_data
+from lib.training.data import build_data, with_packs
 from lib.training.profiling import profile
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
@@ -49,6 +49,7 @@ def command(argv: list[str] | None, group: Group) -> Path:
         import_wandb()  # fail now if it is missing, not after the data are read
     with group.main_process_first():  # it writes the annotation cache that the other ranks read
         data = build_data(config, mode.uses_source)
+    data = with_packs(config, data, group)
     names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     run = mode.name if arguments.profile is None else f"{mode.name}_profile"
     spec = RunSpec(config, mode, data, RunPaths.for_run(config, arguments.cfg, names, run), group)

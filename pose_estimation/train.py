@@ -16,7 +16,7 @@ from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import Mode, SourceUse
 from lib.tracking.trackers import import_wandb
-from lib.training.data import build_single_data
+from lib.training.data import build_single_data, with_packs
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.utils.distributed import Group
@@ -36,6 +36,7 @@ def command(argv: list[str] | None, group: Group) -> Path:
         import_wandb()  # fail now if it is missing, not after the data are read
     with group.main_process_first():  # it writes the annotation cache that the other ranks read
         data = build_single_data(config)
+    data = with_packs(config, data, group)
     paths = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, ALONE.name)
     return train(RunSpec(config, ALONE, data, paths, group))
 

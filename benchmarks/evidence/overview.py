@@ -35,8 +35,15 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
         names = list(dict.fromkeys(name for lines in shown.values() for name in lines))
         text += _table("PCKh", shown, {name: _pckh(name) for name in names})
         text += _table("PCKh, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "pckh", 1) for a, b in PAIRS})  # fmt: skip
-        text += _table("AUROC, mean (lowest)", shown, {name: _auroc(name) for name in names})
+        text += _table("AUROC, mean (lowest)", shown, {name: _spread(name, "auroc") for name in names})
+        text += _table("AP, mean (lowest)", shown, {name: _spread(name, "ap") for name in names})
         text += _table("AUROC, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "auroc", 3) for a, b in RANKED})  # fmt: skip
+        # The same method with other settings, against itself with the default ones.
+        variants = [(name, name.partition(",")[0]) for name in names if name.partition(",")[0] in names]
+        variants = [(a, b) for a, b in variants if a != b]
+        for title, column, digits in (("PCKh", "pckh", 1), ("AUROC", "auroc", 3), ("AP", "ap", 3)):
+            rows = {f"{a} - {b}": _difference(a, b, column, digits) for a, b in variants}
+            text += _table(f"{title}, other settings against the default, seed by seed", shown, rows)
         text += _table("mean weight", shown, {name: _weight(name) for name in names if name.startswith("ours")})  # fmt: skip
     return text
 
@@ -83,12 +90,12 @@ def _difference(a: str, b: str, column: str, digits: int) -> Cell:
 
 
 def _known(line: Line, column: str) -> dict[int, float]:
-    return {seed: row[column] for seed, row in line.rows.items() if row[column] is not None}
+    return {seed: row[column] for seed, row in line.rows.items() if row.get(column) is not None}
 
 
-def _auroc(name: str) -> Cell:
+def _spread(name: str, column: str) -> Cell:
     def cell(lines: Lines) -> str | None:
-        values = _known(lines[name], "auroc").values() if name in lines else ()
+        values = _known(lines[name], column).values() if name in lines else ()
         return f"{mean(values):.3f} ({min(values):.3f})" if values else None
 
     return cell

@@ -13,6 +13,7 @@ from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.tuning import TUNED
 
 LEVEL = 0.95
+HYPERGRADIENT = "LBI.HYPERGRAD_"  # settings that only methods with learned weights depend on
 USUAL = "loss_aware"  # kind of variables that is not mentioned in names
 COLUMNS = (
     "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "AP (lowest)", "weight", "seconds", "steps",
@@ -70,8 +71,12 @@ class Line:
         return [row[column] for row in self.rows.values() if row.get(column) is not None]
 
     def like(self, other: "Line") -> bool:
-        """True if the settings are equal, apart from those that are tuned per method."""
-        return untuned(self.settings) == untuned(other.settings)
+        """True if the settings are equal, apart from tuned ones and those that only hypergradients depend on."""
+        mine, others = (
+            {key: value for key, value in untuned(line.settings).items() if not key.startswith(HYPERGRADIENT)}
+            for line in (self, other)
+        )
+        return mine == others
 
 
 def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
@@ -129,12 +134,18 @@ def in_words(settings: dict) -> str:
 
 
 def common_settings(rows: Iterable[dict]) -> dict:
-    """The settings that all rows share."""
-    rows = list(rows)
-    first = rows[0]["settings"]
-    return {
-        key: value for key, value in first.items() if all(row["settings"].get(key) == value for row in rows)
-    }
+    """The settings that all rows share, or all that learn weights if only those depend on the setting."""
+    rows, common = list(rows), {}
+    for row in rows:
+        for key, value in row["settings"].items():
+            concerned = [
+                other["settings"].get(key)
+                for other in rows
+                if METHODS[other["method"]].learns or not key.startswith(HYPERGRADIENT)
+            ]
+            if all(other == value for other in concerned):
+                common[key] = value
+    return common
 
 
 def untuned(settings: dict) -> dict:

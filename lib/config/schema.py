@@ -143,6 +143,7 @@ class SingleDatasetConfig(DatasetConfig):
         "decode JPEG images at 1/2, 1/4 or 1/8 of their size if the person is far larger than the "
         "network input: faster, but pixel values differ",
     )
+    pack: bool = setting(False, "keep decoded pixels in OUTPUT_DIR/packs: faster, 240 kB of disk per person")
     on_bad_image: Literal["raise", "skip"] = setting(
         "raise", "unreadable image: stop the run (raise), or skip and count it (skip)"
     )

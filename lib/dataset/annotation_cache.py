@@ -5,16 +5,12 @@ key and the state of the source files, then every array, largest item size first
 multiple of its item size and can be mapped into memory. Processes that map the file share one copy.
 
 A cache file is used only if parsing would give the same result: same key, and source files that have not
-changed. A file counts as unchanged if its size, times and inode are the same, else if its SHA-256 is.
-The times prove nothing if the file was written just before it was read, since the next change may get the
-same ones.
+changed (see file_state.py).
 """
 
 import hashlib
 import io
 import json
-import os
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -24,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lib.dataset.annotations import Annotations
+from lib.dataset.file_state import file_state, hash_file, is_settled
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import JointMapping
 from lib.utils.errors import InputError
@@ -32,7 +29,6 @@ from lib.utils.log import LOG
 
 VERSION = 3  # increase it if this format or the result of a reader changes
 MIN_JSON_BYTES = 2**22  # smaller annotation files are parsed quickly enough without a cache
-MTIME_GRANULARITY_NS = 2 * 10**9  # a later change gets other file times on any file system
 BLOCK = 64  # bytes; every .npy header is padded to a multiple of it
 
 
@@ -112,7 +108,7 @@ def _store(
     content = body.getbuffer()
     header = {
         "key": key.as_json(),
-        "file_stats": [stat if _is_settled(stat) else None for stat in file_stats],
+        "file_stats": [stat if is_settled(stat) else None for stat in file_stats],
         "hashes": hashes,
         "arrays": names,
         "crc32": zlib.crc32(content),
@@ -162,35 +158,12 @@ def _map_array(file: BinaryIO) -> np.ndarray:
 
 
 def _file_stats(key: CacheKey) -> list[list[int] | None]:
-    """``_file_stat`` of each annotation file and of the folder or archive of the images."""
-    return [_file_stat(path) for path in (*key.files, key.images.location)]
-
-
-def _file_stat(path: Path) -> list[int] | None:
-    """Size, modification and change time (ns) and inode; None if the file is missing."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    """``file_state`` of each annotation file and of the folder or archive of the images."""
+    return [file_state(path) for path in (*key.files, key.images.location)]
 
 
 def _is_large(key: CacheKey) -> bool:
-    return sum(stat[0] for stat in map(_file_stat, key.files) if stat) >= MIN_JSON_BYTES
-
-
-def _is_settled(stat: list[int]) -> bool:
-    """Whether the file is old enough that any change from now on would change its times."""
-    return max(stat[1:3]) < time.time_ns() - MTIME_GRANULARITY_NS
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of the file's content, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
+    return sum(stat[0] for stat in map(file_state, key.files) if stat) >= MIN_JSON_BYTES
 
 
 def _has_all_images(annotations: Annotations, key: CacheKey) -> bool:

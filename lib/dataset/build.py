@@ -1,5 +1,7 @@
 """Build annotations, the heatmap codec and keypoint data sets from the configuration."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_s
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.layouts import ImageSet
+from lib.dataset.packing import Packing, opened, packed
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
@@ -62,8 +65,16 @@ def training_dataset(
 def keypoint_dataset(
     config: Config, annotations: Annotations, augmentation: Augmentation | None
 ) -> KeypointDataset:
-    """Samples of ``annotations``, with the image settings of section DATASET."""
+    """Samples of ``annotations``, with the image settings of section DATASET. Packs are added by `with_pack`.
+
+    Raises:
+        InputError: settings contradict each other.
+    """
     images = config.dataset
+    if images.cache and images.pack:
+        raise InputError(
+            "DATASET.CACHE and DATASET.PACK are both true; a pack makes the cache in memory useless, so use one"
+        )
     return KeypointDataset(
         annotations,
         build_codec(config.model),
@@ -73,6 +84,36 @@ def keypoint_dataset(
         images.cache,
         images.reduced_decode,
     )
+
+
+def with_pack(
+    config: Config, image_set: ImageSet, role: str, dataset: KeypointDataset, make: bool
+) -> KeypointDataset:
+    """The samples of ``dataset``, with their pixels from a pack in OUTPUT_DIR/packs.
+
+    Args:
+        config: the whole configuration.
+        image_set: what ``dataset`` was read from.
+        role: how the run uses it, such as "source"; each role has its own pack, as it needs other pixels.
+        dataset: the samples.
+        make: make or complete the pack; False in a process that waited while another one did.
+
+    Raises:
+        InputError: the pack cannot be made, see `packed`.
+    """
+    path = pack_path(config, image_set, role)
+    if not make:
+        return opened(dataset, path)
+    return packed(dataset, path, Packing(config.dataset.on_bad_image, config.workers))
+
+
+def pack_path(config: Config, image_set: ImageSet, role: str) -> Path:
+    """Where the pack of an image set is; see `with_pack`."""
+    layout = image_set.layout
+    file = layout.annotation_files(image_set.name)[0]
+    where = json.dumps([str(file), str(layout.images(image_set.name).location)])
+    digest = hashlib.sha256(where.encode()).hexdigest()[:12]
+    return Path(config.output_dir) / "packs" / f"{role}_{layout.name}_{file.stem}_{digest}.pack"
 
 
 def build_codec(model: ModelConfig) -> HeatmapCodec:

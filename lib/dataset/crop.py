@@ -51,18 +51,65 @@ def apply_matrix(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def rows_needed(matrix: np.ndarray, output_size: tuple[int, int]) -> int:
-    """Return how many rows of the image, from the top, a crop depends on.
+def source_box(matrix: np.ndarray, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the part of the image that a crop depends on, which may extend beyond the image.
 
     Args:
         matrix: [2, 3], from image pixels to crop pixels.
         output_size: (width, height) of the crop.
+
+    Returns:
+        (left, top, right, bottom) in pixels, right and bottom exclusive.
     """
-    width, height = output_size
-    # The lowest image row of the crop's four corners.
-    inverse = cv2.invertAffineTransform(matrix)
-    lowest = inverse[1, 2] + max(0, inverse[1, 0] * width) + max(0, inverse[1, 1] * height)
-    return max(0, math.ceil(lowest) + 2)  # interpolation uses the next row, and rounds positions
+    # The box around the crop's four corners in the image.
+    inverse, ends = cv2.invertAffineTransform(matrix).tolist(), []
+    for across, down, start in inverse:
+        across, down = across * output_size[0], down * output_size[1]
+        ends.append((start + min(0, across) + min(0, down), start + max(0, across) + max(0, down)))
+    (left, right), (top, bottom) = ends
+    # Interpolation uses the next pixel, and rounds positions.
+    return math.floor(left) - 1, math.floor(top) - 1, math.ceil(right) + 2, math.ceil(bottom) + 2
+
+
+def rows_needed(matrix: np.ndarray, output_size: tuple[int, int]) -> int:
+    """Return how many rows of the image, from the top, a crop depends on; see `source_box`."""
+    return max(0, source_box(matrix, output_size)[3])
+
+
+def warp(
+    pixels: np.ndarray,
+    corner: tuple[int, int],
+    matrix: np.ndarray,
+    output_size: tuple[int, int],
+    color_rgb: bool = True,
+) -> np.ndarray:
+    """Cut a crop out of an image of which only a part is at hand; outside of the image it is black.
+
+    The result is that of cv2.warpAffine on the whole image, to the last bit.
+
+    Args:
+        pixels: uint8 [h, w, 3], BGR, the part; it has all pixels of the image that the crop depends on.
+        corner: (left, top) of the part in the image.
+        matrix: [2, 3], from image pixels to crop pixels.
+        output_size: (width, height) of the crop.
+        color_rgb: channels of the crop in the order RGB, else BGR.
+
+    Returns:
+        uint8 [H, W, 4]; the fourth channel has no meaning.
+    """
+    # Clip the source of the crop to the part.
+    (x, y), (height, width) = corner, pixels.shape[:2]
+    left, top, right, bottom = source_box(matrix, output_size)
+    left, top, right, bottom = max(left, x), max(top, y), min(right, x + width), min(bottom, y + height)
+    if left >= right or top >= bottom:
+        return np.zeros((output_size[1], output_size[0], 4), np.uint8)
+
+    # Positions are rounded to float32, so the origin stays where it is: most of this image is never set or used.
+    # Four channels, since OpenCV interpolates them twice as fast as three.
+    image = np.empty((bottom, right, 4), np.uint8)
+    code = cv2.COLOR_BGR2RGBA if color_rgb else cv2.COLOR_BGR2BGRA
+    cv2.cvtColor(pixels[top - y : bottom - y, left - x : right - x], code, dst=image[top:, left:])
+    return cv2.warpAffine(image, matrix, tuple(output_size), flags=cv2.INTER_LINEAR)
 
 
 def matrix_for_reduced(matrix: np.ndarray, reduce: int) -> np.ndarray:

@@ -127,26 +127,43 @@ def read_image(
     Returns:
         The image, or None if it cannot be read.
     """
-    archive, in_archive, member = path.partition(IN_ARCHIVE)
-    if not in_archive and not os.path.isfile(path):  # opening a named pipe would block
+    content = read_content(path)
+    if content is None:
         return None
-    try:
-        content = _read_member(f"{archive}.zip", member) if in_archive else Path(path).read_bytes()
-        if content is None:
-            return None
-        image = None if rows is None else _decode(upper_part(content, rows), reduce, upright)
-        if image is None:  # all rows are needed, or the decoder does not take the shortened file
-            image = _decode(content, reduce, upright)
-    except (OSError, cv2.error):
-        return None
+    image = None if rows is None else decode(upper_part(content, rows), reduce, upright)
+    if image is None:  # all rows are needed, or the decoder does not take the shortened file
+        image = decode(content, reduce, upright)
     if image is None or not color_rgb:
         return image
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _decode(content: bytes, reduce: int, upright: bool) -> np.ndarray | None:
+def read_content(path: str) -> bytes | None:
+    """The bytes of an image file or of a member of an archive; None if they cannot be read."""
+    archive, in_archive, member = path.partition(IN_ARCHIVE)
+    if in_archive:
+        return _read_member(f"{archive}.zip", member)
+    if not os.path.isfile(path):  # opening a named pipe would block
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None
+
+
+def file_of(path: str) -> str:
+    """The file on disk that holds an image: ``path`` itself, or the archive."""
+    archive, in_archive, _ = path.partition(IN_ARCHIVE)
+    return f"{archive}.zip" if in_archive else path
+
+
+def decode(content: bytes, reduce: int = 1, upright: bool = False) -> np.ndarray | None:
+    """Decode an image file's ``content`` as BGR, uint8 [H, W, 3]; None if it is not an image."""
     flags = DECODE_FLAGS[reduce] | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error:
+        return None
 
 
 def _read_member(archive: str, name: str) -> bytes | None:

@@ -11,10 +11,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lib.dataset.annotations import Annotations
-from lib.dataset.crop import apply_matrix, crop_matrix, matrix_for_reduced, rows_needed
+from lib.dataset.crop import apply_matrix, crop_matrix, matrix_for_reduced, rows_needed, warp
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import DECODE_FLAGS, read_image
 from lib.dataset.keypoints import flip_permutation
+from lib.dataset.pack import Pack, Part
+from lib.dataset.regions import Range, crop_regions
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -24,6 +26,9 @@ NORMALIZED = ((np.arange(256, dtype=np.float32)[:, None] / 255 - IMAGENET_MEAN) 
 # SimpleBaseline's JointsDataset: rotate in 60 % of the samples, by at most two standard deviations.
 ROTATION_PROBABILITY = 0.6
 MAX_ROTATION_SIGMAS = 2
+
+
+NO_IMAGE = Part(np.zeros((2, 2, 3), np.uint8), (0, 0), 1)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,11 @@ class Augmentation:
     flip: bool
     rotation: float
     scale: float
+
+    @property
+    def range(self) -> Range:
+        """What can be drawn."""
+        return Range(MAX_ROTATION_SIGMAS * self.rotation, 1 - self.scale, 1 + self.scale)
 
     def draw(self, rng: np.random.Generator) -> tuple[float, float, bool]:
         """Draw the crop's size factor, the rotation in degrees and whether to mirror, in this order."""
@@ -110,6 +120,7 @@ class KeypointDataset(Dataset):
         # {(path, reduction): image}; a plain dictionary, because workers may get the data set pickled.
         self.image_cache: dict[tuple[str, int], np.ndarray | None] | None = {} if cache else None
         self.reduced_decode = reduced_decode
+        self.pack: Pack | None = None
         self.annotations = annotations
         self.codec = codec
         self.augmentation = augmentation
@@ -118,10 +129,31 @@ class KeypointDataset(Dataset):
         self.flip_indices = list(flip_permutation(annotations.mapping.names))
 
     def with_annotations(self, annotations: Annotations) -> "KeypointDataset":
-        """A data set with the same settings but other annotations (with the same joints)."""
+        """A data set with the same settings but other annotations (with the same joints), and without a pack."""
         other = copy.copy(self)
         other.annotations = annotations
+        other.pack = None
         return other
+
+    def with_pack(self, pack: Pack | None) -> "KeypointDataset":
+        """The same samples, with their pixels from ``pack``, which has a part for each instance."""
+        other = copy.copy(self)
+        other.pack = pack
+        return other
+
+    def regions(self) -> tuple[np.ndarray, np.ndarray]:
+        """What all samples of each instance need of its image, decoded once.
+
+        Returns:
+            Regions int64 [N, 4], see regions.py, and int64 [N], the factor by which the image is decoded smaller.
+        """
+        drawn = Range() if self.augmentation is None else self.augmentation.range
+        reduce = np.ones(len(self), np.int64)
+        if self.reduced_decode:
+            images = self.annotations.image_index.tolist()
+            paths, smallest = self.annotations.image_paths, drawn.smallest * self.annotations.sizes
+            reduce[:] = [self._reduction(paths[image], size) for image, size in zip(images, smallest)]
+        return crop_regions(self.annotations, drawn, reduce), reduce
 
     def __len__(self) -> int:
         return len(self.annotations)
@@ -137,21 +169,14 @@ class KeypointDataset(Dataset):
             factor, rotation, flipped = self.augmentation.draw(rng)
             size = size * factor
 
-        # Read the image, as small and as few rows of it as the crop needs.
-        path = annotations.image_paths[annotations.image_index[index]]
         matrix = crop_matrix(annotations.centers[index], size, self.codec.image_size, rotation, flipped)
-        reduce = self._reduction(path, size)
-        image = self._read(path, reduce, rows_needed(matrix, self.codec.image_size))
-        problem = ""
-        if image is None:
+        part, problem = self._part(index, size, matrix), ""
+        if part is None:
+            path = annotations.image_paths[annotations.image_index[index]]
             problem = f"{path}: cannot be read as an image (annotation {annotations.ids[index]})"
-            image = np.zeros((2, 2, 3), np.uint8)
-
-        crop = cv2.warpAffine(
-            image, matrix_for_reduced(matrix, reduce), tuple(self.codec.image_size), flags=cv2.INTER_LINEAR
-        )
-        if self.color_rgb:  # converted here, since the crop has fewer pixels than the image
-            crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
+            part = NO_IMAGE
+        reduced = matrix_for_reduced(matrix, part.reduce)
+        crop = warp(part.pixels, part.corner, reduced, self.codec.image_size, self.color_rgb)
 
         # Labels in crop pixels; in a mirrored image the left wrist is labelled as the right one.
         joints = apply_matrix(matrix, joints)
@@ -166,6 +191,18 @@ class KeypointDataset(Dataset):
             flipped=torch.tensor(flipped),
             problem=problem,
         )
+
+    def _part(self, index: int, size: np.ndarray, matrix: np.ndarray) -> Part | None:
+        """What the crop of ``size`` pixels depends on, of the pack or of the image; None if it cannot be read.
+
+        The image is decoded as small, and as few rows of it, as the crop needs.
+        """
+        if self.pack is not None:
+            return self.pack.part(index)
+        path = self.annotations.image_paths[self.annotations.image_index[index]]
+        reduce = self._reduction(path, size)
+        image = self._read(path, reduce, rows_needed(matrix, self.codec.image_size))
+        return None if image is None else Part(image, (0, 0), reduce)
 
     def _reduction(self, path: str, size: np.ndarray) -> int:
         """Factor (1, 2, 4 or 8) by which the image may be decoded smaller for a crop of ``size`` pixels."""
@@ -185,10 +222,10 @@ class KeypointDataset(Dataset):
 
 
 def normalize(crop: np.ndarray) -> Tensor:
-    """Normalize by ImageNet's mean and standard deviation: uint8 [H, W, 3] -> float32 [3, H, W]."""
+    """Normalize by ImageNet's mean and standard deviation: uint8 [H, W, 3 or 4] -> float32 [3, H, W]."""
     image = np.empty((3, *crop.shape[:2]), np.float32)
-    for channel in range(3):
-        cv2.LUT(cv2.extractChannel(crop, channel), NORMALIZED[channel], dst=image[channel])
+    for channel, plane in enumerate(cv2.split(crop)[:3]):
+        cv2.LUT(plane, NORMALIZED[channel], dst=image[channel])
     return torch.from_numpy(image)
 
 

@@ -79,6 +79,10 @@ class SharedMemoryDataset(Dataset):
             for name, array in annotations.arrays().items()
         }
         self.without_annotations = dataset.with_annotations(None)
+        self.pack = dataset.pack
+        if self.pack is not None:
+            self.shared_rows = torch.from_numpy(self.pack.rows.copy()).share_memory_()
+            self.pack = self.pack.with_rows(np.empty(0))
 
     def __len__(self) -> int:
         return self.count
@@ -90,7 +94,10 @@ class SharedMemoryDataset(Dataset):
     def dataset(self) -> KeypointDataset:
         """The data set in this process; its arrays are views of the shared memory."""
         arrays = {name: tensor.numpy() for name, tensor in self.shared.items()}
-        return self.without_annotations.with_annotations(Annotations.from_arrays(self.mapping, arrays))
+        dataset = self.without_annotations.with_annotations(Annotations.from_arrays(self.mapping, arrays))
+        return (
+            dataset if self.pack is None else dataset.with_pack(self.pack.with_rows(self.shared_rows.numpy()))
+        )
 
 
 def workers_are_forked() -> bool:

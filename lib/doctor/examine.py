@@ -12,7 +12,14 @@ from lib.doctor.findings import Examination, Finding, Section, error, ok
 from lib.doctor.images import check_images, check_scale
 from lib.doctor.joint_mapping import check_joints
 from lib.doctor.labels import check_boxes, check_labels
-from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_weights
+from lib.doctor.machine import (
+    check_device,
+    check_disk,
+    check_extension,
+    check_memory,
+    check_packs,
+    check_weights,
+)
 from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
 from lib.doctor.sheet import FILE_NAME, write_sheet
 from lib.doctor.trial_steps import try_steps
@@ -107,6 +114,8 @@ def _machine(
     if state is None:
         return section
     section.findings.append(check_disk(config, state, folders.output))
+    if config.dataset.pack and data is not None:
+        section.findings.append(check_packs(config, data))
     if steps and data is not None and device is not None:
         findings, peak = try_steps(RunSpec(config, mode, data, folders), state, steps)
         section.findings.extend([*findings, *check_memory(device, peak, cache_bytes, config.workers)])

@@ -5,12 +5,16 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from lib.config.schema import Config
+from lib.dataset.build import pack_path
+from lib.dataset.packing import Wanted, space_needed
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.ignoring.modes import Mode
 from lib.models.pretrained import imagenet_weights_path
+from lib.training.data import Data, sets_with_packs
 from lib.training.state import Placement, State, TableShape, build_state
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
@@ -107,6 +111,28 @@ def check_disk(config: Config, state: State, folder: Path) -> Finding:
     if free < 2 * need:
         return warning("disk", result, "little is left for logs and results")
     return ok("disk", result)
+
+
+def check_packs(config: Config, data: Data) -> Finding:
+    """Check for the space that the packs of DATASET.PACK will take in OUTPUT_DIR, without those already there."""
+    need, written = 0.0, 0
+    for role, image_set, dataset in sets_with_packs(config, data):
+        wanted, path = Wanted.by(dataset), pack_path(config, image_set, role)
+        whole = space_needed(wanted, np.arange(len(wanted.paths)))
+        size = path.stat().st_size if path.exists() else 0
+        need, written = need + max(0.0, whole - size), written + size
+    existing = Path(config.output_dir).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    result = f"DATASET.PACK: about {need / GIB:.1f} GiB to write, {written / GIB:.1f} GiB there, {free / GIB:.1f} GiB free"
+    if need > free:
+        return error(
+            "packs",
+            result,
+            "set OUTPUT_DIR to another disk, DATASET.REDUCED_DECODE true or DATASET.PACK false",
+        )
+    return ok("packs", result)
 
 
 def checkpoint_bytes(config: Config, state: State) -> int:

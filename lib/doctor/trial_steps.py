@@ -88,6 +88,8 @@ def _advice_on_data(config: Config) -> str:
         advice.append("or ignore it: with DATASET.CACHE only the first epoch reads images")
     else:
         advice.append("DATASET.CACHE if the images fit into memory")
+        if not config.dataset.pack:
+            advice.append("DATASET.PACK if their pixels fit onto the disk")
     if not config.dataset.reduced_decode:
         advice.append("DATASET.REDUCED_DECODE for large JPEG images")
     return "; ".join(advice)

@@ -154,10 +154,13 @@ def meta_dataset(lbi: IgnoringConfig, data: Data) -> KeypointDataset:
     """The samples whose loss the ignoring weights minimize, without augmentation: V, or T and V."""
     if lbi.meta_data == "validation":
         return data.validation.dataset
-    annotations = data.target.annotations
-    if not lbi.val_in_train:  # otherwise T holds V already
-        annotations = annotations.joined(data.validation.dataset.annotations)
-    return data.validation.dataset.with_annotations(annotations)
+    training, validation = data.target, data.validation.dataset
+    if lbi.val_in_train:  # T holds V already
+        return validation.with_annotations(training.annotations).with_pack(training.pack)
+    whole = validation.with_annotations(training.annotations.joined(validation.annotations))
+    if training.pack is None or validation.pack is None:
+        return whole
+    return whole.with_pack(training.pack.joined(validation.pack))
 
 
 def as_step_batches(samples: StepSamples, use_target_weight: bool) -> StepBatches:

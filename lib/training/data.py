@@ -1,9 +1,9 @@
 """The data sets of a run, as the configuration names them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lib.config.schema import Config
-from lib.dataset.build import log_annotations, read_annotations, training_dataset
+from lib.dataset.build import log_annotations, read_annotations, training_dataset, with_pack
 from lib.dataset.joints import notes_on_joints, notes_on_sides
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.layouts import COCOLayout, ImageSet, layout_of, target_sets, training_set
@@ -11,6 +11,7 @@ from lib.evaluation.build import evaluation_set
 from lib.evaluation.evaluators import EvaluationSet
 from lib.label_noise.source import read_source
 from lib.label_noise.truth import Truth
+from lib.utils.distributed import Group
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
@@ -93,3 +94,41 @@ def build_single_data(config: Config) -> Data:
     annotations = read_annotations(config, image_set)
     log_annotations(annotations, image_set, "training")
     return Data(None, training_dataset(config, config.dataset, annotations), test, test)
+
+
+def sets_with_packs(config: Config, data: Data) -> list[tuple[str, ImageSet, KeypointDataset]]:
+    """The sets that have a pack with DATASET.PACK: (role, image set, samples).
+
+    The test set of main.py is read only once, so it has none.
+    """
+    if data.validation is data.test:  # train.py
+        training, validated = training_set(config.dataset), ImageSet(config.dataset, config.dataset.test_set)
+    else:
+        training, validated = target_sets(config.dataset_target)
+    sets = [("training", training, data.target), ("validation", validated, data.validation.dataset)]
+    return sets if data.source is None else [("source", training_set(config.dataset_src), data.source), *sets]
+
+
+def with_packs(config: Config, data: Data, group: Group) -> Data:
+    """With DATASET.PACK, take the pixels of samples from packs, which rank 0 makes.
+
+    Args:
+        config: the whole configuration.
+        data: of `build_data` or `build_single_data`.
+        group: process group.
+
+    Raises:
+        InputError: a pack cannot be made.
+    """
+    if not config.dataset.pack:
+        return data
+    with group.main_process_first_however_long("packing"):
+        packed = {
+            role: with_pack(config, image_set, role, dataset, make=group.is_main)
+            for role, image_set, dataset in sets_with_packs(config, data)
+        }
+    validation = replace(data.validation, dataset=packed["validation"])
+    test = validation if data.validation is data.test else data.test
+    return replace(
+        data, source=packed.get("source"), target=packed["training"], validation=validation, test=test
+    )

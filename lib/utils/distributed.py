@@ -7,6 +7,7 @@ a GPU go through NCCL, everything else through gloo.
 import hashlib
 import math
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from lib.utils.errors import InputError, ProcessLostError, one_line
 from lib.utils.profile import profiled
 
 TIMEOUT = timedelta(minutes=10)  # of a collective call: rank 0 may be reading annotations for all ranks
+
+POLL_SECONDS = 0.2
+SUCCEEDED, FAILED = 1, 2
 
 
 @dataclass(eq=False)
@@ -151,6 +155,34 @@ class Group:
         yield
         if self.is_main:
             self.barrier()
+
+    @contextmanager
+    def main_process_first_however_long(self, name: str) -> Iterator[None]:
+        """Like `main_process_first`, but the other ranks wait as long as it takes, without sending anything.
+
+        Args:
+            name: of the work; used once in a run.
+
+        Raises:
+            ProcessLostError: on the other ranks, if rank 0 failed.
+        """
+        if self.store is None:
+            yield
+            return
+        if not self.is_main:
+            with self._process_loss():
+                while not (ended := self.store.add(name, 0)):
+                    time.sleep(POLL_SECONDS)
+            if ended != SUCCEEDED:
+                raise ProcessLostError(f"process 0 failed in {name}")
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            self.store.add(name, FAILED)
+            raise
+        self.store.add(name, SUCCEEDED)
 
     def is_first_to_report(self, message: str) -> bool:
         """True on exactly one rank: the first to call it with this ``message``."""

@@ -28,13 +28,14 @@ def test_steps_of_all_sizes_are_measured():
         Case(layers=18, image=(64, 64), batch=2), 1, batches=(1, 2), joints=(13, 14), networks=(18,)
     )
     assert [(row["mode"], row["batch"]) for row in numbers["batch"]] == [
-        ("ours2", 1), ("baseline2", 1), ("ours2", 2), ("baseline2", 2),
+        (name, size) for size in (1, 2) for name in ("baseline2", "ours1_final", "ours2")
     ]  # fmt: skip
     assert set(numbers["ratios"]) == {
-        f"step of ours2 / baseline2, {where}"
+        f"step of {name} / baseline2, {where}"
+        for name in ("ours1_final", "ours2")
         for where in ("batch 1", "batch 2", "joints 13", "joints 14", "layers 18")
     }
-    parts = {row["part"] for row in numbers["batch, parts of ours2, seconds"]}
+    parts = {row["part"] for row in numbers["batch, parts of ours1_final, seconds"]}
     assert {"look-ahead", "source: jvp", "target: backward"} <= parts
     # More than the first convolution alone: of two people, 64 channels and 32 x 32 pixels from 3 x 7 x 7 numbers.
     assert 2 * 2 * 64 * 32**2 * 3 * 7**2 / 1e9 < numbers["network"][0]["GFLOP a forward pass"] < 2

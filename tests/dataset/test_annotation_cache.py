@@ -63,9 +63,8 @@ class CountingReader:
 @pytest.fixture(params=["settled", "just written"])
 def reader(tmp_path, monkeypatch, request):
     """With files that seem old enough for their times to be trusted, and as new as they are."""
-    monkeypatch.setattr(
-        cache_module, "MTIME_GRANULARITY_NS", -(10**10) if request.param == "settled" else 10**12
-    )
+    granularity = -(10**10) if request.param == "settled" else 10**12
+    monkeypatch.setattr("lib.dataset.file_state.MTIME_GRANULARITY_NS", granularity)
     monkeypatch.setattr(cache_module, "MIN_JSON_BYTES", 1)
     counting = CountingReader(tmp_path)
     plain_hash = cache_module.hash_file

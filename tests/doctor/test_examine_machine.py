@@ -10,7 +10,7 @@ import torch
 
 import lib.doctor.machine
 import lib.doctor.trial_steps
-from lib.doctor.findings import Level
+from lib.doctor.findings import Level, ok
 from lib.models.pose_resnet import DeconvHead, PoseResNet
 from tests.factories.examinations import CONFIG, assert_only_problem, examination_of, problems
 
@@ -131,3 +131,13 @@ def test_memory(root, monkeypatch):
     monkeypatch.setattr(lib.doctor.machine, "machine_memory", lambda: 1.1 * 6 * 96 * 80 * 65)
     (main,) = lib.doctor.machine.check_memory(torch.device("cpu"), 0, 3 * 96 * 80 * 65, 2)
     assert main.level is Level.WARNING
+
+
+def test_space_for_packs(root, monkeypatch):
+    pack = {"DATASET.PACK": True, "DATASET.CACHE": False}
+    assert "DATASET.PACK: about 0.0 GiB to write, 0.0 GiB there" in str(examination_of(root, pack))
+    assert "DATASET.PACK" not in str(examination_of(root))
+    usage = shutil.disk_usage(root)._replace(free=1000)
+    monkeypatch.setattr(lib.doctor.machine.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr("lib.doctor.examine.check_disk", lambda *_: ok("disk", "enough"))
+    assert_only_problem(examination_of(root, pack), "error", "packs", "DATASET.PACK")

@@ -24,7 +24,7 @@ from lib.training.batches import StepSamples, raise_if_unreadable, with_counts
 from lib.training.phases import phases
 from lib.training.state import State
 from lib.utils.distributed import ALONE, Group
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, ProcessLostError
 from lib.utils.log import captured_messages
 from pose_estimation.main import command
 from tests.factories.data_sets import read_mpii
@@ -204,6 +204,13 @@ def methods(group: Group) -> dict:
     flags, numbers = torch.full((rank,), rank == 1), torch.full((rank, 2), rank / 3)
     with group.main_process_first():
         entered = group.store.add("entered", 1)
+    with group.main_process_first_however_long("packing"):
+        packing = group.store.add("packs", 1)
+    try:
+        with group.main_process_first_however_long("failing"):
+            raise InputError("too little space")
+    except (InputError, ProcessLostError) as error:
+        failed = type(error).__name__, str(error)
     tall = torch.full((1, 2, 2, 2), float(rank)).contiguous(memory_format=torch.channels_last)
     group.broadcast_([tall])
     return {
@@ -215,6 +222,8 @@ def methods(group: Group) -> dict:
         "first": group.broadcast_object(lambda: {"rank": rank}),
         "copied": tall,
         "entered": entered,
+        "packing": packing,
+        "failed": failed,
         "says": [group.is_first_to_report("the same"), group.is_first_to_report(f"own {rank}")],
         "messages": dict(group.messages),
         "sent": dict(group.sent),

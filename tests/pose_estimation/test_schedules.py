@@ -248,6 +248,20 @@ def test_cached_images_change_nothing(config):
     assert results_of(config, "ours2", "a")["test"] == results_of(config, "ours2", "b")["test"]
 
 
+@pytest.mark.parametrize(
+    "more", [[], ["LBI.META_DATA", "target", "LBI.VAL_BATCH_SIZE", "3"]], ids=["V", "T and V"]
+)
+def test_packs_change_nothing(config, more):
+    for name, value in (("a", "false"), ("b", "true")):
+        words = [*more, "DATASET.PACK", value, "--save_dir", str(config.parent / name)]
+        assert run(config, "--ours2", *words) == 0
+    assert not (config.parent / "a/packs").exists()
+    roles = sorted(path.name.split("_")[0] for path in (config.parent / "b/packs").iterdir())
+    assert roles == ["source", "training", "validation"]
+    assert_same(weights_file(config, "ours2", "a"), weights_file(config, "ours2", "b"))
+    assert results_of(config, "ours2", "a")["test"] == results_of(config, "ours2", "b")["test"]
+
+
 def test_mixed_precision_trains_and_keeps_everything_in_single_precision(config):
     """As ``off`` in YAML, which reads it as false, and ``bf16``; hypergradients agree to about 1 %."""
     config.write_text(config.read_text().replace("TRAIN: {", "TRAIN: {AMP: off, OPTIMIZER: sgd, "))

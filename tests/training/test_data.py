@@ -1,6 +1,7 @@
 """The source of a run with injected noise, from the settings to the files that the run leaves."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import lib.dataset.mpii
 from lib.config.loader import load_config
 from lib.label_noise.source import INJECTED_TRUTH, read_source, source_of_run
 from lib.label_noise.truth import read_truth, truth_file
-from lib.training.data import build_data
+from lib.training.batches import meta_dataset
+from lib.training.data import build_data, build_single_data, with_packs
+from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 from tests.factories.small_run import RUNS, run
@@ -136,3 +139,48 @@ def test_annotations_are_not_kept_where_that_is_not_wanted(config, monkeypatch):
     monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
     build_data(configured(config, "", **{"DATASET.ANNOTATION_CACHE": False}), True)
     assert not (config.parent / "output").exists()
+
+
+@pytest.mark.parametrize("val_in_train", [False, True])
+def test_packs_hold_what_the_run_reads_more_than_once(config, val_in_train):
+    settings = configured(config, "", **{"DATASET.PACK": True, "LBI.VAL_IN_TRAIN": val_in_train})
+    plain = build_data(settings, True)
+    data = with_packs(settings, plain, ALONE)
+    assert data.test is plain.test and data.source_truth is plain.source_truth
+    for one, other in (
+        (data.source, plain.source),
+        (data.target, plain.target),
+        (data.validation.dataset, plain.validation.dataset),
+        (
+            meta_dataset(replace(settings.lbi, meta_data="target"), data),
+            meta_dataset(replace(settings.lbi, meta_data="target"), plain),
+        ),
+    ):
+        assert len(one.pack) == len(one) == len(other) and other.pack is None
+        for index in range(0, len(one), 5):
+            for x, y in zip(one[index, 1][:-1], other[index, 1][:-1]):
+                assert np.array_equal(x, y)
+    # Another process opens what the first one has made.
+    other = with_packs(settings, plain, Group(rank=1, size=1))
+    assert np.array_equal(other.source.pack.rows, data.source.pack.rows)
+
+
+def test_without_the_setting_there_are_no_packs(config):
+    settings = configured(config, "")
+    data = build_data(settings, True)
+    assert with_packs(settings, data, ALONE) is data
+
+
+def test_a_pack_and_a_cache_in_memory_are_one_too_many(config):
+    settings = configured(config, "", **{"DATASET.PACK": True, "DATASET.CACHE": True})
+    with pytest.raises(InputError, match="DATASET.CACHE and DATASET.PACK"):
+        build_data(settings, True)
+
+
+def test_train_has_packs_of_both_of_its_sets(config, data):
+    given = {"DATASET.ROOT": str(data / "mpii"), "DATASET.PACK": True}
+    settings = load_config(config, given)
+    plain = build_single_data(settings)
+    packed = with_packs(settings, plain, ALONE)
+    assert packed.validation is packed.test and packed.source is None
+    assert packed.target.pack is not None and packed.test.dataset.pack is not None

@@ -30,6 +30,8 @@ def test_alone_everything_stays_as_it_is():
     assert ALONE.is_first_to_report("x") and ALONE.is_first_to_report("x")
     with ALONE.main_process_first():
         ALONE.barrier()
+    with ALONE.main_process_first_however_long("packing"):
+        pass
     assert not ALONE.messages
 
 
@@ -53,6 +55,9 @@ def test_every_method_finds_what_all_have(together, size):
         # 7 numbers of float32; padded to the most rows: an int64, a bool and two float32; one and two int64.
         assert one["sent"] == {"sum": 7 * 4, "gather": (size - 1) * (8 + 1 + 8), "counts": 8 + 16}
     assert found[0]["entered"] == 1 and sorted(one["entered"] for one in found) == [r + 1 for r in ranks]
+    assert found[0]["packing"] == 1 and sorted(one["packing"] for one in found) == [r + 1 for r in ranks]
+    assert found[0]["failed"] == ("InputError", "too little space")
+    assert {one["failed"] for one in found[1:]} == {("ProcessLostError", "process 0 failed in failing")}
     assert sum(one["says"][0] for one in found) == 1 and all(one["says"][1] for one in found)
 
 
