@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
+from lib.utils.errors import StoppedError
 from lib.utils.log import format_duration
 
 
@@ -66,6 +67,8 @@ def end_with(parent: int) -> None:
 def _outcome(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
     try:
         return call(), None
+    except StoppedError as stopped:  # by a signal, which is meant for all tasks
+        raise SystemExit(128 + stopped.signal) from None
     except Exception as error:  # of any kind: the other tasks continue
         return None, error
 

@@ -68,18 +68,26 @@ class Trial:
         Args:
             keep: returns which source labels [N, J] to train on, in place of learned weights.
         """
-        self.trainings += 1
-        config = self._config(settings, fixed=keep is not None)
-        with contextlib.redirect_stdout(io.StringIO()):
-            data = build_data(config, True)
         fixed = None
+        spec = self.spec(mode, settings, fixed=keep is not None)
         if keep is not None:
-            weights = keep(data).astype(np.float32)
+            weights = keep(spec.data).astype(np.float32)
             fixed = {"A": weights, "B": weights}
-        spec = RunSpec(config, MODES[mode], data, RunPaths.for_run(config, self.cfg, "people", mode))
         with contextlib.redirect_stdout(io.StringIO()):
             path = train(spec, fixed)
-        return Trained(json.loads(path.read_text()), config, data)
+        return Trained(json.loads(path.read_text()), spec.config, spec.data)
+
+    def spec(self, mode: str, settings: dict, fixed: bool = False) -> RunSpec:
+        """The next training of this trial: its settings and its data, read from disk.
+
+        Args:
+            fixed: its weights are known beforehand, so nothing is learned.
+        """
+        self.trainings += 1
+        config = self._config(settings, fixed)
+        with contextlib.redirect_stdout(io.StringIO()):
+            data = build_data(config, True)
+        return RunSpec(config, MODES[mode], data, RunPaths.for_run(config, self.cfg, "people", mode))
 
     def _config(self, settings: dict, fixed: bool) -> Config:
         folder = self.folder / str(self.trainings)

@@ -25,7 +25,7 @@ from lib.config.former_names import ALIASES
 from lib.ignoring.weight_table import auroc
 from lib.label_noise.corruptions import parse_noises
 from lib.synthetic.generate import PeopleConfig, make_people
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, StoppedError
 from tests.factories.small_run import write_config
 
 SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15, "test_people": 8}
@@ -109,6 +109,15 @@ def test_processes_side_by_side():
     failed = run_side_by_side(["1", "x", "3"], int, 2, lambda n: made.append(n) or "done", lines.append)
     assert failed == 1 and sorted(made) == [1, 3]
     assert [line for line in lines if re.fullmatch(r"\[\d/3\] x: failed: ValueError: .*left", line)]
+
+
+def test_a_signal_to_a_training_ends_all_tasks():
+    def train(task):
+        raise StoppedError(15, "stopped by SIGTERM")
+
+    with pytest.raises(SystemExit) as raised:
+        run_side_by_side(["1", "2"], train, 1, str, lambda line: pytest.fail(line))
+    assert raised.value.code == 143
 
 
 def test_a_process_ends_with_its_parent():
