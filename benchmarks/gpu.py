@@ -70,11 +70,11 @@ class Part:
 
 
 PARTS = (
-    Part("tests", None, 150),
+    Part("tests", None, 135),
     Part("step", "gpu_step.py", 130),
     Part("syncs", "gpu_waits.py", 30),
     Part("demo", "gpu_data.py", 150),
-    Part("loader", "gpu_data.py", 45),
+    Part("loader", "gpu_data.py", 60),
     Part("floor", "gpu_floor.py", 70),
     Part("whole", "gpu_step.py", 150),
     Part("graphs", "gpu_step.py", 60),

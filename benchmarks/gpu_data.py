@@ -24,6 +24,7 @@ from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.keypoints import COCO_KEYPOINTS, joint_mapping
 from lib.dataset.layouts import COCOLayout
 from lib.dataset.loader import InfiniteBatchSampler, training_batches
+from lib.dataset.packing import Packing, packed
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = (1, 8, 16)
@@ -54,19 +55,21 @@ def samples_per_second(batches: Iterator[Sample], task: Task, workers: int) -> f
 
 
 def loader(task: Task) -> None:
-    """Throughput with different numbers of workers."""
+    """Throughput with different numbers of workers, from JPEGs and from a pack."""
     cv2.setNumThreads(0)
     cores, rows = os.cpu_count() or 1, []
     with tempfile.TemporaryDirectory() as folder:
         people = dataset(Path(folder), 2 * PEOPLE if not task.tiny else 4)
-        for workers in (0, 1) if task.tiny else WORKERS:
-            order = InfiniteBatchSampler(len(people), PEOPLE, seed=0)
-            batches = training_batches(people, order, workers, task.on_cuda)
-            rows.append({
-                "workers": workers, "cores": cores, "samples/s": samples_per_second(batches, task, workers)
-            })  # fmt: skip
-            del batches
-            task.save({"data path": rows})
+        pack = packed(people, Path(folder) / "people.pack", Packing(threads=cores))
+        counts = (0, 1) if task.tiny else WORKERS
+        for source, samples in (("JPEG", people), ("DATASET.PACK", pack)):
+            for workers in counts:
+                order = InfiniteBatchSampler(len(samples), PEOPLE, seed=0)
+                batches = training_batches(samples, order, workers, task.on_cuda)
+                speed = samples_per_second(batches, task, workers)
+                rows.append({"images": source, "workers": workers, "cores": cores, "samples/s": speed})
+                del batches
+                task.save({"data path": rows})
 
 
 # The built-in data

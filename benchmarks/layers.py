@@ -109,7 +109,8 @@ def products_by_group(
 def norm_shares(model: TrainableModel, direction: list[Tensor]) -> dict[str, float]:
     """The share of |v|^2 in each group, and in head and all."""
     squares = {
-        group: norm(along(model, layers).select_direction(direction)) ** 2 for group, layers in GROUPS.items()
+        group: float(norm(along(model, layers).select_direction(direction))) ** 2
+        for group, layers in GROUPS.items()
     }
     squares |= {name: sum(squares[group] for group in groups) for name, groups in SETTINGS.items()}
     return {name: square / squares["all"] for name, square in squares.items()}
