@@ -15,7 +15,7 @@ ResNet-50, 256x192, 8 people in each batch, Adam. Variants, each the mean of all
   baseline2_usual    both batches in one graph and one backward pass, as such training is usually written;
                      baseline2 goes through one after the other: the same gradient, half the activations
 
-Memory is the peak of a fresh process that takes three steps.
+Memory is the peak of a fresh process that takes three steps and returns freed memory to the system at once.
 """
 
 import sys
