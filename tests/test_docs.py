@@ -36,6 +36,8 @@ EXCUSED = {
     "python benchmarks/evaluation.py": "minutes: tests/benchmarks/test_all.py, smaller",
     "python benchmarks/nms.py": "minutes: tests/benchmarks/test_all.py, smaller",
     "python benchmarks/growth.py": "minutes: tests/benchmarks/test_growth.py",
+    "python benchmarks/layers.py": "minutes: tests/benchmarks/test_layers.py",
+    "python benchmarks/directions.py": "an hour: tests/benchmarks/test_directions.py",
     "python benchmarks/soak.py": "twenty minutes; tests/benchmarks runs none that long",
     "python benchmarks/communication.py": "minutes: tests/benchmarks/test_all.py, one mode",
 }
