@@ -3,6 +3,7 @@
 Each of them takes the place of one method of the training step; the product has none of them as a setting.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,14 +21,15 @@ from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
 from lib.training import step as training_step
 
 
-class Source:
+class Source(ABC):
     """Where the direction u along the final layer comes from, instead of the product's own way; one for each run."""
 
     looks_ahead = True
 
-    def observe(self, model: TrainableModel, gradient: list[Tensor]) -> None:
+    def observe(self, model: TrainableModel, gradient: list[Tensor]) -> None:  # noqa: B027  # most need not see it
         """See the training gradient of a target batch, which has a tensor for each parameter."""
 
+    @abstractmethod
     def gradient(self, model: TrainableModel, parameters: list[Tensor], batch: Batch) -> list[Tensor]:
         """u, as `validation_gradient` returns it; may be kept.
 
@@ -35,7 +37,6 @@ class Source:
             parameters: of the whole model, at the look-ahead.
             batch: the validation batch.
         """
-        raise NotImplementedError
 
 
 @dataclass

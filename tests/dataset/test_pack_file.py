@@ -156,8 +156,6 @@ def hold(path, seconds, entered):
 
 
 def test_a_second_process_waits_and_then_opens_the_file_of_that_name(tmp_path):
-    if pack_file.fcntl is None:
-        pytest.skip("no file locks on this system")
     path = tmp_path / "a.pack"
     write(path)
     context = multiprocessing.get_context("fork")
