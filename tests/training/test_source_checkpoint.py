@@ -95,11 +95,14 @@ def test_other_settings_are_named(root, ours1):
         LBI__GAMMA=0.5,
         LBI__LAM=0.1,
         TEST__FLIP_TEST=False,
+        DATASET__COLOR_RGB=False,
+        DATASET__CACHE=True,
     )
     with captured_messages() as messages:
         train(spec)
     (warning,) = (message for message in messages if "other settings" in message)
     assert "LBI.GAMMA 1.0 (here 0.5)" in warning and "LBI.LAM" not in warning and "FLIP_TEST" not in warning
+    assert "DATASET.COLOR_RGB" in warning and "DATASET.CACHE" not in warning
 
 
 def test_retraining_trains_the_source_model_again(root, ours1):
