@@ -37,8 +37,7 @@ def command(argv: list[str] | None) -> Examination:
     mode = shared.chosen_mode(arguments, DEFAULT_MODE)
     with captured_messages() as notes:
         config = shared.configuration(arguments)
-    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
-    folders = RunPaths.for_run(config, arguments.cfg, names, mode.name)
+    folders = RunPaths.for_transfer(config, arguments.cfg, mode.name)
     output = arguments.output or Path(config.output_dir) / "doctor"
     return examine(config, mode, folders, notes, output, arguments.steps)
 

@@ -50,9 +50,8 @@ def command(argv: list[str] | None, group: Group) -> Path:
     with group.main_process_first():  # it writes the annotation cache that the other ranks read
         data = build_data(config, mode.uses_source)
     data = with_packs(config, data, group)
-    names = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
     run = mode.name if arguments.profile is None else f"{mode.name}_profile"
-    spec = RunSpec(config, mode, data, RunPaths.for_run(config, arguments.cfg, names, run), group)
+    spec = RunSpec(config, mode, data, RunPaths.for_transfer(config, arguments.cfg, run), group)
     return train(spec) if arguments.profile is None else profile(spec, arguments.profile)
 
 

@@ -48,8 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
 def results_path(cfg: Path, mode: str, overrides: list[str]) -> Path:
     """Where main.py writes the results.json of a mode."""
     config = load_config(cfg, parse_overrides(overrides))
-    data = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
-    return RunPaths.for_run(config, cfg, data, mode).output / "results.json"
+    return RunPaths.for_transfer(config, cfg, mode).output / "results.json"
 
 
 def is_finished(results: Path, cfg: Path) -> bool:

@@ -64,8 +64,7 @@ def results_path(mode: str, seed: int, output: Path) -> Path:
     """Where a run writes its results.json."""
     overrides = shared.parse_overrides(settings_of(mode, seed, output))
     config = load_config(recipe(mode), overrides)
-    data = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
-    return RunPaths.for_run(config, recipe(mode), data, mode).output / "results.json"
+    return RunPaths.for_transfer(config, recipe(mode), mode).output / "results.json"
 
 
 def command_of(mode: str, seed: int, output: Path, gpus: str) -> list[str]:

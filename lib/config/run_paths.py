@@ -30,6 +30,12 @@ class RunPaths:
         folder = Path(data, model, Path(config_path).stem, run)
         return cls(Path(config.output_dir) / folder, Path(config.log_dir) / folder)
 
+    @classmethod
+    def for_transfer(cls, config: Config, config_path: str | Path, run: str) -> "RunPaths":
+        """`for_run` of main.py's runs, whose data are named after source and target, such as coco_to_mpii."""
+        data = f"{config.dataset_src.dataset}_to_{config.dataset_target.dataset}"
+        return cls.for_run(config, config_path, data, run)
+
     def child(self, name: str) -> "RunPaths":
         """The folders ``name`` within both."""
         return RunPaths(self.output / name, self.board / name)

@@ -13,4 +13,5 @@ def test_a_run_writes_below_its_data_model_configuration_and_name():
     paths = RunPaths.for_run(config, "experiments/demo/people.yaml", "coco_to_mpii", "ours1")
     inside = Path("coco_to_mpii/pose_resnet_18/people/ours1")
     assert paths == RunPaths(Path("out") / inside, Path("logs") / inside)
+    assert paths == RunPaths.for_transfer(config, "experiments/demo/people.yaml", "ours1")
     assert paths.child("again") == RunPaths(paths.output / "again", paths.board / "again")
