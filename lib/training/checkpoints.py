@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from lib.config.loader import dump_config, flat_config, settings_in
 from lib.config.schema import Config
+from lib.label_noise.source_record import check_source_of_checkpoint
 from lib.training.phases import trains_source_first
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
@@ -46,6 +48,7 @@ class Checkpointer:
         self.interval = 60 * spec.config.train.save_every_minutes
         self.saved_at = time.monotonic()
         self.settings = {"config": dump_config(spec.config), "joints": list(spec.data.joints)}
+        self.source = {"source": asdict(spec.data.source_record)} if spec.data.source_record else {}
 
     def due(self) -> bool:
         """True if TRAIN.SAVE_EVERY_MINUTES have passed since the last checkpoint."""
@@ -63,7 +66,12 @@ class Checkpointer:
             save_checkpoint(self.folder / BEST, self._contents())
 
     def _contents(self) -> dict:
-        return {**self.state.state_dict(), **self.settings, "metrics_bytes": self.metrics_bytes()}
+        return {
+            **self.state.state_dict(),
+            **self.settings,
+            **self.source,
+            "metrics_bytes": self.metrics_bytes(),
+        }
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -88,6 +96,8 @@ def resume(spec: RunSpec, state: State) -> int:
     if path == previous and last.exists():
         last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
     _check_settings_match(MUST_MATCH_ON_RESUME, checkpoint, config, path)
+    if spec.mode.ignores:
+        check_source_of_checkpoint(checkpoint.get("source"), spec.data.source_record, path)
     state.load_state_dict(checkpoint, str(path))
     if trains_source_first(config.lbi, spec.mode):
         _check_settings_match(MUST_MATCH_WITH_PHASES, checkpoint, config, path)
