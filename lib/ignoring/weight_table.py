@@ -59,10 +59,13 @@ def write_weight_table(
     images = [_escape_formula(name) for name in annotations.image_names]
     visible = annotations.visible > 0
     ranked = ranked_keypoints(scores, visible, annotations.ids).tolist()
+    # Lists: many times as fast as reading numbers out of arrays one by one.
+    ids, image_of = annotations.ids.tolist(), annotations.image_index.tolist()
+    columns = [array.ravel().tolist() for array in (weights, scores, seen, visible.astype(int))]
     for rank, keypoint in enumerate(ranked + np.flatnonzero(~visible).tolist(), start=1):
         i, j = divmod(keypoint, len(names))
-        label = (annotations.ids[i], images[annotations.image_index[i]], names[j])
-        numbers = (float(weights[i, j]), float(scores[i, j]), seen[i, j], int(visible[i, j]))
+        label = (ids[i], images[image_of[i]], names[j])
+        numbers = (column[keypoint] for column in columns)
         rows.writerow((rank if rank <= len(ranked) else "", *label, *numbers))
     write_text(path, text.getvalue())
     arrays: dict[str, Any] = {
