@@ -62,9 +62,12 @@ def read_mpii(
         raise InputError(f"{where(k)}: scale should be positive, found {scales[k]}")
     # A dictionary keeps the order of first occurrence: its values are positions among the image paths.
     position: dict[str, int] = {}
-    image_index = [
-        position.setdefault(images.path(name, where(k)), len(position)) for k, name in enumerate(names)
-    ]
+    name_of: dict[str, str] = {}
+    image_index = []
+    for k, name in enumerate(names):
+        file = images.path(name, where(k))
+        image_index.append(position.setdefault(file, len(position)))
+        name_of.setdefault(file, name)
 
     side = 200 * scales * PADDING  # scale is the body height / 200 px
     middle = centers.copy()
@@ -85,6 +88,7 @@ def read_mpii(
         mapping=mapping,
         ids=np.arange(count, dtype=np.int64),
         image_paths=PackedStrings.of(position),
+        image_names=PackedStrings.of(name_of.values()),
         image_index=np.array(image_index, np.int32),
         joints=(joints[:, index] - 1).astype(np.float32),  # MATLAB counts pixels from 1
         visible=(visible[:, index] & (np.array(index) >= 0)).astype(np.float32),

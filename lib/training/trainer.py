@@ -20,7 +20,6 @@ import numpy as np
 import torch
 
 from lib.config.loader import dump_config, with_settings
-from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Place, SourceUse
 from lib.ignoring.variables import FixedWeights, IgnoringVariables
 from lib.label_noise.source import write_injected_truth
@@ -64,7 +63,7 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
         StoppedError: after SIGINT or SIGTERM, once a checkpoint is written.
     """
     open_terminal_unless_open()
-    flip_indices = flip_permutation(spec.data.joints)
+    flip_indices = spec.data.skeleton.flip_indices
     known = None
     if fixed is not None:
         known = {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
@@ -77,7 +76,7 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
 
 def _retrain(spec: RunSpec, state: State, path: Path) -> None:
     """Train again without the labels of low weight, into the folder ``retrained``; add it to the results in ``path``."""
-    threshold, flip_indices = spec.config.lbi.retrain, flip_permutation(spec.data.joints)
+    threshold, flip_indices = spec.config.lbi.retrain, spec.data.skeleton.flip_indices
     fixed = {
         place: FixedWeights(variables.all_weights() >= threshold, flip_indices, variables)
         for place, variables in state.variables.items()

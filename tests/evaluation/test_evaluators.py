@@ -9,13 +9,16 @@ import scipy.io
 import torch
 
 from lib.config.loader import load_config
+from lib.dataset.coco import ObjectFile
 from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.dataset.layouts import COCOLayout, MPIILayout
-from lib.evaluation.coco import ObjectKind, PoseNMS
+from lib.evaluation.coco import PoseNMS
 from lib.evaluation.evaluators import COCOSet, MPIISet, ObjectSet, evaluate, score_predictions
 from lib.evaluation.inference import InferenceOptions, Predictions
+from lib.nms.nms import COCO_SIGMAS
 from lib.training.data import build_data
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
@@ -91,7 +94,8 @@ def coco_set(folder, box_scores, oks_thre=0.9, names=COCO_KEYPOINTS, **changed):
     ]  # fmt: skip
     write_json(folder / "truth.json", {"images": images, "annotations": entries})
     nms = PoseNMS(0.2, oks_thre)
-    return COCOSet(KeypointDataset(annotations, CODEC), folder / "truth.json", nms, box_scores)
+    file = ObjectFile(folder / "truth.json", ImageFolder(folder))
+    return COCOSet(KeypointDataset(annotations, CODEC), file, COCO_SIGMAS, nms, box_scores)
 
 
 def test_ap_of_the_labels_is_one_and_results_are_scored_by_their_boxes(tmp_path):
@@ -126,12 +130,17 @@ def test_nms_measures_similarity_by_the_area_of_the_crop(tmp_path):
         assert len(json.loads(path.read_text())) == left
 
 
-def test_ap_needs_cocos_joints(tmp_path):
-    annotations = small_annotations(tmp_path, "coco")
-    dataset = KeypointDataset(annotations, CODEC)
-    to_evaluate = COCOSet(dataset, tmp_path / "none.json", PoseNMS(0.2, 0.9), np.ones(COUNT))
-    with pytest.raises(InputError, match=r"MODEL\.NUM_JOINTS is 13; expected 17"):
-        to_evaluate.score(predicted(annotations.joints))
+def test_a_set_without_published_annotations_has_results_but_no_ap(tmp_path):
+    to_evaluate = coco_set(tmp_path, np.ones(COUNT))
+    tree = json.loads((tmp_path / "truth.json").read_text())
+    del tree["annotations"]
+    write_json(tmp_path / "image_info_test.json", tree)
+    file = ObjectFile(tmp_path / "image_info_test.json", ImageFolder(tmp_path))
+    unlabelled = dataclasses.replace(to_evaluate, file=file)
+    joints = to_evaluate.dataset.annotations.joints
+    assert unlabelled.score(predicted(joints)) == {}
+    saved = unlabelled.save(predicted(joints), tmp_path).read_text()
+    assert len(json.loads(saved)) == COUNT
 
 
 # Other categories
@@ -149,8 +158,8 @@ def object_set(folder):
     # An annotation of the file that is not part of the data set does not count.
     entries.append({**entries[0], "id": 999})
     write_json(folder / "truth.json", {"images": images, "annotations": entries})
-    kind = ObjectKind(3, (0.05,) * 13)
-    return ObjectSet(KeypointDataset(annotations, CODEC), folder / "truth.json", PoseNMS(0.2, 0.9), kind)
+    file = ObjectFile(folder / "truth.json", ImageFolder(folder), (3,))
+    return ObjectSet(KeypointDataset(annotations, CODEC), file, (0.05,) * 13, PoseNMS(0.2, 0.9))
 
 
 def test_pck_is_relative_to_the_boxes_and_all_is_in_percent(tmp_path):
