@@ -27,7 +27,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 from lib.utils.log import LOG
 
-VERSION = 3  # increase it if this format or the result of a reader changes
+VERSION = 4  # increase it if this format or the result of a reader changes
 MIN_JSON_BYTES = 2**22  # smaller annotation files are parsed quickly enough without a cache
 BLOCK = 64  # bytes; every .npy header is padded to a multiple of it
 
