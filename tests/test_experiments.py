@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lib.config.former_names import WITHOUT_EFFECT
 from lib.config.loader import flat_config, load_config
+from lib.config.schema import Config, settings
 
 ROOT = Path(__file__).resolve().parents[1] / "experiments"
 DETECTIONS = "data/coco/person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
@@ -65,3 +67,32 @@ def test_the_values_are_the_originals(kind, size, layers, caffe):
     if caffe:
         expected["DATASET.COLOR_RGB"] = False  # here as in the original
     assert {key: found[key] for key in expected} == expected
+
+
+# Defaults of lib/core/config.py in SimpleBaseline and in the original, and those that are others here.
+ORIGINAL_DEFAULTS = {
+    "DATASET.SCALE_FACTOR": 0.25, "DATASET.ROT_FACTOR": 30, "DATASET_SRC.SCALE_FACTOR": 0.25,
+    "DATASET_SRC.ROT_FACTOR": 30, "DATASET_TARGET.SCALE_FACTOR": 0.25, "DATASET_TARGET.ROT_FACTOR": 30,
+    "TRAIN.LR_STEP": [90, 110], "TRAIN.WD": 1e-4, "TEST.OKS_THRE": 0.5, "TEST.IN_VIS_THRE": 0.0,
+    "TEST.USE_GT_BBOX": False, "MODEL.NUM_JOINTS": 16, "MODEL.IMAGE_SIZE": [256, 256],
+    "MODEL.EXTRA.HEATMAP_SIZE": [64, 64],
+}  # fmt: skip
+SAME_DEFAULTS = {
+    "MODEL.INIT_WEIGHTS": True, "MODEL.STYLE": "pytorch", "MODEL.EXTRA.NUM_LAYERS": 50, "MODEL.EXTRA.SIGMA": 2,
+    "DATASET.FLIP": True, "LOSS.USE_TARGET_WEIGHT": True, "TRAIN.LR": 0.001, "TRAIN.LR_FACTOR": 0.1,
+    "TRAIN.OPTIMIZER": "adam", "TRAIN.MOMENTUM": 0.9, "TRAIN.NESTEROV": False, "TRAIN.END_EPOCH": 140,
+    "TRAIN.BATCH_SIZE": 32, "TRAIN.SHUFFLE": True, "TEST.BATCH_SIZE": 32, "TEST.FLIP_TEST": False,
+    "TEST.SHIFT_HEATMAP": True, "TEST.BBOX_THRE": 1.0, "TEST.IMAGE_THRE": 0.0,
+}  # fmt: skip
+
+
+def test_changed_defaults_and_refused_keys_are_on_the_page_of_differences():
+    page = (ROOT.parent / "docs/differences.md").read_text(encoding="utf-8")
+    defaults = flat_config(Config())
+    assert {key: defaults[key] for key in SAME_DEFAULTS} == SAME_DEFAULTS
+    for key, original in ORIGINAL_DEFAULTS.items():
+        assert defaults[key] != original and key.rsplit(".", 1)[-1] in page, key
+    refused = [f"{role}.{name}" for role in ("DATASET_SRC", "DATASET_TARGET")
+               for name in ("HYBRID_JOINTS_TYPE", "SELECT_DATA")]  # fmt: skip
+    for key in ["TEST.POST_PROCESS", "EXP_PATH", "NOISE_PATH", "NOISE_SIZE", "NOISE_IND", *refused]:
+        assert key not in settings() and key not in WITHOUT_EFFECT and key.rsplit(".", 1)[-1] in page
