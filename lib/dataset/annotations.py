@@ -32,11 +32,11 @@ class Annotations:
     ids: int64 [N], the data set's id of each annotation.
     image_paths: path of each image, for `read_image`.
     image_index: int32 [N], position in ``image_paths``.
-    joints: float32 [N, J, 2], x and y.
+    joints: float32 [N, J, 2], x and y; float64 for MPII, as its evaluation has them.
     visible: float32 [N, J], 1 if the joint is annotated, else 0.
     centers: float32 [N, 2], middle of the crop.
     sizes: float32 [N, 2], width and height of the crop.
-    head_sizes: float32 [N], length that PCKh divides by; None if it is not defined.
+    head_sizes: float64 [N], length that PCKh divides by; None if it is not defined.
     image_ids: int64 [N], the data set's id of the image; None if it has none.
     bounds: float32 [N, 2], width and height of the image; None if the annotations lack them.
     box_sizes: float32 [N], longer side of the box, which PCK divides by; None if PCK is not used.

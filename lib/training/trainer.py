@@ -174,7 +174,7 @@ class Trainer:
         steps_of_phase = (epoch - phase.begin) * self.steps_per_epoch + state.step_of_epoch
         weighting = weighting_of_step(lbi, state, epoch - phase.begin, steps_of_phase)
         samples = self.batches.next(state.step, weighting)
-        batches = as_step_batches(samples, self.config.loss.use_target_weight)
+        batches = as_step_batches(samples, self.config.loss.use_target_weight, self.spec.over_pixels)
 
         # One update of the phase's models and of the ignoring variables.
         output = run_phase_step(lbi, phase, state, batches, weighting)

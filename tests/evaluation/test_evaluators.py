@@ -22,7 +22,15 @@ from lib.nms.nms import COCO_SIGMAS
 from lib.training.data import build_data
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
-from tests.factories.data_sets import coco_image, coco_person, mpii_person, write_gt_valid, write_json
+from tests.factories.data_sets import (
+    coco_image,
+    coco_person,
+    mpii_person,
+    read_mpii,
+    write_gt_valid,
+    write_json,
+    write_mpii,
+)
 from tests.factories.excavators import JOINTS, make_excavators
 from tests.factories.small_data_set import COUNT, small_annotations, small_data_set
 from tests.factories.small_network import small_network
@@ -65,6 +73,38 @@ def test_pckh_of_the_predicted_annotations_in_percent(tmp_path):
     legacy = MPIISet(dataset, legacy_01=True).score(predictions)
     assert legacy["Mean@0.1"] == pytest.approx(100 * (share[labelled] < 0.11).mean())
     assert legacy["Mean@0.1"] > numbers["Mean@0.1"]
+
+
+def test_a_joint_on_the_threshold_counts_as_in_double_precision(tmp_path):
+    """Predictions half a head off, to the last bit: rounding the truth to float32 would make some of them wrong."""
+    sides = np.arange(20, 60)  # of the head boxes; their diagonals are irrational
+    # Shifts of the labels, whose float32 lies below them and whose distance to x + 15 is not above 15.
+    tenths = [
+        x / 10 for x in range(1000, 3000) if (x / 10 + 15) - x / 10 <= 15 < (x / 10 + 15) - np.float32(x / 10)
+    ]
+    assert len(tenths) > 20
+    by_head = [mpii_person(f"{k}.jpg", joints=[[1, 1]] * 16, joints_vis=[1] * 16) for k in range(len(sides))]
+    by_label = [
+        mpii_person(f"{k}.jpg", joints=[[x + 1, 1]] * 16, joints_vis=[1] * 16) for k, x in enumerate(tenths)
+    ]
+    write_mpii(tmp_path, by_head + by_label, "valid")
+    path = tmp_path / "annot/gt_valid.mat"
+    content = {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
+    content["headboxes_src"][:, :, : len(sides)] = np.array([[0 * sides, 0 * sides], [sides, sides + 1]])
+    scipy.io.savemat(path, content)  # the others' heads are 0.6 * 50 = 30 px
+
+    people = read_mpii(tmp_path, "valid", MPII_KEYPOINTS, 1.0)
+    joints = np.zeros((len(people), 16, 2))
+    joints[: len(sides), :, 0] = (0.6 * np.sqrt(sides**2 + (sides + 1.0) ** 2) / 2)[:, None]
+    joints[len(sides) :, :, 0] = ((np.array(tenths) + 1) - 1 + 15)[:, None]
+    to_evaluate = MPIISet(KeypointDataset(people, CODEC))
+    assert to_evaluate.score(predicted(joints))["Mean"] == 100
+
+    # It would not be so in single precision, for either kind.
+    for name, count in (("head_sizes", len(sides)), ("joints", len(tenths))):
+        rounded = dataclasses.replace(people, **{name: getattr(people, name).astype(np.float32)})
+        mean = MPIISet(KeypointDataset(rounded, CODEC)).score(predicted(joints))["Mean"]
+        assert mean < 100 - 10 * count / len(people)
 
 
 def test_mpii_predictions_are_saved_in_mpii_order_counted_from_one(tmp_path):
