@@ -20,6 +20,7 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli import arguments as shared
+from lib.config.loader import with_settings
 from lib.config.schema import Config
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import layout_of
@@ -30,9 +31,10 @@ from lib.ignoring.cleaned_annotations import (
     delete_keypoints,
     excess,
     hide_keypoints,
+    write_trained_labels,
 )
 from lib.ignoring.weight_table import WeightTable, read_weight_table
-from lib.label_noise.source import source_file, source_of_run
+from lib.label_noise.source import read_source, source_file, source_of_run
 from lib.report.learned import refuse_baseline
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
@@ -123,6 +125,9 @@ def command(argv: list[str] | None) -> str:
     if arguments.dry_run:
         return "nothing written (--dry-run)"
     content = read_json(path)
+    if config.lbi.inject_noise:
+        on_disk, _ = read_source(with_settings(config, {"LBI.INJECT_NOISE": ""}))
+        content = write_trained_labels(content, on_disk, annotations)
     if arguments.action == "weight":
         content = add_weights(content, annotations, table)
     else:

@@ -12,6 +12,7 @@ from lib.ignoring.cleaned_annotations import (
     delete_keypoints,
     excess,
     hide_keypoints,
+    write_trained_labels,
 )
 from lib.ignoring.weight_table import WeightTable
 from lib.utils.errors import InputError
@@ -140,13 +141,64 @@ def test_without_dropped_labels_the_file_is_unchanged():
 
 
 def test_labels_that_the_run_was_trained_on_replace_the_files():
+    """The knee of 40 moved, its nose removed; 7 got a knee."""
+    joints = np.array([[[99, 20.126], [3, 4]], [[9, 8], [7.125, 8]]], np.float32)
+    trained_on = replace(ANNOTATIONS, joints=joints, visible=np.array([[1, 0], [1, 1]]))
+    before = copy.deepcopy(CONTENT)
+    first, second, *others = write_trained_labels(CONTENT, ANNOTATIONS, trained_on)["annotations"]
+    assert before == CONTENT, "the argument is changed"
+    assert first["keypoints"] == keypoints([99, 20.13, 1], [0, 0, 0])  # v of the file; 2 if it had none
+    assert second["keypoints"] == keypoints([9, 8, 2], [7.125, 8, 2])
+    assert (first["num_keypoints"], second["num_keypoints"]) == (2, 3)
+    assert others == CONTENT["annotations"][2:]
+    assert write_trained_labels(CONTENT, ANNOTATIONS, ANNOTATIONS) == CONTENT
+
+
+def test_trained_labels_are_in_pixels_as_the_files_have_to_be():
     content = copy.deepcopy(CONTENT)
-    content["annotations"][0]["keypoints"] = keypoints([99, 20, 1], [0, 0, 0])  # moved, and missing
-    content["annotations"][1]["keypoints"] = keypoints([9, 9, 2], [7.125, 8, 2])  # removed by the noise
-    first, second, *_ = delete_keypoints(content, ANNOTATIONS, NONE)["annotations"]
-    assert first["keypoints"] == keypoints([10.5, 20, 1], [3, 4, 2])  # v of the file; 2 if it had none
-    assert second["keypoints"] == keypoints([0, 0, 0], [7.125, 8, 2])
-    assert (first["num_keypoints"], second["num_keypoints"]) == (3, 2)
+    content["annotations"][0]["keypoints"] = keypoints([0.105, 0.2, 1], [0.03, 0.04, 2])
+    moved = replace(ANNOTATIONS, joints=ANNOTATIONS.joints + 1)
+    with pytest.raises(InputError, match="annotation 40: left_knee .*pixels"):
+        write_trained_labels(content, ANNOTATIONS, moved)
+    # What is deleted or hidden needs no coordinates.
+    first = hide_keypoints(content, ANNOTATIONS, np.array([[True, False], [False, False]]))["annotations"][0]
+    assert first["keypoints"] == keypoints([0.105, 0.2, 0], [0.03, 0.04, 2])
+
+
+def test_annotations_without_ids_have_those_that_reading_gave_them():
+    """Above the largest of the file, 8, in its order."""
+    content = copy.deepcopy(CONTENT)
+    for entry in content["annotations"][:2]:
+        del entry["id"]
+    selected = np.array([[True, False], [False, True]])
+    first, second, *_ = delete_keypoints(content, replace(ANNOTATIONS, ids=np.array([9, 10])), selected)[
+        "annotations"
+    ]
+    assert first["keypoints"] == keypoints([0, 0, 0], [3, 4, 2]) and "id" not in first
+    assert second["keypoints"] == keypoints([0, 0, 0], [0, 0, 0])
+
+
+def test_keypoints_may_be_lists_of_points_and_have_gaps():
+    content = copy.deepcopy(CONTENT)
+    points = keypoints([10.5, 20, 1], [3, 4, 2])
+    points[-3:] = [None, None, None]
+    content["annotations"][0]["keypoints"] = [points[k : k + 3] for k in range(0, 51, 3)]
+    changed = delete_keypoints(content, ANNOTATIONS, np.array([[True, False], [False, False]]))[
+        "annotations"
+    ][0]
+    expected = copy.deepcopy(content["annotations"][0]["keypoints"])
+    expected[KNEE // 3] = [0, 0, 0]
+    assert changed["keypoints"] == expected and changed["num_keypoints"] == 2
+    weighted = add_weights(content, ANNOTATIONS, table())["annotations"][0]
+    assert weighted["keypoint_weights"][KNEE // 3] == 0.5 and len(weighted["keypoint_weights"]) == 17
+
+
+def test_the_same_id_of_another_category_does_not_matter():
+    content = copy.deepcopy(CONTENT)
+    content["annotations"][2] |= {"id": 7, "category_id": 5}
+    annotations = replace(ANNOTATIONS, category_ids=np.array([1, 1]))
+    cleaned = delete_keypoints(content, annotations, np.array([[False, False], [False, True]]))["annotations"]
+    assert cleaned[1]["num_keypoints"] == 1 and cleaned[2] == content["annotations"][2]
 
 
 def test_hidden_labels_keep_their_coordinates():

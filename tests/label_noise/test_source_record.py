@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lib.config.loader import load_config
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.label_noise.source import read_recorded_source
 from lib.label_noise.source_record import (
     SOURCE_RECORD,

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.label_noise.source_record import SOURCE_RECORD
 from pose_estimation import export_cleaned, report, show_ignored
 from tests.factories.small_run import RUNS, run, weights_file, write_config
