@@ -40,7 +40,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 ALLOWED_SHARE, THRESHOLD = 0.3, 0.5
-VERBS = {"delete": "deleted", "hide": "hidden"}
+ACTIONS = ("delete", "hide", "weight")
 
 
 def summary(heading: str, annotations: Annotations, table: WeightTable, selected: np.ndarray) -> str:
@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument("--count", type=int, metavar="N", help="this many labels, the most suspect")
     parser.add_argument(
         "--action",
-        choices=(*VERBS, "weight"),
+        choices=ACTIONS,
         default="delete",
         help="delete: x, y and v become 0; hide: only v becomes 0; weight: all labels stay, and every annotation gets "
         f"{WEIGHTS_KEY}, a list of one weight for each of its keypoints (default: %(default)s)",
@@ -113,7 +113,7 @@ def command(argv: list[str] | None) -> str:
     else:
         selected = selection.select(table, annotations)
         heading = (
-            f"{VERBS[arguments.action]}: {selected.sum()} of {(annotations.visible > 0).sum()} labelled keypoints "
+            f"{arguments.action}: {selected.sum()} of {(annotations.visible > 0).sum()} labelled keypoints "
             f"of {len(annotations)} instances ({selection})"
         )
     print(summary(heading, annotations, table, selected), flush=True)

@@ -222,10 +222,16 @@ class LossAwareWeights(IgnoringVariables):
         return self._theta(rows, self._features(rows)).sigmoid()
 
     def all_scores(self) -> Tensor:
-        """Minus the unclipped theta; between keypoints of equal theta, the remembered log loss e decides."""
+        """Minus theta; where it is clipped, v goes on; where both are equal, the remembered log loss e.
+
+        v is what the hypergradients said of this very label. The unclipped theta would go on with the instance's
+        losses, whose order among clipped labels is worse than chance (benchmarks/clipped_labels.py).
+        """
         rows = self._all_rows()
-        theta = self._unclipped_theta(rows, self._features(rows))
-        return TIE * self.average.double() - theta.double()
+        theta, v = self._theta(rows, self._features(rows)).double(), self.logits.double()
+        lowest, highest = theta <= -LIMIT, theta >= LIMIT
+        beyond = torch.where(lowest, LIMIT - v, 0) - torch.where(highest, LIMIT + v, 0)
+        return beyond - theta + TIE * self.average.double()
 
     def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
         losses = self._observe_losses(labelled, samples)
@@ -289,12 +295,10 @@ class LossAwareWeights(IgnoringVariables):
 
     def _theta(self, rows: Tensor, features: Tensor) -> Tensor:
         """The logits theta [N, J] of the annotations ``rows``."""
-        return self._unclipped_theta(rows, features).clamp(-LIMIT, LIMIT)
-
-    def _unclipped_theta(self, rows: Tensor, features: Tensor) -> Tensor:
         (w1, w2), b = self.linear[:2], self.linear[2:]
         from_losses = w1 * features[0] + w2 * features[1]
-        return self.logits[rows] + self.person[rows, None] + b + from_losses
+        theta = self.logits[rows] + self.person[rows, None] + b + from_losses
+        return theta.clamp(-LIMIT, LIMIT)
 
     def _adam_step(self, gradient: Tensor) -> None:
         """Adam (arXiv 1412.6980) on (w1, w2, b); its state is in buffers, so it is checkpointed."""

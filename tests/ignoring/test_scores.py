@@ -33,31 +33,34 @@ def test_scores_of_online_and_persistent_weights():
 
 
 def clipped():
-    """Loss-aware variables with three keypoints at the lowest weight, and their plain counterpart."""
+    """Loss-aware variables with three keypoints at the lowest weight, and two at the highest."""
     found = variables("loss_aware").double()
     found.logits[0, :3] = torch.tensor([-5.0, -6.0, -5.5])
-    found.person[0] = -3.0
+    found.logits[1, :3] = torch.tensor([4.0, 5.0, 2.0])
+    found.person[0], found.person[1] = -3.0, 3.5
     return found
 
 
-def test_scores_go_on_where_weights_are_clipped():
+def test_scores_go_on_with_the_keypoints_own_logit_where_weights_are_clipped():
     found = clipped()
-    weights, scores = found.all_weights()[0], found.all_scores()[0]
-    assert weights[0] == weights[1] == weights[2] < weights[3]
-    assert scores[:4].tolist() == pytest.approx([8.0, 9.0, 8.5, 3.0])
+    weights, scores = found.all_weights(), found.all_scores()
+    assert weights[0, 0] == weights[0, 1] == weights[0, 2] < weights[0, 3]
+    assert scores[0, :4].tolist() == [6 + 6 + 5, 6 + 6 + 6, 6 + 6 + 5.5, 3]
+    assert weights[1, 0] == weights[1, 1] > weights[1, 2]
+    assert scores[1, :4].tolist() == [-6 - 6 - 4, -6 - 6 - 5, -5.5, -3.5]
 
 
-def test_scores_of_loss_aware_weights_are_the_unclipped_theta_of_plain_loops():
+def test_other_scores_of_loss_aware_weights_are_minus_the_theta_of_plain_loops():
     found = variables("loss_aware").double()
     plain = plain_loss_aware(found, 0.7, 0.02)
     for gradient, batch in random_visits(batches=12):
         found.update(gradient, batch)
         plain.weigh(gradient, batch.losses, batch.index, batch.flipped, batch.labelled, commit=True)
     theta = torch.tensor([[plain.theta(i, j) for j in range(JOINTS)] for i in range(COUNT)])
-    inside = theta.abs() < 6
+    inside = theta.abs() < 6 - 1e-6
     assert inside.sum() > COUNT * JOINTS / 2
     torch.testing.assert_close(-found.all_scores()[inside], theta[inside].double(), rtol=0, atol=1e-6)
-    assert (found.all_scores()[~inside].abs() >= 6 - 1e-6).all()
+    assert (found.all_scores()[~inside].abs() > 6 - 1e-6).all()
 
 
 def test_between_equal_logits_the_larger_remembered_loss_is_more_suspect():

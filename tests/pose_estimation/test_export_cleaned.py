@@ -100,7 +100,7 @@ def test_what_is_dropped_is_what_the_table_says(tmp_path, root, finished, capsys
     assert (len(below) == 0) == (threshold == 0)
 
     printed = capsys.readouterr().out
-    assert f"deleted: {len(below)} of {len(rows)} labelled keypoints of 3 " in printed
+    assert f"delete: {len(below)} of {len(rows)} labelled keypoints of 3 " in printed
     heads = [row for row in rows if row["joint"] == "head"]
     line = next(line for line in printed.splitlines() if line.startswith("  head (nose)"))
     assert line.split(",")[0].split()[2:] == [str(sum(row in below for row in heads)), "of", str(len(heads))]
