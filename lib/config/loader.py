@@ -72,6 +72,15 @@ def settings_in(text: str, where: str) -> dict[str, Any]:
     return current_names(_flatten(_tree(text, where), where), where)
 
 
+def stored_settings(text: str, where: str) -> dict[str, Any]:
+    """The settings in a configuration stored as YAML ``text``, checked.
+
+    Other keys are ignored, so that files written by earlier and later versions can be read.
+    """
+    stored = settings_in(text, where)
+    return {key: _checked(key, value, where) for key, value in stored.items() if key in settings()}
+
+
 def kept_settings(text: str, keys: tuple[str, ...], where: str) -> dict[str, Any]:
     """The values of ``keys`` in a configuration stored as YAML ``text``; the default of a missing one.
 
