@@ -72,6 +72,16 @@ def settings_in(text: str, where: str) -> dict[str, Any]:
     return current_names(_flatten(_tree(text, where), where), where)
 
 
+def config_of(text: str, where: str, overrides: dict[str, Any]) -> Config:
+    """The configuration stored as YAML ``text``, with ``overrides``; see `load_config` and `stored_settings`."""
+    return with_settings(Config(), stored_settings(text, where) | current_names(overrides, "command line"))
+
+
+def settings_of_file(path: str | Path) -> dict[str, Any]:
+    """{dotted key: value} of a YAML file, unchecked, by the current names; InputError if it is no YAML."""
+    return current_names(_flatten(_read_yaml(Path(path)), str(path)), str(path))
+
+
 def stored_settings(text: str, where: str) -> dict[str, Any]:
     """The settings in a configuration stored as YAML ``text``, checked.
 
