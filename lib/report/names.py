@@ -38,7 +38,7 @@ def run_names(paths: Sequence[Path], results: Sequence[dict], configs: Sequence[
             parts = _settings_that_differ([results[run] for run in same], [configs[run] for run in same])
             parts = parts or _parts_that_differ([resolved[run] for run in same])
             for run, part in zip(same, parts):
-                found[run] = f"{mode}, {part}"
+                found[run] = part if part.startswith(mode) else f"{mode}, {part}"  # a folder, such as ours1.1
     return found
 
 
