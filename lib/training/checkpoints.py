@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lib.config.loader import dump_config
+from lib.models.loss import OverPixels
 from lib.training.changed_settings import check_changed_settings
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
@@ -31,7 +32,11 @@ class Checkpointer:
         self.metrics_bytes = metrics_bytes
         self.interval = 60 * spec.config.train.save_every_minutes
         self.saved_at = time.monotonic()
-        self.settings = {"config": dump_config(spec.config), "joints": list(spec.data.joints)}
+        self.settings = {
+            "config": dump_config(spec.config),
+            "joints": list(spec.data.joints),
+            "loss_over_pixels": spec.over_pixels.value,
+        }
 
     def due(self) -> bool:
         """True if TRAIN.SAVE_EVERY_MINUTES have passed since the last checkpoint."""
@@ -75,6 +80,7 @@ def resume(spec: RunSpec, state: State) -> int:
         last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
     if checkpoint.get("mode") == spec.mode.name:  # of another one, nothing fits
         check_changed_settings(spec, checkpoint, path)
+        _check_loss_matches(checkpoint, spec, path)
     state.load_state_dict(checkpoint, str(path))
     within = f" and {state.step_of_epoch} steps" if state.step_of_epoch else ""
     LOG.info(f"resumed from {path} (after {state.epoch} epochs{within})")
@@ -84,3 +90,14 @@ def resume(spec: RunSpec, state: State) -> int:
     if type(metrics_bytes) is not int or metrics_bytes < 0:
         raise InputError(f"{path}: metrics_bytes is {short_repr(metrics_bytes)}, expected a number of bytes")
     return metrics_bytes
+
+
+def _check_loss_matches(checkpoint: dict, spec: RunSpec, path: Path) -> None:
+    """Raise InputError if the optimizer's moments belong to a loss of another scale."""
+    over = checkpoint.get("loss_over_pixels", OverPixels.SUM.value)  # earlier versions had no other
+    if over != spec.over_pixels.value:
+        raise InputError(
+            f"{path}: cannot resume: trained on the loss's {short_repr(over)} over pixels, "
+            f"expected the {spec.over_pixels.value}, as {spec.mode.name} trains on; start again with "
+            "TRAIN.LOAD_CKPT, which takes the models alone"
+        )
