@@ -258,6 +258,8 @@ def _checked(key: str, value: Any, where: str) -> Any:
         value = "off"  # as which YAML reads it
     if setting.is_list:
         entries = value if isinstance(value, list) else [value]
+        if entries == [""] and setting.kind is str:
+            entries = []  # as files have it that were written when the setting was a text
         items = [_typed(key, entry, setting.kind, where) for entry in entries]
         if setting.length not in (None, len(items)):  # only sizes have a length
             raise InputError(f"{where}: {key} is a width and a height, found {short_repr(entries)}")
