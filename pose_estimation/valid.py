@@ -25,7 +25,9 @@ from lib.evaluation.coco import format_table
 from lib.evaluation.evaluators import evaluate, score_predictions
 from lib.evaluation.inference import inference_options
 from lib.models.pose_resnet import build_pose_resnet
-from lib.models.pretrained import load_weights, read_state_dict
+from lib.models.pretrained import load_weights
+from lib.models.trained import with_color_order
+from lib.models.weights_file import read_weights
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import Group
 from lib.utils.errors import InputError
@@ -85,10 +87,12 @@ def _evaluate_network(config: Config, folder: Path, group: Group) -> dict:
     """Results of the network in TEST.MODEL_FILE; empty on ranks other than 0. Saves its predictions in ``folder``."""
     set_up_backends(config.threads, config.cudnn)
     device, description = pick_device(config.device, config.gpus, group.local_rank, group.local_size)
+    weights = read_weights(config.test.model_file)
+    config = with_color_order(config, weights)
     with group.main_process_first():  # it writes the annotation cache that the other ranks read
         to_evaluate = evaluation_set(config, ImageSet(config.dataset, config.dataset.test_set), "test")
     model = build_pose_resnet(config.model)
-    report = load_weights(model, read_state_dict(config.test.model_file))
+    report = load_weights(model, weights.tensors)
     LOG.info(description)
     for line in report.summary().splitlines():
         LOG.info(f"{config.test.model_file}: {line}")

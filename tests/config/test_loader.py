@@ -59,7 +59,7 @@ def test_an_empty_file_gives_the_defaults(load, text):
     assert (config.dataset_src.dataset, config.dataset_target.dataset) == ("coco", "mpii")
     assert config.dataset_target.train_set == "train_finetune"
     assert config.dataset_target.val_set == "train_validate"
-    assert config.dataset.color_rgb is True
+    assert config.dataset.color_rgb == "auto" and config.dataset.reads_rgb
 
 
 def test_defaults_are_not_shared_between_configurations(load):
