@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import torch
 
 from pose_estimation import train, valid
+from tests.factories.small_network import small_network
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 MPII_256 = "experiments/mpii/resnet50/256x256_d256x3_adam_lr1e-3.yaml"
@@ -71,6 +73,31 @@ def test_flip_test_changes_the_numbers(config, data, capsys):
     assert losses[0] != losses[1]
 
 
+def test_images_are_read_as_the_weights_were_trained_unless_told_otherwise(config, data, capsys, tmp_path):
+    words = ["--cfg", str(config), *single("mpii", data)]
+    assert train.main([*words, "--num_epochs", "1"]) == 0
+    own = last_line(capsys).with_name("last.pth")
+    # The same weights as SimpleBaseline publishes them, without settings: trained on BGR by their 16 joints.
+    published = tmp_path / "pose_resnet_10_64x64.pth.tar"
+    state = torch.load(own, weights_only=True)["target_model"]
+    torch.save({f"module.{name}": value for name, value in state.items()}, published)
+
+    def loss_and_log(model, *settings):
+        assert valid.main([*words, "--model-file", str(model), *settings]) == 0
+        output = capsys.readouterr().out
+        return json.loads(Path(output.splitlines()[-1]).read_text())["test"]["loss"], output
+
+    def loss(model, *settings):
+        return loss_and_log(model, *settings)[0]
+
+    rgb, bgr = (loss(own, "DATASET.COLOR_RGB", given) for given in ("true", "false"))
+    assert rgb != bgr
+    assert loss(own) == loss(own, "DATASET.COLOR_RGB", "auto") == rgb
+    assert loss(published, "DATASET.COLOR_RGB", "true") == rgb
+    found, output = loss_and_log(published)
+    assert found == bgr and "BGR" in output
+
+
 def test_detected_boxes(config, data, capsys, tmp_path):
     words = ["--cfg", str(config), *single("coco", data)]
     assert train.main([*words, "--num_epochs", "1"]) == 0
@@ -103,10 +130,13 @@ def test_predictions_of_a_network_with_the_shared_joints_are_saved_in_mpii_order
         (["--model-file", "a.pth", "--predictions", "b.mat"], "--predictions"),
         (["--model-file", "none.pth"], "none.pth"),
         (["--predictions", "none.mat"], "none.mat"),
-        (["--model-file", "a.pth", "MODEL.NUM_JOINTS", "17"], "no label for 'nose'"),
+        (["--model-file", "weights.pth", "MODEL.NUM_JOINTS", "17"], "no label for 'nose'"),
     ],
 )
-def test_bad_input_is_one_line(words, expected, config, data, capsys):
+def test_bad_input_is_one_line(words, expected, config, data, capsys, tmp_path):
+    weights = tmp_path / "weights.pth"
+    torch.save(small_network().state_dict(), weights)
+    words = [str(weights) if word == weights.name else word for word in words]
     assert valid.main(["--cfg", str(config), *single("mpii", data), *words]) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and expected in error and "\n" not in error
