@@ -1,7 +1,7 @@
 """Rebuild a trained pose network, with its joints, input size and colors, from a checkpoint file alone."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from torch import Tensor
 from lib.config.loader import kept_settings, with_settings
 from lib.config.schema import Config
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
-from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, network_joints
+from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
+from lib.models.category import Category, category_of
 from lib.models.pose_resnet import RESNETS, BasicBlock, Bottleneck, DeconvHead, PoseResNet
 from lib.models.pretrained import load_weights
 from lib.models.weights_file import Weights, read_weights
-from lib.utils.errors import InputError, short_repr
+from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
 # Settings that are taken from the configuration in a checkpoint.
@@ -29,28 +30,33 @@ class TrainedPose:
     """A trained network and how to use it.
 
     network: in evaluation mode, on the CPU.
-    joints: [J] names of the heatmaps.
+    category: the objects and their joints, in the order of the heatmaps.
     codec: sizes of the input and of the heatmaps.
     color_rgb: channel order of the input: RGB, or BGR if False.
     shift_heatmap: see `lib.evaluation.inference.flip_back`.
     """
 
     network: PoseResNet
-    joints: tuple[str, ...]
+    category: Category
     codec: HeatmapCodec
     color_rgb: bool
     shift_heatmap: bool
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """[J] names of the heatmaps."""
+        return self.category.skeleton.names
 
 
 def load_trained(
     path: str | Path, image_size: tuple[int, int] | None = None, color_rgb: bool | None = None
 ) -> TrainedPose:
-    """Load the network of a checkpoint of main.py or train.py, or of a published SimpleBaseline checkpoint.
+    """Load the network of a checkpoint of main.py or train.py, or of another program that trains the same network.
 
-    Depth, width, head and number of joints are derived from the tensors. Joint names and settings are read
-    from this project's checkpoints; of others the joints follow from their number (13, 16 or 17), the input
-    size from the file name (..._HEIGHTxWIDTH.pth), and the color order as `color_order` says. A file name with
-    'caffe' means that `PoseResNet` has the style 'caffe'.
+    Depth, width, head and number of joints are derived from the tensors, and this project's checkpoints hold
+    category, joints and settings. Of others, joints and color order are found by `category_of` and `color_order`,
+    and the input size is read from the file name (..._HEIGHTxWIDTH.pth). A file name with 'caffe' means that
+    `PoseResNet` has the style 'caffe'.
 
     Args:
         path: .pth or .pth.tar; see `read_weights`.
@@ -68,16 +74,16 @@ def load_trained(
     if not has_settings and "caffe" in Path(path).name:
         style = "caffe"
     network = network_of(tensors, style, path)
-    joints = _joints(weights.other, len(tensors["final_layer.bias"]), path)
+    category = category_of(weights.other, len(tensors["final_layer.bias"]), path)
     size, size_source = _image_size(path, image_size, settings["MODEL.IMAGE_SIZE"] if has_settings else None)
     order = ColorOrder(color_rgb, "as requested") if color_rgb is not None else color_order(weights)
     LOG.info(
-        f"{path}: ResNet-{network.num_layers} ({style}), {len(joints)} joints, "
+        f"{path}: ResNet-{network.num_layers} ({style}), {len(category.skeleton.names)} joints of {category}, "
         f"input {size[0]} x {size[1]} ({size_source}), {order}"
     )
     heatmap_size = network_heatmap_size(size, len(_deconvolutions(tensors)))
     codec = HeatmapCodec(size, heatmap_size, settings["MODEL.EXTRA.SIGMA"])
-    return TrainedPose(network, joints, codec, order.rgb, settings["TEST.SHIFT_HEATMAP"])
+    return TrainedPose(network, category, codec, order.rgb, settings["TEST.SHIFT_HEATMAP"])
 
 
 @dataclass(frozen=True)
@@ -197,22 +203,6 @@ def _deconvolutions(tensors: dict[str, Tensor]) -> list[Tensor]:
         if (match := re.fullmatch(r"deconv_layers\.(\d+)\.weight", name)) and tensor.dim() == 4
     }
     return [numbered[number] for number in sorted(numbered)]
-
-
-def _joints(content: Mapping, count: int, path: str | Path) -> tuple[str, ...]:
-    """The checkpoint's joint names, or if it has none the names of the data set with ``count`` joints."""
-    names = content.get("joints")
-    if names is None:
-        try:
-            return network_joints(count)
-        except KeyError:
-            raise InputError(
-                f"{path}: has {count} heatmaps and no 'joints' that name them; expected 13, 16 or 17 heatmaps"
-            ) from None
-    are_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    if not are_names or not len(set(names)) == len(names) == count:
-        raise InputError(f"{path}: 'joints' should be {count} different names, found {short_repr(names)}")
-    return tuple(names)
 
 
 def _image_size(

@@ -89,11 +89,11 @@ STAND_INS = _stand_ins()
 @contextmanager
 def numpy_numbers() -> Iterator[None]:
     """While the block runs, torch.load reads NumPy's numbers as Python's, and arrays without their values."""
-    before = serialization.get_safe_globals()
+    # torch 2.4 has no context manager for it, and returns the list itself.
+    before = list(serialization.get_safe_globals())
     serialization.add_safe_globals(STAND_INS)
     try:
         yield
     finally:
-        # torch 2.4 has no context manager for it.
         serialization.clear_safe_globals()
         serialization.add_safe_globals(before)

@@ -78,7 +78,7 @@ TEST: {SHIFT_HEATMAP: false}
     assert not trained.shift_heatmap and trained.codec.sigma == 1.5 and not trained.color_rgb
     with captured_messages() as messages:
         requested = load_trained(tmp_path / "last.pth", color_rgb=True)
-    assert requested.color_rgb and "RGB" in messages[0]
+    assert requested.color_rgb and "RGB" in messages[-1]
 
 
 def as_mmpose(state):

@@ -71,7 +71,7 @@ def test_damaged_numbers_raise(arguments):
 
 
 def test_other_loading_is_as_before():
-    before = torch.serialization.get_safe_globals()
+    before = list(torch.serialization.get_safe_globals())
     data = saved({"perf": np.float64(1)})
     loaded(data)
     with pytest.raises(pickle.UnpicklingError):
