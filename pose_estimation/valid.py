@@ -36,7 +36,9 @@ from lib.evaluation.evaluators import evaluate, score_predictions
 from lib.evaluation.inference import inference_options
 from lib.evaluation.tested_set import SECTIONS, ChosenSet, choose_tested_set
 from lib.models.pose_resnet import build_pose_resnet
-from lib.models.pretrained import load_weights, read_weights_file, state_dict_of
+from lib.models.pretrained import load_weights
+from lib.models.trained import with_color_order
+from lib.models.weights_file import Weights, read_weights
 from lib.training.checkpoints import BEST, LAST
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import Group
@@ -51,13 +53,13 @@ FLAGS = {"gpus": "GPUS", "workers": "WORKERS", "save_dir": "OUTPUT_DIR", "model-
 class Request:
     """What is evaluated.
 
-    content: everything in the weights file; None for saved predictions.
+    weights: of the network; None for saved predictions.
     folder: where the results are written.
     """
 
     config: Config
     tested: ChosenSet
-    content: Any
+    weights: Weights | None
     folder: Path
 
 
@@ -135,24 +137,26 @@ def request_of(arguments: argparse.Namespace) -> Request:
 
     # The settings: of the file, or of the checkpoint.
     config = load_config(cfg, overrides) if cfg else None
-    weights = config.test.model_file if config else overrides.get("TEST.MODEL_FILE", "")
-    if bool(arguments.predictions) == bool(weights):
+    path = config.test.model_file if config else overrides.get("TEST.MODEL_FILE", "")
+    if bool(arguments.predictions) == bool(path):
         raise InputError("expected either weights (--run, --model-file, TEST.MODEL_FILE) or --predictions")
-    content = read_weights_file(weights) if weights else None
+    weights = read_weights(path) if path else None
     if config is None:
-        config, run = _config_in(content, weights, overrides), Path(weights or ".").parent
+        config, run = _config_in(weights, overrides), Path(path or ".").parent
+    if weights:
+        config = with_color_order(config, weights)
 
     # The test set.
-    mode = content.get("mode") if isinstance(content, dict) else None
+    mode = weights.other.get("mode") if weights else None
     given = {"the command line": overrides, str(cfg): settings_of_file(cfg) if cfg else {}}
-    tested = choose_tested_set(arguments.data, given, (weights, mode) if weights else None)
+    tested = choose_tested_set(arguments.data, given, (path, mode) if path else None)
     if not tested.fits(mode):
-        LOG.warning(f"{weights}: of mode {mode}, whose own test set is another one than {tested.section}'s")
+        LOG.warning(f"{path}: of mode {mode}, whose own test set is another one than {tested.section}'s")
 
     if run and "OUTPUT_DIR" not in overrides:
-        return Request(config, tested, content, run / "valid")
+        return Request(config, tested, weights, run / "valid")
     name, data = run.resolve() if run else cfg, tested.dataset_config(config).dataset
-    return Request(config, tested, content, RunPaths.for_run(config, name, data, "valid").output)
+    return Request(config, tested, weights, RunPaths.for_run(config, name, data, "valid").output)
 
 
 def _run_of(cfg: Path | None) -> Path | None:
@@ -169,13 +173,15 @@ def _checkpoint_in(run: Path) -> Path:
     raise InputError(f"{run}: holds neither {BEST} nor {LAST}; expected the folder of a run")
 
 
-def _config_in(content: Any, path: str, overrides: dict[str, Any]) -> Config:
+def _config_in(weights: Weights | None, overrides: dict[str, Any]) -> Config:
     """The settings of a checkpoint of ours."""
-    text = content.get("config") if isinstance(content, dict) else None
+    text = weights.other.get("config") if weights else None
     if not isinstance(text, str):
-        where = f"{path}: holds no settings, as a checkpoint of ours does" if path else "no settings"
+        where = (
+            f"{weights.path}: holds no settings, as a checkpoint of ours does" if weights else "no settings"
+        )
         raise InputError(f"{where}; expected --cfg FILE or --run FOLDER")
-    return config_of(text, path, overrides)
+    return config_of(text, weights.path, overrides)
 
 
 def _score_file(request: Request, path: str) -> dict:
@@ -201,8 +207,8 @@ def _evaluate_network(request: Request, group: Group) -> dict:
     model = build_pose_resnet(config.model)
     if config.train.channels_last:  # as in the run, whose numbers it repeats to the bit
         model = model.to(memory_format=torch.channels_last)
-    tensors = state_dict_of(request.content, config.test.model_file)
-    report = load_weights(model, tensors, **_joints_by_name(request.content, to_evaluate.dataset.annotations))
+    joints = _joints_by_name(request.weights, to_evaluate.dataset.annotations)
+    report = load_weights(model, request.weights.tensors, **joints)
     LOG.info(description)
     for line in report.summary().splitlines():
         LOG.info(f"{config.test.model_file}: {line}")
@@ -220,9 +226,9 @@ def _evaluate_network(request: Request, group: Group) -> dict:
     return {"model_file": config.test.model_file, "test": summary, "predictions": str(saved)}
 
 
-def _joints_by_name(content: Any, annotations: Annotations) -> dict[str, tuple[str, ...]]:
+def _joints_by_name(weights: Weights, annotations: Annotations) -> dict[str, tuple[str, ...]]:
     """The joints of the checkpoint and of the data for `load_weights`, if the checkpoint names its joints."""
-    names = content.get("joints") if isinstance(content, dict) else None
+    names = weights.other.get("joints")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return {}
     return {"source_joints": tuple(names), "joints": annotations.mapping.names}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lib.config.loader import describe_settings, load_config, parse_overrides
+from lib.config.loader import describe_settings, load_config, parse_overrides, with_settings
 from lib.config.schema import Config, settings
 from lib.ignoring.modes import MODES, Mode
 from lib.utils.distributed import ALONE, Group
@@ -121,6 +121,12 @@ def overrides_of(arguments: argparse.Namespace) -> dict[str, Any]:
     ]
     pairs = [text for key, value in given if value is not None for text in (key, value)]
     return parse_overrides(arguments.overrides) | parse_overrides(pairs)
+
+
+def training_configuration(arguments: argparse.Namespace) -> Config:
+    """`configuration` for training, where DATASET.COLOR_RGB auto is true."""
+    config = configuration(arguments)
+    return with_settings(config, {"DATASET.COLOR_RGB": config.dataset.reads_rgb})
 
 
 def run_command(

@@ -109,8 +109,7 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
         raise InputError(f"command line: settings come as KEY VALUE pairs, but {words[-1]!r} has no value")
     overrides = {}
     for key, text in zip(words[::2], words[1::2]):
-        setting = _known(key, "command line")
-        is_text = setting.kind is str and not setting.is_list and not setting.is_mapping
+        is_text = _known(key, "command line").is_text
         try:
             overrides[key] = text if is_text else _parse_yaml(text)
         except ValueError:
@@ -270,7 +269,8 @@ def _checked(key: str, value: Any, where: str) -> Any:
         pairs = [(_typed(key, k, str, where), _typed(key, v, str, where)) for k, v in value.items()]
         result, items = dict(pairs), []
     else:
-        result = _typed(key, value, setting.kind, where)
+        is_choice = any(value is choice for choice in setting.choices)  # true and false beside texts
+        result = value if is_choice else _typed(key, value, setting.kind, where)
         items = [result]
     for item in items:
         if setting.choices and item not in setting.choices:

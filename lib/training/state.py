@@ -20,7 +20,8 @@ from lib.ignoring.variables import (
     PersistentWeights,
 )
 from lib.models.pose_resnet import HYPERGRADIENT_LAYERS, build_pose_resnet
-from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
+from lib.models.pretrained import imagenet_weights_path, load_weights
+from lib.models.weights_file import read_state_dict
 from lib.training.run_spec import RunSpec
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import ALONE, Group

@@ -9,6 +9,7 @@ import scipy.io
 import torch
 
 from pose_estimation import train, valid
+from tests.factories.small_network import small_network
 from tests.factories.small_run import RUNS, make_data, results_of, run, write_config
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -73,6 +74,31 @@ def test_flip_test_changes_the_numbers(config, data, capsys):
     assert losses[0] != losses[1]
 
 
+def test_images_are_read_as_the_weights_were_trained_unless_told_otherwise(config, data, capsys, tmp_path):
+    words = ["--cfg", str(config), *single("mpii", data)]
+    assert train.main([*words, "--num_epochs", "1"]) == 0
+    own = last_line(capsys).with_name("last.pth")
+    # The same weights as SimpleBaseline publishes them, without settings: trained on BGR by their 16 joints.
+    published = tmp_path / "pose_resnet_10_64x64.pth.tar"
+    state = torch.load(own, weights_only=True)["target_model"]
+    torch.save({f"module.{name}": value for name, value in state.items()}, published)
+
+    def loss_and_log(model, *settings):
+        assert valid.main([*words, "--model-file", str(model), *settings]) == 0
+        output = capsys.readouterr().out
+        return json.loads(Path(output.splitlines()[-1]).read_text())["test"]["loss"], output
+
+    def loss(model, *settings):
+        return loss_and_log(model, *settings)[0]
+
+    rgb, bgr = (loss(own, "DATASET.COLOR_RGB", given) for given in ("true", "false"))
+    assert rgb != bgr
+    assert loss(own) == loss(own, "DATASET.COLOR_RGB", "auto") == rgb
+    assert loss(published, "DATASET.COLOR_RGB", "true") == rgb
+    found, output = loss_and_log(published)
+    assert found == bgr and "BGR" in output
+
+
 def test_detected_boxes(config, data, capsys, tmp_path):
     words = ["--cfg", str(config), *single("coco", data)]
     assert train.main([*words, "--num_epochs", "1"]) == 0
@@ -107,9 +133,13 @@ def test_predictions_of_a_network_with_the_shared_joints_are_saved_in_mpii_order
         (["--model-file", "none.pth"], "none.pth"),
         (["--predictions", "none.mat"], "none.mat"),
         (["--run", "folder"], "--run"),
+        (["--model-file", "weights.pth", "MODEL.NUM_JOINTS", "17"], "no label for 'nose'"),
     ],
 )
-def test_bad_input_is_one_line(words, expected, config, data, capsys):
+def test_bad_input_is_one_line(words, expected, config, data, capsys, tmp_path):
+    weights = tmp_path / "weights.pth"
+    torch.save(small_network().state_dict(), weights)
+    words = [str(weights) if word == weights.name else word for word in words]
     assert valid.main(["--cfg", str(config), *single("mpii", data), *words]) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and expected in error and "\n" not in error
