@@ -1,0 +1,97 @@
+"""Four birds in two pictures, for the annotation tools that tests/interop runs, and what is read of their files.
+
+The second bird lacks its left eye, the third has only its bill, and the fourth's joints lie on a line: what tools
+write of these differs (a box without width, area 0, coordinates of a joint that is not there).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lib.config.loader import load_config
+from lib.dataset.annotations import Annotations
+from lib.dataset.build import read_annotations
+from lib.dataset.layouts import ImageSet
+
+JOINTS = ("bill", "left_eye", "right_eye")
+LIMBS = ((0, 1), (0, 2))
+WIDTH, HEIGHT = 160, 120
+UNLABELED = (float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Bird:
+    """An annotated bird.
+
+    image: file name of its picture.
+    joints: x and y of each of JOINTS, or UNLABELED.
+    box: x, y, width and height.
+    """
+
+    image: str
+    joints: tuple[tuple[float, float], ...]
+    box: tuple[float, float, float, float]
+
+
+BIRDS = (
+    Bird("a.png", ((12.5, 22), (30, 25), (44, 40.25)), (10, 20, 40, 30)),
+    Bird("a.png", ((80.25, 50), UNLABELED, (100, 60)), (70, 40, 40, 25)),
+    Bird("b.png", ((60, 70), UNLABELED, UNLABELED), (55, 60, 20, 20)),
+    Bird("b.png", ((10, 50), (20, 50), (30, 50)), (5, 45, 30, 10)),
+)
+IMAGES = tuple(dict.fromkeys(bird.image for bird in BIRDS))
+
+
+def draw_images(folder: Path, names: tuple[str, ...] = IMAGES) -> None:
+    """Write a plain picture for each of ``names`` in ``folder``."""
+    for shade, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(path), np.full((HEIGHT, WIDTH, 3), 60 + 20 * shade, np.uint8))
+
+
+def read(root: Path, file: str, **settings: object) -> Annotations:
+    """The target set ``file`` in ``root``, read as any run reads it; ``settings`` are keys of DATASET_TARGET."""
+    changed = {f"DATASET_TARGET.{key.upper()}": value for key, value in settings.items()}
+    names = {f"DATASET_TARGET.{key}": file for key in ("TRAIN_SET", "VAL_SET", "TEST_SET")}
+    config = load_config(
+        "experiments/custom/excavator.yaml",
+        {
+            "DATASET_TARGET.ROOT": str(root),
+            "MODEL.NUM_JOINTS": len(JOINTS),
+            "OUTPUT_DIR": str(root / "output"),
+        }
+        | names
+        | changed,
+    )
+    return read_annotations(config, ImageSet(config.dataset_target, file))
+
+
+def points(annotations: Annotations) -> np.ndarray:
+    """The joints, float [N, J, 2] in the order of JOINTS, with NaN where a joint is not labelled."""
+    order = [annotations.mapping.names.index(joint) for joint in JOINTS]
+    joints = np.where(annotations.visible[..., None] > 0, annotations.joints, np.nan)
+    return joints[:, order]
+
+
+def picture_names(annotations: Annotations) -> list[str]:
+    """Name of the file that each object is cut out of."""
+    return [Path(annotations.image_paths[index]).name for index in annotations.image_index]
+
+
+def boxes(annotations: Annotations) -> np.ndarray:
+    """Middle of each object's box and its longer side, float [N, 3]."""
+    return np.column_stack([annotations.centers, annotations.box_sizes])
+
+
+def assert_birds(annotations: Annotations, birds: tuple[Bird, ...] = BIRDS, tolerance: float = 1e-3) -> None:
+    """Assert that exactly ``birds`` were read, in any order: their joints, and the pictures they are in."""
+    found, names = points(annotations), picture_names(annotations)
+    assert len(found) == len(birds)
+    for bird in birds:
+        fits = [
+            i for i in range(len(found)) if np.allclose(found[i], bird.joints, atol=tolerance, equal_nan=True)
+        ]
+        assert [names[i] for i in fits] == [Path(bird.image).name], bird
