@@ -4,6 +4,7 @@ The second bird lacks its left eye, the third has only its bill, and the fourth'
 write of these differs (a box without width, area 0, coordinates of a joint that is not there).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,3 +96,16 @@ def assert_birds(annotations: Annotations, birds: tuple[Bird, ...] = BIRDS, tole
             i for i in range(len(found)) if np.allclose(found[i], bird.joints, atol=tolerance, equal_nan=True)
         ]
         assert [names[i] for i in fits] == [Path(bird.image).name], bird
+
+
+def assert_joints_inside_crops(annotations: Annotations) -> None:
+    """Assert that every labelled joint lies within the crop that its object is cut out with."""
+    low, high = annotations.centers - annotations.sizes / 2, annotations.centers + annotations.sizes / 2
+    joints = points(annotations)
+    inside = (joints > low[:, None]) & (joints < high[:, None])
+    assert (inside | np.isnan(joints)).all()
+
+
+def counts(notes: Mapping[str, int]) -> list[int]:
+    """The counts of one kind of a reader's notes that are above 0, the smallest first."""
+    return sorted(count for count in notes.values() if count)

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from lib.utils.errors import InputError
-from tests.factories.birds import BIRDS, IMAGES, JOINTS, LIMBS, assert_birds, boxes, draw_images, points, read
+from tests.factories.birds import (
+    BIRDS,
+    IMAGES,
+    JOINTS,
+    LIMBS,
+    assert_birds,
+    assert_joints_inside_crops,
+    boxes,
+    counts,
+    draw_images,
+    read,
+)
 
 pytest.importorskip("datumaro", reason="datumaro (requirements-interop.txt) is not installed")
 
@@ -53,8 +64,9 @@ def dataset(folder, boxed):
 
 def test_joints_with_boxes(tmp_path):
     dataset(tmp_path / "in", boxed=True).export(str(tmp_path / "out"), "coco", save_media=True)
-    annotations = read(tmp_path / "out", KEYPOINTS, images="images/train")
+    annotations = read(tmp_path / "out", KEYPOINTS)
     assert_birds(annotations)
+    assert annotations.mapping.limbs == [*LIMBS] and annotations.mapping.flip_indices == (0, 2, 1)
     expected = sorted(max(bird.box[2:]) for bird in BIRDS)
     np.testing.assert_allclose(np.sort(boxes(annotations)[:, 2]), expected)
 
@@ -64,22 +76,36 @@ def test_joints_without_boxes_are_all_read(tmp_path):
     dataset(tmp_path / "in", boxed=False).export(str(tmp_path / "out"), "coco", save_media=True)
     areas = [a["area"] for a in json.loads((tmp_path / "out" / KEYPOINTS).read_text())["annotations"]]
     assert sorted(areas)[:2] == [0, 0]
-    annotations = read(tmp_path / "out", KEYPOINTS, images="images/train")
+    annotations = read(tmp_path / "out", KEYPOINTS)
     assert_birds(annotations)
-    crops = np.stack(
-        [annotations.centers - annotations.sizes / 2, annotations.centers + annotations.sizes / 2], 1
-    )
-    low, high = crops[:, None, 0], crops[:, None, 1]
-    joints = points(annotations)
-    inside = (joints > low) & (joints < high)
-    assert (inside | np.isnan(joints)).all()
-    assert (annotations.box_sizes >= 1).all()
+    assert_joints_inside_crops(annotations)
+    assert counts(annotations.notes.filled_in) == [2, 2]  # boxes and areas
 
 
-def test_the_joints_names_are_lost_on_the_way_through_cvat(tmp_path):
+def through_cvat(folder, joints):
+    """The birds without boxes, exported as CVAT's XML, read again and exported as COCO's person keypoints."""
+    dataset(folder / "in", boxed=False).export(str(folder / "cvat"), "cvat", save_media=True)
+    back = Dataset.import_from(str(folder / "cvat"), "cvat")
+    back.export(str(folder / "out"), "coco_person_keypoints", save_media=True)
+    file = folder / "out" / KEYPOINTS
+    tree = json.loads(file.read_text())
+    tree["categories"][BIRD]["keypoints"] = list(joints)
+    file.write_text(json.dumps(tree))
+
+
+def test_the_names_of_joints_are_lost_on_the_way_through_cvat(tmp_path):
     """The category has no joints then: refused in one line, which names the file."""
-    dataset(tmp_path / "in", boxed=False).export(str(tmp_path / "cvat"), "cvat", save_media=True)
-    back = Dataset.import_from(str(tmp_path / "cvat"), "cvat")
-    back.export(str(tmp_path / "out"), "coco_person_keypoints", save_media=True)
-    with pytest.raises(InputError, match="person_keypoints_train.json"):
-        read(tmp_path / "out", KEYPOINTS, images="images/train")
+    through_cvat(tmp_path, [])
+    with pytest.raises(InputError, match=r"person_keypoints_train\.json.*keypoints"):
+        read(tmp_path / "out", KEYPOINTS)
+
+
+def test_unlabeled_joints_come_back_from_cvat_at_zero(tmp_path):
+    """They are visible at (0, 0), and the box reaches to them: named, or left out with the box made anew."""
+    through_cvat(tmp_path, JOINTS)
+    as_written = read(tmp_path / "out", KEYPOINTS)
+    assert (as_written.visible == 1).all() and counts(as_written.notes.doubts) == [3]
+    annotations = read(tmp_path / "out", KEYPOINTS, drop_zero_keypoints=True)
+    assert_birds(annotations)
+    assert_joints_inside_crops(annotations)
+    assert annotations.box_sizes.max() < 50 and not counts(annotations.notes.doubts)

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 
 from lib.utils.errors import InputError
@@ -13,6 +14,8 @@ from tests.factories.birds import (
     LIMBS,
     WIDTH,
     assert_birds,
+    assert_joints_inside_crops,
+    counts,
     draw_images,
     points,
     read,
@@ -56,7 +59,9 @@ def test_joints_without_box_and_area(tmp_path):
     annotations = read(tmp_path, "labels.json", images="data")
     assert_birds(annotations, tolerance=0.999)
     joints = points(annotations)
-    assert (annotations.box_sizes >= 1).all() and (joints[joints == joints] % 1 == 0).all()
+    assert (joints[~np.isnan(joints)] % 1 == 0).all()
+    assert_joints_inside_crops(annotations)
+    assert counts(annotations.notes.filled_in) == [4, 4]  # boxes and areas
 
 
 def test_names_of_joints_have_to_be_given_to_the_exporter(tmp_path):

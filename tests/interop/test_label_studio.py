@@ -5,7 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from tests.factories.birds import BIRDS, HEIGHT, JOINTS, WIDTH, Bird, assert_birds, boxes, draw_images, read
+from tests.factories.birds import (
+    BIRDS,
+    HEIGHT,
+    JOINTS,
+    WIDTH,
+    Bird,
+    assert_birds,
+    assert_joints_inside_crops,
+    boxes,
+    counts,
+    draw_images,
+    read,
+)
 
 converter = pytest.importorskip(
     "label_studio_sdk.converter", reason="label-studio-sdk (requirements-interop.txt) is not installed"
@@ -63,6 +75,10 @@ def test_a_server_path_whose_last_part_is_there(tmp_path, birds, boxed):
     assert_birds(annotations, birds, tolerance=0.51)
     middle = np.nanmean([np.nanmin(birds[1].joints, axis=0), np.nanmax(birds[1].joints, axis=0)], axis=0)
     np.testing.assert_allclose(boxes(annotations)[1, :2], middle, atol=1)
+    assert_joints_inside_crops(annotations)
+    assert annotations.mapping.flip_indices == (0, 2, 1)
+    assert counts(annotations.notes.filled_in) == [1, 2]  # a box, two areas
+    assert counts(annotations.notes.left_out) == ([2] if boxed else [])  # boxes of "bird"
 
 
 def test_an_absolute_path_whose_last_part_is_there(tmp_path):

@@ -13,6 +13,8 @@ from tests.factories.birds import (
     LIMBS,
     WIDTH,
     assert_birds,
+    assert_joints_inside_crops,
+    counts,
     draw_images,
     points,
     read,
@@ -51,7 +53,9 @@ def test_all_objects_are_read(tmp_path, skeleton, encoding):
     )
     annotations = read(tmp_path, "birds.json")
     assert_birds(annotations)
-    assert (annotations.box_sizes >= 1).all()
+    assert_joints_inside_crops(annotations)
+    assert annotations.mapping.limbs == [*LIMBS] and annotations.mapping.flip_indices == (0, 2, 1)
+    assert counts(annotations.notes.filled_in) == [2, 2]  # boxes and areas
     assert annotations.bounds.tolist() == [[WIDTH, HEIGHT]] * len(BIRDS)
 
 
@@ -62,7 +66,32 @@ def test_an_object_without_any_joint_is_left_out(tmp_path, skeleton):
     birds[0].instances.append(nothing)
     sio.save_coco(birds, tmp_path / "birds.json")
     assert len(json.loads((tmp_path / "birds.json").read_text())["annotations"]) == len(BIRDS) + 1
-    assert_birds(read(tmp_path, "birds.json"))
+    annotations = read(tmp_path, "birds.json")
+    assert_birds(annotations)
+    assert counts(annotations.notes.left_out) == [1]
+
+
+def test_frames_of_two_videos_share_their_names(tmp_path, skeleton):
+    """sleap-io leaves the videos' folders out, so that two entries name one picture: that is said."""
+    frames = []
+    for video in ("one", "two"):
+        draw_images(tmp_path / video)
+        frames += labels(tmp_path / video, skeleton).labeled_frames
+    sio.save_coco(sio.Labels(frames), tmp_path / "birds.json")
+    draw_images(tmp_path / "images")
+    assert counts(read(tmp_path, "birds.json").notes.doubts) == [len(IMAGES)]
+
+
+def test_a_video_without_its_frames(tmp_path, skeleton):
+    """Width and height are 0 in the file, and the frame's name is made up: read from the picture of that name."""
+    video = sio.Video(filename="nest.mp4", open_backend=False)
+    bird = sio.Instance.from_numpy(np.array(BIRDS[0].joints), skeleton=skeleton)
+    labeled = sio.LabeledFrame(video=video, frame_idx=7, instances=[bird])
+    sio.save_coco(sio.Labels([labeled]), tmp_path / "birds.json")
+    (image,) = json.loads((tmp_path / "birds.json").read_text())["images"]
+    draw_images(tmp_path / "images", (image["file_name"],))
+    annotations = read(tmp_path, "birds.json")
+    assert (image["width"], image["height"]) == (0, 0) and annotations.bounds.tolist() == [[WIDTH, HEIGHT]]
 
 
 def test_a_table_of_deeplabcut(tmp_path):
