@@ -75,7 +75,7 @@ test: setup
 $(INTEROP)/ready: requirements-interop.txt .venv/ready
 	$(PYTHON) -m venv --clear $(INTEROP)
 	$(BIN)/python $(SITE_PACKAGES) > "$$($(INTEROP)/bin/python $(SITE_PACKAGES))/project.pth"
-	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-interop.txt
+	$(INTEROP)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-interop.txt
 	@touch $@
 
 interop: setup $(INTEROP)/ready
