@@ -12,9 +12,12 @@ import cv2
 import numpy as np
 
 from lib.config.loader import load_config
+from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import read_annotations
 from lib.dataset.layouts import ImageSet
+from lib.evaluation.build import evaluation_set
+from lib.evaluation.inference import Predictions
 
 JOINTS = ("bill", "left_eye", "right_eye")
 LIMBS = ((0, 1), (0, 2))
@@ -53,21 +56,30 @@ def draw_images(folder: Path, names: tuple[str, ...] = IMAGES) -> None:
         assert cv2.imwrite(str(path), np.full((HEIGHT, WIDTH, 3), 60 + 20 * shade, np.uint8))
 
 
-def read(root: Path, file: str, **settings: object) -> Annotations:
-    """The target set ``file`` in ``root``, read as any run reads it; ``settings`` are keys of DATASET_TARGET."""
+def configured(root: Path, file: str, **settings: object) -> tuple[Config, ImageSet]:
+    """The target set ``file`` in ``root``, as a YAML names it; ``settings`` are keys of DATASET_TARGET."""
     changed = {f"DATASET_TARGET.{key.upper()}": value for key, value in settings.items()}
     names = {f"DATASET_TARGET.{key}": file for key in ("TRAIN_SET", "VAL_SET", "TEST_SET")}
-    config = load_config(
-        "experiments/custom/excavator.yaml",
-        {
-            "DATASET_TARGET.ROOT": str(root),
-            "MODEL.NUM_JOINTS": len(JOINTS),
-            "OUTPUT_DIR": str(root / "output"),
-        }
-        | names
-        | changed,
-    )
-    return read_annotations(config, ImageSet(config.dataset_target, file))
+    own = {
+        "DATASET_TARGET.ROOT": str(root),
+        "MODEL.NUM_JOINTS": len(JOINTS),
+        "OUTPUT_DIR": str(root / "output"),
+    }
+    config = load_config("experiments/custom/excavator.yaml", own | names | changed)
+    return config, ImageSet(config.dataset_target, file)
+
+
+def read(root: Path, file: str, **settings: object) -> Annotations:
+    """The annotations that any run with the set of `configured` reads."""
+    return read_annotations(*configured(root, file, **settings))
+
+
+def scores_of_the_labels(root: Path, file: str, **settings: object) -> dict[str, float]:
+    """PCK and OKS-AP, in percent, of a network that predicts exactly the labels of the set of `configured`."""
+    to_evaluate = evaluation_set(*configured(root, file, **settings), "test")
+    joints = to_evaluate.dataset.annotations.joints
+    labels = Predictions(np.arange(len(joints)), joints, np.ones(joints.shape[:2]), 0.0, 1.0)
+    return to_evaluate.score(labels)
 
 
 def points(annotations: Annotations) -> np.ndarray:
@@ -109,3 +121,11 @@ def assert_joints_inside_crops(annotations: Annotations) -> None:
 def counts(notes: Mapping[str, int]) -> list[int]:
     """The counts of one kind of a reader's notes that are above 0, the smallest first."""
     return sorted(count for count in notes.values() if count)
+
+
+def assert_evaluated(root: Path, file: str, **settings: object) -> None:
+    """Assert that the set can be evaluated on: its labels as predictions score 100 % throughout."""
+    scores = scores_of_the_labels(root, file, **settings)
+    assert {name: round(score, 6) for name, score in scores.items()} == dict.fromkeys(
+        [*JOINTS, "Mean", "Mean@0.05", "OKS-AP"], 100
+    )

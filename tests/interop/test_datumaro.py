@@ -12,6 +12,7 @@ from tests.factories.birds import (
     JOINTS,
     LIMBS,
     assert_birds,
+    assert_evaluated,
     assert_joints_inside_crops,
     boxes,
     counts,
@@ -80,6 +81,7 @@ def test_joints_without_boxes_are_all_read(tmp_path):
     assert_birds(annotations)
     assert_joints_inside_crops(annotations)
     assert counts(annotations.notes.filled_in) == [2, 2]  # boxes and areas
+    assert_evaluated(tmp_path / "out", KEYPOINTS)
 
 
 def through_cvat(folder, joints):

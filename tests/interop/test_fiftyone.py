@@ -14,6 +14,7 @@ from tests.factories.birds import (
     LIMBS,
     WIDTH,
     assert_birds,
+    assert_evaluated,
     assert_joints_inside_crops,
     counts,
     draw_images,
@@ -62,6 +63,7 @@ def test_joints_without_box_and_area(tmp_path):
     assert (joints[~np.isnan(joints)] % 1 == 0).all()
     assert_joints_inside_crops(annotations)
     assert counts(annotations.notes.filled_in) == [4, 4]  # boxes and areas
+    assert_evaluated(tmp_path, "labels.json", images="data")
 
 
 def test_names_of_joints_have_to_be_given_to_the_exporter(tmp_path):

@@ -12,6 +12,7 @@ from tests.factories.birds import (
     WIDTH,
     Bird,
     assert_birds,
+    assert_evaluated,
     assert_joints_inside_crops,
     boxes,
     counts,
@@ -79,6 +80,7 @@ def test_a_server_path_whose_last_part_is_there(tmp_path, birds, boxed):
     assert annotations.mapping.flip_indices == (0, 2, 1)
     assert counts(annotations.notes.filled_in) == [1, 2]  # a box, two areas
     assert counts(annotations.notes.left_out) == ([2] if boxed else [])  # boxes of "bird"
+    assert_evaluated(tmp_path / "out", "result.json")
 
 
 def test_an_absolute_path_whose_last_part_is_there(tmp_path):

@@ -13,6 +13,7 @@ from tests.factories.birds import (
     LIMBS,
     WIDTH,
     assert_birds,
+    assert_evaluated,
     assert_joints_inside_crops,
     counts,
     draw_images,
@@ -57,6 +58,7 @@ def test_all_objects_are_read(tmp_path, skeleton, encoding):
     assert annotations.mapping.limbs == [*LIMBS] and annotations.mapping.flip_indices == (0, 2, 1)
     assert counts(annotations.notes.filled_in) == [2, 2]  # boxes and areas
     assert annotations.bounds.tolist() == [[WIDTH, HEIGHT]] * len(BIRDS)
+    assert_evaluated(tmp_path, "birds.json")
 
 
 def test_an_object_without_any_joint_is_left_out(tmp_path, skeleton):
