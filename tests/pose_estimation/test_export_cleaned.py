@@ -247,6 +247,24 @@ def test_equal_weights_are_not_taken_in_the_order_of_the_file(tmp_path, root, fi
     assert labels_missing(root, exported(folder, tmp_path / "c.json", "--count", "8")) == before
 
 
+def test_a_file_without_ids_is_exported_as_it_was_read(tmp_path, root, finished):
+    """Reading numbers its annotations from 1; crowds and people without labels count as well."""
+    tree = original(root)
+    for annotation in tree["annotations"]:
+        del annotation["id"]
+    annotation_file(root, "train2017").write_text(json.dumps(tree))
+    folder = finished()
+    assert main([str(folder), "--output", str(tmp_path / "c.json"), "--count", "5", *ALL]) == 0
+    found = {
+        (position, k)
+        for position, annotation in enumerate(json.loads((tmp_path / "c.json").read_text())["annotations"], 1)
+        for k in range(17)
+        if tree["annotations"][position - 1]["keypoints"][3 * k + 2]
+        and not annotation["keypoints"][3 * k + 2]
+    }
+    assert found == as_labels(rows_of(folder)[:5])
+
+
 def test_hidden_labels_are_read_as_missing(tmp_path, root, finished):
     folder = finished()
     hidden = exported(folder, tmp_path / "h.json", "--action", "hide", "--count", "5")
