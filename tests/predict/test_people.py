@@ -112,3 +112,14 @@ def test_bad_boxes_file(content, expected, tmp_path):
     with pytest.raises(InputError, match=expected) as error:
         boxes_file(tmp_path, content)
     assert "boxes.json" in str(error.value)
+
+
+def test_detections_may_name_the_image(tmp_path):
+    find = boxes_file(
+        tmp_path,
+        [detection("frame_7", [0, 0, 10, 10]), detection("b.jpg", [1, 0, 10, 10])],
+        ("frame_7.jpg", "b.jpg"),
+    )
+    assert [boxes(people) for people in find([frame("frame_7.jpg"), frame("b.jpg"), frame("c.jpg")])] == [
+        [[0, 0, 10, 10]], [[1, 0, 10, 10]], [],
+    ]  # fmt: skip
