@@ -88,11 +88,10 @@ class ImageFolder:
 
 
 def holds_images(folder: Path) -> bool:
-    """Whether an image lies directly in ``folder``."""
-    try:
-        return any(os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in os.scandir(folder))
-    except OSError:
-        return False
+    """Whether an image lies in ``folder`` or below it. Links to folders are not followed."""
+    return any(
+        os.path.splitext(name)[1].lower() in SUFFIXES for _, _, names in os.walk(folder) for name in names
+    )
 
 
 def _list_folder(folder: Path) -> dict[str, str]:
