@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lib.dataset.crop import fit_aspect
+from lib.dataset.image_spec import ImageSpec
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
 from lib.utils.errors import InputError, short_repr
@@ -38,6 +39,8 @@ class Annotations:
     image_ids: int64 [N], the data set's id of the image; None if it has none.
     bounds: float32 [N, 2], width and height of the image; None if the annotations lack them.
     box_sizes: float32 [N], longer side of the box, which PCK divides by; None if PCK is not used.
+    upright: bool [N], see `ImageSpec`; None: False, as long as `frames.settled` has not found out.
+    bits: uint8 [N], see `ImageSpec`; None: unknown, as ``upright``.
     """
 
     mapping: JointMapping
@@ -52,9 +55,24 @@ class Annotations:
     image_ids: np.ndarray | None = None
     bounds: np.ndarray | None = None
     box_sizes: np.ndarray | None = None
+    upright: np.ndarray | None = None
+    bits: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def image(self, index: int) -> ImageSpec:
+        """The image of an instance, read so that the labels lie on it."""
+        size = None
+        if self.bounds is not None:
+            width, height = self.bounds[index].tolist()
+            size = (int(width), int(height)) if min(width, height) >= 1 else None
+        return ImageSpec(
+            self.image_paths[self.image_index[index]],
+            size,
+            self.upright is not None and bool(self.upright[index]),
+            None if self.bits is None else int(self.bits[index]),
+        )
 
     def subset(self, keep: np.ndarray) -> "Annotations":
         """The instances that ``keep`` (bool [N] or positions) selects, in that order."""

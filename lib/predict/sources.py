@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lib.dataset.image_spec import ImageSpec
 from lib.dataset.images import read_image
 from lib.utils.errors import InputError
 
@@ -107,7 +108,7 @@ class FrameReader:
         for source in self.sources:
             if source.is_video:
                 yield from self._read_video(source)
-            elif (image := read_image(str(source.path), upright=True)) is not None:
+            elif (image := read_image(ImageSpec(str(source.path), upright=True))) is not None:
                 yield Frame(source, image)
             else:
                 self.problems.append(f"{source.path}: cannot be read as an image")
