@@ -186,8 +186,9 @@ def _decode_jpeg(
     if jpeg.has_end(content, header):
         return decode(content, reduce)
     # OpenCV before 4.11 gives grey or arbitrary pixels for missing ones, later it refuses the file.
-    one, other = (decode(completed, reduce) for completed in jpeg.completions(content))
-    return one if one is not None and np.array_equal(one, other) else None
+    ways = [decode(completed, reduce) for completed in jpeg.completions(content)]
+    same = all(pixels is not None and np.array_equal(pixels, ways[0]) for pixels in ways)
+    return ways[0] if ways and same else None
 
 
 def _shrink(pixels: np.ndarray, reduce: int) -> np.ndarray:

@@ -13,9 +13,8 @@ SCAN, RESTART_INTERVAL = 0xDA, 0xDD
 MARKER, END = 0xFF, 0xD9
 READ_AHEAD = bytes(64)  # replaces the end: decoders read a few bytes ahead of what they use
 MARGIN = 16  # rows: chroma has a lower resolution, and is interpolated with the rows below
-NOISE = bytes(7 + 37 * k % 241 for k in range(64))
-# In place of missing pixels, whatever restart marker comes next.
-FILLER = NOISE + b"".join(bytes([MARKER, 0xD0 + k]) + NOISE for k in range(8))
+RESTARTS = range(0xD0, 0xD8)
+NOISE = bytes(1 + 37 * k % 253 for k in range(64))
 
 
 class Header(NamedTuple):
@@ -93,15 +92,33 @@ def has_end(content: bytes, header: Header) -> bool:
     return content.endswith(mark) or content.rfind(mark, header.scan_at) >= 0
 
 
-def completions(content: bytes) -> tuple[bytes, bytes]:
-    """Two ways to complete a JPEG file without an end marker.
+def completions(content: bytes) -> list[bytes]:
+    """Ways to complete a JPEG file without an end marker.
 
-    Both decode to the same image if nothing but the marker is missing. Otherwise they differ where pixels are
-    missing, which decoders fill in with grey, or with what comes next in the file.
+    They decode to the same image if nothing but the marker is missing. Otherwise they differ where pixels are
+    missing, which decoders fill in with grey, or with what comes next in the file. None at all if it ends between
+    the scans of a progressive image, where no pixel would be missing, but detail.
     """
     data = content.rstrip(b"\0").removesuffix(b"\xff")  # an interrupted download may end in zeros
-    mark = bytes([MARKER, END])
-    return data + mark, data + FILLER + mark
+    if _ends_between_scans(data):
+        return []
+    inverted = bytes(255 - byte for byte in NOISE)
+    return [data + _filler(noise) + bytes([MARKER, END]) for noise in (b"", NOISE, inverted)]
+
+
+def _filler(noise: bytes) -> bytes:
+    """``noise`` in place of missing pixels, whatever restart marker comes next."""
+    return noise and noise + b"".join(bytes([MARKER, restart]) + noise for restart in RESTARTS)
+
+
+def _ends_between_scans(data: bytes) -> bool:
+    """Whether a file without an end marker has other segments after its last scan, or lacks its lowest bits."""
+    scan = data.rfind(bytes([MARKER, SCAN]))
+    pixels = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
+    after = np.frombuffer(data, np.uint8)[pixels:]
+    following = after[1:][after[:-1] == MARKER]
+    segments = following[(following != 0) & ((following < RESTARTS[0]) | (following > RESTARTS[-1]))]
+    return len(segments) > 0 or pixels > len(data) or data[pixels - 1] & 0x0F != 0
 
 
 def _end(content: bytes, start: int) -> int | None:

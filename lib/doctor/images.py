@@ -52,7 +52,9 @@ def check_images(role: str, annotations: Annotations, on_bad: str) -> tuple[list
     if unusable:
         level = error if on_bad == "raise" else warning
         advice = "see what it names; DATASET.ON_BAD_IMAGE skip leaves such images out"
-        findings.append(level(subject, f"{len(unusable)} of {len(chosen)} cannot be used: {unusable[0]}", advice))
+        findings.append(
+            level(subject, f"{len(unusable)} of {len(chosen)} cannot be used: {unusable[0]}", advice)
+        )
     sampled = SampledImages(np.array(sizes, int).reshape(-1, 2), len(used))
     if sizes and not findings:
         quantiles = np.quantile(sampled.sizes, (0, 0.5, 1), axis=0).round().astype(int)

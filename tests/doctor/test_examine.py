@@ -225,7 +225,9 @@ def test_images_that_cannot_be_read_or_have_another_size(root):
     skipping = examination_of(root, {"DATASET.ON_BAD_IMAGE": "skip"})
     assert_only_problem(skipping, "warning", "source, images", "1 of 16", "0003.png", "48 x 40", "96 x 80")
     image.write_bytes(b"none")
-    assert_only_problem(examination_of(root), "error", "source, images", "1 of 16", "0003.png: cannot be read")
+    assert_only_problem(
+        examination_of(root), "error", "source, images", "1 of 16", "0003.png: cannot be read"
+    )
     assert_only_problem(
         examination_of(root, {"DATASET.ON_BAD_IMAGE": "skip"}), "warning", "source, images", "1 of 16"
     )
