@@ -28,8 +28,14 @@ class DatasetConfig:
         "images",
         "coco_format: image folder in ROOT; {set} in it stands for the annotation file's name without .json",
     )
-    category: str = setting(
-        "", "coco_format: name of the category to read (empty: the only category with keypoints)"
+    category: tuple[str, ...] = setting(
+        (),
+        "coco_format: category to read, several with the same keypoints, or '*' for all of them (empty: the only "
+        "category with keypoints)",
+    )
+    drop_zero_keypoints: bool = setting(
+        False,
+        "coco, coco_format: leave out keypoints at exactly (0, 0), which some tools write for unlabelled ones",
     )
     data_format: Literal["jpg", "zip"] = setting(
         "jpg", "images are files of a folder (jpg), or members of a zip archive next to it (zip)"

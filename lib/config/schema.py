@@ -66,6 +66,11 @@ class ModelConfig:
         minimum=1,
         maximum=1000,
     )
+    flip_pairs: Mapping[str, str] = setting(
+        {},
+        "joints that change places in a mirrored image, {left: right}; needed only where their names do not "
+        "tell (left_eye, eyeR, hand_links, ... do)",
+    )
     image_size: tuple[int, int] = setting(
         (192, 256), "width and height of the network input in pixels", minimum=32, maximum=8192
     )

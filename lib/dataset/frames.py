@@ -12,13 +12,15 @@ from os import PathLike
 
 import numpy as np
 
+from lib.config.data_settings import SingleDatasetConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.depth import FULL, may_be_deep, significant_bits
-from lib.dataset.image_header import AS_STORED, ImageHeader, read_header
+from lib.dataset.coco_file import SIZES_READ
+from lib.dataset.depth import FULL, significant_bits
+from lib.dataset.image_header import AS_STORED, ImageHeader
 from lib.dataset.image_spec import ImageSpec
-from lib.dataset.images import decode, decode_deep, open_image, read_content
+from lib.dataset.images import decode_deep, header_of, read_content, starts_deep
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError
-from lib.utils.log import LOG
 
 SAMPLED = 64  # images whose header is read
 SAMPLED_DEEP = 16  # of them, images that are decoded to find the bits they use
@@ -31,7 +33,7 @@ class Sample:
 
     checked: number of images whose size is known.
     kinds: number of images of each kind: labelled UPRIGHT or STORED; with an orientation, but UNTOLD which of
-        both is meant; OTHER: of neither size.
+        both is meant; of OTHER size.
     untold, other: the first image of that kind, and what it is.
     largest: largest value of each image of 16 bits.
     """
@@ -52,49 +54,53 @@ class Sample:
         """Whether they refer to the pixels as stored."""
         return self.kinds[STORED] > 0 and self.kinds[UPRIGHT] == 0
 
+    def notes(self, bits: int) -> ReadingNotes:
+        """What is said of the images, of which those of 16 bits are read as ``bits``."""
+        of, filled_in, doubts = f"of {self.checked} images looked at", {}, {}
+        if self.kinds[UPRIGHT]:
+            what = f"{of} were labelled upright and are turned as their EXIF orientation says"
+            filled_in[what] = self.kinds[UPRIGHT]
+        if self.largest and bits != FULL:
+            what = f"images of 16 bits have values up to {max(self.largest)} and are read as {bits} bits (DATASET.IMAGE_BITS)"
+            filled_in[what] = len(self.largest)
+        if self.untold and not self.upright and not self.stored:
+            what = (
+                f"{of} have an EXIF orientation, such as {self.untold}, and no size tells whether they were"
+                " labelled upright; they are used as stored"
+            )
+            doubts[what] = self.kinds[UNTOLD]
+        if self.other:
+            doubts[f"{of} have another size, and such images are left out: {self.other}"] = self.kinds[OTHER]
+        return ReadingNotes({}, filled_in, doubts)
 
-def settled(annotations: Annotations, file: str | PathLike, on_bad_image: str, bits: int = 0) -> Annotations:
+
+def settled(annotations: Annotations, file: str | PathLike, images: SingleDatasetConfig) -> Annotations:
     """Find out how the images of an annotation file are read so that the labels lie on them.
 
     Args:
         annotations: all instances of the file.
-        file: the annotation file, for messages.
-        on_bad_image: DATASET.ON_BAD_IMAGE; "skip" leaves out images of another size than annotated.
-        bits: DATASET.IMAGE_BITS; significant bits of 16-bit pixels; 0: those of the largest value.
+        file: the annotation file, for the error message.
+        images: section DATASET: ON_BAD_IMAGE and IMAGE_BITS.
 
     Returns:
-        The annotations with ``upright`` and ``bits``.
+        The annotations with ``upright`` and ``bits``, and with notes on both.
 
     Raises:
-        InputError: an image has another size than annotated, and ``on_bad_image`` is "raise".
+        InputError: an image has another size than annotated, and ON_BAD_IMAGE is "raise".
     """
-    sample = look_at(sampled_images(annotations, SAMPLED))
-    if sample.other:
-        told = f"{file}: {sample.kinds[OTHER]} of {sample.checked} images looked at have another size: {sample.other}"
-        if on_bad_image == "raise":
-            raise InputError(f"{told} (DATASET.ON_BAD_IMAGE skip leaves such images out)")
-        LOG.warning(f"{told}; such images are left out")
-    if sample.kinds[UPRIGHT]:
-        LOG.info(
-            f"{file}: {sample.kinds[UPRIGHT]} of {sample.checked} images looked at were labelled upright"
-            " and are turned as their EXIF orientation says"
+    sizes_given = not annotations.notes.filled_in.get(SIZES_READ)
+    sample = look_at(sampled_images(annotations, SAMPLED), sizes_given)
+    if sample.other and images.on_bad_image == "raise":
+        raise InputError(
+            f"{file}: {sample.kinds[OTHER]} of {sample.checked} images looked at have another size: {sample.other}"
+            " (DATASET.ON_BAD_IMAGE skip leaves such images out)"
         )
-    if sample.untold and not sample.upright and not sample.stored:
-        LOG.warning(
-            f"{file}: {sample.kinds[UNTOLD]} of {sample.checked} images looked at have an EXIF orientation, such as"
-            f" {sample.untold}, and no size tells whether they were labelled upright; they are used as stored"
-        )
-    if not bits:
-        bits = significant_bits(max(sample.largest, default=0))
-        if bits != FULL:
-            LOG.info(
-                f"{file}: 16-bit images have values up to {max(sample.largest)} and are read as {bits} bits"
-                " (DATASET.IMAGE_BITS)"
-            )
+    bits = images.image_bits or significant_bits(max(sample.largest, default=0))
     return replace(
         annotations,
         upright=np.full(len(annotations), sample.upright),
         bits=np.full(len(annotations), bits, np.uint8),
+        notes=annotations.notes.joined(sample.notes(bits)),
     )
 
 
@@ -105,21 +111,26 @@ def sampled_images(annotations: Annotations, count: int) -> list[ImageSpec]:
     return [annotations.image(index) for index in chosen.tolist()]
 
 
-def look_at(images: list[ImageSpec]) -> Sample:
-    """Read the headers of ``images``, and decode a few of 16 bits. Unreadable ones are found when they are used."""
+def look_at(images: list[ImageSpec], sizes_given: bool = True) -> Sample:
+    """Read the headers of ``images``, and decode a few of 16 bits. Unreadable ones are found when they are used.
+
+    Args:
+        images: the sample.
+        sizes_given: False: the sizes are those of the stored images, for want of annotated ones.
+    """
     sample = Sample()
     for image in images:
-        header, may_be_deep = _start_of(image.path)
+        header = header_of(image.path)
         if header is None:
             continue
         sample.checked += 1
-        kind = kind_of(image, header)
+        kind = kind_of(image if sizes_given else replace(image, size=None), header)
         sample.kinds[kind] += 1
         if kind == OTHER:
             sample.other = sample.other or other_size(image, header)
         elif kind == UNTOLD:
             sample.untold = sample.untold or f"{image.path} (orientation {header.orientation})"
-        if may_be_deep and len(sample.largest) < SAMPLED_DEEP:
+        if len(sample.largest) < SAMPLED_DEEP and starts_deep(image.path):
             deep = decode_deep(read_content(image.path) or b"")
             sample.largest += [] if deep is None else [int(deep.max())]
     return sample
@@ -141,18 +152,3 @@ def other_size(image: ImageSpec, header: ImageHeader) -> str:
         reason = "turned after it was labelled (its EXIF orientation lost?), or width and height exchanged"
     exif = "" if header.orientation == AS_STORED else f" (stored, with EXIF orientation {header.orientation})"
     return f"{image.path} has {stored} pixels{exif}, its annotation says {annotated}: {reason}"
-
-
-def _start_of(path: str) -> tuple[ImageHeader | None, bool]:
-    """The header of an image, None if it cannot be read, and whether it may have 16 bits."""
-    file = open_image(path)
-    if file is None:
-        return None, False
-    with file:
-        deep = may_be_deep(file.read(32))
-        file.seek(0)
-        header = read_header(file)
-    if header is None:  # a format that only OpenCV knows, if any
-        pixels = decode(read_content(path) or b"")
-        header = None if pixels is None else ImageHeader(pixels.shape[1::-1], AS_STORED)
-    return header, deep

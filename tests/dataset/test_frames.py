@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
+from lib.config.schema import Config
+from lib.dataset.coco_file import SIZES_READ
 from lib.dataset.crop import apply_matrix, crop_matrix
 from lib.dataset.frames import SAMPLED, sampled_images, settled
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import problem_of, read_image
 from lib.dataset.keypoint_dataset import KeypointDataset, denormalize
 from lib.dataset.packing import Packing, packed
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 from tests.factories.annotations import make_annotations, write_images
@@ -25,14 +28,14 @@ from tests.factories.oriented import (
     write_upright_labelled,
 )
 
+IMAGES = Config().dataset
 CODEC = HeatmapCodec((96, 96), (24, 24), 1)
 
 
 def settle(annotations, on_bad="raise", bits=0):
     """The settled annotations, and what is said."""
-    with captured_messages() as messages:
-        annotations = settled(annotations, "train.json", on_bad, bits)
-    return annotations, " ".join(messages)
+    annotations = settled(annotations, "train.json", replace(IMAGES, on_bad_image=on_bad, image_bits=bits))
+    return annotations, "; ".join(annotations.notes.sentences().values())
 
 
 def on_joints(annotations):
@@ -60,7 +63,7 @@ def crops_on_joints(dataset):
 def test_images_that_were_labelled_upright_are_turned(tmp_path, suffix):
     people, said = settle(write_upright_labelled(tmp_path, range(1, 9), suffix))
     assert on_joints(people) == [3] * 8
-    assert people.upright.all() and "4 of 8" in said and "train.json" in said
+    assert people.upright.all() and "4 of 8" in said
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
@@ -128,7 +131,7 @@ def test_square_and_mirrored_images_follow_the_other_images_of_the_file(tmp_path
     square = write_upright_labelled(tmp_path / "square", range(1, 9), size=(80, 80))
     alone, said = settle(square)
     assert not alone.upright.any() and on_joints(alone)[0] == 3 and sum(on_joints(alone)) < 24
-    assert "7 of 8" in said and "orientation" in said and "train.json" in said
+    assert "7 of 8" in said and "orientation" in said and "1.png" in said
     both, _ = settle(write_upright_labelled(tmp_path, [6]).joined(square))
     assert on_joints(both) == [3] * 9
 
@@ -148,7 +151,7 @@ def test_an_image_of_another_size_is_named(tmp_path, size):
     cv2.imwrite(paths[2], np.zeros((size[1], size[0], 3), np.uint8))
     people = make_annotations(4, paths=paths)
     with pytest.raises(InputError) as caught:
-        settled(people, "train.json", "raise")
+        settled(people, "train.json", IMAGES)
     message = str(caught.value)
     parts = ("train.json", "1 of 4", paths[2], f"{size[0]} x {size[1]}", "100 x 80", "ON_BAD_IMAGE")
     assert all(part in message for part in parts) and "\n" not in message
@@ -175,6 +178,14 @@ def test_sizes_that_are_not_known_are_not_compared(tmp_path):
     for bounds in (None, np.full((4, 2), np.nan, np.float32), np.zeros((4, 2), np.float32)):
         people, said = settle(make_annotations(4, paths=paths, bounds=bounds))
         assert not said and not KeypointDataset(people, CODEC)[0, 0].problem
+
+
+def test_sizes_taken_from_the_images_tell_nothing(tmp_path):
+    paths = [write_oriented(tmp_path / f"{o}.jpg", labelled_picture(), o) for o in (1, 6, 3)]
+    people = make_annotations(3, paths=paths, bounds=np.tile(np.float32([100, 64]), (3, 1)))
+    filled_in = replace(people, notes=ReadingNotes(filled_in={SIZES_READ: 3}))
+    assert settle(people)[1] == ""
+    assert "2 of 3 images looked at have an EXIF orientation" in settle(filled_in)[1]
 
 
 def test_images_in_an_archive(tmp_path):
