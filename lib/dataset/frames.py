@@ -7,6 +7,7 @@ not (a square image, a half turn, a mirrored one), the other images of the file 
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from os import PathLike
 
@@ -130,10 +131,19 @@ def look_at(images: list[ImageSpec], sizes_given: bool = True) -> Sample:
             sample.other = sample.other or other_size(image, header)
         elif kind == UNTOLD:
             sample.untold = sample.untold or f"{image.path} (orientation {header.orientation})"
-        if len(sample.largest) < SAMPLED_DEEP and starts_deep(image.path):
-            deep = decode_deep(read_content(image.path) or b"")
-            sample.largest += [] if deep is None else [int(deep.max())]
+    sample.largest = largest_values([image.path for image in images])
     return sample
+
+
+def largest_values(paths: Iterable[str]) -> list[int]:
+    """The largest value of each image of 16 bits among ``paths``, of at most SAMPLED_DEEP of them."""
+    largest: list[int] = []
+    for path in filter(starts_deep, paths):
+        deep = decode_deep(read_content(path) or b"")
+        largest += [] if deep is None else [int(deep.max())]
+        if len(largest) == SAMPLED_DEEP:
+            break
+    return largest
 
 
 def kind_of(image: ImageSpec, header: ImageHeader) -> str:
