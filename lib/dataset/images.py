@@ -216,7 +216,7 @@ def _decode_jpeg(
         return pixels
     if jpeg.has_end(content, header):
         return decode(content, reduce)
-    # OpenCV before 4.11 gives grey or arbitrary pixels for missing ones, later it refuses the file.
+    # OpenCV before 4.11 gives wrong pixels in place of missing ones, later it refuses the file.
     ways = [decode(completed, reduce) for completed in jpeg.completions(content)]
     same = all(pixels is not None and np.array_equal(pixels, ways[0]) for pixels in ways)
     return ways[0] if ways and same else None
