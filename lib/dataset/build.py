@@ -12,6 +12,7 @@ from lib.config.data_settings import DatasetConfig
 from lib.config.schema import Config, ModelConfig
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations, ReadOptions
+from lib.dataset.frames import settled
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
@@ -39,6 +40,7 @@ def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
     key = CacheKey(f"{layout.name}_{files[0].stem}", mapping, settings, files, layout.images(image_set.name))
     folder = Path(config.output_dir) / "annotations" if config.dataset.annotation_cache else None
     annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, options))
+    annotations = settled(annotations, files[0], config.dataset)
     if image_set.part is None:
         return annotations
     part = annotations.subset(is_validation(annotations, config.dataset_target.split) == image_set.part)
