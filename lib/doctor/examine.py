@@ -1,122 +1,168 @@
-"""Preflight checks of a run, in the order in which a user would fix the problems."""
+"""Preflight checks of a run, in the order in which a user would fix the problems; what trains comes last."""
 
-from pathlib import Path
+from collections.abc import Generator, Iterator
 
+import numpy as np
 import torch
 
-from lib.config.run_paths import RunPaths
-from lib.config.schema import Config
+from lib.dataset.annotations import PADDING
 from lib.dataset.build import build_codec
 from lib.dataset.keypoints import flip_permutation
-from lib.doctor.findings import Examination, Finding, Section, error, ok
+from lib.doctor.findings import Finding, Heading, Item, Level, Table, error, ok
 from lib.doctor.images import check_images, check_scale
 from lib.doctor.joint_mapping import check_joints
 from lib.doctor.labels import check_boxes, check_labels
-from lib.doctor.machine import (
-    check_device,
-    check_disk,
-    check_extension,
-    check_memory,
-    check_packs,
-    check_weights,
-)
+from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_packs
+from lib.doctor.request import Request, roles_of
 from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
 from lib.doctor.sheet import FILE_NAME, write_sheet
+from lib.doctor.suggestions import Seen, suggest
 from lib.doctor.trial_steps import try_steps
-from lib.ignoring.modes import Mode
+from lib.doctor.weights import check_model_file, check_source_checkpoint, check_weights
 from lib.training.run_spec import RunSpec
-from lib.training.state import TableShape
+from lib.training.state import Placement, State, TableShape
 from lib.utils.device import set_up_backends
 from lib.utils.errors import InputError
 
 CPU = torch.device("cpu")
 
 
-def examine(
-    config: Config, mode: Mode, folders: RunPaths, notes: list[str], output: Path, steps: int
-) -> Examination:
-    """Check everything that a run in ``mode`` needs, and write the contact sheet.
+def examine(request: Request) -> Iterator[Item]:
+    """Check everything that a run needs, write the contact sheet, and try training steps.
 
-    Args:
-        folders: where the run would write; nothing is written there.
-        notes: remarks of the configuration's loader.
-        output: folder of the contact sheet.
-        steps: training steps to try in each phase; 0 for none.
+    Yields:
+        Headings, findings and tables, each as soon as it is known.
     """
-    title = f"{mode.name}: {mode.meaning}"
+    config = request.config
     set_up_backends(config.threads, config.cudnn)
-    settings = _settings(config, notes)
-    joints = Section("joints", *check_joints(config, mode.uses_source))
-    sets, set_findings = read_sets(config, mode.uses_source, [*settings.findings, *joints.findings])
-    data = Section("data", set_findings)
-    if not sets.annotations:
-        machine = _machine(config, mode, sets, folders, 0.0, steps)
-        return Examination(title, [settings, joints, data, machine])
 
-    # What the annotations alone tell.
-    data.findings.extend(shared_images(sets.annotations, config.lbi.val_in_train))
-    sections = [settings, joints, data, Section("labels of each joint", *labels_by_joint(sets.annotations))]
+    yield Heading("settings")
+    settings = _settings(request)
+    yield from settings
 
-    # Labels and images, set by set.
-    labels, images, cache_bytes = Section("labels", []), Section("images", []), 0.0
-    for role, annotations in sets.annotations.items():
-        labels.findings.extend([*_boxes(config, role), *check_labels(role, annotations)])
-        findings, sampled = check_images(role, annotations, config.dataset.on_bad_image)
-        images.findings.extend(findings)
-        cache_bytes += sampled.bytes_decoded if config.dataset.cache else 0
-    sections += [labels, images]
-    sections.append(Section("scale", *check_scale(sets.annotations, config.model.image_size)))
-    if sets.data is not None:
-        sections.append(Section("samples", [write_sheet(output / FILE_NAME, sets.datasets)]))
+    yield Heading("joints")
+    joints, mapping = check_joints(request)
+    yield from joints
+    yield from _tables(mapping)
 
-    # The machine last: its steps take longest.
-    sections.append(_machine(config, mode, sets, folders, cache_bytes, steps))
-    return Examination(title, sections)
+    yield Heading("data")
+    sets, found = read_sets(request, [*settings, *joints])
+    yield from found
+    cache_bytes = 0.0
+    if sets.annotations:
+        yield from shared_images(sets.annotations, config.lbi.val_in_train)
+        cache_bytes = yield from _content(request, sets)
+
+    yield Heading("machine")
+    device, state = yield from _machine(request, sets)
+
+    if state is not None and sets.data is not None and device is not None:
+        yield from suggest(config, _seen(sets, device))
+        if request.trial.steps:
+            yield Heading(f"training steps, for {request.trial.seconds:g} s at most (--max-seconds)")
+            spec = RunSpec(config, request.mode, sets.data, request.paths)
+            peak = yield from try_steps(spec, state, request.trial)
+            yield from check_memory(device, peak, cache_bytes, config.workers)
 
 
-def _settings(config: Config, notes: list[str]) -> Section:
+def _settings(request: Request) -> list[Finding]:
     try:
-        codec = build_codec(config.model)
+        codec = build_codec(request.config.model)
     except InputError as problem:
-        return Section("settings", [error("sizes", str(problem), "change one of the settings that it names")])
+        return [error("sizes", str(problem), "change one of the settings that it names")]
     sizes = f"input {codec.image_size[0]} x {codec.image_size[1]}, heatmaps {codec.heatmap_size[0]} x {codec.heatmap_size[1]}"
-    return Section("settings", [ok("sizes", sizes), *(ok("note", note) for note in notes)])
+    return [ok("sizes", sizes), *(ok("remark", remark) for remark in request.notes)]
 
 
-def _boxes(config: Config, role: str) -> list[Finding]:
-    source, target = config.dataset_src, config.dataset_target
-    dataset_config, image_set = {
-        "source": (source, source.train_set),
-        "target T": (target, target.train_set),
-        "validation V": (target, target.val_set),
-        "test": (target, target.test_set),
-    }[role]
-    if role == "validation V" and target.val_set == target.train_set:
-        return []  # the same file as T's, already checked
-    return check_boxes(role, dataset_config, image_set)
+def _tables(lines: tuple[str, ...]) -> list[Table]:
+    return [Table(lines)] if lines else []
+
+
+def _content(request: Request, sets: Sets) -> Generator[Item, None, float]:
+    """Check labels and images set by set.
+
+    Returns:
+        Bytes of the images that DATASET.CACHE will keep.
+    """
+    config, roles = request.config, {role.name: role for role in roles_of(request)}
+    if sets.labelled:
+        yield Heading("labels of each joint")
+        findings, counts = labels_by_joint(sets.labelled)
+        yield from findings
+        yield from _tables(counts)
+
+    yield Heading("labels")
+    checked = set()
+    for name, annotations in sets.labelled.items():
+        image_set = roles[name].image_set
+        files = image_set.layout.annotation_files(image_set.name)
+        if files not in checked:  # T and V may be parts of one file
+            yield from check_boxes(name, image_set.dataset_config, image_set.name)
+        checked.add(files)
+        yield from check_labels(name, annotations)
+
+    yield Heading("images")
+    cache_bytes = 0.0
+    for name, annotations in sets.annotations.items():
+        findings, sampled = check_images(name, annotations, config.dataset.on_bad_image)
+        yield from findings
+        cache_bytes += sampled.bytes_decoded if config.dataset.cache else 0
+
+    if sets.labelled:
+        yield Heading("scale")
+        findings, quantiles = check_scale(sets.labelled, config.model.image_size)
+        yield from findings
+        yield from _tables(quantiles)
+    if sets.complete:
+        yield Heading("samples")
+        yield write_sheet(request.output / FILE_NAME, sets.datasets)
+    return cache_bytes
 
 
 def _machine(
-    config: Config, mode: Mode, sets: Sets, folders: RunPaths, cache_bytes: float, steps: int
-) -> Section:
-    """Device, weights, disk and memory; steps are tried only if all data sets could be read.
+    request: Request, sets: Sets
+) -> Generator[Finding, None, tuple[torch.device | None, State | None]]:
+    """Device, weights and disk.
 
-    Args:
-        cache_bytes: size of the images that DATASET.CACHE will keep.
+    Returns:
+        The device, and the models to try steps with; None for what cannot be used.
     """
-    device_finding, device = check_device(config)
-    section, data = Section("machine", [device_finding, check_extension()]), sets.data
+    config, data = request.config, sets.data
+    finding, device = check_device(config)
+    yield finding
+    yield check_extension()
+    if not request.trains:
+        yield check_model_file(config)
+        return device, None
     joints = range(config.model.num_joints) if data is None else flip_permutation(data.joints)
-    source = sets.annotations.get("source", ())
-    tables = TableShape(max(1, len(source)), tuple(joints))
-    findings, state = check_weights(config, mode, device or CPU, tables)
-    section.findings.extend(findings)
+    tables = TableShape(max(1, len(sets.annotations.get("source", ()))), tuple(joints))
+    findings, state = check_weights(config, request.mode, Placement(device or CPU), tables)
+    yield from findings
     if state is None:
-        return section
-    section.findings.append(check_disk(config, state, folders.output))
+        return device, None
+    if data is not None:
+        taken = check_source_checkpoint(RunSpec(config, request.mode, data, request.paths), state)
+        yield from taken
+        if any(finding.level is Level.ERROR for finding in taken):
+            return device, None
+    yield check_disk(config, state, request.paths.output)
     if config.dataset.pack and data is not None:
-        section.findings.append(check_packs(config, data))
-    if steps and data is not None and device is not None:
-        findings, peak = try_steps(RunSpec(config, mode, data, folders), state, steps)
-        section.findings.extend([*findings, *check_memory(device, peak, cache_bytes, config.workers)])
-    return section
+        yield check_packs(config, data)
+    return device, state
+
+
+def _seen(sets: Sets, device: torch.device) -> Seen:
+    """Data and machine, for the suggestion."""
+    trained = [
+        sets.annotations[name] for name in ("source", "target T", "training") if name in sets.annotations
+    ]
+    boxes = np.concatenate([annotations.sizes.max(axis=1) for annotations in trained]) / PADDING
+    gpu_bytes = None
+    if device.type == "cuda":
+        gpu_bytes = torch.cuda.get_device_properties(device).total_memory
+    return Seen(
+        source=len(sets.annotations.get("source", ())),
+        target=len(sets.data.target),
+        box=float(np.median(boxes)),
+        gpu_bytes=gpu_bytes,
+    )

@@ -11,8 +11,16 @@ import lib.doctor.trial_steps
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
+from lib.doctor.findings import Level
+from lib.doctor.request import Request, Trial
 from lib.ignoring.modes import MODES
-from tests.factories.examinations import assert_only_problem, change_file, examination_of, problems
+from tests.factories.examinations import (
+    Examination,
+    assert_only_problem,
+    change_file,
+    examination_of,
+    problems,
+)
 
 TRAIN, TEST, SOURCE = "target/annotations/train.json", "target/annotations/test.json", "source/train.json"
 
@@ -32,7 +40,7 @@ def test_clean_data_and_a_few_steps(root):
     assert problems(examination) == [] and examination.exit_code == 0
     text = str(examination)
     for text_part in ("objects in 30 images", "objects in 15 images", "left_track / right_track",
-                  "240 steps", "waiting for data", "GiB free", "0 warnings, 0 errors"):  # fmt: skip
+                  "240 steps", "waiting for data", "GiB free", "0 notes, 0 warnings, 0 errors"):  # fmt: skip
         assert text_part in text, text_part
     image = cv2.imread(str(root / "doctor/samples.png"))
     # Four sets, each a line and two rows of 192 pixels; the heatmaps' dots are bright.
@@ -95,14 +103,17 @@ def test_joints_that_differ_between_source_and_target(root):
     assert "dropped keypoints of the source: lamp" in text and "cab from cabin" in text
 
 
-def test_an_approximated_joint(config):
-    values = {"DEVICE": "cpu"}
-    loaded = load_config(config, values)
+def test_the_head_of_coco_and_mpii_is_a_note(config):
+    loaded = load_config(config, {"DEVICE": "cpu"})
     folders = RunPaths.for_run(loaded, config, "coco_to_mpii", "ours1")
-    examination = examine(loaded, MODES["ours1"], folders, [], config.parent, 0)
-    found = {what: text for _, what, text in problems(examination)}
-    assert "head (head_top in the target, nose in the source)" in found.pop("approximated joints")
-    assert list(found) == ["validation V"] and "fewer than 20" in found["validation V"]
+    request = Request(loaded, "main", MODES["ours1"], folders, (), config.parent, Trial(0))
+    examination = Examination(list(examine(request)))
+    found = {what: (level, text) for level, what, text in problems(examination, Level.NOTE)}
+    level, text = found.pop("approximated joints")
+    assert level == "note" and "head (head_top in the target, nose in the source)" in text
+    level, text = found.pop("validation V")
+    assert level == "warning" and "fewer than 20" in text
+    assert set(found) <= {"suggestion"}
 
 
 def test_a_side_that_is_alone(root):
@@ -112,7 +123,7 @@ def test_a_side_that_is_alone(root):
     for file in (SOURCE, TRAIN, TEST):
         change_file(root, file, rename)
     assert_only_problem(
-        examination_of(root), "warning", "joints of one side alone", "left_bucket", "FLIP false"
+        examination_of(root), "warning", "joints of one side alone", "left_bucket", "DATASET_SRC.FLIP"
     )
     assert problems(examination_of(root, {"DATASET_SRC.FLIP": False, "DATASET_TARGET.FLIP": False})) == []
 
