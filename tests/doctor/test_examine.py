@@ -5,21 +5,24 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import lib.doctor.machine
 import lib.doctor.trial_steps
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
-from lib.doctor.findings import Level
+from lib.doctor.findings import Finding, Heading, Level
 from lib.doctor.request import Request, Trial
 from lib.ignoring.modes import MODES
+from lib.models.pose_resnet import DeconvHead, PoseResNet
 from tests.factories.examinations import (
     Examination,
     assert_only_problem,
     change_file,
     examination_of,
     problems,
+    request_of,
 )
 
 TRAIN, TEST, SOURCE = "target/annotations/train.json", "target/annotations/test.json", "source/train.json"
@@ -52,6 +55,58 @@ def test_a_mode_without_a_source(root):
     shutil.rmtree(root / "source")
     examination = examination_of(root, mode="baseline1", steps=1)
     assert problems(examination) == [] and "source, images" not in str(examination)
+
+
+def test_what_trains_comes_last_and_what_is_found_before_is_there_at_once(root, monkeypatch):
+    """The items are made one after another: no step is taken before everything else is told."""
+    begun = []
+
+    def steps(self, count):
+        begun.append(count)
+        return 0.1
+
+    monkeypatch.setattr("lib.doctor.trial_steps.TimedSteps.run", steps)
+    items = []
+    for item in examine(request_of(root, steps=1)):
+        if not begun:
+            items.append(item)
+    headings = [item.title for item in items if isinstance(item, Heading)]
+    assert headings[:3] == ["settings", "joints", "data"] and headings[-2] == "machine"
+    assert headings[-1].startswith("training steps") and begun
+    assert {"disk", "contact sheet"} <= {item.subject for item in items if isinstance(item, Finding)}
+
+
+def test_train(root):
+    shutil.rmtree(root / "source")
+    examination = examination_of(root, mode="train", steps=1)
+    assert problems(examination) == []
+    text = str(examination)
+    assert "objects in 45 images" in text and "objects in 4 images" in text
+    assert "DATASET_" not in text and "240 steps" in text
+    (root / TRAIN).write_text("[]")
+    found = {what: text for _, what, text in problems(examination_of(root, mode="train"))}
+    # The test set's joints have to be those of the training set's file.
+    assert all("same error as joints" in found[role] for role in ("training", "test"))
+
+
+def test_valid(root):
+    examination = examination_of(root, mode="valid", steps=1)
+    assert problems(examination) == []
+    assert problems(examination, Level.NOTE)[0][:2] == ("note", "TEST.MODEL_FILE")
+    assert "training steps" not in str(examination)
+    weights = root / "weights.pth"
+    torch.save(PoseResNet(10, 7, width=4, head=DeconvHead((8, 8, 8))).state_dict(), weights)
+    examination = examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid")
+    assert problems(examination, Level.NOTE) == [] and f"TEST.MODEL_FILE: {weights}" in str(examination)
+    # A network of another width is only partly filled.
+    torch.save(PoseResNet(10, 7, width=4, head=DeconvHead((8, 8, 9))).state_dict(), weights)
+    assert_only_problem(
+        examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid"),
+        "error", "TEST.MODEL_FILE", "final_layer", "random weights",
+    )  # fmt: skip
+    weights.unlink()
+    examination = examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid")
+    assert_only_problem(examination, "error", "TEST.MODEL_FILE", "no such weights file")
 
 
 def test_every_unreadable_set_is_reported_and_the_others_counted(root):
