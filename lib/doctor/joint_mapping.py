@@ -125,8 +125,9 @@ def check_sides(mapping: JointMapping, mirrored: tuple[str, ...]) -> list[Findin
 
 
 def mapping_table(target: JointMapping, source: JointMapping | None) -> tuple[str, ...]:
-    """Lines with the names of each joint: in the network, the target, and the source ("-" if it is missing)."""
-    columns = [("network", target.names), (f"target ({target.dataset})", target.native)]
+    """Lines with the number and names of each joint: in the network, the target, and the source ("-" if it is missing)."""
+    numbers = tuple(str(number) for number in range(1, len(target.names) + 1))
+    columns = [("", numbers), ("network", target.names), (f"target ({target.dataset})", target.native)]
     if source is not None:
         keypoints = tuple(keypoint or "-" for keypoint in source.native)
         columns.append((f"source ({source.dataset})", keypoints))

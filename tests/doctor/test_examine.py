@@ -46,8 +46,8 @@ def test_clean_data_and_a_few_steps(root):
                   "240 steps", "waiting for data", "GiB free", "0 notes, 0 warnings, 0 errors"):  # fmt: skip
         assert text_part in text, text_part
     image = cv2.imread(str(root / "doctor/samples.png"))
-    # Four sets, each a line and two rows of 192 pixels; the heatmaps' dots are bright.
-    assert image.shape == (4 * (28 + 2 * 194), 8 * 194, 3)
+    # A line with the joints' names; four sets, each a line and two rows of 192 pixels.
+    assert image.shape == (28 + 4 * (28 + 2 * 194), 8 * 194, 3)
     assert (root / "output").exists() is False  # nothing of the steps is kept
 
 

@@ -86,9 +86,9 @@ def test_settings_that_mirror_images(tmp_path, mode, on, expected):
 def test_table():
     source = JointMapping("coco", NAMES, ("left_hip", None, "nose"), ("left_hip", "nose"))
     assert mapping_table(TARGET, source) == (
-        "network    target (mpii)  source (coco)",
-        "left_hip   left_hip       left_hip",
-        "right_hip  right_hip      -",
-        "head       head_top       nose",
+        "   network    target (mpii)  source (coco)",
+        "1  left_hip   left_hip       left_hip",
+        "2  right_hip  right_hip      -",
+        "3  head       head_top       nose",
     )
-    assert mapping_table(TARGET, None)[0] == "network    target (mpii)"
+    assert mapping_table(TARGET, None)[0] == "   network    target (mpii)"
