@@ -17,7 +17,7 @@ from lib.doctor.findings import Finding, note
 GIB = 2**30
 LARGE_FROM = 10_000  # labelled instances
 SIDES = (64, 128, 256)  # of the network's input, pixels
-MAX_ENLARGEMENT = 1.5  # of a crop's side to the input's that is chosen; more pixels hold no more detail
+MAX_REDUCTION = 2.0  # a crop's side / the input's; the demo's is 1.7
 CPU_SIDE = 128  # largest input for a CPU, where a step's time goes with its square
 SMALL_GPU = 6 * GIB  # LARGE takes 3.9 GB with 32 people in a batch (docs/gpu.md)
 NEAR = {"side": 1.5, "batch": 2.0, "steps": 4.0}  # ratio to the suggestion that is left alone
@@ -42,7 +42,8 @@ class Seen:
 class Recipe:
     """A proven configuration.
 
-    network: its settings.
+    network: its settings, but for the filters.
+    filters: channels of each transposed convolution.
     batches: instances of target and source in a step.
     passes: over target and source in all epochs, at least.
     min_steps: in all epochs, however small the sets are.
@@ -50,6 +51,7 @@ class Recipe:
     """
 
     network: Mapping[str, Any]
+    filters: int
     batches: tuple[int, int]
     passes: tuple[int, int]
     min_steps: int
@@ -58,11 +60,13 @@ class Recipe:
 
 SMALL = Recipe(
     {
+        "MODEL.STYLE": "pytorch",
+        "MODEL.PRETRAINED": "",
         "MODEL.EXTRA.NUM_LAYERS": 10,
         "MODEL.EXTRA.WIDTH": 16,
-        "MODEL.EXTRA.NUM_DECONV_FILTERS": [32, 32, 32],
         "TRAIN.LR": 0.003,
     },
+    32,
     (8, 16),
     (40, 13),
     800,
@@ -70,12 +74,13 @@ SMALL = Recipe(
 )
 LARGE = Recipe(
     {
+        "MODEL.STYLE": "pytorch",
+        "MODEL.PRETRAINED": "models/pytorch/imagenet/resnet50-19c8e357.pth",
         "MODEL.EXTRA.NUM_LAYERS": 50,
         "MODEL.EXTRA.WIDTH": 64,
-        "MODEL.EXTRA.NUM_DECONV_FILTERS": [256, 256, 256],
-        "MODEL.PRETRAINED": "models/pytorch/imagenet/resnet50-19c8e357.pth",
         "TRAIN.LR": 0.001,
     },
+    256,
     (32, 32),
     (140, 20),
     10_000,
@@ -101,13 +106,15 @@ def suggest(config: Config, seen: Seen) -> list[Finding]:
 
 def suggested_settings(config: Config, seen: Seen) -> dict[str, str]:
     """{setting: value as on the command line} of what is far from a proven configuration; empty if nothing is."""
-    recipe = recipe_for(config, seen)
-    changed = _network(config, seen, recipe) | _image_size(config, seen) | _batches(config, seen, recipe)
+    recipe = recipe_for(seen)
+    changed = (
+        _network(config, seen, recipe) | _image_size(config, seen, recipe) | _batches(config, seen, recipe)
+    )
     changed.update(_steps(config, seen, recipe, changed))
     return {key: _as_word(value) for key, value in changed.items()}
 
 
-def recipe_for(config: Config, seen: Seen) -> Recipe:
+def recipe_for(seen: Seen) -> Recipe:
     """LARGE for many instances on a GPU, else SMALL."""
     is_large = seen.gpu_bytes is not None and seen.source + seen.target >= LARGE_FROM
     return LARGE if is_large else SMALL
@@ -121,15 +128,20 @@ def _network(config: Config, seen: Seen, recipe: Recipe) -> dict[str, Any]:
         is_near = True  # fine-tuning a pretrained network of any size: usual, but not measured here
     else:
         is_near = model.extra.width <= 32 and model.extra.num_layers <= 18
-    return {} if is_near else dict(recipe.network)
+    if is_near:
+        return {}
+    filters = [recipe.filters] * model.extra.num_deconv_layers
+    wanted = {**recipe.network, "MODEL.EXTRA.NUM_DECONV_FILTERS": filters}
+    given = flat_config(config)
+    return {key: value for key, value in wanted.items() if value != given[key]}
 
 
-def _image_size(config: Config, seen: Seen) -> dict[str, Any]:
-    """The smallest proven side that loses no detail of half of the crops."""
+def _image_size(config: Config, seen: Seen, recipe: Recipe) -> dict[str, Any]:
+    """LARGE's input, or the smallest side that half of the crops are not reduced to more than the demo's."""
     limit = CPU_SIDE if seen.gpu_bytes is None else SIDES[-1]
-    sides = [side for side in SIDES if side <= limit]
+    sides = SIDES[-1:] if recipe is LARGE else [side for side in SIDES if side <= limit]
     crop = PADDING * seen.box
-    side = next((side for side in sides if crop <= MAX_ENLARGEMENT * side), sides[-1])
+    side = next((side for side in sides if crop <= MAX_REDUCTION * side), sides[-1])
     ratio = max(config.model.image_size) / side
     if 1 / NEAR["side"] <= ratio <= NEAR["side"]:
         return {}
@@ -171,5 +183,5 @@ def _steps(config: Config, seen: Seen, recipe: Recipe, changed: Mapping[str, Any
 
 
 def _as_word(value: Any) -> str:
-    """A value without spaces, quoted for a shell if it is a list."""
-    return f"'[{','.join(map(str, value))}]'" if isinstance(value, list) else str(value)
+    """A value without spaces, quoted for a shell if it is a list or empty."""
+    return f"'[{','.join(map(str, value))}]'" if isinstance(value, list) else str(value) or "''"

@@ -3,25 +3,29 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from lib.config.loader import load_config, parse_overrides
 from lib.config.schema import Config, TrainConfig
+from lib.dataset.build import build_codec
 from lib.doctor.findings import Level
 from lib.doctor.suggestions import GIB, Seen, suggest, suggested_settings
+from lib.models.pose_resnet import build_pose_resnet
 
 DEMO, EXCAVATOR = "experiments/demo/people.yaml", "experiments/custom/excavator.yaml"
 TRANSFER = sorted(map(str, Path("experiments/transfer").glob("*.yaml")))
+CAFFE = next(map(str, Path("experiments").rglob("*caffe*.yaml")))
 LARGE_GPU = 140 * GIB
 
 
 @pytest.mark.parametrize(
     ("path", "seen"),
     [
-        (DEMO, Seen(1000, 80, 66)),
-        (DEMO, Seen(1000, 80, 66, LARGE_GPU)),
+        (DEMO, Seen(1000, 80, 88)),
+        (DEMO, Seen(1000, 80, 88, LARGE_GPU)),
         (EXCAVATOR, Seen(60, 30, 35)),
         *((path, Seen(149_813, 22_246, 200, LARGE_GPU)) for path in TRANSFER),
-        ("experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3.yaml", Seen(0, 149_813, 200, LARGE_GPU)),
+        ("experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3.yaml", Seen(0, 149_813, 130, LARGE_GPU)),
         ("experiments/mpii/resnet50/256x256_d256x3_adam_lr1e-3.yaml", Seen(0, 22_246, 250, LARGE_GPU)),
         ("experiments/mpii/resnet152/256x256_d256x3_adam_lr1e-3.yaml", Seen(0, 22_246, 250, LARGE_GPU)),
     ],
@@ -33,7 +37,7 @@ def test_nothing_is_suggested_beside_a_proven_configuration(path, seen):
 
 def test_the_demo_s_settings_for_data_like_the_demo_s_on_a_cpu():
     defaults = Config(train=TrainConfig(steps_per_epoch=695))  # as many as an epoch of MPII has
-    words = suggested_settings(defaults, Seen(1000, 80, 66))
+    words = suggested_settings(defaults, Seen(1000, 80, 88))
     demo = load_config(DEMO, {})
     values = parse_overrides([word for pair in words.items() for word in (pair[0], pair[1].strip("'"))])
     assert values["MODEL.EXTRA.NUM_LAYERS"] == demo.model.extra.num_layers
@@ -50,7 +54,7 @@ def test_the_demo_s_settings_for_data_like_the_demo_s_on_a_cpu():
 @pytest.mark.parametrize(
     "seen",
     [
-        Seen(1000, 80, 66),
+        Seen(1000, 80, 88),
         Seen(0, 40, 300),
         Seen(50_000, 500, 20),
         Seen(50_000, 500, 150, 8 * GIB),
@@ -58,16 +62,20 @@ def test_the_demo_s_settings_for_data_like_the_demo_s_on_a_cpu():
         Seen(3, 3, 1000, LARGE_GPU),
     ],
 )
-@pytest.mark.parametrize("path", [DEMO, EXCAVATOR, TRANSFER[0]])
+@pytest.mark.parametrize("path", [DEMO, EXCAVATOR, TRANSFER[0], CAFFE])
 def test_what_is_suggested_is_valid_and_then_left_alone(path, seen):
     words = suggested_settings(load_config(path, {}), seen)
     pairs = [word for key, value in words.items() for word in (key, value.strip("'"))]
     changed = load_config(path, parse_overrides(pairs))
     assert suggested_settings(changed, seen) == {}
+    with torch.device("meta"):
+        build_pose_resnet(changed.model)  # the parts fit together
+    build_codec(changed.model)
+    assert changed.model.pretrained == "" or changed.model.extra.num_layers == 50
 
 
 def test_only_what_is_far_is_suggested():
-    seen = Seen(1000, 80, 66)
+    seen = Seen(1000, 80, 88)
     slow = load_config(DEMO, {"TRAIN.END_EPOCH": 140})
     assert set(suggested_settings(slow, seen)) == {
         "TRAIN.END_EPOCH",
@@ -101,6 +109,6 @@ def test_a_pretrained_network_on_a_gpu_is_left_alone():
 
 
 def test_the_note_gives_words_for_the_command_line():
-    (finding,) = suggest(Config(), Seen(1000, 80, 66))
+    (finding,) = suggest(Config(), Seen(1000, 80, 88))
     assert finding.level is Level.NOTE and "1,000 source and 80 target" in finding.result
     assert "MODEL.IMAGE_SIZE '[64,64]'" in finding.advice and "MODEL.EXTRA.WIDTH 16" in finding.advice
