@@ -77,6 +77,11 @@ def error(subject: str, result: str, advice: str) -> Finding:
     return Finding(Level.ERROR, subject, result, advice)
 
 
+def expected(finding: Finding, reason: str) -> Finding:
+    """A warning that ``reason`` explains, as a note; any other finding as it is."""
+    return note(finding.subject, finding.result, reason) if finding.level is Level.WARNING else finding
+
+
 @dataclass(frozen=True)
 class Heading:
     """Begins the findings on one topic."""

@@ -282,6 +282,13 @@ def test_labels_outside_crops_and_images(root):
     )
 
 
+def test_labels_that_were_moved_on_purpose_are_a_note(root):
+    examination = examination_of(root, {"LBI.INJECT_NOISE": "jitter:0.9"})
+    (found,) = [f for f in examination.findings if f.subject == "source, crops"]
+    assert found.level is Level.NOTE and "LBI.INJECT_NOISE" in found.advice
+    assert all(f.level is Level.OK for f in examination.findings if f.subject == "target T, crops")
+
+
 def test_images_that_cannot_be_read_or_have_another_size(root):
     image = root / "source/images/a/0003.png"
     cv2.imwrite(str(image), np.zeros((40, 48, 3), np.uint8))
