@@ -13,6 +13,7 @@ from lib.doctor.images import check_images, check_scale
 from lib.doctor.joint_mapping import check_joints
 from lib.doctor.labels import check_boxes, check_labels
 from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_packs
+from lib.doctor.method import check_method
 from lib.doctor.request import Request, roles_of
 from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
 from lib.doctor.sheet import FILE_NAME, write_sheet
@@ -57,7 +58,7 @@ def examine(request: Request) -> Iterator[Item]:
     device, state = yield from _machine(request, sets)
 
     if state is not None and sets.data is not None and device is not None:
-        yield from suggest(config, _seen(sets, device))
+        yield from suggest(config, _seen(request, sets, device))
         if request.trial.steps:
             yield Heading(f"training steps, until {request.trial.seconds:g} s are over (--max-seconds)")
             spec = RunSpec(config, request.mode, sets.data, request.paths)
@@ -71,7 +72,8 @@ def _settings(request: Request) -> list[Finding]:
     except InputError as problem:
         return [error("sizes", str(problem), "change one of the settings that it names")]
     sizes = f"input {codec.image_size[0]} x {codec.image_size[1]}, heatmaps {codec.heatmap_size[0]} x {codec.heatmap_size[1]}"
-    return [ok("sizes", sizes), *(ok("remark", remark) for remark in request.notes)]
+    remarks = [ok("remark", remark) for remark in request.notes]
+    return [ok("sizes", sizes), *check_method(request.config, request.mode), *remarks]
 
 
 def _tables(lines: tuple[str, ...]) -> list[Table]:
@@ -154,18 +156,20 @@ def _machine(
     return device, state
 
 
-def _seen(sets: Sets, device: torch.device) -> Seen:
+def _seen(request: Request, sets: Sets, device: torch.device) -> Seen:
     """Data and machine, for the suggestion."""
-    trained = [
-        sets.annotations[name] for name in ("source", "target T", "training") if name in sets.annotations
+    boxes = [
+        sets.annotations[role.name].sizes.max(axis=1) / PADDING
+        for role in roles_of(request)
+        if role.batch_size
     ]
-    boxes = np.concatenate([annotations.sizes.max(axis=1) for annotations in trained]) / PADDING
     gpu_bytes = None
     if device.type == "cuda":
         gpu_bytes = torch.cuda.get_device_properties(device).total_memory
     return Seen(
         source=len(sets.annotations.get("source", ())),
         target=len(sets.data.target),
-        box=float(np.median(boxes)),
+        box=float(np.median(np.concatenate(boxes))),
         gpu_bytes=gpu_bytes,
+        validation=len(sets.data.validation.dataset) if request.mode.ignores else 0,
     )

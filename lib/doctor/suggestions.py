@@ -20,6 +20,9 @@ SIDES = (64, 128, 256)  # of the network's input, pixels
 MAX_REDUCTION = 2.0  # a crop's side / the input's; the demo's is 1.7
 CPU_SIDE = 128  # largest input for a CPU, where a step's time goes with its square
 SMALL_GPU = 6 * GIB  # LARGE takes 3.9 GB with 32 people in a batch (docs/gpu.md)
+FEW_TRUSTED = (
+    100  # instances of V; a direction from fewer is noise, from T and V it is steadier (docs/modes.md)
+)
 NEAR = {"side": 1.5, "batch": 2.0, "steps": 4.0}  # ratio to the suggestion that is left alone
 
 
@@ -30,12 +33,14 @@ class Seen:
     source, target: instances that are trained on; 0 source instances if the mode does not use them.
     box: median of the longer side of their boxes, pixels.
     gpu_bytes: memory of the GPU; None on a CPU.
+    validation: instances of V, which the ignoring weights are learned from; 0 if the mode has no weights.
     """
 
     source: int
     target: int
     box: float
     gpu_bytes: int | None = None
+    validation: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,8 @@ def suggested_settings(config: Config, seen: Seen) -> dict[str, str]:
         _network(config, seen, recipe) | _image_size(config, seen, recipe) | _batches(config, seen, recipe)
     )
     changed.update(_steps(config, seen, recipe, changed))
+    if 0 < seen.validation < FEW_TRUSTED and config.lbi.meta_data == "validation":
+        changed["LBI.META_DATA"] = "target"
     return {key: _as_word(value) for key, value in changed.items()}
 
 

@@ -43,7 +43,7 @@ def test_clean_data_and_a_few_steps(root):
     assert problems(examination) == [] and examination.exit_code == 0
     text = str(examination)
     for text_part in ("objects in 30 images", "objects in 15 images", "left_track / right_track",
-                  "240 steps", "waiting for data", "GiB free", "0 notes, 0 warnings, 0 errors"):  # fmt: skip
+                  "240 steps", "waiting for data", "GiB free", "0 warnings, 0 errors"):  # fmt: skip
         assert text_part in text, text_part
     image = cv2.imread(str(root / "doctor/samples.png"))
     # A line with the joints' names; four sets, each a line and two rows of 192 pixels.

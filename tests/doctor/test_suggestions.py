@@ -108,6 +108,16 @@ def test_a_pretrained_network_on_a_gpu_is_left_alone():
     assert suggested_settings(config, Seen(1000, 80, 200))["MODEL.EXTRA.WIDTH"] == "16"
 
 
+@pytest.mark.parametrize(
+    ("validation", "path", "suggested"),
+    [(99, EXCAVATOR, True), (100, EXCAVATOR, False), (0, EXCAVATOR, False), (26, DEMO, False)],
+)
+def test_few_trusted_instances(validation, path, suggested):
+    """The demo's weights are learned from T and V already; a mode without weights has none to learn."""
+    words = suggested_settings(load_config(path, {}), Seen(60, 30, 35, validation=validation))
+    assert words == ({"LBI.META_DATA": "target"} if suggested else {})
+
+
 def test_the_note_gives_words_for_the_command_line():
     (finding,) = suggest(Config(), Seen(1000, 80, 88))
     assert finding.level is Level.NOTE and "1,000 source and 80 target" in finding.result
