@@ -83,9 +83,11 @@ def try_steps(spec: RunSpec, state: State, trial: Trial) -> Generator[Finding, N
             yield error(subject, str(problem), "a lower TRAIN.LR, TRAIN.CLIP_GRAD, or LBI.WARMUP")
         except InputError as problem:
             yield error(subject, str(problem), "see what it names")
-        except torch.cuda.OutOfMemoryError:
+        except RuntimeError as problem:
+            if not _is_out_of_memory(problem):
+                raise
             advice = "smaller TRAIN.BATCH_SIZE, TRAIN.SRC_BATCH_SIZE or LBI.VAL_BATCH_SIZE, or TRAIN.AMP bf16"
-            yield error(subject, "out of memory on the device", advice)
+            yield error(subject, f"out of memory on {device}", advice)
         else:
             timings.append(mean_time(config, tried))
             yield _finding(config, subject, tried, trial.seconds)
@@ -161,6 +163,11 @@ def _advice_on_data(config: Config) -> str:
     if not config.dataset.reduced_decode:
         advice.append("DATASET.REDUCED_DECODE for large JPEG images")
     return "; ".join(advice)
+
+
+def _is_out_of_memory(problem: RuntimeError) -> bool:
+    """Whether a device has too little memory; on the CPU, torch has no error of its own for that."""
+    return isinstance(problem, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(problem)
 
 
 def _peak_memory(device: torch.device) -> int:

@@ -84,6 +84,36 @@ def test_a_phase_without_time_is_not_tried_but_calculated(trial_of):
     assert "calculated" in whole.result
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: 1"),
+    ],
+)
+def test_too_little_memory_is_an_error_and_the_next_phase_is_tried(trial_of, monkeypatch, problem):
+    taken = trial_steps._take
+
+    def fail_once(spec, phase, state, trial):
+        if phase.roles == ("source",):
+            raise problem
+        return taken(spec, phase, state, trial)
+
+    monkeypatch.setattr(trial_steps, "_take", fail_once)
+    (source, target, whole), _ = trial_of(0.5, Trial(4, 60.0), SOURCE_FIRST)
+    assert source.level is Level.ERROR and "TRAIN.BATCH_SIZE" in source.advice
+    assert target.level is Level.OK and "calculated" in whole.result
+
+
+def test_other_errors_are_not_hidden(trial_of, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(trial_steps, "_take", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        trial_of(0.5, Trial(4, 60.0))
+
+
 def test_steps_with_and_without_a_hypergradient_in_their_true_proportion():
     config = Config(
         train=TrainConfig(end_epoch=10),
