@@ -2,7 +2,8 @@
 
     python pose_estimation/train.py --cfg experiments/mpii/resnet50/256x256_d256x3_adam_lr1e-3.yaml [KEY VALUE ...]
 
-evaluates it after every epoch on DATASET.TEST_SET and keeps the best epoch.
+evaluates it after every epoch on DATASET.TEST_SET and keeps the best epoch. The loss is SimpleBaseline's: the mean
+of squared errors over pixels, where main.py takes their sum.
 """
 
 import sys
@@ -15,6 +16,7 @@ from lib.cli.arguments import add_terminal_flags, configuration, settings_parser
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import Mode, SourceUse
+from lib.models.loss import OverPixels
 from lib.tracking.trackers import import_wandb
 from lib.training.data import build_single_data, with_packs
 from lib.training.run_spec import RunSpec
@@ -38,7 +40,7 @@ def command(argv: list[str] | None, group: Group) -> Path:
         data = build_single_data(config)
     data = with_packs(config, data, group)
     paths = RunPaths.for_run(config, arguments.cfg, config.dataset.dataset, ALONE.name)
-    return train(RunSpec(config, ALONE, data, paths, group))
+    return train(RunSpec(config, ALONE, data, paths, group, OverPixels.MEAN))
 
 
 def main(argv: list[str] | None = None) -> int:

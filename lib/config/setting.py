@@ -39,7 +39,8 @@ def setting(default: Any, meaning: str, *, minimum: float | None = None, maximum
     plain = list(default) if isinstance(default, tuple) else default
     metadata = {"setting": Setting(plain, meaning, minimum=minimum, maximum=maximum)}
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
+        # Without it, so that a section can be a key of caches.
+        return field(default_factory=lambda: dict(default), metadata=metadata, hash=False)
     return field(default=default, metadata=metadata)
 
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lib.config.schema import Config, DatasetConfig, ModelConfig
+from lib.config.data_settings import DatasetConfig
+from lib.config.schema import Config, ModelConfig
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
@@ -31,9 +33,9 @@ def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
     codec, mapping, layout = build_codec(config.model), mapping_of(config, image_set), image_set.layout
     aspect = codec.image_size[0] / codec.image_size[1]
     files, category = layout.annotation_files(image_set.name), layout.category(image_set.name)
-    settings = {"aspect": aspect}
+    settings: dict[str, Any] = {"aspect": aspect, "drop_zero": layout.drop_zero}
     if category is not None:
-        settings["category"] = category.number
+        settings["categories"] = list(category.numbers)
     key = CacheKey(f"{layout.name}_{files[0].stem}", mapping, settings, files, layout.images(image_set.name))
     folder = Path(config.output_dir) / "annotations" if config.dataset.annotation_cache else None
     annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, aspect))
@@ -46,12 +48,14 @@ def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
 
 
 def log_annotations(annotations: Annotations, image_set: ImageSet, role: str) -> None:
-    """Log how many instances and images were read, e.g. for ``role`` "target T"."""
+    """Log how many instances and images were read, and the reader's notes, e.g. for ``role`` "target T"."""
     layout = image_set.layout
     LOG.info(
         f"{role}: {len(annotations)} {layout.noun} in {len(np.unique(annotations.image_index))} images"
         f" ({layout.name} {image_set.name}, {image_set.dataset_config.root})"
     )
+    for kind, counts in annotations.notes.sentences().items():
+        (LOG.warning if kind == "doubtful" else LOG.info)(f"{role}, {kind}: {counts}")
 
 
 def training_dataset(

@@ -1,8 +1,10 @@
 """Boxes of a person detector, to evaluate on: SimpleBaseline's detections file in COCO's results format."""
 
+import functools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +15,16 @@ from lib.dataset.annotations import (
     numbers,
     padded_crops,
     read_json,
+    whole_number,
     without_garbage_collection,
 )
-from lib.dataset.coco import PERSON, read_coco_file
+from lib.dataset.coco_file import COCOFile, read_coco_file
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.layouts import DatasetLayout
 from lib.dataset.packed_strings import PackedStrings
+from lib.dataset.reading_notes import ReadingNotes, counted
 from lib.nms.nms import box_nms
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ def read_detections(
     image_thre: float,
     bbox_thre: float = 1.0,
 ) -> DetectedPeople:
-    """Read a list of {image_id, category_id, bbox [x, y, width, height], score}; only category 1 counts.
+    """Read a list of {image_id, category_id, bbox [x, y, width, height], score}; only people count.
+
+    An ``image_id`` may also be the name of the image, with or without its suffix.
 
     Args:
         path: the detections file.
@@ -61,35 +67,50 @@ def read_detections(
             is left.
     """
     coco = read_coco_file(layout.annotation_files(image_set)[0])
-    images = layout.images(image_set)
+    images, find = layout.images(image_set), _ImageIds(coco)
+    person = coco.person()
+    left_out: Counter[str] = Counter()
     position: dict[str, int] = {}  # {path: index into image_paths}
+    names: list[str] = []
     ids, image_ids, image_index, boxes, scores = [], [], [], [], []
-    for detection in each_detected_person(read_json(path), path):
-        where = f"{path}: detection {detection.number}"
-        image = coco.image(detection.image_id, where)
-        if detection.score < image_thre:
+    for detection in each_detection(read_json(path), path):
+        if detection.category != person:
+            left_out[f"of category {short_repr(detection.category)}, where people are category {person}"] += 1
             continue
-        file = images.path(image.file_name, where)
-        ids.append(detection.number)
-        image_ids.append(detection.image_id)
-        image_index.append(position.setdefault(file, len(position)))
-        boxes.append(detection.box)
-        scores.append(detection.score)
+        image_id = find(detection.image_id, f"{path}: detection {detection.number}")
+        box, score = detection.checked(path)
+        if image_id is None:
+            left_out[f"of images that are not in {coco.path}"] += 1
+        elif score < image_thre:
+            left_out[f"with a score below {image_thre:g} (TEST.IMAGE_THRE)"] += 1
+        else:
+            name = coco.images[image_id].file_name
+            file = images.path(name, f"{path}: detection {detection.number}")
+            if file not in position:
+                names.append(name)
+            ids.append(detection.number)
+            image_ids.append(image_id)
+            image_index.append(position.setdefault(file, len(position)))
+            boxes.append(box)
+            scores.append(score)
 
     if not ids:
-        raise InputError(f"{path}: no person detected with a score of {image_thre:g} or more")
+        raise InputError(f"{path}: no person detected: {counted(left_out) or 'it has no detection'}")
     boxes, scores, image_ids = np.array(boxes), np.array(scores), np.array(image_ids, np.int64)
     centers, sizes = padded_crops(boxes, aspect)
     annotations = Annotations(
         mapping=mapping,
         ids=np.array(ids, np.int64),
         image_paths=PackedStrings.of(position),
+        image_names=PackedStrings.of(names),
         image_index=np.array(image_index, np.int32),
         joints=np.zeros((len(ids), len(mapping.names), 2), np.float32),
         visible=np.zeros((len(ids), len(mapping.names)), np.float32),
         centers=centers,
         sizes=sizes,
         image_ids=image_ids,
+        category_ids=np.full(len(ids), person, np.int64),
+        notes=ReadingNotes(left_out=dict(left_out)),
     )
     # Suppress overlapping boxes image by image; what is left keeps the order of the file.
     best = [
@@ -100,23 +121,56 @@ def read_detections(
     return DetectedPeople(annotations.subset(keep), scores[keep])
 
 
+class _ImageIds:
+    """Finds the id of the image that a detection names by its id or by its file name."""
+
+    def __init__(self, coco: COCOFile):
+        self.coco = coco
+
+    @functools.cached_property
+    def by_name(self) -> dict[str, int]:
+        names: dict[str, int] = {}
+        for number, image in self.coco.images.items():
+            name = str(image.file_name).replace("\\", "/")
+            for part in (
+                name,
+                name.rpartition("/")[2],
+                PurePosixPath(name).stem,
+                PurePosixPath(name).with_suffix("").as_posix(),
+            ):
+                names.setdefault(part, number)
+        return names
+
+    def __call__(self, image_id: Any, where: str) -> int | None:
+        """The image's id; None if it is not in the set. Raises InputError if it is neither a number nor a text."""
+        if isinstance(image_id, str):
+            return self.by_name.get(image_id)
+        whole_number(image_id, where, "image_id")
+        return image_id if image_id in self.coco.images else None
+
+
 class Detection(NamedTuple):
-    """A detected person.
+    """A detected object.
 
     number: position in the file.
-    image_id: unchecked.
-    box: float64 [4], x, y, width, height in pixels.
-    score: the detector's confidence.
+    category, image_id, box, score: as the file has them, unchecked.
     """
 
     number: int
+    category: Any
     image_id: Any
-    box: np.ndarray
-    score: float
+    box: Any
+    score: Any
+
+    def checked(self, path: str | Path) -> tuple[np.ndarray, float]:
+        """x, y, width and height in pixels, float64 [4], and the detector's confidence. Raises InputError."""
+        where = f"{path}: detection {self.number}"
+        score = float(numbers(self.score, (), where, "score"))
+        return checked_box(self.box, where), score
 
 
-def each_detected_person(detections: Any, path: str | Path) -> Iterator[Detection]:
-    """Yield the checked people (category 1) of ``detections``, the content of ``path``. Raises InputError."""
+def each_detection(detections: Any, path: str | Path) -> Iterator[Detection]:
+    """Yield the ``detections``, the content of ``path``. Raises InputError if one lacks a key."""
     if not isinstance(detections, list):
         raise InputError(f"{path}: expected a list of detections, found {type(detections).__name__}")
     for number, detection in enumerate(detections):
@@ -127,9 +181,7 @@ def each_detected_person(detections: Any, path: str | Path) -> Iterator[Detectio
             )
         except (KeyError, TypeError):
             raise InputError(f"{where} needs image_id, category_id, bbox and score") from None
-        if category == PERSON:
-            score = float(numbers(score, (), where, "score"))
-            yield Detection(number, image_id, checked_box(box, where), score)
+        yield Detection(number, category, image_id, box, score)
 
 
 def checked_box(box: Any, where: str) -> np.ndarray:

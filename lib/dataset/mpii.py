@@ -29,7 +29,8 @@ def read_mpii(
     """Read all people of an MPII annotation file; their ids are their positions in it.
 
     The height of a crop is the side of the person's square box whatever the aspect, so people have the same
-    scale as in crops of COCO. Box centers and sizes are those of SimpleBaseline's lib/dataset/mpii.py.
+    scale as in crops of COCO. Box centers and sizes are those of SimpleBaseline's lib/dataset/mpii.py. Joints and
+    head sizes are float64, as in MPII's evaluation: a joint on PCKh's threshold counts as it does there.
 
     Args:
         files: the JSON file and, for ``valid``, ``gt_valid.mat`` with joints and head boxes.
@@ -62,9 +63,12 @@ def read_mpii(
         raise InputError(f"{where(k)}: scale should be positive, found {scales[k]}")
     # A dictionary keeps the order of first occurrence: its values are positions among the image paths.
     position: dict[str, int] = {}
-    image_index = [
-        position.setdefault(images.path(name, where(k)), len(position)) for k, name in enumerate(names)
-    ]
+    name_of: dict[str, str] = {}
+    image_index = []
+    for k, name in enumerate(names):
+        file = images.path(name, where(k))
+        image_index.append(position.setdefault(file, len(position)))
+        name_of.setdefault(file, name)
 
     side = 200 * scales * PADDING  # scale is the body height / 200 px
     middle = centers.copy()
@@ -85,10 +89,11 @@ def read_mpii(
         mapping=mapping,
         ids=np.arange(count, dtype=np.int64),
         image_paths=PackedStrings.of(position),
+        image_names=PackedStrings.of(name_of.values()),
         image_index=np.array(image_index, np.int32),
-        joints=(joints[:, index] - 1).astype(np.float32),  # MATLAB counts pixels from 1
+        joints=joints[:, index] - 1,  # MATLAB counts pixels from 1
         visible=(visible[:, index] & (np.array(index) >= 0)).astype(np.float32),
         centers=(middle - 1).astype(np.float32),
         sizes=np.stack([side * aspect, side], axis=1).astype(np.float32),
-        head_sizes=head_sizes.astype(np.float32),
+        head_sizes=head_sizes,
     )

@@ -7,11 +7,10 @@ import torch
 
 from lib.dataset.annotations import PADDING
 from lib.dataset.build import build_codec
-from lib.dataset.keypoints import flip_permutation
 from lib.doctor.findings import Finding, Heading, Item, Level, Table, error, expected, ok
 from lib.doctor.images import check_images, check_scale
 from lib.doctor.joint_mapping import check_joints
-from lib.doctor.labels import check_boxes, check_labels
+from lib.doctor.labels import check_boxes, check_labels, reading_notes
 from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_packs
 from lib.doctor.method import check_method
 from lib.doctor.request import Request, roles_of
@@ -20,6 +19,8 @@ from lib.doctor.sheet import FILE_NAME, write_sheet
 from lib.doctor.suggestions import Seen, suggest
 from lib.doctor.trial_steps import try_steps
 from lib.doctor.weights import check_model_file, check_source_checkpoint, check_weights
+from lib.models.loss import OverPixels
+from lib.training.data import Data
 from lib.training.run_spec import RunSpec
 from lib.training.state import Placement, State, TableShape
 from lib.utils.device import set_up_backends
@@ -61,8 +62,7 @@ def examine(request: Request) -> Iterator[Item]:
         yield from suggest(config, _seen(request, sets, device))
         if request.trial.steps:
             yield Heading(f"training steps, until {request.trial.seconds:g} s are over (--max-seconds)")
-            spec = RunSpec(config, request.mode, sets.data, request.paths)
-            peak = yield from try_steps(spec, state, request.trial)
+            peak = yield from try_steps(_spec(request, sets.data), state, request.trial)
             yield from check_memory(device, peak, cache_bytes, config.workers)
 
 
@@ -95,12 +95,16 @@ def _content(request: Request, sets: Sets) -> Generator[Item, None, float]:
 
     yield Heading("labels")
     checked = set()
-    for name, annotations in sets.labelled.items():
+    for name, annotations in sets.annotations.items():
         image_set = roles[name].image_set
-        files = image_set.layout.annotation_files(image_set.name)
-        if files not in checked:  # T and V may be parts of one file
-            yield from check_boxes(name, image_set.dataset_config, image_set.name)
-        checked.add(files)
+        file = image_set.layout.annotation_files(image_set.name)[0]
+        if file not in checked:  # T and V may be parts of one file
+            yield from reading_notes(name, annotations)
+            if name in sets.labelled:
+                yield from check_boxes(name, image_set.dataset_config, image_set.name)
+        checked.add(file)
+        if name not in sets.labelled:
+            continue
         is_injected = name == "source" and bool(config.lbi.inject_noise)
         for finding in check_labels(name, annotations):
             is_moved = is_injected and finding.subject in (f"{name}, crops", f"{name}, joints")
@@ -139,14 +143,14 @@ def _machine(
     if not request.trains:
         yield check_model_file(config)
         return device, None
-    joints = range(config.model.num_joints) if data is None else flip_permutation(data.joints)
+    joints = range(config.model.num_joints) if data is None else data.skeleton.flip_indices
     tables = TableShape(max(1, len(sets.annotations.get("source", ()))), tuple(joints))
     findings, state = check_weights(config, request.mode, Placement(device or CPU), tables)
     yield from findings
     if state is None:
         return device, None
     if data is not None:
-        taken = check_source_checkpoint(RunSpec(config, request.mode, data, request.paths), state)
+        taken = check_source_checkpoint(_spec(request, data), state)
         yield from taken
         if any(finding.level is Level.ERROR for finding in taken):
             return device, None
@@ -154,6 +158,12 @@ def _machine(
     if config.dataset.pack and data is not None:
         yield check_packs(config, data)
     return device, state
+
+
+def _spec(request: Request, data: Data) -> RunSpec:
+    """What the run itself is given."""
+    over_pixels = OverPixels.SUM if request.program == "main" else OverPixels.MEAN
+    return RunSpec(request.config, request.mode, data, request.paths, over_pixels=over_pixels)
 
 
 def _seen(request: Request, sets: Sets, device: torch.device) -> Seen:

@@ -1,7 +1,8 @@
 """Checks of the network's joints, and of how source and target keypoints are mapped to them."""
 
 from lib.dataset.joints import mapping_of
-from lib.dataset.keypoints import STAND_INS, JointMapping, flip_permutation, one_sided
+from lib.dataset.keypoints import STAND_INS, JointMapping
+from lib.dataset.skeleton import Skeleton
 from lib.doctor.findings import Finding, error, note, ok, warning
 from lib.doctor.request import Request, roles_of
 from lib.utils.errors import InputError
@@ -25,7 +26,7 @@ def check_joints(request: Request) -> tuple[list[Finding], tuple[str, ...]]:
     findings = [ok("joints of the network", f"{len(own.names)}: {', '.join(own.names)}")]
     if source is not None:
         findings += check_source_mapping(source, own, dict(config.dataset_src.joints))
-    findings += check_sides(own, mirrored(request))
+    findings += check_sides(own.skeleton, mirrored(request))
     return findings, mapping_table(own, source)
 
 
@@ -96,30 +97,28 @@ def _is_known_shift(joint: str, source: JointMapping, target: JointMapping) -> b
     return all(joint in STAND_INS.get(mapping.dataset, {}) for mapping in (source, target))
 
 
-def check_sides(mapping: JointMapping, mirrored: tuple[str, ...]) -> list[Finding]:
+def check_sides(skeleton: Skeleton, mirrored: tuple[str, ...]) -> list[Finding]:
     """Findings on left and right joints.
 
     Args:
-        mapping: of the network's joints.
+        skeleton: the network's joints.
         mirrored: the settings by which images are mirrored.
     """
-    names = mapping.names
-    flip_indices, unpaired = flip_permutation(names), one_sided(names)
-    pairs = [f"{names[j]} / {names[p]}" for j, p in enumerate(flip_indices) if j < p]
-    if mirrored and not pairs:
+    subject, off = "left and right", f"set {' and '.join(mirrored)} to false"
+    findings = []
+    if skeleton.pairs:
+        findings.append(ok(subject, ", ".join(f"{left} / {right}" for left, right in skeleton.pairs)))
+    elif not mirrored or len(skeleton.names) == 1:
+        findings.append(ok(subject, "no pair is known, and none is needed"))
+    else:
+        result = f"no pair is known, but images are mirrored ({', '.join(mirrored)})"
         advice = (
-            f"if some joints are left and right ones, mirroring mixes them up: set {' and '.join(mirrored)} to false, or "
-            "name them alike but for the side"
+            f"if there are left and right joints, they are mixed up: name them in MODEL.FLIP_PAIRS, or {off}"
         )
-        return [
-            warning(
-                "left and right", f"no pair is known, but images are mirrored ({', '.join(mirrored)})", advice
-            )
-        ]
-    findings = [ok("left and right", ", ".join(pairs) or "no pair is known, and no image is mirrored")]
-    if unpaired and mirrored:
-        advice = f"name its counterpart so that only left and right differ, or set {' and '.join(mirrored)} to false"
-        result = f"{', '.join(unpaired)}: keeps its label when the image is mirrored"
+        findings.append(warning(subject, result, advice))
+    if skeleton.one_sided and mirrored:
+        advice = f"name its counterpart in MODEL.FLIP_PAIRS, or {off}"
+        result = f"{', '.join(skeleton.one_sided)}: keeps its label when the image is mirrored"
         findings.append(warning("joints of one side alone", result, advice))
     return findings
 

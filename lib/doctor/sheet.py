@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from lib.dataset.keypoint_dataset import KeypointDataset, denormalize
+from lib.dataset.skeleton import Skeleton
 from lib.doctor.findings import Finding, error, ok
 from lib.utils.files import write_atomically
 from lib.visualization.skeletons import contact_sheet, draw_heatmaps, draw_skeleton, enlarged, joint_colour
@@ -32,8 +33,7 @@ def write_sheet(path: Path, datasets: dict[str, KeypointDataset]) -> Finding:
     if not sheets:
         return error(subject, "no sample can be read", "see the findings on images")
     width = max(MIN_WIDTH, *(sheet.shape[1] for sheet in sheets.values()))
-    names = next(iter(datasets.values())).annotations.mapping.names
-    parts = legend(names, width)
+    parts = legend(next(iter(datasets.values())).annotations.mapping.skeleton, width)
     for role, sheet in sheets.items():
         use = "augmented" if datasets[role].augmentation else "as evaluated"
         caption = _caption(width)
@@ -56,13 +56,13 @@ def _sheet(dataset: KeypointDataset) -> np.ndarray | None:
         return None
     heatmaps = torch.stack([sample.heatmaps for sample in samples]).numpy()
     joints, _ = dataset.codec.decode(heatmaps)
-    names = dataset.annotations.mapping.names
+    skeleton = dataset.annotations.mapping.skeleton
     top, bottom = [], []
     for sample, own_joints, own_heatmaps in zip(samples, joints, heatmaps):
         cell = enlarged(denormalize(sample.image))
         factor = dataset.codec.stride * cell.shape[0] / sample.image.shape[1]
         labelled = sample.target_weight.numpy() > 0
-        drawn = draw_skeleton(cell, own_joints * factor, labelled, names)
+        drawn = draw_skeleton(cell, own_joints * factor, labelled, skeleton)
         top.append(_numbered(drawn, own_joints * factor, labelled))
         bottom.append(draw_heatmaps(cell, own_heatmaps))
     return contact_sheet([top, bottom])
@@ -78,19 +78,20 @@ def _numbered(image: np.ndarray, joints: np.ndarray, visible: np.ndarray) -> np.
     return image
 
 
-def legend(names: tuple[str, ...], width: int) -> list[np.ndarray]:
+def legend(skeleton: Skeleton, width: int) -> list[np.ndarray]:
     """Captions with the number and name of each joint, in the colour of its side: each [CAPTION_HEIGHT, width, 3].
 
     OpenCV's font has ASCII characters only; of other names there is the number, as in the table of joints.
     """
     captions, x = [_caption(width)], MARGIN
-    for number, name in enumerate(names, 1):
+    for joint, name in enumerate(skeleton.names):
+        number = joint + 1
         text = f"{number} {name}" if name.isascii() else str(number)
         (length, _), _ = cv2.getTextSize(text, FONT, 0.45, 1)
         if x > MARGIN and x + length > width:
             captions.append(_caption(width))
             x = MARGIN
-        _write(captions[-1], text, x, 0.45, joint_colour(name))
+        _write(captions[-1], text, x, 0.45, joint_colour(skeleton, joint))
         x += length + SPACE
     return captions
 

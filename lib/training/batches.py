@@ -12,6 +12,7 @@ from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.loader import InfiniteBatchSampler, close_workers, drop_unreadable, training_batches
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
 from lib.ignoring.bilevel_step import Weighting
+from lib.models.loss import OverPixels
 from lib.training.data import Data
 from lib.training.phases import Phase
 from lib.training.run_spec import RunSpec
@@ -163,30 +164,37 @@ def meta_dataset(lbi: IgnoringConfig, data: Data) -> KeypointDataset:
     return whole.with_pack(training.pack.joined(validation.pack))
 
 
-def as_step_batches(samples: StepSamples, use_target_weight: bool) -> StepBatches:
+def as_step_batches(
+    samples: StepSamples, use_target_weight: bool, over: OverPixels = OverPixels.SUM
+) -> StepBatches:
     """The batches as the training step takes them.
 
     Args:
         use_target_weight: LOSS.USE_TARGET_WEIGHT; if false, keypoints without a label count in the loss, too.
+        over: the scale of the losses.
     """
     target, source, validation, counts = samples
     return StepBatches(
-        target and as_batch(target, use_target_weight, counts[0]),
-        source and as_source_batch(source, use_target_weight, counts[1]),
-        validation and as_batch(validation, use_target_weight, counts[2]),
+        target and as_batch(target, use_target_weight, over, counts[0]),
+        source and as_source_batch(source, use_target_weight, over, counts[1]),
+        validation and as_batch(validation, use_target_weight, over, counts[2]),
     )
 
 
-def as_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> Batch:
+def as_batch(
+    sample: Sample, use_target_weight: bool, over: OverPixels = OverPixels.SUM, counts: Counts = ()
+) -> Batch:
     """A target or validation batch; see `as_step_batches`."""
     weights = _loss_weights(sample, use_target_weight)
-    return Batch(sample.image, sample.heatmaps, weights, counts=counts)
+    return Batch(sample.image, sample.heatmaps, weights, counts=counts, over_pixels=over)
 
 
-def as_source_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> SourceBatch:
+def as_source_batch(
+    sample: Sample, use_target_weight: bool, over: OverPixels = OverPixels.SUM, counts: Counts = ()
+) -> SourceBatch:
     """A source batch; see `as_step_batches`."""
-    weights = _loss_weights(sample, use_target_weight)
-    return SourceBatch(sample.image, sample.heatmaps, weights, sample.index, sample.flipped, counts=counts)
+    weights, which = _loss_weights(sample, use_target_weight), (sample.index, sample.flipped)
+    return SourceBatch(sample.image, sample.heatmaps, weights, *which, counts=counts, over_pixels=over)
 
 
 def _loss_weights(sample: Sample, use_target_weight: bool) -> torch.Tensor:

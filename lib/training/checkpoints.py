@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lib.config.loader import dump_config, flat_config, settings_in
 from lib.config.schema import Config
+from lib.models.loss import OverPixels
 from lib.training.phases import trains_source_first
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
@@ -45,7 +46,11 @@ class Checkpointer:
         self.metrics_bytes = metrics_bytes
         self.interval = 60 * spec.config.train.save_every_minutes
         self.saved_at = time.monotonic()
-        self.settings = {"config": dump_config(spec.config), "joints": list(spec.data.joints)}
+        self.settings = {
+            "config": dump_config(spec.config),
+            "joints": list(spec.data.joints),
+            "loss_over_pixels": spec.over_pixels.value,
+        }
 
     def due(self) -> bool:
         """True if TRAIN.SAVE_EVERY_MINUTES have passed since the last checkpoint."""
@@ -88,6 +93,7 @@ def resume(spec: RunSpec, state: State) -> int:
     if path == previous and last.exists():
         last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
     _check_settings_match(MUST_MATCH_ON_RESUME, checkpoint, config, path)
+    _check_loss_matches(checkpoint, spec, path)
     state.load_state_dict(checkpoint, str(path))
     if trains_source_first(config.lbi, spec.mode):
         _check_settings_match(MUST_MATCH_WITH_PHASES, checkpoint, config, path)
@@ -99,6 +105,17 @@ def resume(spec: RunSpec, state: State) -> int:
     if type(metrics_bytes) is not int or metrics_bytes < 0:
         raise InputError(f"{path}: metrics_bytes is {short_repr(metrics_bytes)}, expected a number of bytes")
     return metrics_bytes
+
+
+def _check_loss_matches(checkpoint: dict, spec: RunSpec, path: Path) -> None:
+    """Raise InputError if the optimizer's moments belong to a loss of another scale."""
+    over = checkpoint.get("loss_over_pixels", OverPixels.SUM.value)  # earlier versions had no other
+    if over != spec.over_pixels.value:
+        raise InputError(
+            f"{path}: cannot resume: trained on the loss's {short_repr(over)} over pixels, "
+            f"expected the {spec.over_pixels.value}, as {spec.mode.name} trains on; start again with "
+            "TRAIN.LOAD_CKPT, which takes the models alone"
+        )
 
 
 def _check_settings_match(keys: tuple[str, ...], checkpoint: dict, config: Config, path: Path) -> None:

@@ -10,7 +10,6 @@ from torch.optim import Optimizer
 
 from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import ANCHOR, Mode, Place
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.trainable_model import Compiled, TrainableModel
@@ -51,7 +50,7 @@ class TableShape:
     @classmethod
     def of(cls, annotations: Annotations) -> "TableShape":
         """The shape for the given source annotations."""
-        return cls(len(annotations), flip_permutation(annotations.mapping.names))
+        return cls(len(annotations), annotations.mapping.flip_indices)
 
 
 @dataclass

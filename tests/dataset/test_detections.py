@@ -173,10 +173,16 @@ def test_wrong_top_level(root, tree):
 
 
 @pytest.mark.parametrize(
-    "detections", [[], [detection(score=0.2)], [detection(category_id=3)]], ids=["none", "unsure", "a car"]
+    ("detections", "reason"),
+    [
+        ([], "it has no detection"),
+        ([detection(score=0.2)], "1 with a score below 0.25"),
+        ([detection(category_id=0)], "1 of category 0, where people are category 1"),
+        ([detection(99)], "1 of images that are not in"),
+    ],
 )
-def test_nobody(root, detections):
-    complaint(root, detections, "no person detected with a score of 0.25 or more", image_thre=0.25)
+def test_nobody(root, detections, reason):
+    complaint(root, detections, "no person detected: ", reason, image_thre=0.25)
 
 
 @pytest.mark.parametrize("key", ["image_id", "category_id", "bbox", "score"])
@@ -198,8 +204,7 @@ def test_missing_key(root, key):
         ({"score": float("inf")}, "score holds a number that is not finite"),
         ({"score": "0.9"}, "score should be numbers"),
         ({"score": [0.9]}, "score should have shape ()"),
-        ({"image_id": 99}, "image_id 99 is not among the images of"),
-        ({"image_id": "1"}, "image_id '1' is not among the images of"),
+        ({"image_id": None}, "image_id should be a whole number"),
     ],
     ids=str,
 )
@@ -228,3 +233,24 @@ def test_nothing_in_a_detection_raises_anything_else(root, key):
             for array in (people.ids, people.image_ids, people.centers, people.sizes, detected.scores):
                 assert np.isfinite(array).all()
             assert (people.sizes > 0).all()
+
+
+def test_detections_of_other_images_are_skipped_and_counted(root):
+    people = read(root, [detection(1), detection(99), detection(98), detection(2, category_id=7)]).annotations
+    assert people.ids.tolist() == [0]
+    assert sorted(people.notes.left_out.values()) == [1, 2]
+
+
+def test_images_may_be_named_by_their_files(root):
+    people = read(
+        root, [detection("000000000002"), detection("000000000001.jpg"), detection("other")]
+    ).annotations
+    assert people.image_ids.tolist() == [2, 1] and sum(people.notes.left_out.values()) == 1
+
+
+def test_people_are_the_category_that_the_annotation_file_calls_so(root):
+    file = root / "annotations" / "person_keypoints_train2017.json"
+    tree = json.loads(file.read_text())
+    write_json(file, tree | {"categories": [{"id": 0, "name": "person"}, {"id": 1, "name": "dog"}]})
+    people = read(root, [detection(1), detection(2, category_id=0)]).annotations
+    assert people.image_ids.tolist() == [2] and people.category_ids.tolist() == [0]

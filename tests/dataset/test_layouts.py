@@ -56,7 +56,7 @@ def test_files_of_any_set_in_cocos_format(section, tmp_path):
     assert isinstance(layout, COCOFormatLayout) and layout.noun == "objects" and layout.in_coco_format
     assert layout.annotation_files("sets/a.json") == (tmp_path / "sets/a.json",)
     assert layout.images("sets/a.json").location == tmp_path / "images/a.zip"
-    assert layout.category("sets/a.json") == KeypointCategory(4, "hand", ("thumb", "index"))
+    assert layout.category("sets/a.json") == KeypointCategory((4,), "hand", ("thumb", "index"))
     assert layout.keypoints("sets/a.json") == ("thumb", "index")
 
 

@@ -7,6 +7,7 @@ from scipy.io import loadmat
 
 from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS, map_by_name
 from lib.dataset.layouts import MPIILayout
+from lib.dataset.skeleton import Skeleton
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
 from tests.factories.data_sets import NASTY_VALUES, mpii_person, read_mpii, write_json, write_mpii
@@ -52,7 +53,7 @@ def test_a_person_by_hand(tmp_path):
 def test_a_joint_without_a_keypoint_is_not_labelled(tmp_path):
     """A target in coco_format may have joints that MPII lacks; the last keypoint must not stand in for them."""
     write_mpii(tmp_path, [mpii_person(joints_vis=[1] * 16)])
-    mapping = map_by_name("mpii", MPII_KEYPOINTS, ("left_wrist", "tail", "head_top"))
+    mapping = map_by_name("mpii", MPII_KEYPOINTS, Skeleton.of(("left_wrist", "tail", "head_top")))
     people = MPIILayout(tmp_path, "jpg").read("train", mapping, ASPECT)
     assert people.visible.tolist() == [[1, 0, 1]]
 
@@ -156,7 +157,7 @@ def test_missing_key(tmp_path, key):
         ({"scale": "1.5"}, "scale should be numbers"),
         ({"scale": [1.5]}, "scale should have shape (), found (1,)"),
         ({"image": "gone.jpg"}, "'gone.jpg' is not in"),
-        ({"image": "../annot/train.json"}, "not the name of a file"),
+        ({"image": "../annot/train.json"}, "is not in"),
         ({"image": None}, "not the name of a file"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else next(iter(value)),

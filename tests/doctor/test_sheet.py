@@ -8,12 +8,14 @@ import numpy as np
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import JointMapping
+from lib.dataset.skeleton import Skeleton
 from lib.doctor.findings import Level
 from lib.doctor.sheet import CAPTION_HEIGHT, MIN_WIDTH, legend, write_sheet
 from lib.visualization.skeletons import joint_colour
 from tests.factories.annotations import make_annotations, write_images
 
-UNSIDED = JointMapping("coco_format", ("a", "b", "c"), ("a", "b", "c"), ("a", "b", "c"))
+UNSIDED = JointMapping("coco_format", Skeleton.of("abc"), ("a", "b", "c"), ("a", "b", "c"))
+EYES = Skeleton.of(("left_eye", "right_eye", "nose"))
 CODEC = HeatmapCodec((32, 32), (8, 8), 1.0)
 
 
@@ -47,12 +49,12 @@ def test_samples_that_cannot_be_read_are_omitted(tmp_path):
 
 def test_legend():
     """A caption holds as many names as fit, each in the colour of its side; a name of another script is left out."""
-    (caption,) = legend(("left_eye", "right_eye", "nose"), MIN_WIDTH)
+    (caption,) = legend(EYES, MIN_WIDTH)
     assert caption.shape == (CAPTION_HEIGHT, MIN_WIDTH, 3)
     colours = {tuple(pixel) for pixel in caption.reshape(-1, 3).tolist()}
-    assert {joint_colour("left_eye"), joint_colour("right_eye"), joint_colour("nose")} <= colours
-    assert len(legend(tuple("a" * 30 + str(k) for k in range(6)), MIN_WIDTH)) > 1
-    (number,), (other,) = legend(("\u76ee",), MIN_WIDTH), legend(("\u8033\u6735",), MIN_WIDTH)
+    assert {joint_colour(EYES, joint) for joint in range(3)} <= colours
+    assert len(legend(Skeleton.of(["a" * 30 + str(k) for k in range(6)]), MIN_WIDTH)) > 1
+    (number,), (other,) = (legend(Skeleton.of([name]), MIN_WIDTH) for name in ("\u76ee", "\u8033\u6735"))
     np.testing.assert_array_equal(number, other)
 
 

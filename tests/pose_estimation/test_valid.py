@@ -40,7 +40,7 @@ def test_published_predictions_give_the_published_table(name, legacy, tmp_path, 
     assert valid.main(words) == 0
     found = json.loads(last_line(capsys).read_text())["test"]["PCKh"]
     expected = PUBLISHED[name][:8] + (PUBLISHED[name][9 if legacy else 8],)
-    assert list(found.values()) == pytest.approx(expected, abs=0.0051)
+    assert list(found.values())[:9] == pytest.approx(expected, abs=0.0051)
 
 
 @pytest.mark.parametrize("kind, measure", [("mpii", "PCKh"), ("coco", "AP")])
@@ -82,6 +82,7 @@ def test_detected_boxes(config, data, capsys, tmp_path):
     assert valid.main([*words, "--use-detect-bbox"]) == 0
     found = json.loads(last_line(capsys).read_text())
     assert found["test"]["people"] == len(people)
+    assert found["test"]["loss"] is None and found["test"]["accuracy"] is None
     for result in json.loads(Path(found["predictions"]).read_text()):
         assert result["score"] <= 0.5 * np.max(result["keypoints"][2::3]) + 1e-6
 
