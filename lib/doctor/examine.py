@@ -97,12 +97,12 @@ def _content(request: Request, sets: Sets) -> Generator[Item, None, float]:
     checked = set()
     for name, annotations in sets.annotations.items():
         image_set = roles[name].image_set
-        file = image_set.layout.annotation_files(image_set.name)[0]
-        if file not in checked:  # T and V may be parts of one file
+        read = image_set.layout, image_set.layout.annotation_files(image_set.name)
+        if read not in checked:  # T and V may be parts of one file
             yield from reading_notes(name, annotations)
             if name in sets.labelled:
                 yield from check_boxes(name, image_set.dataset_config, image_set.name)
-        checked.add(file)
+        checked.add(read)
         if name not in sets.labelled:
             continue
         is_injected = name == "source" and bool(config.lbi.inject_noise)
