@@ -115,6 +115,18 @@ class Annotations:
         return cls(mapping=mapping, notes=notes, **columns)
 
 
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a reader makes samples of annotations.
+
+    aspect: width / height of the network's input.
+    skip_missing_images: leave out annotations whose image is not there, and count them; False: an error.
+    """
+
+    aspect: float
+    skip_missing_images: bool = False
+
+
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
     """Pause the garbage collector, which scans the lists of a large JSON file as long as it takes to parse."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from lib.config.data_settings import DatasetConfig
 from lib.config.schema import Config, ModelConfig
 from lib.dataset.annotation_cache import CacheKey, load_or_build
-from lib.dataset.annotations import Annotations
+from lib.dataset.annotations import Annotations, ReadOptions
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
@@ -30,21 +31,26 @@ def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
     Raises:
         InputError: naming the file and the annotation, for anything that cannot be used.
     """
-    codec, mapping, layout = build_codec(config.model), mapping_of(config, image_set), image_set.layout
-    aspect = codec.image_size[0] / codec.image_size[1]
+    mapping, layout, options = mapping_of(config, image_set), image_set.layout, read_options(config)
     files, category = layout.annotation_files(image_set.name), layout.category(image_set.name)
-    settings: dict[str, Any] = {"aspect": aspect, "drop_zero": layout.drop_zero}
+    settings: dict[str, Any] = {**asdict(options), "drop_zero": layout.drop_zero}
     if category is not None:
         settings["categories"] = list(category.numbers)
     key = CacheKey(f"{layout.name}_{files[0].stem}", mapping, settings, files, layout.images(image_set.name))
     folder = Path(config.output_dir) / "annotations" if config.dataset.annotation_cache else None
-    annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, aspect))
+    annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, options))
     if image_set.part is None:
         return annotations
     part = annotations.subset(is_validation(annotations, config.dataset_target.split) == image_set.part)
     if not len(part):
         raise InputError(f"{files[0]}: too few images to split into T and V (DATASET_TARGET.SPLIT)")
     return part
+
+
+def read_options(config: Config) -> ReadOptions:
+    """How annotations are made samples, by MODEL.IMAGE_SIZE and DATASET.ON_BAD_IMAGE. Raises InputError."""
+    width, height = build_codec(config.model).image_size
+    return ReadOptions(width / height, config.dataset.on_bad_image == "skip")
 
 
 def log_annotations(annotations: Annotations, image_set: ImageSet, role: str) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.dataset.annotations import Annotations, padded_crops, without_garbage_collection
+from lib.dataset.annotations import Annotations, ReadOptions, padded_crops, without_garbage_collection
 from lib.dataset.coco_file import COCOFile, read_coco_file
+from lib.dataset.image_index import MISSING, ImageIndex
 from lib.dataset.images import ImageFolder
 from lib.dataset.instances import Instances, Wanted, read_instances
 from lib.dataset.keypoints import JointMapping
-from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.reading_notes import ReadingNotes, counted
 from lib.utils.errors import InputError
 
@@ -36,7 +36,7 @@ class ObjectFile:
 
 
 @without_garbage_collection()
-def read_objects(file: ObjectFile, mapping: JointMapping, aspect: float) -> Annotations:
+def read_objects(file: ObjectFile, mapping: JointMapping, options: ReadOptions) -> Annotations:
     """Read every instance of a COCO file with at least one labelled keypoint, without crowds.
 
     Boxes are cleaned as in SimpleBaseline's lib/dataset/coco.py: clipped to the image, a pixel smaller. With given
@@ -45,7 +45,7 @@ def read_objects(file: ObjectFile, mapping: JointMapping, aspect: float) -> Anno
     Args:
         file: the annotation file.
         mapping: which of the file's keypoints each joint of the network is read from.
-        aspect: width / height of the network's input.
+        options: shape of the crops, and what to do about missing images.
 
     Raises:
         InputError: naming the file and the annotation, for anything that cannot be used.
@@ -63,36 +63,35 @@ def read_objects(file: ObjectFile, mapping: JointMapping, aspect: float) -> Anno
         left_out = counted(notes.left_out) or "it has no annotation"
         raise InputError(f"{file.path}: no annotation with labelled keypoints can be read: {left_out}")
 
-    # Several image ids may share a file, so each id is looked up once and each path listed once.
-    position: dict[str, int] = {}  # {path: index into image_paths}
-    names: list[str] = []
-    index_of_id: dict[int, int] = {}  # {image id: index into image_paths}
+    images = ImageIndex(file.images)
+    image_index = np.full(len(instances), MISSING, np.int32)
     for k in np.flatnonzero(keep).tolist():
-        number = instances.image_ids[k]
-        if number not in index_of_id:
-            name = coco.images[number].file_name
-            path = file.images.path(name, f"{file.path}: annotation {instances.ids[k]}")
-            if path not in position:
-                names.append(name)
-            index_of_id[number] = position.setdefault(path, len(position))
-    image_ids = np.array(instances.image_ids, np.int64)[keep]
+        name = coco.images[instances.image_ids[k]].file_name
+        image_index[k] = images.position(name, f"{file.path}: annotation {instances.ids[k]}")
+    if not options.skip_missing_images:
+        images.refuse_missing()
+    missing = keep & (image_index == MISSING)
+    keep &= ~missing
+    notes = notes.joined(ReadingNotes(left_out={"whose image is missing": int(missing.sum())}))
+    if not keep.any():
+        images.refuse_missing()
     points = instances.points[keep]
     if mapping.missing:  # append an unlabelled keypoint, which index -1 selects
         points = np.concatenate([points, np.zeros((len(points), 1, 3))], axis=1)
     points = points[:, list(mapping.index)]
-    centers, sizes = padded_crops(np.concatenate([first, last - first], axis=1)[keep], aspect)
+    centers, sizes = padded_crops(np.concatenate([first, last - first], axis=1)[keep], options.aspect)
     longer = (last - first + 1).max(axis=1)[keep].astype(np.float32)
     return Annotations(
         mapping=mapping,
         ids=instances.ids[keep],
-        image_paths=PackedStrings.of(position),
-        image_names=PackedStrings.of(names),
-        image_index=np.array([index_of_id[i] for i in image_ids.tolist()], np.int32),
+        image_paths=images.paths,
+        image_names=images.names,
+        image_index=image_index[keep],
         joints=points[..., :2].astype(np.float32),
         visible=(points[..., 2] > 0).astype(np.float32),
         centers=centers,
         sizes=sizes,
-        image_ids=image_ids,
+        image_ids=np.array(instances.image_ids, np.int64)[keep],
         category_ids=instances.category_ids[keep],
         bounds=bounds[keep].astype(np.float32),
         box_sizes=longer if file.categories else None,

@@ -3,7 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from lib.dataset.annotations import (
     Annotations,
+    ReadOptions,
     group_by_image,
     numbers,
     padded_crops,
@@ -19,9 +20,9 @@ from lib.dataset.annotations import (
     without_garbage_collection,
 )
 from lib.dataset.coco_file import COCOFile, read_coco_file
+from lib.dataset.image_index import ImageIndex, with_image
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.layouts import DatasetLayout
-from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.reading_notes import ReadingNotes, counted
 from lib.nms.nms import box_nms
 from lib.utils.errors import InputError, short_repr
@@ -45,7 +46,7 @@ def read_detections(
     layout: DatasetLayout,
     image_set: str,
     mapping: JointMapping,
-    aspect: float,
+    options: ReadOptions,
     image_thre: float,
     bbox_thre: float = 1.0,
 ) -> DetectedPeople:
@@ -58,7 +59,7 @@ def read_detections(
         layout: COCO data set that the image ids belong to.
         image_set: its image set.
         mapping: which of COCO's keypoints each joint of the network corresponds to.
-        aspect: width / height of the network's input.
+        options: shape of the crops, and what to do about missing images.
         image_thre: smallest score to keep (TEST.IMAGE_THRE).
         bbox_thre: largest IoU with a better box of the same image (TEST.BBOX_THRE).
 
@@ -67,11 +68,9 @@ def read_detections(
             is left.
     """
     coco = read_coco_file(layout.annotation_files(image_set)[0])
-    images, find = layout.images(image_set), _ImageIds(coco)
+    images, find = ImageIndex(layout.images(image_set)), _ImageIds(coco)
     person = coco.person()
     left_out: Counter[str] = Counter()
-    position: dict[str, int] = {}  # {path: index into image_paths}
-    names: list[str] = []
     ids, image_ids, image_index, boxes, scores = [], [], [], [], []
     for detection in each_detection(read_json(path), path):
         if detection.category != person:
@@ -85,24 +84,25 @@ def read_detections(
             left_out[f"with a score below {image_thre:g} (TEST.IMAGE_THRE)"] += 1
         else:
             name = coco.images[image_id].file_name
-            file = images.path(name, f"{path}: detection {detection.number}")
-            if file not in position:
-                names.append(name)
             ids.append(detection.number)
             image_ids.append(image_id)
-            image_index.append(position.setdefault(file, len(position)))
+            image_index.append(images.position(name, f"{path}: detection {detection.number}"))
             boxes.append(box)
             scores.append(score)
 
+    there = with_image(image_index)
+    if not options.skip_missing_images or not there.any():
+        images.refuse_missing()
+    left_out["whose image is missing"] = int((~there).sum())
     if not ids:
         raise InputError(f"{path}: no person detected: {counted(left_out) or 'it has no detection'}")
     boxes, scores, image_ids = np.array(boxes), np.array(scores), np.array(image_ids, np.int64)
-    centers, sizes = padded_crops(boxes, aspect)
+    centers, sizes = padded_crops(boxes, options.aspect)
     annotations = Annotations(
         mapping=mapping,
         ids=np.array(ids, np.int64),
-        image_paths=PackedStrings.of(position),
-        image_names=PackedStrings.of(names),
+        image_paths=images.paths,
+        image_names=images.names,
         image_index=np.array(image_index, np.int32),
         joints=np.zeros((len(ids), len(mapping.names), 2), np.float32),
         visible=np.zeros((len(ids), len(mapping.names)), np.float32),
@@ -110,7 +110,6 @@ def read_detections(
         sizes=sizes,
         image_ids=image_ids,
         category_ids=np.full(len(ids), person, np.int64),
-        notes=ReadingNotes(left_out=dict(left_out)),
     )
     # Suppress overlapping boxes image by image; what is left keeps the order of the file.
     best = [
@@ -118,7 +117,10 @@ def read_detections(
         for indices in group_by_image(image_ids)
     ]
     keep = np.sort(np.concatenate(best))
-    return DetectedPeople(annotations.subset(keep), scores[keep])
+    left_out["suppressed by a better box (TEST.BBOX_THRE)"] = len(ids) - len(keep)
+    keep = keep[there[keep]]
+    annotations = replace(annotations.subset(keep), notes=ReadingNotes(left_out=dict(left_out)))
+    return DetectedPeople(annotations, scores[keep])
 
 
 class _ImageIds:

@@ -55,15 +55,15 @@ class ImageFolder:
             grouped.setdefault(name.rpartition("/")[2], []).append(path)
         return grouped
 
-    def path(self, name: Any, where: str) -> str:
-        """Return the path for `read_image` of the image ``name``, of which only the end may be there.
+    def find(self, name: Any, where: str) -> str | None:
+        """The path for `read_image` of the image ``name``, of which only the end may be there; None if it is missing.
 
         Args:
             name: value of the annotation, unchecked.
             where: the annotation, for the error message.
 
         Raises:
-            InputError: ``name`` is not a file name, or there is no such image, or there are several.
+            InputError: ``name`` is no file name, or may mean several images.
         """
         if not isinstance(name, str) or not name:
             raise InputError(
@@ -72,14 +72,19 @@ class ImageFolder:
         if name in self.paths:
             return self.paths[name]
         found = find_image(name, self.paths, self.by_last_part)
-        if not found:
-            raise InputError(f"{where}: image {short_repr(name)} is not in {self.location}")
         if len(found) > 1:
             raise InputError(
                 f"{where}: image {short_repr(name)} is not in {self.location}, and its last part is there "
                 f"{len(found)} times: {found[0]}, {found[1]}"
             )
-        return found[0]
+        return found[0] if found else None
+
+    def path(self, name: Any, where: str) -> str:
+        """`find`, but an image that is missing is an error, too."""
+        path = self.find(name, where)
+        if path is None:
+            raise InputError(f"{where}: image {short_repr(name)} is not in {self.location}")
+        return path
 
 
 def holds_images(folder: Path) -> bool:

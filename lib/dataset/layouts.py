@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from lib.config.data_settings import DatasetConfig, TargetDatasetConfig
 from lib.dataset import coco_file, mpii
-from lib.dataset.annotations import Annotations
+from lib.dataset.annotations import Annotations, ReadOptions
 from lib.dataset.coco import ObjectFile, read_objects
 from lib.dataset.coco_format import KeypointCategory, read_category
 from lib.dataset.images import ImageFolder, holds_images
@@ -50,12 +50,12 @@ class DatasetLayout(ABC):
         """The data set's own keypoint names, in the order of its annotations. Raises InputError."""
 
     @abstractmethod
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
         """Read the annotations of ``image_set`` (MPII: of the file that it is a part of).
 
         Args:
             mapping: which keypoint each joint of the network is read from.
-            aspect: width / height of the network's input.
+            options: shape of the crops, and what to do about missing images.
 
         Raises:
             InputError: naming the file and the annotation that cannot be used.
@@ -101,9 +101,9 @@ class MPIILayout(DatasetLayout):
         _, is_validation = mpii.PARTS.get(image_set, (image_set, None))
         return is_validation
 
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
         files = self.annotation_files(image_set)
-        return mpii.read_mpii(files, self.images(image_set), mapping, aspect)
+        return mpii.read_mpii(files, self.images(image_set), mapping, options)
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ class COCOLayout(DatasetLayout):
         (file,) = self.annotation_files(image_set)
         return ObjectFile(file, self.images(image_set), drop_zero=self.drop_zero)
 
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
-        return read_objects(self.object_file(image_set), mapping, aspect)
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
+        return read_objects(self.object_file(image_set), mapping, options)
 
 
 @dataclass(frozen=True)
@@ -170,8 +170,8 @@ class COCOFormatLayout(DatasetLayout):
         (file,) = self.annotation_files(image_set)
         return ObjectFile(file, self.images(image_set), self.category(image_set).numbers, self.drop_zero)
 
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
-        return read_objects(self.object_file(image_set), mapping, aspect)
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
+        return read_objects(self.object_file(image_set), mapping, options)
 
 
 def layout_of(dataset_config: DatasetConfig) -> DatasetLayout:

@@ -7,7 +7,7 @@ import numpy as np
 from lib.config.data_settings import SingleDatasetConfig, TargetDatasetConfig
 from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import build_codec, keypoint_dataset, log_annotations, read_annotations
+from lib.dataset.build import keypoint_dataset, log_annotations, read_annotations, read_options
 from lib.dataset.detections import read_detections
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import KeypointDataset
@@ -69,13 +69,12 @@ def _coco_set(config: Config, image_set: ImageSet, role: str) -> COCOSet:
         annotations = read_annotations(config, image_set)
         scores = np.ones(len(annotations))
     else:
-        codec = build_codec(config.model)
         detected = read_detections(
             test.coco_bbox_file,
             layout,
             image_set.name,
             mapping_of(config, image_set),
-            codec.image_size[0] / codec.image_size[1],
+            read_options(config),
             test.image_thre,
             test.bbox_thre,
         )

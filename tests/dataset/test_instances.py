@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lib.dataset.annotations import ReadOptions
 from lib.dataset.coco import ObjectFile, read_objects
 from lib.dataset.coco_file import read_coco_file
 from lib.dataset.images import ImageFolder
@@ -46,9 +47,9 @@ def read(path, categories=(5,), drop_zero=False):
     return read_instances(read_coco_file(path), wanted, ImageFolder(path.parent / "images", nested=True))
 
 
-def samples(path, categories=(5,)):
+def samples(path, categories=(5,), skip=False):
     file = ObjectFile(path, ImageFolder(path.parent / "images", nested=True), categories)
-    return read_objects(file, map_by_name("coco_format", NAMES, Skeleton.of(NAMES)), 1.0)
+    return read_objects(file, map_by_name("coco_format", NAMES, Skeleton.of(NAMES)), ReadOptions(1.0, skip))
 
 
 def filled(instances):
@@ -183,3 +184,28 @@ def test_entries_of_images_that_share_a_file_are_doubtful(tmp_path):
     tree["images"].append(tree["images"][0] | {"id": 2})
     path.write_text(json.dumps(tree))
     assert list(read(path).notes.doubts.values()) == [1]
+
+
+def test_missing_images_are_counted_or_left_out(tmp_path):
+    path = write(
+        tmp_path,
+        annotation(1),
+        annotation(2, image_id=2),
+        annotation(3, image_id=2),
+        annotation(4, image_id=3),
+    )
+    tree = json.loads(path.read_text())
+    tree["images"] += [
+        tree["images"][0] | {"id": number, "file_name": f"gone{number}.png"} for number in (2, 3)
+    ]
+    path.write_text(json.dumps(tree))
+    with pytest.raises(
+        InputError,
+        match=r"annotation 2: image 'gone2.png' is not in .*2 of 3 images are missing.*ON_BAD_IMAGE",
+    ):
+        samples(path)
+    people = samples(path, skip=True)
+    assert people.ids.tolist() == [1] and people.notes.left_out["whose image is missing"] == 3
+    (tmp_path / "images" / "a.png").unlink()
+    with pytest.raises(InputError, match="3 of 3 images are missing"):
+        samples(path, skip=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
+from lib.dataset.annotations import ReadOptions
 from lib.dataset.coco import ObjectFile, read_objects
 from lib.dataset.coco_format import read_category
 from lib.dataset.detections import read_detections
@@ -119,7 +120,7 @@ def test_objects_in_cocos_format(tmp_path, examples):
         folder = tmp_path / "images" / "train2017"
         mapping = map_by_name("coco_format", category.keypoints, Skeleton.of(category.keypoints))
         file = ObjectFile(path, ImageFolder(folder, nested=True), category.numbers)
-        people = read_objects(file, mapping, ASPECT)
+        people = read_objects(file, mapping, ReadOptions(ASPECT))
         truth = read_ground_truth(file, (0.05,) * len(mapping.names))
         return people, object_average_precision(truth.only(people.ids.tolist()), [])
 
@@ -218,7 +219,9 @@ def test_detections(tmp_path, examples):
 
     def check(content_and_place):
         put(path, *content_and_place)
-        found = outcome(read_detections, path, COCOLayout(tmp_path), "train2017", mapping, ASPECT, 0.1, 0.7)
+        found = outcome(
+            read_detections, path, COCOLayout(tmp_path), "train2017", mapping, ReadOptions(ASPECT), 0.1, 0.7
+        )
         if found is not None:
             assert_sane(found.annotations, tmp_path)
             assert found.scores.shape == (len(found.annotations),) and (found.scores >= 0.1).all()
