@@ -186,7 +186,10 @@ def _steps(config: Config, seen: Seen, recipe: Recipe, changed: Mapping[str, Any
     if 1 / NEAR["steps"] <= given / wanted <= NEAR["steps"]:
         return {}
     per_epoch = round(wanted / recipe.schedule["TRAIN.END_EPOCH"])
-    return {**recipe.schedule, "TRAIN.STEPS_PER_EPOCH": per_epoch}
+    frozen = {}
+    if config.lbi.freeze_weights_epoch:  # when the learning rate first drops, as before
+        frozen["LBI.FREEZE_WEIGHTS_EPOCH"] = recipe.schedule["TRAIN.LR_STEP"][0]
+    return {**recipe.schedule, "TRAIN.STEPS_PER_EPOCH": per_epoch, **frozen}
 
 
 def _as_word(value: Any) -> str:

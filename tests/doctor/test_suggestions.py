@@ -76,12 +76,13 @@ def test_what_is_suggested_is_valid_and_then_left_alone(path, seen):
 
 def test_only_what_is_far_is_suggested():
     seen = Seen(1000, 80, 88)
-    slow = load_config(DEMO, {"TRAIN.END_EPOCH": 140})
-    assert set(suggested_settings(slow, seen)) == {
-        "TRAIN.END_EPOCH",
-        "TRAIN.LR_STEP",
-        "TRAIN.STEPS_PER_EPOCH",
-    }
+    slow = load_config(DEMO, {"TRAIN.END_EPOCH": 140, "LBI.FREEZE_WEIGHTS_EPOCH": 90})
+    words = suggested_settings(slow, seen)
+    steps = {"TRAIN.END_EPOCH", "TRAIN.LR_STEP", "TRAIN.STEPS_PER_EPOCH"}
+    assert set(words) == steps | {"LBI.FREEZE_WEIGHTS_EPOCH"}
+    assert words["LBI.FREEZE_WEIGHTS_EPOCH"] == "6"  # the first of LR_STEP
+    never = load_config(DEMO, {"TRAIN.END_EPOCH": 140, "LBI.FREEZE_WEIGHTS_EPOCH": 0})
+    assert set(suggested_settings(never, seen)) == steps
     wide = load_config(DEMO, {"TRAIN.BATCH_SIZE": 64})
     assert set(suggested_settings(wide, seen)) == {"TRAIN.BATCH_SIZE", "TRAIN.SRC_BATCH_SIZE"}
 
