@@ -12,7 +12,7 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.cli.arguments import add_terminal_flags, configuration, settings_parser, show_on_terminal
+from lib.cli.arguments import add_terminal_flags, settings_parser, show_on_terminal, training_configuration
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import Mode, SourceUse
@@ -32,7 +32,7 @@ def command(argv: list[str] | None, group: Group) -> Path:
     add_terminal_flags(parser)
     arguments = parser.parse_intermixed_args(argv)
     show_on_terminal(arguments, group)
-    config = configuration(arguments)
+    config = training_configuration(arguments)
     start_on_gpus(config, group, __file__, argv)
     if config.wandb:
         import_wandb()  # fail now if it is missing, not after the data are read

@@ -89,7 +89,7 @@ def keypoint_dataset(
         annotations,
         build_codec(config.model),
         augmentation,
-        images.color_rgb,
+        images.reads_rgb,
         config.seed,
         images.cache,
         images.reduced_decode,

@@ -24,6 +24,7 @@ from lib.ignoring.modes import Place, SourceUse
 from lib.ignoring.variables import FixedWeights, IgnoringVariables
 from lib.label_noise.source import write_injected_truth
 from lib.tracking.metrics import MetricsWriter
+from lib.training.batch_sizes import batch_sizes, check_batch_sizes
 from lib.training.batches import TrainingBatches, as_step_batches, meta_dataset
 from lib.training.checkpoints import Checkpointer, has_checkpoint, resume
 from lib.training.dashboard import log_run_info
@@ -103,6 +104,9 @@ class Trainer:
     def __init__(self, spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None):
         self.spec = spec
         self.config, self.data, self.group = spec.config, spec.data, spec.group
+        for phase in spec.phases:  # before the hours of an earlier phase
+            sizes = batch_sizes(spec, phase, learns=not fixed)
+            check_batch_sizes(self.config, sizes.values(), self.group.size)
         self.state = initial_state(spec, fixed)
         self.steps_per_epoch = spec.steps_per_epoch
 
