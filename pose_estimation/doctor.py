@@ -17,19 +17,22 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli import arguments as shared
+from lib.config.loader import settings_of_file
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
 from lib.doctor.examine import examine
 from lib.doctor.findings import Conclusion, Finding
 from lib.doctor.request import Program, Request, Trial
+from lib.evaluation.tested_set import SECTIONS, ChosenSet, choose_tested_set
 from lib.ignoring.modes import MODES, Mode, SourceUse
+from lib.models.weights_file import read_weights
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages, open_terminal
 
 DEFAULT_MODE = "ours2"
 OTHER_PROGRAMS: dict[Program, str] = {
     "train": "train.py: DATASET alone",
-    "valid": "valid.py: evaluation on DATASET.TEST_SET",
+    "valid": "valid.py: evaluation alone",
 }
 
 
@@ -46,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("or another command than main.py")
     for program, meaning in OTHER_PROGRAMS.items():
         group.add_argument(f"--{program}", action="store_true", help=meaning)
+    group.add_argument("--data", choices=SECTIONS, help="with --valid: the test set of DATASET (single), or of DATASET_TARGET (target); default: as valid.py chooses")  # fmt: skip
     return parser
 
 
@@ -70,7 +74,7 @@ def command(argv: list[str] | None) -> Conclusion:
 def _request(arguments: argparse.Namespace) -> Request:
     program, mode = _chosen(arguments)
     with captured_messages() as remarks:
-        config = shared.configuration(arguments)
+        config = (shared.configuration if program == "valid" else shared.training_configuration)(arguments)
     return Request(
         config=config,
         program=program,
@@ -79,7 +83,26 @@ def _request(arguments: argparse.Namespace) -> Request:
         notes=tuple(remarks),
         output=arguments.output or Path(config.output_dir) / "doctor",
         trial=Trial(arguments.steps, arguments.max_seconds),
+        tested=_tested(arguments, config) if program == "valid" else None,
     )
+
+
+def _tested(arguments: argparse.Namespace, config: Config) -> ChosenSet:
+    """The test set that valid.py chooses."""
+    given = {
+        "the command line": shared.overrides_of(arguments),
+        arguments.cfg: settings_of_file(arguments.cfg),
+    }
+    path = config.test.model_file
+    return choose_tested_set(arguments.data, given, (path, _mode_of(path)) if path else None)
+
+
+def _mode_of(path: str) -> object:
+    """The mode in a checkpoint; None if there is none, or the file cannot be read, which a finding tells later."""
+    try:
+        return read_weights(path).other.get("mode")
+    except InputError:
+        return None
 
 
 def _chosen(arguments: argparse.Namespace) -> tuple[Program, Mode]:

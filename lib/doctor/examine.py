@@ -73,6 +73,8 @@ def _settings(request: Request) -> list[Finding]:
         return [error("sizes", str(problem), "change one of the settings that it names")]
     sizes = f"input {codec.image_size[0]} x {codec.image_size[1]}, heatmaps {codec.heatmap_size[0]} x {codec.heatmap_size[1]}"
     remarks = [ok("remark", remark) for remark in request.notes]
+    if request.program == "valid":
+        remarks.insert(0, ok("test set", f"{request.tested.section}.TEST_SET ({request.tested.reason})"))
     return [ok("sizes", sizes), *check_method(request.config, request.mode), *remarks]
 
 
@@ -141,7 +143,8 @@ def _machine(
     yield finding
     yield check_extension()
     if not request.trains:
-        yield check_model_file(config)
+        test = sets.annotations.get("test")
+        yield from check_model_file(config, test.mapping.names if test is not None else None)
         return device, None
     joints = range(config.model.num_joints) if data is None else data.skeleton.flip_indices
     tables = TableShape(max(1, len(sets.annotations.get("source", ()))), tuple(joints))

@@ -7,6 +7,7 @@ from typing import Literal
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
 from lib.dataset.layouts import ImageSet, target_sets, training_set
+from lib.evaluation.tested_set import ChosenSet
 from lib.ignoring.modes import Mode
 
 Program = Literal["main", "train", "valid"]
@@ -29,6 +30,7 @@ class Request:
     paths: where the run would write; nothing is written there.
     notes: remarks of the configuration's loader.
     output: folder of the contact sheet.
+    tested: the test set of valid.py; None for the others.
     """
 
     config: Config
@@ -38,6 +40,7 @@ class Request:
     notes: tuple[str, ...]
     output: Path
     trial: Trial = Trial()
+    tested: ChosenSet | None = None
 
     @property
     def trains(self) -> bool:
@@ -64,11 +67,13 @@ def roles_of(request: Request) -> tuple[Role, ...]:
     """The data sets that the run reads, those to train on first."""
     config, train = request.config, request.config.train
     single, source, target = config.dataset, config.dataset_src, config.dataset_target
-    test = Role("test", "DATASET.TEST_SET", ImageSet(single, single.test_set))
     if request.program == "valid":
-        return (test,)
+        return (Role("test", f"{request.tested.section}.TEST_SET", request.tested.image_set(config)),)
     if request.program == "train":
-        return Role("training", "DATASET.TRAIN_SET", training_set(single), train.batch_size), test
+        return (
+            Role("training", "DATASET.TRAIN_SET", training_set(single), train.batch_size),
+            Role("test", "DATASET.TEST_SET", ImageSet(single, single.test_set)),
+        )
     training, validation = target_sets(target)
     roles = (
         Role("target T", "DATASET_TARGET.TRAIN_SET", training, train.batch_size),

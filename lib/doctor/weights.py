@@ -6,7 +6,9 @@ from lib.config.schema import Config
 from lib.doctor.findings import Finding, error, note, ok, warning
 from lib.ignoring.modes import Mode
 from lib.models.pose_resnet import build_pose_resnet
-from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
+from lib.models.pretrained import imagenet_weights_path, load_weights
+from lib.models.trained import color_order
+from lib.models.weights_file import Weights, read_weights
 from lib.training.run_spec import RunSpec
 from lib.training.source_checkpoint import take_source_model
 from lib.training.state import Placement, State, TableShape, build_state
@@ -83,19 +85,36 @@ def check_source_checkpoint(spec: RunSpec, state: State) -> list[Finding]:
     return [taken, *(warning(subject, remark.removeprefix(f"{subject}: "), advice) for remark in remarks)]
 
 
-def check_model_file(config: Config) -> Finding:
-    """Load TEST.MODEL_FILE into the network, as valid.py does."""
+def check_model_file(config: Config, joints: tuple[str, ...] | None) -> list[Finding]:
+    """Load TEST.MODEL_FILE into the network, as valid.py does.
+
+    Args:
+        config: the whole configuration.
+        joints: of the network; None if they are not known.
+    """
     subject, path = "TEST.MODEL_FILE", config.test.model_file
     if not path:
-        return note(
-            subject, "names no weights", "add --model-file WEIGHTS, or --predictions FILE, for valid.py"
-        )
+        advice = "add --model-file WEIGHTS, or --predictions FILE, for valid.py"
+        return [note(subject, "names no weights", advice)]
     try:
-        report = load_weights(build_pose_resnet(config.model), read_state_dict(path))
+        weights = read_weights(path)
+        own = weights.other.get("joints")
+        by_name = {"source_joints": tuple(own), "joints": joints} if joints and isinstance(own, list) else {}
+        report = load_weights(build_pose_resnet(config.model), weights.tensors, **by_name)
+        color = _color_finding(config, weights)
     except InputError as problem:
-        return error(subject, str(problem), "name weights of the configured network")
+        return [error(subject, str(problem), "name weights of the configured network")]
     result = f"{path}: {'; '.join(report.summary().splitlines())}"
-    if not report.reinitialized:
-        return ok(subject, result)
-    advice = "parts of the network would be evaluated with random weights: is it the same network?"
-    return error(subject, result, advice)
+    if report.reinitialized:
+        advice = "valid.py refuses a network that is not wholly in the file: is it the same network?"
+        return [error(subject, result, advice)]
+    return [ok(subject, result), color]
+
+
+def _color_finding(config: Config, weights: Weights) -> Finding:
+    subject, given, trained = "DATASET.COLOR_RGB", config.dataset.color_rgb, color_order(weights)
+    if given in ("auto", trained.rgb):
+        return ok(subject, f"as the weights were trained: {trained}")
+    return warning(
+        subject, f"{str(given).lower()}, but the weights were trained on {trained}", "auto is right for both"
+    )

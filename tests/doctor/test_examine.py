@@ -98,11 +98,16 @@ def test_valid(root):
     torch.save(PoseResNet(10, 7, width=4, head=DeconvHead((8, 8, 8))).state_dict(), weights)
     examination = examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid")
     assert problems(examination) == [] and f"ok       TEST.MODEL_FILE: {weights}" in str(examination)
+    # Plain weights of seven joints were trained on RGB images.
+    bgr = {"TEST.MODEL_FILE": str(weights), "DATASET.COLOR_RGB": False}
+    assert_only_problem(
+        examination_of(root, bgr, mode="valid"), "warning", "DATASET.COLOR_RGB", "trained on RGB"
+    )
     # A network of another width is only partly filled.
     torch.save(PoseResNet(10, 7, width=4, head=DeconvHead((8, 8, 9))).state_dict(), weights)
     assert_only_problem(
         examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid"),
-        "error", "TEST.MODEL_FILE", "final_layer", "random weights",
+        "error", "TEST.MODEL_FILE", "re-initialized", "final_layer",
     )  # fmt: skip
     weights.unlink()
     examination = examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid")

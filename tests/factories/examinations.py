@@ -8,6 +8,7 @@ from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
 from lib.doctor.findings import Conclusion, Finding, Level
 from lib.doctor.request import Request, Trial
+from lib.evaluation.tested_set import SINGLE, ChosenSet
 from lib.ignoring.modes import MODES, Mode, SourceUse
 from lib.utils.log import captured_messages
 
@@ -46,7 +47,10 @@ def request_of(root, changed=None, mode="ours2", steps=0, **trial):
     folders = RunPaths.for_run(config, CONFIG, "a_to_b", mode)
     program = "main" if mode in MODES else mode
     mode = MODES.get(mode) or Mode(mode, "", SourceUse.NONE, SourceUse.NONE)
-    return Request(config, program, mode, folders, tuple(notes), root / "doctor", Trial(steps, **trial))
+    tested = ChosenSet(SINGLE, "a test") if program == "valid" else None
+    return Request(
+        config, program, mode, folders, tuple(notes), root / "doctor", Trial(steps, **trial), tested
+    )
 
 
 def examination_of(root, changed=None, mode="ours2", steps=0, **trial):

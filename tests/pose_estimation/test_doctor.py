@@ -53,10 +53,21 @@ def test_train_and_valid(tmp_path, capsys):
     data += ["DATASET.TRAIN_SET", "annotations/train.json", "DATASET.TEST_SET", "annotations/test.json"]
     assert run(root, "--train", "--steps", "1", *data) == 0
     assert capsys.readouterr().out.startswith("train: ")
-    assert run(root, "--valid", *data) == 0
+    assert run(root, "--valid", "--data", "single", *data) == 0
     text = capsys.readouterr().out
     assert text.startswith("valid: ") and "note     TEST.MODEL_FILE" in text
-    assert run(root, "--valid", "--model-file", str(root / "none.pth"), *data) == 2
+    missing = ["--model-file", str(root / "none.pth")]
+    assert run(root, "--valid", "--data", "single", *missing, *data) == 2
+    assert "error    TEST.MODEL_FILE" in capsys.readouterr().out
+
+
+def test_valid_looks_at_the_test_set_that_valid_py_chooses(tmp_path, capsys):
+    root = make_excavators(tmp_path, source=8, target=9, test=3)
+    assert run(root, "--valid") == 0  # the YAML file has DATASET_TARGET alone
+    text = capsys.readouterr().out
+    assert "test set: DATASET_TARGET.TEST_SET" in text and "objects in 3 images" in text
+    assert run(root, "--valid", "--data", "single", "DATASET.ROOT", str(root)) == 2  # mpii
+    assert "test set: DATASET.TEST_SET" in capsys.readouterr().out
 
 
 def test_what_is_no_examination(tmp_path, capsys):
