@@ -95,7 +95,8 @@ def _content(request: Request, sets: Sets) -> Generator[Item, None, float]:
         yield from findings
         yield from _tables(counts)
 
-    yield Heading("labels")
+    if sets.labelled or any(annotations.notes.sentences() for annotations in sets.annotations.values()):
+        yield Heading("labels")
     checked = set()
     for name, annotations in sets.annotations.items():
         image_set = roles[name].image_set
