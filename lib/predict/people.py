@@ -81,8 +81,8 @@ class GivenBoxes:
 class BoxesFile:
     """People by image, from a JSON file.
 
-    The file has either COCO's detection results, with the number in the image's file name as
-    image_id, or {name: [[x, y, width, height], ...]}. A name is the file name of an image, NAME#N for
+    The file has either COCO's detection results, with the number in the image's file name, or the
+    name with or without its suffix, as image_id, or {name: [[x, y, width, height], ...]}. A name is the file name of an image, NAME#N for
     frame N of the video NAME, or the file name of a video for all of its frames without boxes of
     their own.
 
@@ -114,7 +114,7 @@ class BoxesFile:
                 number: people.filtered(min_score, max_overlap)
                 for number, people in _by_image_id(content, category, path).items()
             }
-        wanted = {key for source in sources for key in (source.number, source.path.name)}
+        wanted = {key for source in sources for key in _keys(source)}
         if not wanted & {str(key).partition("#")[0] if isinstance(key, str) else key for key in self.people}:
             expected = "numbered images" if isinstance(content, list) else "images"
             available = ", ".join(map(str, list(self.people)[:3])) or "no boxes"
@@ -127,11 +127,15 @@ class BoxesFile:
         return [self._people_of(frame) for frame in frames]
 
     def _people_of(self, frame: Frame) -> People:
-        # From the most specific name to the least: NAME#N, NAME, image id.
-        for key in (frame.name, frame.source.path.name, frame.source.number):
+        for key in (frame.name, *_keys(frame.source)):  # the most specific name first
             if key in self.people:
                 return self.people[key]
         return People.from_boxes(())
+
+
+def _keys(source: Source) -> tuple[str | int | None, ...]:
+    """What a file of boxes may call ``source``."""
+    return source.path.name, source.path.stem, source.number
 
 
 def _boxes_of_name(boxes: Any, where: str) -> People:
@@ -141,18 +145,18 @@ def _boxes_of_name(boxes: Any, where: str) -> People:
     return People.from_boxes([checked_box(box, f"{where}, box {i}") for i, box in enumerate(boxes)])
 
 
-def _by_image_id(content: Any, category: Category, path: str | Path) -> dict[int, People]:
+def _by_image_id(content: Any, category: Category, path: str | Path) -> dict[int | str, People]:
     """Group COCO's detection results of ``category``, or all if it is unknown, by image id."""
-    boxes: dict[int, list] = {}
+    boxes: dict[int | str, list] = {}
     others: Counter = Counter()
     for detection in each_detection(content, path):
         if category.ids and detection.category not in category.ids:
             others[short_repr(detection.category)] += 1
             continue
-        if not isinstance(detection.image_id, int):
+        if not isinstance(detection.image_id, int | str):
             raise InputError(
-                f"{path}: detection {detection.number}: image_id should be a whole number, "
-                f"found {detection.image_id!r:.80}"
+                f"{path}: detection {detection.number}: image_id should be a whole number or the name of an "
+                f"image, found {detection.image_id!r:.80}"
             )
         known = detection.category if type(detection.category) is int else -1
         boxes.setdefault(detection.image_id, []).append((*detection.checked(path), known))

@@ -103,7 +103,7 @@ def test_boxes_by_name_are_all_used_and_those_of_one_video_image_go_first(tmp_pa
         ({"b.jpg": 3}, "list of boxes"),
         ({"b.jpg": [[0, 0, -1, 1]]}, "negative"),
         ([{"bbox": [0, 0, 1, 1]}], "detection 0 needs"),
-        ([detection("7", [0, 0, 1, 1])], "whole number"),
+        ([detection("7", [0, 0, 1, 1])], "numbered images.* 7$"),
         ([detection([7], [0, 0, 1, 1])], "whole number"),
         (3, "list of detections"),
     ],
@@ -112,3 +112,14 @@ def test_bad_boxes_file(content, expected, tmp_path):
     with pytest.raises(InputError, match=expected) as error:
         boxes_file(tmp_path, content)
     assert "boxes.json" in str(error.value)
+
+
+def test_detections_may_name_the_image(tmp_path):
+    find = boxes_file(
+        tmp_path,
+        [detection("frame_7", [0, 0, 10, 10]), detection("b.jpg", [1, 0, 10, 10])],
+        ("frame_7.jpg", "b.jpg"),
+    )
+    assert [boxes(people) for people in find([frame("frame_7.jpg"), frame("b.jpg"), frame("c.jpg")])] == [
+        [[0, 0, 10, 10]], [[1, 0, 10, 10]], [],
+    ]  # fmt: skip
