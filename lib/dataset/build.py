@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.config.schema import Config, DatasetConfig, ModelConfig
+from lib.config.data_settings import DatasetConfig
+from lib.config.schema import Config, ModelConfig
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from lib.config.schema import Config, DatasetConfig
+from lib.config.data_settings import DatasetConfig
+from lib.config.schema import Config
 from lib.dataset.keypoints import (
     COCO_KEYPOINTS,
     MPII_KEYPOINTS,

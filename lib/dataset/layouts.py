@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from lib.config.schema import DatasetConfig, TargetDatasetConfig
+from lib.config.data_settings import DatasetConfig, TargetDatasetConfig
 from lib.dataset import coco, mpii
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco_format import KeypointCategory, read_category

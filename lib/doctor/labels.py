@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.config.schema import DatasetConfig
+from lib.config.data_settings import DatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco import COCOFile, read_coco_file
 from lib.dataset.layouts import layout_of

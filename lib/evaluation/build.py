@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lib.config.schema import Config, SingleDatasetConfig, TargetDatasetConfig
+from lib.config.data_settings import SingleDatasetConfig, TargetDatasetConfig
+from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import build_codec, keypoint_dataset, log_annotations, read_annotations
 from lib.dataset.detections import read_detections

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.config.schema import SourceDatasetConfig
+from lib.config.data_settings import SourceDatasetConfig
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.joints import mapping_of, names_own_keypoints
 from lib.dataset.layouts import layout_of, training_set

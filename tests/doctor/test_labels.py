@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lib.config.schema import DatasetConfig
+from lib.config.data_settings import DatasetConfig
 from lib.doctor.findings import Level
 from lib.doctor.labels import MAX_SHARE_OUTSIDE_CROP, TOLERANCE, check_boxes, check_labels
 from tests.factories.annotations import make_annotations

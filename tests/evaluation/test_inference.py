@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib.config.schema import Config, SingleDatasetConfig, TestConfig
+from lib.config.data_settings import SingleDatasetConfig
+from lib.config.schema import Config, TestConfig
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.evaluation.inference import (
