@@ -140,7 +140,9 @@ def test_forward_passes_of_a_step(tmp_path):
              "ours3": 14, "ours4": 14, "ours5": 16}  # fmt: skip
     final = whole | {"ours1": 7, "ours2": 7, "ours3": 10, "ours4": 10, "ours5": 10}
     for layers, expected in {"all": whole, "final": final}.items():
-        config = config_of(tmp_path, f"LBI: {{HYPERGRAD_LAYERS: {layers}, SCHEDULE: together, VAL_BATCH_SIZE: 0}}")
+        config = config_of(
+            tmp_path, f"LBI: {{HYPERGRAD_LAYERS: {layers}, SCHEDULE: together, VAL_BATCH_SIZE: 0}}"
+        )
         for name, mode in MODES.items():
             (phase,) = phases(config.train, config.lbi, mode)
             found = forwards_of_step(config.train, phase) + forwards_of_hypergradient(config, phase)
