@@ -45,7 +45,7 @@ from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, write_numbers
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import build_codec, pack_path, read_annotations, training_dataset, with_pack
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.layouts import COCOLayout, ImageSet
 from lib.dataset.loader import SharedMemoryDataset

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from torchvision import transforms
 
-from lib.dataset.coco import annotation_file, image_folder
+from lib.dataset.coco_file import annotation_file, image_folder
 from lib.dataset.keypoints import COCO_KEYPOINTS
 
 JOINTS = len(COCO_KEYPOINTS)

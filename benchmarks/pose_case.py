@@ -7,7 +7,8 @@ import torch
 from lib.config.loader import load_config
 from lib.config.schema import Config
 from lib.dataset.keypoint_dataset import Sample
-from lib.dataset.keypoints import flip_permutation, network_joints
+from lib.dataset.keypoints import network_joints
+from lib.dataset.skeleton import Skeleton
 from lib.ignoring.bilevel_step import StepOutput, Weighting
 from lib.ignoring.modes import MODES
 from lib.training.batches import StepSamples, as_step_batches
@@ -84,7 +85,7 @@ class PoseCase:
 
     def __init__(self, mode: str, config: Config, group: Group = ALONE):
         self.mode, self.config = MODES[mode], config
-        tables = TableShape(PEOPLE, flip_permutation(network_joints(config.model.num_joints)))
+        tables = TableShape(PEOPLE, Skeleton.of(network_joints(config.model.num_joints)).flip_indices)
         self.state: State = build_state(config, self.mode, tables, Placement(device(), group))
         (self.counts,) = group.counts(len(range(PEOPLE)[group.shard(PEOPLE)]))
         self.phases = phases(config.train, config.lbi, self.mode)

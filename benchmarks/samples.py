@@ -21,7 +21,7 @@ from lib.config.loader import load_config
 from lib.dataset import pack_file
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import build_codec
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, joint_mapping
 from lib.dataset.layouts import COCOLayout, MPIILayout

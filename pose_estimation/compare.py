@@ -1,6 +1,9 @@
 """Print a table of finished runs: PCKh (or PCK) on the test set, time per step, paths of logs and results.
 
-python pose_estimation/compare.py RESULTS.json [RESULTS.json ...]
+    python pose_estimation/compare.py RUN [RUN ...]
+
+RUN: the folder of a run, its results.json, or a folder of runs. Runs of the same mode are told apart by the
+settings that differ, or by their folders.
 """
 
 import argparse
@@ -10,6 +13,9 @@ from pathlib import Path
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lib.config.loader import load_config
+from lib.config.schema import Config
+from lib.report.names import run_names
 from lib.report.results import MEASURES, columns_of, groups_of, measure_of, read_results, rows_of
 from lib.utils.errors import InputError
 
@@ -32,15 +38,43 @@ def log_root(log: str) -> Path:
     return path.parents[2] if len(path.parts) > 3 else path
 
 
+def results_files(given: Path) -> list[Path]:
+    """The results.json of a run's folder, or else those of the runs in the folder ``given``; a file is itself.
+
+    Raises:
+        InputError: A folder has none.
+    """
+    if not given.is_dir():
+        return [given]
+    own = given / "results.json"
+    found = [own] if own.exists() else sorted(given.glob("*/results.json"))
+    if not found:
+        raise InputError(
+            f"{given}: neither it nor a folder in it has a results.json; expected a finished run"
+        )
+    return found
+
+
+def config_beside(path: Path) -> Config | None:
+    """The settings of the run with the results ``path``; None if they are not there or of another version."""
+    try:
+        return load_config(path.with_name("config.yaml"))
+    except InputError:
+        return None
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", nargs="+", metavar="RESULTS.json", help="results.json of a run's output")
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a folder, or a results.json")
     try:
-        runs = [read_results(path) for path in parser.parse_args(argv).results]
+        paths = [path for given in parser.parse_args(argv).runs for path in results_files(given)]
+        runs = [read_results(path) for path in paths]
         groups = groups_of(runs)
+        folders = [path.parent if path.name == "results.json" else path for path in paths]
+        names = run_names(folders, runs, list(map(config_beside, paths)))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -49,11 +83,13 @@ def main(argv: list[str] | None = None) -> int:
         f"\n{measure} on the test set, percent; "
         "AUROC: how well the weights separate wrong labels from correct ones"
     )
-    print(table(list(columns_of(groups)), [row for run in runs for row in rows_of(run, run["mode"], groups)]))
+    rows = [row for run, name in zip(runs, names) for row in rows_of(run, name, groups)]
+    print(table(list(columns_of(groups)), rows))
     print(f"\n{len(runs)} runs, seeds {', '.join(sorted({str(run['seed']) for run in runs}))}")
-    for run in runs:
-        print(f"{run['mode']}: {run['output']}/results.json, curves in {run['log']}")
-    print(f"curves and images: tensorboard --logdir {log_root(runs[0]['log'])}")
+    for run, name, path in zip(runs, names, paths):
+        print(f"{name}: {path}, curves in {run['log']}")
+    for root in dict.fromkeys(log_root(run["log"]) for run in runs):
+        print(f"curves and images: tensorboard --logdir {root}")
     return 0
 
 

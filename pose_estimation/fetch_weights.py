@@ -12,7 +12,7 @@ if not __package__:  # run as a file of a checkout
 import torch
 import torchvision
 
-from lib.models.pretrained import IMAGENET_FOLDER
+from lib.models.weights_file import IMAGENET_FOLDER
 from lib.utils.errors import InputError
 
 DEPTHS = (18, 34, 50, 101, 152)  # of torchvision's ResNets

@@ -43,7 +43,7 @@ def command(argv: list[str] | None, group: Group) -> Path:
     arguments = build_parser().parse_intermixed_args(argv)
     shared.show_on_terminal(arguments, group)
     mode = shared.chosen_mode(arguments)
-    config = shared.configuration(arguments)
+    config = shared.training_configuration(arguments)
     start_on_gpus(config, group, __file__, argv)
     if config.wandb:
         import_wandb()  # fail now if it is missing, not after the data are read

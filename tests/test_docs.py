@@ -30,6 +30,7 @@ EXCUSED = {
     "python pose_estimation/fetch_weights.py": "downloads: tests/models/test_pretrained.py",
     "python pose_estimation/transfer.py": "days: tests/pose_estimation/test_transfer.py",
     "python benchmarks/modes.py --modes": "minutes to hours: tests/benchmarks/test_modes.py",
+    "bash findings/": "installs packages to look at",
     "python benchmarks/all.py": "an hour: tests/benchmarks/test_all.py",
     "python benchmarks/step.py": "minutes: tests/benchmarks/test_pose_case.py",
     "python benchmarks/precision.py": "minutes: tests/benchmarks/test_precision.py",

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from lib.config.loader import describe_settings, load_config, parse_overrides
+from lib.config.loader import describe_settings, load_config, parse_overrides, with_settings
 from lib.config.schema import Config, settings
 from lib.ignoring.modes import MODES, Mode
 from lib.utils.distributed import ALONE, Group
@@ -28,14 +28,20 @@ FLAGS = {
 }
 
 
-def settings_parser(description: str, flags: dict[str, str] = FLAGS) -> argparse.ArgumentParser:
-    """Return a parser of --cfg, of ``flags`` {flag: setting}, and of any setting as KEY VALUE."""
+def settings_parser(
+    description: str, flags: dict[str, str] = FLAGS, needs_file: bool = True
+) -> argparse.ArgumentParser:
+    """Return a parser of --cfg, of ``flags`` {flag: setting}, and of any setting as KEY VALUE.
+
+    Args:
+        needs_file: whether --cfg must be given.
+    """
     parser = argparse.ArgumentParser(
         description=description,
         epilog="settings, in the YAML file or as KEY VALUE pairs:\n" + describe_settings(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--cfg", required=True, metavar="FILE", help="YAML file of settings")
+    parser.add_argument("--cfg", required=needs_file, metavar="FILE", help="YAML file of settings")
     group = parser.add_argument_group("short for settings")
     for flag, key in flags.items():
         is_switch = isinstance(settings()[key].default, bool)
@@ -105,12 +111,22 @@ def configuration(arguments: argparse.Namespace) -> Config:
     Raises:
         InputError: for an unreadable file, an unknown key or an invalid value.
     """
+    return load_config(arguments.cfg, overrides_of(arguments))
+
+
+def overrides_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """{key: value} of the flags and KEY VALUE pairs of a `settings_parser`. Raises InputError."""
     given = [
         (key, getattr(arguments, flag.replace("-", "_"))) for flag, key in arguments.setting_flags.items()
     ]
     pairs = [text for key, value in given if value is not None for text in (key, value)]
-    overrides = parse_overrides(arguments.overrides) | parse_overrides(pairs)
-    return load_config(arguments.cfg, overrides)
+    return parse_overrides(arguments.overrides) | parse_overrides(pairs)
+
+
+def training_configuration(arguments: argparse.Namespace) -> Config:
+    """`configuration` for training, where DATASET.COLOR_RGB auto is true."""
+    config = configuration(arguments)
+    return with_settings(config, {"DATASET.COLOR_RGB": config.dataset.reads_rgb})
 
 
 def run_command(

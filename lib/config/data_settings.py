@@ -28,8 +28,14 @@ class DatasetConfig:
         "images",
         "coco_format: image folder in ROOT; {set} in it stands for the annotation file's name without .json",
     )
-    category: str = setting(
-        "", "coco_format: name of the category to read (empty: the only category with keypoints)"
+    category: tuple[str, ...] = setting(
+        (),
+        "coco_format: category to read, several with the same keypoints, or '*' for all of them (empty: the only "
+        "category with keypoints)",
+    )
+    drop_zero_keypoints: bool = setting(
+        False,
+        "coco, coco_format: leave out keypoints at exactly (0, 0), which some tools write for unlabelled ones",
     )
     data_format: Literal["jpg", "zip"] = setting(
         "jpg", "images are files of a folder (jpg), or members of a zip archive next to it (zip)"
@@ -59,7 +65,11 @@ class SingleDatasetConfig(DatasetConfig):
     train_set: str = setting("train", "set to train on")
     test_set: str = setting("valid", "set to evaluate on, during training and at the end")
     sigmas: tuple[float, ...] = setting((0.05,), SIGMAS, minimum=1e-4, maximum=10)
-    color_rgb: bool = setting(True, "read images as RGB; false: BGR, for old published pose checkpoints")
+    color_rgb: Literal["auto", True, False] = setting(
+        "auto",
+        "read images as RGB (true) or BGR (false); auto: RGB, but in valid.py as the weights were trained "
+        "(published pose checkpoints: BGR)",
+    )
     cache: bool = setting(False, "keep decoded images in memory, in every worker; for datasets that fit")
     annotation_cache: bool = setting(
         True, "cache annotations of large files as arrays in OUTPUT_DIR/annotations, for a faster start"
@@ -73,6 +83,11 @@ class SingleDatasetConfig(DatasetConfig):
     on_bad_image: Literal["raise", "skip"] = setting(
         "raise", "unreadable image: stop the run (raise), or skip and count it (skip)"
     )
+
+    @property
+    def reads_rgb(self) -> bool:
+        """Whether images are read as RGB: unless COLOR_RGB is false."""
+        return self.color_rgb is not False
 
 
 @dataclass(frozen=True, kw_only=True)

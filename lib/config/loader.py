@@ -72,6 +72,25 @@ def settings_in(text: str, where: str) -> dict[str, Any]:
     return current_names(_flatten(_tree(text, where), where), where)
 
 
+def config_of(text: str, where: str, overrides: dict[str, Any]) -> Config:
+    """The configuration stored as YAML ``text``, with ``overrides``; see `load_config` and `stored_settings`."""
+    return with_settings(Config(), stored_settings(text, where) | current_names(overrides, "command line"))
+
+
+def settings_of_file(path: str | Path) -> dict[str, Any]:
+    """{dotted key: value} of a YAML file, unchecked, by the current names; InputError if it is no YAML."""
+    return current_names(_flatten(_read_yaml(Path(path)), str(path)), str(path))
+
+
+def stored_settings(text: str, where: str) -> dict[str, Any]:
+    """The settings in a configuration stored as YAML ``text``, checked.
+
+    Other keys are ignored, so that files written by earlier and later versions can be read.
+    """
+    stored = settings_in(text, where)
+    return {key: _checked(key, value, where) for key, value in stored.items() if key in settings()}
+
+
 def kept_settings(text: str, keys: tuple[str, ...], where: str) -> dict[str, Any]:
     """The values of ``keys`` in a configuration stored as YAML ``text``; the default of a missing one.
 
@@ -90,8 +109,7 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
         raise InputError(f"command line: settings come as KEY VALUE pairs, but {words[-1]!r} has no value")
     overrides = {}
     for key, text in zip(words[::2], words[1::2]):
-        setting = _known(key, "command line")
-        is_text = setting.kind is str and not setting.is_list and not setting.is_mapping
+        is_text = _known(key, "command line").is_text
         try:
             overrides[key] = text if is_text else _parse_yaml(text)
         except ValueError:
@@ -239,6 +257,8 @@ def _checked(key: str, value: Any, where: str) -> Any:
         value = "off"  # as which YAML reads it
     if setting.is_list:
         entries = value if isinstance(value, list) else [value]
+        if entries == [""] and setting.kind is str:
+            entries = []  # as files have it that were written when the setting was a text
         items = [_typed(key, entry, setting.kind, where) for entry in entries]
         if setting.length not in (None, len(items)):  # only sizes have a length
             raise InputError(f"{where}: {key} is a width and a height, found {short_repr(entries)}")
@@ -249,7 +269,8 @@ def _checked(key: str, value: Any, where: str) -> Any:
         pairs = [(_typed(key, k, str, where), _typed(key, v, str, where)) for k, v in value.items()]
         result, items = dict(pairs), []
     else:
-        result = _typed(key, value, setting.kind, where)
+        is_choice = any(value is choice for choice in setting.choices)  # true and false beside texts
+        result = value if is_choice else _typed(key, value, setting.kind, where)
         items = [result]
     for item in items:
         if setting.choices and item not in setting.choices:

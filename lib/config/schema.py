@@ -66,6 +66,11 @@ class ModelConfig:
         minimum=1,
         maximum=1000,
     )
+    flip_pairs: Mapping[str, str] = setting(
+        {},
+        "joints that change places in a mirrored image, {left: right}; needed only where their names do not "
+        "tell (left_eye, eyeR, hand_links, ... do)",
+    )
     image_size: tuple[int, int] = setting(
         (192, 256), "width and height of the network input in pixels", minimum=32, maximum=8192
     )
@@ -94,6 +99,11 @@ class TrainConfig:
     end_epoch: int = setting(140, "number of the epoch at which training ends (exclusive)", minimum=0)
     steps_per_epoch: int = setting(0, "steps per epoch (0: one pass over T)", minimum=0)
     resume: bool = setting(False, "resume from the last checkpoint of the same run, also within an epoch")
+    resume_changed: tuple[str, ...] = setting(
+        (),
+        "keys of settings that may differ from the checkpoint's when resuming, such as [TRAIN.LR]; any other that "
+        "would spoil the run is refused",
+    )
     save_every_minutes: float = setting(
         0.0, "minutes between checkpoints within an epoch (0: only at the end of each epoch)", minimum=0
     )

@@ -33,13 +33,20 @@ class Setting:
     is_mapping: bool = False
     length: int | None = None
 
+    @property
+    def is_text(self) -> bool:
+        """Whether values are texts, which need no quotes on the command line."""
+        has_other_choices = not all(isinstance(choice, str) for choice in self.choices)
+        return self.kind is str and not (self.is_list or self.is_mapping or has_other_choices)
+
 
 def setting(default: Any, meaning: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:
     """A dataclass field that is a setting; type, choices and length come from the field's annotation."""
     plain = list(default) if isinstance(default, tuple) else default
     metadata = {"setting": Setting(plain, meaning, minimum=minimum, maximum=maximum)}
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=metadata)
+        # Without it, so that a section can be a key of caches.
+        return field(default_factory=lambda: dict(default), metadata=metadata, hash=False)
     return field(default=default, metadata=metadata)
 
 

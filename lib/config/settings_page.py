@@ -51,7 +51,7 @@ def _as_yaml(default: object) -> str:
 def _meaning(setting: Setting) -> str:
     bounds = []
     if setting.choices:
-        bounds.append(" or ".join(f"`{choice}`" for choice in setting.choices))
+        bounds.append(" or ".join(f"`{_as_yaml(choice)}`" for choice in setting.choices))
     if setting.minimum is not None:
         bounds.append(f"at least {setting.minimum:g}")
     if setting.maximum is not None:

@@ -23,11 +23,12 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.file_state import file_state, hash_file, is_settled
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import JointMapping
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 from lib.utils.log import LOG
 
-VERSION = 3  # increase it if this format or the result of a reader changes
+VERSION = 4  # increase it if this format or the result of a reader changes
 MIN_JSON_BYTES = 2**22  # smaller annotation files are parsed quickly enough without a cache
 BLOCK = 64  # bytes; every .npy header is padded to a multiple of it
 
@@ -111,6 +112,7 @@ def _store(
         "file_stats": [stat if is_settled(stat) else None for stat in file_stats],
         "hashes": hashes,
         "arrays": names,
+        "notes": asdict(annotations.notes),
         "crc32": zlib.crc32(content),
     }
     text = json.dumps(header).encode()
@@ -134,7 +136,7 @@ def _load(path: Path, key: CacheKey) -> Annotations:
             raise ValueError("wrong checksum")
         file.seek(begin)
         arrays = {name: _map_array(file) for name in header["arrays"]}
-    annotations = Annotations.from_arrays(key.mapping, arrays)
+    annotations = Annotations.from_arrays(key.mapping, ReadingNotes(**header["notes"]), arrays)
     LOG.debug("reading %s, in place of %s", path, ", ".join(map(str, key.files)))
     file_stats = _file_stats(key)
     if None in file_stats:  # let the reader raise its own error for a missing file

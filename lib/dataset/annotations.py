@@ -15,10 +15,12 @@ import numpy as np
 from lib.dataset.crop import fit_aspect
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
 PADDING = 1.25  # width of a crop / width of its box (SimpleBaseline)
+TEXTS = ("image_paths", "image_names")  # fields of Annotations that are sequences of text
 MAX_COORDINATE = 1e9  # pixels; no image is as wide, and squares and products stay finite in float32
 
 
@@ -30,14 +32,17 @@ class Annotations:
     ids: int64 [N], the data set's id of each annotation.
     image_paths: path of each image, for `read_image`.
     image_index: int32 [N], position in ``image_paths``.
-    joints: float32 [N, J, 2], x and y.
+    joints: float32 [N, J, 2], x and y; float64 for MPII, as its evaluation has them.
     visible: float32 [N, J], 1 if the joint is annotated, else 0.
     centers: float32 [N, 2], middle of the crop.
     sizes: float32 [N, 2], width and height of the crop.
-    head_sizes: float32 [N], length that PCKh divides by; None if it is not defined.
+    head_sizes: float64 [N], length that PCKh divides by; None if it is not defined.
     image_ids: int64 [N], the data set's id of the image; None if it has none.
     bounds: float32 [N, 2], width and height of the image; None if the annotations lack them.
     box_sizes: float32 [N], longer side of the box, which PCK divides by; None if PCK is not used.
+    category_ids: int64 [N], the data set's id of the category; None if it has none.
+    image_names: name of each image as the annotation file has it; by default its path.
+    notes: what the reader left out, filled in and doubts.
     """
 
     mapping: JointMapping
@@ -52,6 +57,13 @@ class Annotations:
     image_ids: np.ndarray | None = None
     bounds: np.ndarray | None = None
     box_sizes: np.ndarray | None = None
+    category_ids: np.ndarray | None = None
+    image_names: Sequence[str] = ()
+    notes: ReadingNotes = ReadingNotes()
+
+    def __post_init__(self):
+        if not len(self.image_names):
+            object.__setattr__(self, "image_names", self.image_paths)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -73,22 +85,46 @@ class Annotations:
             if isinstance(getattr(self, field.name), np.ndarray)
         }
         arrays["image_index"] = np.concatenate([self.image_index, other.image_index + len(self.image_paths)])
-        return replace(self, image_paths=PackedStrings.of([*self.image_paths, *other.image_paths]), **arrays)
+        return replace(
+            self,
+            image_paths=PackedStrings.of([*self.image_paths, *other.image_paths]),
+            image_names=PackedStrings.of([*self.image_names, *other.image_names]),
+            # Parts of one file have the same notes, which count once.
+            notes=self.notes if self.notes == other.notes else self.notes.joined(other.notes),
+            **arrays,
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All fields but ``mapping`` as named arrays, for files and other processes; see ``from_arrays``."""
+        """All fields but ``mapping`` and ``notes`` as named arrays, for files and other processes; see ``from_arrays``."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        images = columns["image_paths"]
-        packed = images if isinstance(images, PackedStrings) else PackedStrings.of(images)
         named = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
-        return named | {"images_text": packed.text, "images_ends": packed.ends}
+        for name in TEXTS:
+            texts = columns[name]
+            packed = texts if isinstance(texts, PackedStrings) else PackedStrings.of(texts)
+            named |= {f"{name}_text": packed.text, f"{name}_ends": packed.ends}
+        return named
 
     @classmethod
-    def from_arrays(cls, mapping: JointMapping, arrays: dict[str, np.ndarray]) -> "Annotations":
+    def from_arrays(
+        cls, mapping: JointMapping, notes: ReadingNotes, arrays: dict[str, np.ndarray]
+    ) -> "Annotations":
         """The inverse of ``arrays``, without copies. Raises KeyError or TypeError for other names."""
-        columns = dict(arrays)
-        images = PackedStrings(columns.pop("images_text"), columns.pop("images_ends"))
-        return cls(mapping=mapping, image_paths=images, **columns)
+        columns: dict[str, Any] = dict(arrays)
+        for name in TEXTS:
+            columns[name] = PackedStrings(columns.pop(f"{name}_text"), columns.pop(f"{name}_ends"))
+        return cls(mapping=mapping, notes=notes, **columns)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a reader makes samples of annotations.
+
+    aspect: width / height of the network's input.
+    skip_missing_images: leave out annotations whose image is not there, and count them; False: an error.
+    """
+
+    aspect: float
+    skip_missing_images: bool = False
 
 
 @contextmanager
@@ -108,7 +144,7 @@ def read_json(path: str | PathLike) -> Any:
     """Parse a JSON file. Raises InputError if it is missing or invalid."""
     LOG.debug("reading %s", path)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # Windows writes a byte order mark
             return json.load(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None

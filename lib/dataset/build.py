@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lib.config.data_settings import DatasetConfig
 from lib.config.schema import Config, ModelConfig
 from lib.dataset.annotation_cache import CacheKey, load_or_build
-from lib.dataset.annotations import Annotations
+from lib.dataset.annotations import Annotations, ReadOptions
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
@@ -29,15 +31,14 @@ def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
     Raises:
         InputError: naming the file and the annotation, for anything that cannot be used.
     """
-    codec, mapping, layout = build_codec(config.model), mapping_of(config, image_set), image_set.layout
-    aspect = codec.image_size[0] / codec.image_size[1]
+    mapping, layout, options = mapping_of(config, image_set), image_set.layout, read_options(config)
     files, category = layout.annotation_files(image_set.name), layout.category(image_set.name)
-    settings = {"aspect": aspect}
+    settings: dict[str, Any] = {**asdict(options), "drop_zero": layout.drop_zero}
     if category is not None:
-        settings["category"] = category.number
+        settings["categories"] = list(category.numbers)
     key = CacheKey(f"{layout.name}_{files[0].stem}", mapping, settings, files, layout.images(image_set.name))
     folder = Path(config.output_dir) / "annotations" if config.dataset.annotation_cache else None
-    annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, aspect))
+    annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, options))
     if image_set.part is None:
         return annotations
     part = annotations.subset(is_validation(annotations, config.dataset_target.split) == image_set.part)
@@ -46,13 +47,21 @@ def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
     return part
 
 
+def read_options(config: Config) -> ReadOptions:
+    """How annotations are made samples, by MODEL.IMAGE_SIZE and DATASET.ON_BAD_IMAGE. Raises InputError."""
+    width, height = build_codec(config.model).image_size
+    return ReadOptions(width / height, config.dataset.on_bad_image == "skip")
+
+
 def log_annotations(annotations: Annotations, image_set: ImageSet, role: str) -> None:
-    """Log how many instances and images were read, e.g. for ``role`` "target T"."""
+    """Log how many instances and images were read, and the reader's notes, e.g. for ``role`` "target T"."""
     layout = image_set.layout
     LOG.info(
         f"{role}: {len(annotations)} {layout.noun} in {len(np.unique(annotations.image_index))} images"
         f" ({layout.name} {image_set.name}, {image_set.dataset_config.root})"
     )
+    for kind, counts in annotations.notes.sentences().items():
+        (LOG.warning if kind == "doubtful" else LOG.info)(f"{role}, {kind}: {counts}")
 
 
 def training_dataset(
@@ -80,7 +89,7 @@ def keypoint_dataset(
         annotations,
         build_codec(config.model),
         augmentation,
-        images.color_rgb,
+        images.reads_rgb,
         config.seed,
         images.cache,
         images.reduced_decode,

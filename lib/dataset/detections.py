@@ -1,26 +1,31 @@
 """Boxes of a person detector, to evaluate on: SimpleBaseline's detections file in COCO's results format."""
 
+import functools
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lib.dataset.annotations import (
     Annotations,
+    ReadOptions,
     group_by_image,
     numbers,
     padded_crops,
     read_json,
+    whole_number,
     without_garbage_collection,
 )
-from lib.dataset.coco import PERSON, read_coco_file
+from lib.dataset.coco_file import COCOFile, read_coco_file
+from lib.dataset.image_index import ImageIndex, with_image
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.layouts import DatasetLayout
-from lib.dataset.packed_strings import PackedStrings
+from lib.dataset.reading_notes import ReadingNotes, counted
 from lib.nms.nms import box_nms
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,20 @@ def read_detections(
     layout: DatasetLayout,
     image_set: str,
     mapping: JointMapping,
-    aspect: float,
+    options: ReadOptions,
     image_thre: float,
     bbox_thre: float = 1.0,
 ) -> DetectedPeople:
-    """Read a list of {image_id, category_id, bbox [x, y, width, height], score}; only category 1 counts.
+    """Read a list of {image_id, category_id, bbox [x, y, width, height], score}; only people count.
+
+    An ``image_id`` may also be the name of the image, with or without its suffix.
 
     Args:
         path: the detections file.
         layout: COCO data set that the image ids belong to.
         image_set: its image set.
         mapping: which of COCO's keypoints each joint of the network corresponds to.
-        aspect: width / height of the network's input.
+        options: shape of the crops, and what to do about missing images.
         image_thre: smallest score to keep (TEST.IMAGE_THRE).
         bbox_thre: largest IoU with a better box of the same image (TEST.BBOX_THRE).
 
@@ -61,35 +68,48 @@ def read_detections(
             is left.
     """
     coco = read_coco_file(layout.annotation_files(image_set)[0])
-    images = layout.images(image_set)
-    position: dict[str, int] = {}  # {path: index into image_paths}
+    images, find = ImageIndex(layout.images(image_set)), _ImageIds(coco)
+    person = coco.person()
+    left_out: Counter[str] = Counter()
     ids, image_ids, image_index, boxes, scores = [], [], [], [], []
-    for detection in each_detected_person(read_json(path), path):
-        where = f"{path}: detection {detection.number}"
-        image = coco.image(detection.image_id, where)
-        if detection.score < image_thre:
+    for detection in each_detection(read_json(path), path):
+        if detection.category != person:
+            left_out[f"of category {short_repr(detection.category)}, where people are category {person}"] += 1
             continue
-        file = images.path(image.file_name, where)
-        ids.append(detection.number)
-        image_ids.append(detection.image_id)
-        image_index.append(position.setdefault(file, len(position)))
-        boxes.append(detection.box)
-        scores.append(detection.score)
+        image_id = find(detection.image_id, f"{path}: detection {detection.number}")
+        box, score = detection.checked(path)
+        if image_id is None:
+            left_out[f"of images that are not in {coco.path}"] += 1
+        elif score < image_thre:
+            left_out[f"with a score below {image_thre:g} (TEST.IMAGE_THRE)"] += 1
+        else:
+            name = coco.images[image_id].file_name
+            ids.append(detection.number)
+            image_ids.append(image_id)
+            image_index.append(images.position(name, f"{path}: detection {detection.number}"))
+            boxes.append(box)
+            scores.append(score)
 
+    there = with_image(image_index)
+    if not options.skip_missing_images or not there.any():
+        images.refuse_missing()
+    left_out["whose image is missing"] = int((~there).sum())
     if not ids:
-        raise InputError(f"{path}: no person detected with a score of {image_thre:g} or more")
+        raise InputError(f"{path}: no person detected: {counted(left_out) or 'it has no detection'}")
     boxes, scores, image_ids = np.array(boxes), np.array(scores), np.array(image_ids, np.int64)
-    centers, sizes = padded_crops(boxes, aspect)
+    centers, sizes = padded_crops(boxes, options.aspect)
     annotations = Annotations(
         mapping=mapping,
         ids=np.array(ids, np.int64),
-        image_paths=PackedStrings.of(position),
+        image_paths=images.paths,
+        image_names=images.names,
         image_index=np.array(image_index, np.int32),
         joints=np.zeros((len(ids), len(mapping.names), 2), np.float32),
         visible=np.zeros((len(ids), len(mapping.names)), np.float32),
         centers=centers,
         sizes=sizes,
         image_ids=image_ids,
+        category_ids=np.full(len(ids), person, np.int64),
     )
     # Suppress overlapping boxes image by image; what is left keeps the order of the file.
     best = [
@@ -97,26 +117,62 @@ def read_detections(
         for indices in group_by_image(image_ids)
     ]
     keep = np.sort(np.concatenate(best))
-    return DetectedPeople(annotations.subset(keep), scores[keep])
+    left_out["suppressed by a better box (TEST.BBOX_THRE)"] = len(ids) - len(keep)
+    keep = keep[there[keep]]
+    annotations = replace(annotations.subset(keep), notes=ReadingNotes(left_out=dict(left_out)))
+    return DetectedPeople(annotations, scores[keep])
+
+
+class _ImageIds:
+    """Finds the id of the image that a detection names by its id or by its file name."""
+
+    def __init__(self, coco: COCOFile):
+        self.coco = coco
+
+    @functools.cached_property
+    def by_name(self) -> dict[str, int]:
+        names: dict[str, int] = {}
+        for number, image in self.coco.images.items():
+            name = str(image.file_name).replace("\\", "/")
+            for part in (
+                name,
+                name.rpartition("/")[2],
+                PurePosixPath(name).stem,
+                PurePosixPath(name).with_suffix("").as_posix(),
+            ):
+                names.setdefault(part, number)
+        return names
+
+    def __call__(self, image_id: Any, where: str) -> int | None:
+        """The image's id; None if it is not in the set. Raises InputError if it is neither a number nor a text."""
+        if isinstance(image_id, str):
+            return self.by_name.get(image_id)
+        whole_number(image_id, where, "image_id")
+        return image_id if image_id in self.coco.images else None
 
 
 class Detection(NamedTuple):
-    """A detected person.
+    """A detected object.
 
     number: position in the file.
-    image_id: unchecked.
-    box: float64 [4], x, y, width, height in pixels.
-    score: the detector's confidence.
+    category, image_id, box, score: as the file has them, unchecked.
     """
 
     number: int
+    category: Any
     image_id: Any
-    box: np.ndarray
-    score: float
+    box: Any
+    score: Any
+
+    def checked(self, path: str | Path) -> tuple[np.ndarray, float]:
+        """x, y, width and height in pixels, float64 [4], and the detector's confidence. Raises InputError."""
+        where = f"{path}: detection {self.number}"
+        score = float(numbers(self.score, (), where, "score"))
+        return checked_box(self.box, where), score
 
 
-def each_detected_person(detections: Any, path: str | Path) -> Iterator[Detection]:
-    """Yield the checked people (category 1) of ``detections``, the content of ``path``. Raises InputError."""
+def each_detection(detections: Any, path: str | Path) -> Iterator[Detection]:
+    """Yield the ``detections``, the content of ``path``. Raises InputError if one lacks a key."""
     if not isinstance(detections, list):
         raise InputError(f"{path}: expected a list of detections, found {type(detections).__name__}")
     for number, detection in enumerate(detections):
@@ -127,9 +183,7 @@ def each_detected_person(detections: Any, path: str | Path) -> Iterator[Detectio
             )
         except (KeyError, TypeError):
             raise InputError(f"{where} needs image_id, category_id, bbox and score") from None
-        if category == PERSON:
-            score = float(numbers(score, (), where, "score"))
-            yield Detection(number, image_id, checked_box(box, where), score)
+        yield Detection(number, category, image_id, box, score)
 
 
 def checked_box(box: Any, where: str) -> np.ndarray:

@@ -9,10 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from lib.dataset.image_names import find_image
 from lib.dataset.jpeg import upper_part
 from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 IN_ARCHIVE = ".zip@/"  # e.g. images/train2017.zip@/train2017/000000000009.jpg
 MAX_MEMBER_BYTES = 2**28  # uncompressed: far more than any image, far less than a machine's memory
 
@@ -45,23 +47,52 @@ class ImageFolder:
         LOG.debug("images: %s, %d files", self.location, len(paths))
         return paths
 
-    def path(self, name: Any, where: str) -> str:
-        """Return the path for `read_image` of the image ``name``.
+    @functools.cached_property
+    def by_last_part(self) -> dict[str, list[str]]:
+        """{file name without folders: paths}."""
+        grouped: dict[str, list[str]] = {}
+        for name, path in self.paths.items():
+            grouped.setdefault(name.rpartition("/")[2], []).append(path)
+        return grouped
+
+    def find(self, name: Any, where: str) -> str | None:
+        """The path for `read_image` of the image ``name``, of which only the end may be there; None if it is missing.
 
         Args:
             name: value of the annotation, unchecked.
             where: the annotation, for the error message.
 
         Raises:
-            InputError: ``name`` is not a file name, or there is no such image.
+            InputError: ``name`` is no file name, or may mean several images.
         """
-        if not isinstance(name, str) or not (self.nested or name == os.path.basename(name)):
+        if not isinstance(name, str) or not name:
             raise InputError(
                 f"{where}: image name {short_repr(name)} is not the name of a file in {self.location}"
             )
-        if name not in self.paths:
+        if name in self.paths:
+            return self.paths[name]
+        found = find_image(name, self.paths, self.by_last_part)
+        if len(found) > 1:
+            raise InputError(
+                f"{where}: image {short_repr(name)} is not in {self.location}, and its last part is there "
+                f"{len(found)} times: {found[0]}, {found[1]}"
+            )
+        return found[0] if found else None
+
+    def path(self, name: Any, where: str) -> str:
+        """`find`, but an image that is missing is an error, too."""
+        path = self.find(name, where)
+        if path is None:
             raise InputError(f"{where}: image {short_repr(name)} is not in {self.location}")
-        return self.paths[name]
+        return path
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether an image lies directly in ``folder``."""
+    try:
+        return any(os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in os.scandir(folder))
+    except OSError:
+        return False
 
 
 def _list_folder(folder: Path) -> dict[str, str]:

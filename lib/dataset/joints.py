@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from lib.config.data_settings import DatasetConfig
-from lib.config.schema import Config
+from lib.config.schema import Config, ModelConfig
 from lib.dataset.keypoints import (
     COCO_KEYPOINTS,
     MPII_KEYPOINTS,
@@ -11,9 +11,9 @@ from lib.dataset.keypoints import (
     JointMapping,
     map_by_name,
     network_joints,
-    one_sided,
 )
 from lib.dataset.layouts import COCOFormatLayout, ImageSet, layout_of
+from lib.dataset.skeleton import Skeleton
 from lib.utils.errors import InputError
 
 JOINT_COUNTS = tuple(sorted(map(len, (SHARED_KEYPOINTS, MPII_KEYPOINTS, COCO_KEYPOINTS))))
@@ -22,6 +22,22 @@ JOINT_COUNTS = tuple(sorted(map(len, (SHARED_KEYPOINTS, MPII_KEYPOINTS, COCO_KEY
 def names_own_keypoints(mapping: JointMapping) -> bool:
     """Whether the keypoint names come from the annotation file (coco_format), not from COCO or MPII."""
     return mapping.dataset == COCOFormatLayout.name
+
+
+def skeleton_of_network(model: ModelConfig, dataset_config: DatasetConfig) -> Skeleton:
+    """The joints of a network, with MODEL.FLIP_PAIRS and the limbs that its data set names.
+
+    Args:
+        model: the section MODEL.
+        dataset_config: section of the configuration for the network's target, or its only data set.
+
+    Raises:
+        InputError: MODEL.NUM_JOINTS or MODEL.FLIP_PAIRS does not fit the data set.
+    """
+    names = joints_of_network(model.num_joints, dataset_config)
+    category = layout_of(dataset_config).category(dataset_config.train_set)
+    lines = () if category is None else category.lines
+    return Skeleton.of(names, model.flip_pairs, lines)
 
 
 def joints_of_network(count: int, dataset_config: DatasetConfig) -> tuple[str, ...]:
@@ -69,9 +85,9 @@ def mapping_of(config: Config, image_set: ImageSet) -> JointMapping:
     if image_set.dataset_config is config.dataset_src:
         return _source_mapping(config, image_set)
     dataset_config = image_set.dataset_config
-    names = joints_of_network(config.model.num_joints, dataset_config)
-    own = image_set.layout.keypoints(image_set.name)
-    mapping = map_by_name(image_set.layout.name, own, names)
+    skeleton = skeleton_of_network(config.model, dataset_config)
+    own, names = image_set.layout.keypoints(image_set.name), skeleton.names
+    mapping = map_by_name(image_set.layout.name, own, skeleton)
     if names_own_keypoints(mapping) and own != names:
         raise InputError(
             f"{dataset_config.root}: {image_set.name} has the keypoints {', '.join(own)}, "
@@ -84,10 +100,10 @@ def mapping_of(config: Config, image_set: ImageSet) -> JointMapping:
 def _source_mapping(config: Config, image_set: ImageSet) -> JointMapping:
     """``mapping_of`` for the source: onto the target's joints, by name and by DATASET_SRC.JOINTS."""
     target, source = config.dataset_target, config.dataset_src
-    names = joints_of_network(config.model.num_joints, target)
-    own = image_set.layout.keypoints(image_set.name)
+    skeleton = skeleton_of_network(config.model, target)
+    own, names = image_set.layout.keypoints(image_set.name), skeleton.names
     try:
-        mapping = map_by_name(image_set.layout.name, own, names, dict(source.joints))
+        mapping = map_by_name(image_set.layout.name, own, skeleton, dict(source.joints))
     except ValueError as error:
         raise InputError(f"DATASET_SRC.JOINTS: {error}") from None
     if not mapping.labelled:
@@ -137,9 +153,22 @@ def notes_on_joints(source: JointMapping, target: JointMapping, mapped_by_user: 
     return notes
 
 
-def notes_on_sides(names: tuple[str, ...]) -> list[str]:
-    """A log line on joints that mirroring an image leaves unswapped, if there are any."""
-    unpaired = one_sided(names)
-    if not unpaired:
-        return []
-    return [f"joints of one side only, whose label mirroring does not swap: {', '.join(unpaired)}"]
+def sides_without_pairs(skeleton: Skeleton, flips: bool) -> str:
+    """What is wrong with mirrored images, for a warning; empty if nothing is.
+
+    Args:
+        skeleton: the network's joints.
+        flips: images are mirrored in training (FLIP), or in evaluation (TEST.FLIP_TEST).
+    """
+    if not flips:
+        return ""
+    if skeleton.one_sided:
+        return (
+            f"joints of one side only, whose label mirroring does not swap: {', '.join(skeleton.one_sided)}"
+        )
+    if not skeleton.pairs and len(skeleton.names) > 1:
+        return (
+            "images are mirrored, but no pair of left and right is known among the joints "
+            f"{', '.join(skeleton.names)}: name the pairs in MODEL.FLIP_PAIRS, or set FLIP and TEST.FLIP_TEST false"
+        )
+    return ""

@@ -14,7 +14,6 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.crop import apply_matrix, crop_matrix, matrix_for_reduced, rows_needed, warp
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import DECODE_FLAGS, read_image
-from lib.dataset.keypoints import flip_permutation
 from lib.dataset.pack import Pack, Part
 from lib.dataset.regions import Range, crop_regions
 
@@ -66,7 +65,7 @@ class Sample(NamedTuple):
     heatmaps: float32 [J, h, w].
     target_weight: float32 [J], 0 or 1.
     index: int64, position among the annotations.
-    flipped: bool, the image was mirrored, so joint j is annotated as joint ``flip_permutation(names)[j]``.
+    flipped: bool, the image was mirrored, so joint j is annotated as joint ``mapping.flip_indices[j]``.
     problem: empty, or why the image could not be read; N of them in a batch.
     """
 
@@ -126,7 +125,7 @@ class KeypointDataset(Dataset):
         self.augmentation = augmentation
         self.color_rgb = color_rgb
         self.seed = seed
-        self.flip_indices = list(flip_permutation(annotations.mapping.names))
+        self.flip_indices = list(annotations.mapping.flip_indices)
 
     def with_annotations(self, annotations: Annotations) -> "KeypointDataset":
         """A data set with the same settings but other annotations (with the same joints), and without a pack."""

@@ -1,13 +1,14 @@
 """Keypoint names of the data sets, and how they map onto the joints of a network.
 
 Everything that depends on the order of joints (flip pairs, evaluation groups, labels in logs) is derived from
-the names, so a network with other joints needs no second list.
+the names, so a network with other joints needs no second list; see skeleton.py.
 """
 
 import difflib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from lib.dataset.skeleton import Skeleton
 
 COCO_KEYPOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
@@ -31,37 +32,36 @@ NATIVE_KEYPOINTS = {"coco": COCO_KEYPOINTS, "mpii": MPII_KEYPOINTS}
 # {data set: {joint: keypoint that is read if the data set does not annotate the joint itself}}
 STAND_INS = {"coco": {"head": "nose"}, "mpii": {"head": "head_top"}}
 
-# Limbs to draw, if both ends are among the joints.
-LIMBS = (
-    ("right_ankle", "right_knee"), ("right_knee", "right_hip"), ("right_hip", "left_hip"),
-    ("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_wrist", "right_elbow"),
-    ("right_elbow", "right_shoulder"), ("right_shoulder", "left_shoulder"),
-    ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
-    ("right_shoulder", "right_hip"), ("left_shoulder", "left_hip"),
-    ("upper_neck", "head_top"), ("thorax", "upper_neck"),
-    ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"),
-)  # fmt: skip
-
-
-# The side in a joint's name: left_eye, eye-right, LeftEye, L_Eye, r_eye, lEye, eye.R, ...
-SIDE = re.compile("[Ll]eft|[Rr]ight|LEFT|RIGHT|(?<![A-Za-z])[LlRr](?![a-z])")
-OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
-
 
 @dataclass(frozen=True)
 class JointMapping:
     """Which keypoint of a data set each joint of a network is read from.
 
     dataset: name of the data set's layout ("coco", "mpii", "coco_format").
-    names: the network's joints, in order.
+    skeleton: the network's joints.
     native: for each joint the data set's keypoint, or None if it has no label for the joint.
     own: all keypoints of the data set, in its own order.
     """
 
     dataset: str
-    names: tuple[str, ...]
+    skeleton: Skeleton
     native: tuple[str | None, ...]
     own: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the network's joints, in order."""
+        return self.skeleton.names
+
+    @property
+    def flip_indices(self) -> tuple[int, ...]:
+        """See `Skeleton`."""
+        return self.skeleton.flip_indices
+
+    @property
+    def limbs(self) -> list[tuple[int, int]]:
+        """See `Skeleton`."""
+        return self.skeleton.limbs
 
     @property
     def index(self) -> tuple[int, ...]:
@@ -104,27 +104,27 @@ def joint_mapping(dataset: str, names: tuple[str, ...]) -> JointMapping:
 
     Raises KeyError with the first joint that the data set does not annotate.
     """
-    mapping = map_by_name(dataset, NATIVE_KEYPOINTS[dataset], names)
+    mapping = map_by_name(dataset, NATIVE_KEYPOINTS[dataset], Skeleton.of(names))
     if mapping.missing:
         raise KeyError(mapping.missing[0])
     return mapping
 
 
 def map_by_name(
-    dataset: str, own: tuple[str, ...], names: tuple[str, ...], given: dict[str, str] | None = None
+    dataset: str, own: tuple[str, ...], skeleton: Skeleton, given: dict[str, str] | None = None
 ) -> JointMapping:
     """Map the joints of a network onto the keypoints of a data set, as far as it has them.
 
     Args:
         dataset: name of the data set's layout.
         own: its keypoints.
-        names: the network's joints.
+        skeleton: the network's joints.
         given: {joint: keypoint}, overrides equal names; an empty keypoint means that there is none.
 
     Raises:
         ValueError: ``given`` has an unknown name, or two joints would be read from one keypoint.
     """
-    given = given or {}
+    given, names = given or {}, skeleton.names
     _expect_known(given, names, "joint of the network")
     _expect_known([keypoint for keypoint in given.values() if keypoint], own, "keypoint of the data set")
     stand_ins = STAND_INS.get(dataset, {})
@@ -137,7 +137,7 @@ def map_by_name(
         raise ValueError(
             f"{twice} would be read as {read_as}; map all but one to another keypoint, or to '' for none"
         )
-    return JointMapping(dataset, tuple(names), native, tuple(own))
+    return JointMapping(dataset, skeleton, native, tuple(own))
 
 
 def _expect_known(names: Iterable[str], known: tuple[str, ...], what: str) -> None:
@@ -148,49 +148,3 @@ def _expect_known(names: Iterable[str], known: tuple[str, ...], what: str) -> No
             raise ValueError(
                 f"there is no {what} '{name}', the nearest is '{nearest}'; there are {', '.join(known)}"
             )
-
-
-def flip_permutation(names: tuple[str, ...]) -> tuple[int, ...]:
-    """For each joint the position of its mirror image: left and right are swapped.
-
-    A joint without a side, or whose counterpart is not among ``names``, maps to itself.
-    """
-    flip_indices = [_mirrored(name, names) for name in names]
-    # Keep only pairs that point at each other, so that the result is its own inverse.
-    return tuple(p if flip_indices[p] == j else j for j, p in enumerate(flip_indices))
-
-
-def _mirrored(name: str, names: tuple[str, ...]) -> int:
-    """Position of the joint whose name differs from ``name`` only in the side, or else its own."""
-    for side in SIDE.finditer(name):
-        other = _like(side[0], OTHER_SIDE[side[0].lower()])
-        swapped = name[: side.start()] + other + name[side.end() :]
-        if swapped in names:
-            return names.index(swapped)
-    return names.index(name)
-
-
-def _like(pattern: str, word: str) -> str:
-    """``word`` in the letter case of ``pattern``."""
-    if pattern.isupper():
-        return word.upper()
-    return word.capitalize() if pattern[0].isupper() else word
-
-
-def side_of(name: str) -> str:
-    """Return "left" or "right", or "middle" for a name without a side."""
-    side = SIDE.search(name)
-    if side is None:
-        return "middle"
-    return "left" if side[0][0] in "lL" else "right"
-
-
-def one_sided(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Joints with a side whose counterpart is not among ``names``, so that mirroring does not swap them."""
-    flip_indices = flip_permutation(names)
-    return tuple(name for j, name in enumerate(names) if side_of(name) != "middle" and flip_indices[j] == j)
-
-
-def limbs(names: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Pairs of joint positions to connect with a line in drawings."""
-    return [(names.index(a), names.index(b)) for a, b in LIMBS if a in names and b in names]

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from lib.config.data_settings import DatasetConfig, TargetDatasetConfig
-from lib.dataset import coco, mpii
-from lib.dataset.annotations import Annotations
+from lib.dataset import coco_file, mpii
+from lib.dataset.annotations import Annotations, ReadOptions
+from lib.dataset.coco import ObjectFile, read_objects
 from lib.dataset.coco_format import KeypointCategory, read_category
-from lib.dataset.images import ImageFolder
+from lib.dataset.images import ImageFolder, holds_images
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, JointMapping
 
 
@@ -19,6 +20,7 @@ class DatasetLayout(ABC):
 
     root: folder of the data set.
     data_format: "jpg" for images in a folder, "zip" for an archive beside where that folder would be.
+    drop_zero: keypoints at (0, 0) are not labelled (layouts in COCO's format).
 
     name: value of DATASET in the configuration.
     noun: what log lines call the annotated instances.
@@ -28,6 +30,7 @@ class DatasetLayout(ABC):
 
     root: Path
     data_format: str = "jpg"
+    drop_zero: bool = False
 
     name: ClassVar[str]
     noun: ClassVar[str] = "people"
@@ -47,12 +50,12 @@ class DatasetLayout(ABC):
         """The data set's own keypoint names, in the order of its annotations. Raises InputError."""
 
     @abstractmethod
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
         """Read the annotations of ``image_set`` (MPII: of the file that it is a part of).
 
         Args:
             mapping: which keypoint each joint of the network is read from.
-            aspect: width / height of the network's input.
+            options: shape of the crops, and what to do about missing images.
 
         Raises:
             InputError: naming the file and the annotation that cannot be used.
@@ -61,6 +64,10 @@ class DatasetLayout(ABC):
     def category(self, image_set: str) -> KeypointCategory | None:
         """The annotated category if it has to be read from the annotation file, else None."""
         return None
+
+    def object_file(self, image_set: str) -> ObjectFile:
+        """The annotation file of a layout in COCO's format, and what of it is read."""
+        raise NotImplementedError(f"{self.name} is not in COCO's format")
 
     def part(self, image_set: str) -> bool | None:
         """Whether ``image_set`` is the validation part of its file (True), the rest (False) or all (None)."""
@@ -94,9 +101,9 @@ class MPIILayout(DatasetLayout):
         _, is_validation = mpii.PARTS.get(image_set, (image_set, None))
         return is_validation
 
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
         files = self.annotation_files(image_set)
-        return mpii.read_mpii(files, self.images(image_set), mapping, aspect)
+        return mpii.read_mpii(files, self.images(image_set), mapping, options)
 
 
 @dataclass(frozen=True)
@@ -106,17 +113,20 @@ class COCOLayout(DatasetLayout):
     name = "coco"
 
     def annotation_files(self, image_set: str) -> tuple[Path, ...]:
-        return (coco.annotation_file(self.root, image_set),)
+        return (coco_file.annotation_file(self.root, image_set),)
 
     def image_folder(self, image_set: str) -> Path:
-        return coco.image_folder(self.root, image_set)
+        return coco_file.image_folder(self.root, image_set)
 
     def keypoints(self, image_set: str) -> tuple[str, ...]:
         return COCO_KEYPOINTS
 
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+    def object_file(self, image_set: str) -> ObjectFile:
         (file,) = self.annotation_files(image_set)
-        return coco.read_objects(file, self.images(image_set), mapping, aspect)
+        return ObjectFile(file, self.images(image_set), drop_zero=self.drop_zero)
+
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
+        return read_objects(self.object_file(image_set), mapping, options)
 
 
 @dataclass(frozen=True)
@@ -124,11 +134,11 @@ class COCOFormatLayout(DatasetLayout):
     """Any set in COCO's format: an image set is named by its annotation file, relative to ``root``.
 
     image_folder_name: folder of the images in ``root``; {set} in it stands for the annotation file's stem.
-    category_name: name of the category to read; empty: the only one with keypoints.
+    category_names: names of the categories to read, see `read_category`.
     """
 
     image_folder_name: str = "images"
-    category_name: str = ""
+    category_names: tuple[str, ...] = ()
 
     name = "coco_format"
     noun = "objects"
@@ -138,7 +148,12 @@ class COCOFormatLayout(DatasetLayout):
         return (Path(self.root) / image_set,)
 
     def image_folder(self, image_set: str) -> Path:
-        return Path(self.root) / self.image_folder_name.replace("{set}", Path(image_set).stem)
+        folder = Path(self.root) / self.image_folder_name.replace("{set}", Path(image_set).stem)
+        beside = (Path(self.root) / image_set).parent
+        if self.data_format == "zip" or folder.exists():
+            return folder
+        # Some tools write the images of each set beside its annotation file.
+        return beside if holds_images(beside) else folder
 
     def images(self, image_set: str) -> ImageFolder:
         """As in the base class; file names may contain folders."""
@@ -146,25 +161,27 @@ class COCOFormatLayout(DatasetLayout):
 
     def category(self, image_set: str) -> KeypointCategory:
         (file,) = self.annotation_files(image_set)
-        return read_category(file, self.category_name)
+        return read_category(file, self.category_names)
 
     def keypoints(self, image_set: str) -> tuple[str, ...]:
         return self.category(image_set).keypoints
 
-    def read(self, image_set: str, mapping: JointMapping, aspect: float) -> Annotations:
+    def object_file(self, image_set: str) -> ObjectFile:
         (file,) = self.annotation_files(image_set)
-        number = self.category(image_set).number
-        return coco.read_objects(file, self.images(image_set), mapping, aspect, number)
+        return ObjectFile(file, self.images(image_set), self.category(image_set).numbers, self.drop_zero)
+
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
+        return read_objects(self.object_file(image_set), mapping, options)
 
 
 def layout_of(dataset_config: DatasetConfig) -> DatasetLayout:
     """The layout of a data set section (DATASET_SRC, DATASET_TARGET, DATASET) of the configuration."""
-    root, data_format = Path(dataset_config.root), dataset_config.data_format
+    read = (Path(dataset_config.root), dataset_config.data_format, dataset_config.drop_zero_keypoints)
     if dataset_config.dataset == "mpii":
-        return MPIILayout(root, data_format)
+        return MPIILayout(*read)
     if dataset_config.dataset == "coco":
-        return COCOLayout(root, data_format)
-    return COCOFormatLayout(root, data_format, dataset_config.images, dataset_config.category)
+        return COCOLayout(*read)
+    return COCOFormatLayout(*read, dataset_config.images, dataset_config.category)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
 from lib.utils.stopping import leave_stopping_to_parent
@@ -94,7 +95,9 @@ class SharedMemoryDataset(Dataset):
     def dataset(self) -> KeypointDataset:
         """The data set in this process; its arrays are views of the shared memory."""
         arrays = {name: tensor.numpy() for name, tensor in self.shared.items()}
-        dataset = self.without_annotations.with_annotations(Annotations.from_arrays(self.mapping, arrays))
+        dataset = self.without_annotations.with_annotations(
+            Annotations.from_arrays(self.mapping, ReadingNotes(), arrays)
+        )
         return (
             dataset if self.pack is None else dataset.with_pack(self.pack.with_rows(self.shared_rows.numpy()))
         )

@@ -7,15 +7,17 @@ import numpy as np
 from lib.dataset.annotations import (
     PADDING,
     Annotations,
+    ReadOptions,
     columns_of,
     float_column,
     read_json,
     without_garbage_collection,
 )
+from lib.dataset.image_index import ImageIndex, with_image
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import MPII_KEYPOINTS, JointMapping
 from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_truth
-from lib.dataset.packed_strings import PackedStrings
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError, short_repr
 
 # Image sets that are a part of a file's annotations: (file, whether it is the validation part).
@@ -24,18 +26,19 @@ PARTS = {"train_finetune": ("train", False), "train_validate": ("train", True)}
 
 @without_garbage_collection()
 def read_mpii(
-    files: tuple[Path, ...], images: ImageFolder, mapping: JointMapping, aspect: float
+    files: tuple[Path, ...], images: ImageFolder, mapping: JointMapping, options: ReadOptions
 ) -> Annotations:
     """Read all people of an MPII annotation file; their ids are their positions in it.
 
     The height of a crop is the side of the person's square box whatever the aspect, so people have the same
-    scale as in crops of COCO. Box centers and sizes are those of SimpleBaseline's lib/dataset/mpii.py.
+    scale as in crops of COCO. Box centers and sizes are those of SimpleBaseline's lib/dataset/mpii.py. Joints and
+    head sizes are float64, as in MPII's evaluation: a joint on PCKh's threshold counts as it does there.
 
     Args:
         files: the JSON file and, for ``valid``, ``gt_valid.mat`` with joints and head boxes.
         images: folder of the images.
         mapping: which of the 16 MPII keypoints each joint of the network is read from.
-        aspect: width / height of the network's input.
+        options: shape of the crops, and what to do about missing images.
 
     Raises:
         InputError: naming the file and the person, for anything that cannot be used.
@@ -60,11 +63,11 @@ def read_mpii(
     scales = float_column(scales, (), where, "scale")
     for k in np.flatnonzero(scales <= 0).tolist():
         raise InputError(f"{where(k)}: scale should be positive, found {scales[k]}")
-    # A dictionary keeps the order of first occurrence: its values are positions among the image paths.
-    position: dict[str, int] = {}
-    image_index = [
-        position.setdefault(images.path(name, where(k)), len(position)) for k, name in enumerate(names)
-    ]
+    index = ImageIndex(images)
+    image_index = [index.position(name, where(k)) for k, name in enumerate(names)]
+    there = with_image(image_index)
+    if not options.skip_missing_images or not there.any():
+        index.refuse_missing()
 
     side = 200 * scales * PADDING  # scale is the body height / 200 px
     middle = centers.copy()
@@ -80,15 +83,18 @@ def read_mpii(
     if not count:
         raise InputError(f"{path}: no person")
 
-    index = list(mapping.index)
-    return Annotations(
+    own = list(mapping.index)
+    annotations = Annotations(
         mapping=mapping,
         ids=np.arange(count, dtype=np.int64),
-        image_paths=PackedStrings.of(position),
+        image_paths=index.paths,
+        image_names=index.names,
         image_index=np.array(image_index, np.int32),
-        joints=(joints[:, index] - 1).astype(np.float32),  # MATLAB counts pixels from 1
-        visible=(visible[:, index] & (np.array(index) >= 0)).astype(np.float32),
+        joints=joints[:, own] - 1,  # MATLAB counts pixels from 1
+        visible=(visible[:, own] & (np.array(own) >= 0)).astype(np.float32),
         centers=(middle - 1).astype(np.float32),
-        sizes=np.stack([side * aspect, side], axis=1).astype(np.float32),
-        head_sizes=head_sizes.astype(np.float32),
+        sizes=np.stack([side * options.aspect, side], axis=1).astype(np.float32),
+        head_sizes=head_sizes,
+        notes=ReadingNotes(left_out={"whose image is missing": int((~there).sum())}),
     )
+    return annotations if there.all() else annotations.subset(there)

@@ -7,7 +7,6 @@ import torch
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
 from lib.dataset.build import build_codec
-from lib.dataset.keypoints import flip_permutation
 from lib.doctor.findings import Examination, Finding, Section, error, ok
 from lib.doctor.images import check_images, check_scale
 from lib.doctor.joint_mapping import check_joints
@@ -106,7 +105,7 @@ def _machine(
     """
     device_finding, device = check_device(config)
     section, data = Section("machine", [device_finding, check_extension()]), sets.data
-    joints = range(config.model.num_joints) if data is None else flip_permutation(data.joints)
+    joints = range(config.model.num_joints) if data is None else data.skeleton.flip_indices
     source = sets.annotations.get("source", ())
     tables = TableShape(max(1, len(source)), tuple(joints))
     findings, state = check_weights(config, mode, device or CPU, tables)

@@ -2,8 +2,9 @@
 
 from lib.config.schema import Config
 from lib.dataset.joints import mapping_of
-from lib.dataset.keypoints import JointMapping, flip_permutation, one_sided
+from lib.dataset.keypoints import JointMapping
 from lib.dataset.layouts import training_set
+from lib.dataset.skeleton import Skeleton
 from lib.doctor.findings import Finding, error, ok, warning
 from lib.utils.errors import InputError
 
@@ -24,7 +25,7 @@ def check_joints(config: Config, uses_source: bool) -> tuple[list[Finding], tupl
     findings = [ok("joints of the network", f"{len(names)}: {', '.join(names)}")]
     if source_mapping is not None:
         findings += check_source_mapping(source_mapping, target_mapping, dict(source.joints))
-    findings += check_sides(names, target.flip or (uses_source and source.flip))
+    findings += check_sides(target_mapping.skeleton, target.flip or (uses_source and source.flip))
     return findings, mapping_table(target_mapping, source_mapping)
 
 
@@ -60,10 +61,10 @@ def check_source_mapping(
     return findings
 
 
-def check_sides(names: tuple[str, ...], flips: bool) -> list[Finding]:
+def check_sides(skeleton: Skeleton, flips: bool) -> list[Finding]:
     """Findings on left and right joints; ``flips``: images are flipped in training."""
-    flip_indices, unpaired = flip_permutation(names), one_sided(names)
-    pairs = [f"{names[j]} / {names[p]}" for j, p in enumerate(flip_indices) if j < p]
+    unpaired = skeleton.one_sided
+    pairs = [f"{left} / {right}" for left, right in skeleton.pairs]
     findings = [ok("left and right", ", ".join(pairs) or "no joint has a side")]
     if unpaired and flips:
         advice = "name its counterpart so that only left and right differ, or set FLIP false"

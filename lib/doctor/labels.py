@@ -4,7 +4,8 @@ import numpy as np
 
 from lib.config.data_settings import DatasetConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco import COCOFile, read_coco_file
+from lib.dataset.coco_file import read_coco_file
+from lib.dataset.instances import Instances, read_instances
 from lib.dataset.layouts import layout_of
 from lib.doctor.findings import Finding, ok, warning
 
@@ -15,6 +16,7 @@ MAX_SHARE_OUTSIDE_CROP = 0.05  # of the labels; more is a warning
 def check_labels(role: str, annotations: Annotations) -> list[Finding]:
     """Find duplicates, and labels outside the crop or the image, in what is trained or evaluated on."""
     return [
+        *_reading_notes(role, annotations),
         _duplicates(role, annotations),
         _outside_crop(role, annotations),
         *_outside_image(role, annotations),
@@ -82,29 +84,22 @@ def check_boxes(role: str, dataset_config: DatasetConfig, image_set: str) -> lis
     layout = layout_of(dataset_config)
     if not layout.in_coco_format:
         return []
-    coco, category = read_coco_file(layout.annotation_files(image_set)[0]), layout.category(image_set)
-    entries = [
-        entry for entry in coco.annotations if category is None or entry.get("category_id") == category.number
-    ]
-    return [_boxes(role, coco, entries), _omitted(role, entries)]
+    file = layout.object_file(image_set)
+    coco = read_coco_file(file.path)
+    instances = read_instances(coco, file.wanted(coco, len(layout.keypoints(image_set))), file.images)
+    return [_boxes(role, instances)]
 
 
-def _boxes(role: str, coco: COCOFile, entries: list[dict]) -> Finding:
+def _boxes(role: str, instances: Instances) -> Finding:
     subject = f"{role}, boxes"
-    # Only entries that the reader has validated; the fields of others may be missing or malformed.
-    entries = [entry for entry in entries if not entry.get("iscrowd", 0) and entry.get("keypoints")]
-    boxes = np.array([entry["bbox"] for entry in entries], np.float64).reshape(-1, 4)
-    images = [coco.images[entry["image_id"]] for entry in entries]
-    sizes = np.array([(image.width, image.height) for image in images]).reshape(-1, 2)
+    read = instances.labelled & ~instances.crowd
+    boxes, sizes, ids = instances.boxes[read], instances.bounds[read], instances.ids[read]
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     excess = np.maximum(-low, high - sizes).max(axis=1, initial=0)
     outside = ((high <= 0) | (low >= sizes)).any(axis=1)
-    empty = (boxes[:, 2:] <= 0).any(axis=1)
-    ids = [entry["id"] for entry in entries]
     # The worst kind that occurs is reported.
     for selected, problem, advice in (
         (outside, "are wholly outside their image", "is the bbox x, y, width, height, in pixels? Such objects are omitted"),
-        (empty, "have no width or height", "is the bbox x, y, width, height (not two corners)? Such objects are read as one pixel wide"),
         (excess > TOLERANCE, f"reach outside their image, by up to {excess.max(initial=0):.0f} pixels",
          "they are clipped to the image; fix them if the labels are inside, since the crop is smaller than it should be"),
     ):  # fmt: skip
@@ -115,17 +110,18 @@ def _boxes(role: str, coco: COCOFile, entries: list[dict]) -> Finding:
     return ok(subject, f"{len(boxes):,}, all inside their images")
 
 
-def _omitted(role: str, entries: list[dict]) -> Finding:
-    subject = f"{role}, omitted"
-    crowds = sum(bool(entry.get("iscrowd", 0)) for entry in entries)
-    unlabelled = sum(not _has_label(entry) for entry in entries if not entry.get("iscrowd", 0))
-    result = f"{crowds:,} crowds and {unlabelled:,} without a labelled joint, of {len(entries):,} annotations"
-    if unlabelled > len(entries) / 2:
-        advice = "most have no labelled joint: is it the right file, and is v (0, 1, 2) set?"
-        return warning(subject, result, advice)
-    return ok(subject, result)
-
-
-def _has_label(entry: dict) -> bool:
-    keypoints = entry.get("keypoints")
-    return isinstance(keypoints, list) and any(keypoints[2::3])
+def _reading_notes(role: str, annotations: Annotations) -> list[Finding]:
+    """What the reader left out, filled in and doubts."""
+    notes = annotations.notes
+    left_out = sum(notes.left_out.values())
+    findings = []
+    for kind, counts in notes.sentences().items():
+        if kind == "doubtful":
+            advice = "they are read as the file gives them; correct them if they are not meant so"
+            findings.append(warning(f"{role}, {kind}", counts, advice))
+        elif kind == "left out" and left_out > len(annotations):
+            advice = "more than is read: is it the right file and category, and is v (0, 1, 2) set?"
+            findings.append(warning(f"{role}, {kind}", counts, advice))
+        else:
+            findings.append(ok(f"{role}, {kind}", counts))
+    return findings

@@ -49,8 +49,8 @@ def _sheet(dataset: KeypointDataset) -> np.ndarray | None:
     labelled = torch.stack([sample.target_weight for sample in samples]).numpy() > 0
     joints, _ = dataset.codec.decode(heatmaps)
     images = torch.stack([sample.image for sample in samples])
-    names = dataset.annotations.mapping.names
-    return sample_sheet(images, joints * dataset.codec.stride, labelled, heatmaps, names, len(samples))
+    skeleton = dataset.annotations.mapping.skeleton
+    return sample_sheet(images, joints * dataset.codec.stride, labelled, heatmaps, skeleton, len(samples))
 
 
 def _caption(text: str, width: int) -> np.ndarray:

@@ -7,13 +7,15 @@ import numpy as np
 from lib.config.data_settings import SingleDatasetConfig, TargetDatasetConfig
 from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
-from lib.dataset.build import build_codec, keypoint_dataset, log_annotations, read_annotations
+from lib.dataset.build import keypoint_dataset, log_annotations, read_annotations, read_options
 from lib.dataset.detections import read_detections
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import KeypointDataset
+from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.dataset.layouts import COCOFormatLayout, COCOLayout, DatasetLayout, ImageSet, MPIILayout
-from lib.evaluation.coco import ObjectKind, PoseNMS
+from lib.evaluation.coco import PoseNMS
 from lib.evaluation.evaluators import COCOSet, EvaluationSet, MPIISet, ObjectSet
+from lib.nms.nms import COCO_SIGMAS
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
@@ -49,34 +51,42 @@ def _object_set(config: Config, image_set: ImageSet, role: str) -> ObjectSet:
     given = image_set.dataset_config.sigmas
     sigmas = oks_sigmas(given, names)
     LOG.info(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in given)} (SIGMAS)")
-    kind = ObjectKind(layout.category(image_set.name).number, tuple(sigmas.tolist()))
     annotations = read_annotations(config, image_set)
     dataset = _logged_dataset(config, annotations, image_set, role)
-    (file,) = layout.annotation_files(image_set.name)
-    return ObjectSet(dataset, file, PoseNMS(test.in_vis_thre, test.oks_thre), kind)
+    file = layout.object_file(image_set.name)
+    return ObjectSet(dataset, file, tuple(sigmas.tolist()), PoseNMS(test.in_vis_thre, test.oks_thre))
 
 
 def _coco_set(config: Config, image_set: ImageSet, role: str) -> COCOSet:
     """AP on annotated people or, with TEST.USE_GT_BBOX false, on the boxes of TEST.COCO_BBOX_FILE."""
     test, layout = config.test, image_set.layout
+    count = config.model.num_joints
+    if count != len(COCO_KEYPOINTS):
+        raise InputError(
+            f"MODEL.NUM_JOINTS is {count}; expected {len(COCO_KEYPOINTS)}, as COCO's AP needs for {role}"
+        )
     if test.use_gt_bbox:
         annotations = read_annotations(config, image_set)
         scores = np.ones(len(annotations))
     else:
-        codec = build_codec(config.model)
         detected = read_detections(
             test.coco_bbox_file,
             layout,
             image_set.name,
             mapping_of(config, image_set),
-            codec.image_size[0] / codec.image_size[1],
+            read_options(config),
             test.image_thre,
             test.bbox_thre,
         )
         annotations, scores = detected.annotations, detected.scores
     dataset = _logged_dataset(config, annotations, image_set, role)
-    (file,) = layout.annotation_files(image_set.name)
-    return COCOSet(dataset, file, PoseNMS(test.in_vis_thre, test.oks_thre), scores)
+    nms = PoseNMS(test.in_vis_thre, test.oks_thre)
+    built = COCOSet(dataset, layout.object_file(image_set.name), COCO_SIGMAS, nms, scores)
+    if (
+        not test.use_gt_bbox and not built.truth.is_labelled
+    ):  # its annotations are read now: before hours are spent
+        LOG.info(f"{role}: {built.file.path} has no annotations, so there will be results but no AP")
+    return built
 
 
 EVALUATION_SETS: dict[type[DatasetLayout], Callable[..., EvaluationSet]] = {

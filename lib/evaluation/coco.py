@@ -2,9 +2,10 @@
 
 import contextlib
 import io
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,33 +13,16 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lib.dataset.annotations import numbers, read_json, whole_number
-from lib.dataset.coco import PERSON, COCOFile, read_coco_file
+from lib.dataset.coco import ObjectFile
+from lib.dataset.coco_file import PERSON
+from lib.dataset.images import ImageFolder
+from lib.evaluation.ground_truth import COCO_PERSON, GroundTruth, ObjectKind, read_ground_truth
 from lib.nms.nms import COCO_SIGMAS, oks_nms_by_image
 from lib.utils.errors import InputError, short_repr
 
 # The ten numbers of pycocotools' summarize(), in its order; (M) and (L) are medium and large instances.
 MEASURES = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
 RESULT_KEYS = ("image_id", "category_id", "keypoints", "score")
-
-
-@dataclass(frozen=True)
-class ObjectKind:
-    """A category with keypoints.
-
-    category: its category_id.
-    sigmas: [J] per-keypoint constants of OKS, relative to the square root of the area.
-    """
-
-    category: int
-    sigmas: tuple[float, ...]
-
-    @property
-    def keypoints_shape(self) -> tuple[int]:
-        """Shape of "keypoints" in an annotation or a result: x, y and visibility or score of J joints."""
-        return (3 * len(self.sigmas),)
-
-
-COCO_PERSON = ObjectKind(PERSON, COCO_SIGMAS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +34,7 @@ class PredictedPoses:
     image_ids: [N] the data set's number of the image.
     box_scores: [N] score of the bounding box; 1 for an annotated one.
     areas: [N] width * height of the crop in image pixels.
+    category_ids: [N] category_id of the results; None: the first one of their kind.
     """
 
     joints: np.ndarray
@@ -57,6 +42,7 @@ class PredictedPoses:
     image_ids: np.ndarray
     box_scores: np.ndarray
     areas: np.ndarray
+    category_ids: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +66,7 @@ def coco_results(poses: PredictedPoses, nms: PoseNMS, kind: ObjectKind = COCO_PE
     Args:
         poses: the predictions; with suppression they have the joints of ``kind``.
         nms: thresholds of scoring and suppression.
-        kind: category of the results, and the sigmas of OKS.
+        kind: category of results without one of their own, and the sigmas of OKS.
 
     Returns:
         Dicts with image_id, category_id, keypoints (x1, y1, score1, x2, ...) and score, sorted by
@@ -98,10 +84,13 @@ def coco_results(poses: PredictedPoses, nms: PoseNMS, kind: ObjectKind = COCO_PE
             joints_and_scores, pose_scores, poses.areas, poses.image_ids, nms.oks_thre, kind.sigmas
         )
     keypoints = joints_and_scores.reshape(len(joints_and_scores), 3 * poses.joints.shape[1])
-    rows = zip(poses.image_ids[keep].tolist(), keypoints[keep].tolist(), pose_scores[keep].tolist())
+    categories = poses.category_ids
+    if categories is None:
+        categories = np.full(len(pose_scores), kind.categories[0])
+    columns = (poses.image_ids, categories, keypoints, pose_scores)
     return [
-        {"image_id": image_id, "category_id": kind.category, "keypoints": values, "score": score}
-        for image_id, values, score in rows
+        {"image_id": image_id, "category_id": category, "keypoints": values, "score": score}
+        for image_id, category, values, score in zip(*(column[keep].tolist() for column in columns))
     ]
 
 
@@ -117,30 +106,43 @@ def read_coco_results(path: str | PathLike) -> list[dict]:
 def coco_average_precision(
     annotation_file: str | PathLike, results: list[dict] | str | PathLike
 ) -> dict[str, float]:
-    """Compute AP and AR of person keypoints over all images of an annotation file, by pycocotools.
-
-    By COCO's rules (https://cocodataset.org/#keypoints-eval): the 20 best results of an image count, and those
-    matched to crowds or to persons without labelled keypoints are ignored.
+    """`person_average_precision` of results over all images of an annotation file.
 
     Args:
         annotation_file: COCO's person_keypoints_*.json.
         results: in COCO's results format, or the path of a JSON file with them.
 
+    Raises:
+        InputError: an annotation or a result is not valid; the message names it.
+    """
+    where: str = "results"
+    content: Any = results
+    if isinstance(results, (str, PathLike)):
+        where, content = str(results), read_json(results)
+    path = Path(annotation_file)
+    file = ObjectFile(path, ImageFolder(path.parent))  # its images are not needed
+    return person_average_precision(read_ground_truth(file, COCO_SIGMAS, with_images=False), content, where)
+
+
+def person_average_precision(truth: GroundTruth, results: Any, where: str = "results") -> dict[str, float]:
+    """Compute AP and AR of person keypoints, by pycocotools.
+
+    By COCO's rules (https://cocodataset.org/#keypoints-eval): the 20 best results of an image count, and those
+    matched to crowds or to persons without labelled keypoints are ignored.
+
+    Args:
+        truth: of COCO's 17 keypoints.
+        results: in COCO's results format, unchecked.
+        where: names the results in error messages.
+
     Returns:
         The numbers of MEASURES in [0, 1]; NaN where no annotation counts.
 
     Raises:
-        InputError: an annotation or a result is not valid; the message names it.
+        InputError: a result is not valid; the message names it.
     """
-    where, content = "results", results
-    if isinstance(results, (str, PathLike)):
-        where, content = str(results), read_json(results)
-    checked = _checked_results(content, where)
-    coco = read_coco_file(annotation_file)
-    for number, result in enumerate(checked):
-        coco.image(result["image_id"], f"{where}: result {number}")
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        evaluation = _evaluation(coco.images, _ground_truth(coco, COCO_PERSON), checked, COCO_PERSON)
+        evaluation = _evaluation(truth, _checked_results(results, where, truth))
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -148,39 +150,27 @@ def coco_average_precision(
     return {name: float(v) if v >= 0 else float("nan") for name, v in zip(MEASURES, evaluation.stats)}
 
 
-def object_average_precision(
-    annotation_file: str | PathLike, results: list[dict], kind: ObjectKind, ids: Collection[int]
-) -> float:
-    """Compute OKS-AP of objects of any category, over the annotations ``ids`` alone.
+def object_average_precision(truth: GroundTruth, results: list[dict]) -> float:
+    """Compute OKS-AP of objects of any kind; several categories count as one.
 
     As COCO's AP (mean over OKS thresholds 0.5, 0.55, ..., 0.95), but with any number of results per image
-    and without bounds on the area. An annotation without an area has its bounding box's.
+    and without bounds on the area.
 
     Args:
-        annotation_file: annotations in COCO's format.
+        truth: the annotations that count.
         results: in COCO's results format.
-        kind: category and sigmas.
-        ids: ids of the annotations that count.
 
     Returns:
         AP in [0, 1]; NaN if no annotation counts.
 
     Raises:
-        InputError: an annotation or a result is not valid; the message names it.
+        InputError: a result is not valid; the message names it.
     """
-    coco = read_coco_file(annotation_file)
-    ids = set(ids)
-
-    def is_selected(entry: Any) -> bool:
-        return isinstance(entry, dict) and isinstance(entry.get("id"), int) and entry["id"] in ids
-
-    selected = [entry for entry in coco.annotations if is_selected(entry)]
-    truth = _ground_truth(COCOFile(coco.path, coco.images, selected), kind)
-    checked = _checked_results(results, "results", kind)
+    checked = _checked_results(results, "results", truth)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = _evaluation(coco.images, truth, checked, kind)
+        evaluation = _evaluation(truth, checked)
         # pycocotools' defaults are those of persons: their sigmas, 20 results per image, medium and large.
-        evaluation.params.kpt_oks_sigmas = np.array(kind.sigmas)
+        evaluation.params.kpt_oks_sigmas = np.array(truth.kind.sigmas)
         evaluation.params.maxDets = [max(1, len(checked))]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e18]], ["all"]
         evaluation.evaluate()
@@ -196,10 +186,15 @@ def format_table(name: str, values: dict[str, float]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _checked_results(results: Any, where: str, kind: ObjectKind = COCO_PERSON) -> list[dict]:
-    """Check ``results`` and copy RESULT_KEYS of them; pycocotools writes into results and reads other keys too."""
+def _checked_results(results: Any, where: str, truth: GroundTruth | None = None) -> list[dict]:
+    """Check ``results`` and copy RESULT_KEYS of them; pycocotools writes into results and reads other keys too.
+
+    Args:
+        truth: whose images and categories they must have; then the copies are of category 1. None: not checked.
+    """
     if not isinstance(results, list):
         raise InputError(f"{where}: expected a list of results, found {type(results).__name__}")
+    kind = COCO_PERSON if truth is None else truth.kind
     checked = []
     for number, result in enumerate(results):
         named = f"{where}: result {number}"
@@ -207,71 +202,40 @@ def _checked_results(results: Any, where: str, kind: ObjectKind = COCO_PERSON) -
             image_id, category, keypoints, score = (result[k] for k in RESULT_KEYS)
         except (KeyError, TypeError):
             raise InputError(f"{named} needs {', '.join(RESULT_KEYS)}") from None
-        if category != kind.category:
-            expected = f"{PERSON} (person)" if kind is COCO_PERSON else kind.category
-            raise InputError(f"{named}: category_id should be {expected}, found {short_repr(category)}")
+        if truth is not None and category not in kind.categories:
+            raise InputError(
+                f"{named}: category_id should be {_either(kind.categories)} as in {truth.path}, "
+                f"found {short_repr(category)}"
+            )
         whole_number(image_id, named, "image_id")
+        if truth is not None and image_id not in truth.images:
+            raise InputError(f"{named}: image_id {image_id} is not among the images of {truth.path}")
         keypoints = numbers(keypoints, kind.keypoints_shape, named, "keypoints").tolist()
-        values = (image_id, kind.category, keypoints, float(numbers(score, (), named, "score")))
+        values = (image_id, category, keypoints, float(numbers(score, (), named, "score")))
         checked.append(dict(zip(RESULT_KEYS, values)))
     return checked
 
 
-def _ground_truth(coco: COCOFile, kind: ObjectKind) -> list[dict]:
-    """Every annotation of the category, unlabelled ones too, with the fields that pycocotools needs."""
-    ground_truth: list[dict] = []
-    for annotation in coco.annotations:
-        where = coco.named(annotation)
-        try:
-            if annotation["category_id"] != kind.category:
-                continue
-            image_id, box = annotation["image_id"], annotation["bbox"]
-            area = annotation["area"] if kind is COCO_PERSON else annotation.get("area")
-        except (KeyError, TypeError):
-            needed = "bbox and area" if kind is COCO_PERSON else "and bbox"
-            raise InputError(f"{where} needs category_id, image_id, {needed}") from None
-        coco.image(image_id, where)
-        # COCO leaves out the keypoints of crowds.
-        keypoints = annotation.get("keypoints") or [0] * kind.keypoints_shape[0]
-        keypoints = numbers(keypoints, kind.keypoints_shape, where, "keypoints")
-        box = numbers(box, (4,), where, "bbox").tolist()
-        area = box[2] * box[3] if area is None and kind is not COCO_PERSON else area
-        area = float(numbers(area, (), where, "area"))
-        if area < 0:
-            raise InputError(f"{where}: area should not be negative, found {area}")
-        ground_truth.append(
-            {
-                # Not the file's own id: pycocotools takes a match with id 0 for no match.
-                "id": len(ground_truth) + 1,
-                "image_id": image_id,
-                "category_id": kind.category,
-                "bbox": box,
-                "area": area,
-                "iscrowd": int(bool(annotation.get("iscrowd", 0))),
-                "keypoints": keypoints.tolist(),
-                "num_keypoints": int((keypoints[2::3] > 0).sum()),
-            }
-        )
-    return ground_truth
+def _either(numbers: tuple[int, ...]) -> str:
+    return " or ".join(map(str, numbers))
 
 
-def _evaluation(
-    images: Iterable[int], annotations: list[dict], results: list[dict], kind: ObjectKind
-) -> COCOeval:
+def _evaluation(truth: GroundTruth, results: list[dict]) -> COCOeval:
     """pycocotools' evaluation of checked ``results``, not yet run."""
-    truth = _indexed(images, annotations, kind.category)
+    annotated = _indexed(truth.images, [dict(annotation) for annotation in truth.annotations])
+    as_one = [result | {"category_id": PERSON} for result in results]
     # loadRes fails on an empty list.
-    predicted = truth.loadRes(results) if results else _indexed(images, [], kind.category)
-    return COCOeval(truth, predicted, "keypoints")
+    predicted = annotated.loadRes(as_one) if results else _indexed(truth.images, [])
+    return COCOeval(annotated, predicted, "keypoints")
 
 
-def _indexed(images: Iterable[int], annotations: list[dict], category: int) -> COCO:
-    """Annotations as pycocotools' COCO object."""
+def _indexed(images: Iterable[int], annotations: list[dict]) -> COCO:
+    """Annotations of category 1 as pycocotools' COCO object."""
     coco = COCO()
     coco.dataset = {
         "info": {},
         "images": [{"id": number} for number in images],
-        "categories": [{"id": category}],
+        "categories": [{"id": PERSON}],
         "annotations": annotations,
     }
     coco.createIndex()

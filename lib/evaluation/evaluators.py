@@ -1,5 +1,6 @@
 """Evaluation sets: a data set with its metric (PCKh for MPII, AP for COCO, PCK for other categories)."""
 
+import functools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,21 @@ import torch
 from scipy.io import savemat
 from torch import nn
 
+from lib.dataset.coco import ObjectFile
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, joint_mapping
+from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
 from lib.dataset.layouts import COCOLayout, DatasetLayout
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
 from lib.evaluation.coco import (
-    ObjectKind,
     PoseNMS,
     PredictedPoses,
     coco_average_precision,
     coco_results,
     object_average_precision,
+    person_average_precision,
     read_coco_results,
 )
+from lib.evaluation.ground_truth import GroundTruth, read_ground_truth
 from lib.evaluation.inference import InferenceOptions, Predictions, predict
 from lib.evaluation.pck import normalized_errors, pck, pckh
 from lib.utils.errors import InputError
@@ -87,12 +90,19 @@ class MPIISet(EvaluationSet):
 class SavedAsCOCO(EvaluationSet):
     """An evaluation set whose predictions are scored and saved in COCO's results format.
 
-    annotation_file: annotations in COCO's format.
+    file: the annotation file.
+    sigmas: of OKS, for each of its keypoints.
     nms: how poses are scored and suppressed.
     """
 
-    annotation_file: Path
+    file: ObjectFile
+    sigmas: tuple[float, ...]
     nms: PoseNMS
+
+    @functools.cached_property
+    def truth(self) -> GroundTruth:
+        """The annotations to compare with, read when they are first needed."""
+        return read_ground_truth(self.file, self.sigmas)
 
     def save(self, predictions: Predictions, folder: Path) -> Path:
         """Write keypoints_results.json, pixels counted from 0."""
@@ -113,12 +123,13 @@ class SavedAsCOCO(EvaluationSet):
             image_ids=annotations.image_ids[index],
             box_scores=box_scores,
             areas=annotations.sizes[index].prod(axis=1),
+            category_ids=None if annotations.category_ids is None else annotations.category_ids[index],
         )
 
 
 @dataclass(frozen=True)
 class COCOSet(SavedAsCOCO):
-    """COCO persons with AP over all images of ``annotation_file``, on annotated or detected bounding boxes.
+    """COCO persons with AP over all images of ``file``, on annotated or detected bounding boxes.
 
     box_scores: [N] detection scores of the annotations' bounding boxes; 1 for annotated ones.
     """
@@ -128,31 +139,19 @@ class COCOSet(SavedAsCOCO):
     headline: ClassVar[str] = "AP"
 
     def score(self, predictions: Predictions) -> dict[str, float]:
-        """Compute COCO's AP and AR in [0, 1]; keys as in `MEASURES`.
-
-        Raises:
-            InputError: the network does not predict COCO's 17 keypoints.
-        """
-        return coco_average_precision(self.annotation_file, self._results(predictions))
+        """Compute COCO's AP and AR in [0, 1]; keys as in `MEASURES`; none if the set has no annotations."""
+        results = self._results(predictions)
+        return person_average_precision(self.truth, results) if self.truth.is_labelled else {}
 
     def _results(self, predictions: Predictions) -> list[dict]:
-        count = predictions.joints.shape[1]
-        if count != len(COCO_KEYPOINTS):
-            raise InputError(
-                f"MODEL.NUM_JOINTS is {count}; expected {len(COCO_KEYPOINTS)}, as COCO's AP needs"
-            )
         poses = self._poses(predictions, self.box_scores[predictions.index])
-        return coco_results(poses, self.nms)
+        return coco_results(poses, self.nms, self.truth.kind)
 
 
 @dataclass(frozen=True)
 class ObjectSet(SavedAsCOCO):
-    """Objects of any category with PCK and OKS-AP, on annotated bounding boxes.
+    """Objects of any kind with PCK and OKS-AP, on annotated bounding boxes."""
 
-    kind: category and OKS sigmas.
-    """
-
-    kind: ObjectKind
     measure: ClassVar[str] = "PCK"
     headline: ClassVar[str] = "Mean"
 
@@ -163,18 +162,14 @@ class ObjectSet(SavedAsCOCO):
         """
         annotations = self.dataset.annotations.subset(predictions.index)
         errors = normalized_errors(predictions.joints, annotations.joints, annotations.box_sizes)
-        precision = object_average_precision(
-            self.annotation_file,
-            self._results(predictions),
-            self.kind,
-            self.dataset.annotations.ids.tolist(),
-        )
+        truth = self.truth.only(self.dataset.annotations.ids.tolist())
+        precision = object_average_precision(truth, self._results(predictions))
         numbers = pck(errors, annotations.visible, annotations.mapping.names)
         return numbers | {"OKS-AP": 100 * precision}
 
     def _results(self, predictions: Predictions) -> list[dict]:
         poses = self._poses(predictions, np.ones(len(predictions.index)))
-        return coco_results(poses, self.nms, self.kind)
+        return coco_results(poses, self.nms, self.truth.kind)
 
 
 def score_predictions(

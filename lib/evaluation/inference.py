@@ -12,7 +12,7 @@ from lib.dataset.heatmap import to_image
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.loader import drop_unreadable, evaluation_batches
 from lib.evaluation.pck import heatmap_accuracy
-from lib.models.loss import keypoint_losses
+from lib.models.loss import OverPixels, keypoint_losses
 from lib.utils.distributed import ALONE, Group
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
@@ -26,7 +26,8 @@ class Predictions:
     index: [N] positions among the annotations, ascending.
     joints: [N, J, 2] x and y in image pixels, counted from 0.
     scores: [N, J] heights of the heatmaps' peaks.
-    loss: SimpleBaseline's JointsMSELoss, the mean over instances, joints and heatmap pixels.
+    loss: SimpleBaseline's JointsMSELoss, the mean over instances, joints and heatmap pixels; NaN without labels,
+        as on detected boxes.
     accuracy: `heatmap_accuracy` in [0, 1], mean over the joints of all batches that have a label for them;
         NaN without labels.
     """
@@ -170,7 +171,7 @@ def predict(
         if not len(batch.index):
             raise InputError(f"no readable image in this batch, e.g. {unreadable[0]}")
         outputs = estimate_heatmaps(model, batch.image.to(device), flip_indices, options.shift_heatmap).cpu()
-        loss = float(keypoint_losses(outputs, batch.heatmaps, batch.target_weight).sum())
+        losses = keypoint_losses(outputs, batch.heatmaps, batch.target_weight, OverPixels.MEAN)
 
         # Peaks to joints in the image, by the crop of each annotation.
         index = batch.index.numpy()
@@ -178,22 +179,22 @@ def predict(
         coords, peaks = codec.decode(heatmaps)
         joints = to_image(coords, annotations.centers[index], annotations.sizes[index], codec.heatmap_size)
         per_joint, _ = heatmap_accuracy(heatmaps, batch.heatmaps.numpy(), batch.target_weight.numpy())
-        results.append((index, joints, peaks, per_joint, loss))
+        labels = int(batch.target_weight.count_nonzero())
+        results.append((index, joints, peaks, per_joint, float(losses.sum()), labels))
     model.train(was_training)
 
     # All ranks' batches, in the order of the data set.
     for problem in itertools.chain(*group.all_gather_object(problems)):
         LOG.warning(problem)
-    index, joints, scores, accuracies, losses = zip(*itertools.chain(*group.all_gather_object(results)))
+    gathered = itertools.chain(*group.all_gather_object(results))
+    index, joints, scores, accuracies, losses, labels = zip(*gathered)
     scores = np.concatenate(scores)
     accuracies = np.array(accuracies)
     known = ~np.isnan(accuracies)
-    width, height = codec.heatmap_size
     return Predictions(
         index=np.concatenate(index),
         joints=np.concatenate(joints),
         scores=scores,
-        # keypoint_losses are sums over pixels; dividing by the pixels gives SimpleBaseline's scale.
-        loss=sum(losses) / (scores.size * width * height),
+        loss=sum(losses) / scores.size if sum(labels) else float("nan"),
         accuracy=float(accuracies[known].mean()) if known.any() else float("nan"),
     )

@@ -17,7 +17,8 @@ PCKH_GROUPS = {
     "Knee": ("left_knee", "right_knee"),
     "Ankle": ("left_ankle", "right_ankle"),
 }
-NOT_IN_PCKH_MEAN = ("pelvis", "thorax")
+# Means and the joints that each leaves out: MPII's own, and that over the 13 joints which COCO has as well.
+PCKH_MEANS = {"Mean": ("pelvis", "thorax"), "Mean13": ("pelvis", "thorax", "upper_neck")}
 
 
 def heatmap_accuracy(
@@ -83,7 +84,9 @@ def pckh(
 
     Returns:
         Percent: PCKh@0.5 of each of PCKH_GROUPS (mean of its joints), "Mean" (PCKh@0.5 over all annotated
-        joints except pelvis and thorax) and "Mean@0.1". NaN if nothing is annotated.
+        joints except pelvis and thorax) and "Mean@0.1". With MPII's 16 joints these are the published means,
+        and "Mean13" and "Mean13@0.1" are those of the 13 joints shared with COCO, without the upper neck; a
+        network with the 13 has only these, as "Mean" and "Mean@0.1". NaN if nothing is annotated.
 
     Raises:
         ValueError: the shapes do not match.
@@ -103,9 +106,11 @@ def pckh(
         for group, members in PCKH_GROUPS.items()
     }
     # The means weight every annotated joint alike.
-    in_mean = [name not in NOT_IN_PCKH_MEAN for name in names]
-    for key, hit in (("Mean", correct), ("Mean@0.1", correct_01)):
-        result[key] = 100 * float(_rate(hit[:, in_mean].ravel(), annotated[:, in_mean].ravel()))
+    for key, left_out in PCKH_MEANS.items():
+        if key == "Mean" or "upper_neck" in names:
+            counted = annotated & [name not in left_out for name in names]
+            for suffix, hit in (("", correct), ("@0.1", correct_01)):
+                result[key + suffix] = 100 * float(_rate(hit[counted], np.ones(counted.sum())))
     return result
 
 

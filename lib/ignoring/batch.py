@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from lib.ignoring.variables import SourceSamples
-from lib.models.loss import keypoint_losses
+from lib.models.loss import OverPixels, keypoint_losses
 from lib.utils.distributed import Group
 
 
@@ -17,16 +17,18 @@ class Batch:
     heatmaps: [N, J, h, w], the targets.
     loss_weights: [N, J], 1 for a keypoint that counts in the loss, else 0.
     counts: number of samples on each rank; empty with a single process.
+    over_pixels: the scale of its losses.
     """
 
     images: Tensor
     heatmaps: Tensor
     loss_weights: Tensor
     counts: tuple[int, ...] = field(default=(), kw_only=True)
+    over_pixels: OverPixels = field(default=OverPixels.SUM, kw_only=True)
 
     def losses(self, predicted: Tensor) -> Tensor:
         """Loss l_ij of every keypoint, [N, J], for predicted heatmaps [N, J, h, w]."""
-        return keypoint_losses(predicted, self.heatmaps, self.loss_weights)
+        return keypoint_losses(predicted, self.heatmaps, self.loss_weights, self.over_pixels)
 
     def share_of_mean(self, losses: Tensor) -> Tensor:
         """This rank's summand of the mean over the whole batch, given its losses [N, J]."""

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.dataset.keypoints import flip_permutation
+from lib.dataset.skeleton import Skeleton
 from lib.utils.errors import InputError
 
 ARM = ("shoulder", "elbow", "wrist")
@@ -108,7 +108,7 @@ def _exchange(labels: Labels, share: float, rng: np.random.Generator) -> Labels:
 def _swap_sides(labels: Labels, instances: np.ndarray, parts: Sequence[str]) -> Labels:
     """Exchange left and right of these body parts in the ``instances`` [N] (bool)."""
     source, affected = np.arange(len(labels.names)), labels.joint_indices(*parts)
-    source[affected] = np.array(flip_permutation(labels.names))[affected]
+    source[affected] = np.array(Skeleton.of(labels.names).flip_indices)[affected]
     return labels.permuted(instances, source)
 
 

@@ -54,10 +54,11 @@ def inject(
     noisy = replace(annotations, joints=joints, visible=visible)
 
     # Labels that were wrong before and are unchanged stay corrupted; changed ones are compared with the truth,
-    # in the annotations' float32.
+    # in the annotations' precision.
     changed = changed_labels(annotations, noisy)
     known = np.isfinite(truth.clean_joints).all(axis=2)
-    misplaced = labels_differ(truth.clean_joints.astype(np.float32), known, noisy.joints, noisy.visible)
+    clean_joints = truth.clean_joints.astype(noisy.joints.dtype)
+    misplaced = labels_differ(clean_joints, known, noisy.joints, noisy.visible)
     return noisy, Truth(truth.clean_joints, np.where(changed, misplaced, truth.corrupted))
 
 

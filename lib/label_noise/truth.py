@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.dataset.annotations import Annotations, numbers, read_json
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS
 from lib.utils.errors import InputError, short_repr
 from lib.utils.files import write_text

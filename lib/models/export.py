@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lib.dataset.annotations import PADDING
 from lib.dataset.keypoint_dataset import IMAGENET_MEAN, IMAGENET_STD
-from lib.dataset.keypoints import flip_permutation
+from lib.dataset.skeleton import Skeleton
 from lib.models.trained import TrainedPose
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
@@ -29,7 +29,7 @@ ENDINGS = (".onnx", ".ts", ".pt2")
 def describe(trained: TrainedPose) -> dict[str, Any]:
     """Describe how to prepare the network's input and decode its heatmaps, as values that JSON can hold."""
     (width, height), (map_width, map_height) = trained.codec.image_size, trained.codec.heatmap_size
-    flip_indices = flip_permutation(trained.joints)
+    flip_indices = Skeleton.of(trained.joints).flip_indices
     return {
         "input": f"{INPUT}: float32 [N, 3, {height}, {width}], crops of one person each",
         "output": f"{OUTPUT}: float32 [N, {len(flip_indices)}, {map_height}, {map_width}]",

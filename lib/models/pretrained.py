@@ -1,21 +1,16 @@
-"""Read weights files and load them into networks: ImageNet backbones, published and own pose checkpoints."""
+"""Load weights into networks: ImageNet backbones, published and own pose checkpoints."""
 
-import pickle
 import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lib.dataset.keypoints import NATIVE_KEYPOINTS, joint_mapping, network_joints
-from lib.utils.checkpoint import load_plain
-from lib.utils.errors import InputError, one_line
+from lib.utils.errors import InputError
 from lib.utils.log import LOG
-
-IMAGENET_FOLDER = "models/pytorch/imagenet"
 
 
 def imagenet_weights_path(path: str | Path) -> Path:
@@ -34,72 +29,6 @@ def imagenet_weights_path(path: str | Path) -> Path:
         return path
     LOG.warning(f"{path} is missing; using {others[0]} instead")
     return others[0]
-
-
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of a weights file onto the CPU, by parameter name.
-
-    Args:
-        path: .pth or .pth.tar written by torch.save (zip or legacy format): a state dict, or a dict with one
-            under 'state_dict', 'model' or 'target_model' (this project's checkpoints). DataParallel's prefix
-            'module.' is removed from the names.
-
-    Raises:
-        InputError: the file is missing, unreadable, contains other Python objects or no tensors.
-    """
-    return state_dict_of(read_weights_file(path), path)
-
-
-def read_weights_file(path: str | Path) -> Any:
-    """Read everything that a weights file holds onto the CPU; see `state_dict_of` for its tensors.
-
-    Raises:
-        InputError: the file is missing, unreadable or contains Python objects other than tensors and plain values.
-    """
-    path = Path(path)
-    if not path.is_file():
-        hint = ""
-        if path.parent.as_posix().endswith(IMAGENET_FOLDER):
-            hint = "; `python pose_estimation/fetch_weights.py` fetches ImageNet weights"
-        raise InputError(f"{path}: there is no such weights file{hint}")
-    try:
-        return load_plain(path)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path}: not a weights file, or one with Python objects other than tensors, which are not"
-            " unpickled; expected a state dict saved by torch.save"
-        ) from error
-    except Exception as error:  # a damaged pickle may raise anything
-        reason = one_line(str(error).partition("\n")[0])[:200]
-        raise InputError(f"{path}: cannot be read as a weights file ({reason})") from error
-
-
-def state_dict_of(content: Any, path: str | Path) -> dict[str, Tensor]:
-    """Extract the state dict from the content of a weights file; see `read_state_dict`.
-
-    Args:
-        content: returned by `read_weights_file`.
-        path: where it was read from, for error messages.
-
-    Raises:
-        InputError: there are no tensors.
-    """
-    nested = (
-        [content.get(key) for key in ("state_dict", "model", "target_model")]
-        if isinstance(content, dict)
-        else []
-    )
-    tensors = next(filter(None, map(_tensors, [*nested, content])), None)
-    if not tensors:
-        raise InputError(f"{path}: holds no tensors, neither plainly nor under 'state_dict' or 'model'")
-    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-
-
-def _tensors(content: Any) -> dict[str, Tensor]:
-    """The tensors of a dict, without gradients; empty for anything else."""
-    if not isinstance(content, dict):
-        return {}
-    return {str(name): value.detach() for name, value in content.items() if isinstance(value, Tensor)}
 
 
 @dataclass(frozen=True)
@@ -144,7 +73,7 @@ def load_weights(
 
     Args:
         model: the network, changed in place.
-        state_dict: tensors by parameter name, see `read_state_dict`.
+        state_dict: tensors by parameter name, see `lib.models.weights_file.read_state_dict`.
         source_joints: names of the checkpoint's heatmaps. None: by their number (16 MPII, 17 COCO, 13 shared);
             as many as the model's are the same joints.
         joints: names of the model's heatmaps. None: by their number.
@@ -168,10 +97,13 @@ def load_weights(
         # Shapes are compared before rows are selected: an expanded tensor of one number may have any shape,
         # and selecting from it would allocate all of it.
         if name.startswith("final_layer.") and value.dim() and value.shape[1:] == own[name].shape[1:]:
-            value = _select_joints(value, len(own[name]), source_joints, joints)
-            if value is None:
-                dropped[name] = "lacks a joint of the network"
+            selected = _select_joints(value, len(own[name]), source_joints, joints)
+            if selected is None:
+                dropped[name] = (
+                    f"{len(value)} heatmaps, not known to have the network's {len(own[name])} joints"
+                )
                 continue
+            value = selected
         if value.shape != own[name].shape:
             dropped[name] = f"{_size(value)}, the network's is {_size(own[name])}"
             continue

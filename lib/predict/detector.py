@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 import torchvision
 
-from lib.dataset.coco import PERSON
+from lib.dataset.coco_file import PERSON
 from lib.predict.people import People
 from lib.predict.sources import Frame
 from lib.utils.errors import InputError

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lib.dataset.keypoints import limbs
+from lib.dataset.skeleton import Skeleton
 from lib.predict.poses import Poses
 from lib.visualization.skeletons import SIDE_COLOURS, joint_colour, limb_colour
 
@@ -28,17 +28,17 @@ class Limb(NamedTuple):
     opacity: float
 
 
-def draw_people(image: np.ndarray, poses: Poses, names: tuple[str, ...]) -> np.ndarray:
+def draw_people(image: np.ndarray, poses: Poses, skeleton: Skeleton) -> np.ndarray:
     """Draw skeletons on a copy of an image, those with the highest scores on top.
 
     Args:
         image: [H, W, 3] uint8 RGB.
         poses: The poses of its people.
-        names: Names of the J joints.
+        skeleton: The J joints.
     """
     canvas = np.ascontiguousarray(image).copy()
     for i in np.argsort(poses.scores.mean(axis=1), kind="stable"):
-        _draw_person(canvas, poses.joints[i], poses.scores[i], names)
+        _draw_person(canvas, poses.joints[i], poses.scores[i], skeleton)
     return canvas
 
 
@@ -60,24 +60,24 @@ def line_width(joints: np.ndarray, opacities: np.ndarray) -> float:
     return float(np.clip(LIMB_WIDTH * extent, MIN_WIDTH, MAX_WIDTH))
 
 
-def _draw_person(canvas: np.ndarray, joints: np.ndarray, scores: np.ndarray, names: tuple[str, ...]) -> None:
+def _draw_person(canvas: np.ndarray, joints: np.ndarray, scores: np.ndarray, skeleton: Skeleton) -> None:
     """Draw the outlines of all limbs, the limbs, then the joints; joints [J, 2], scores [J]."""
     opacities = opacity(scores)
     width = line_width(joints, opacities)
     edge = max(0.5, width / 4)
     lines = [
-        Limb(joints[a], joints[b], limb_colour(names[a], names[b]), min(opacities[a], opacities[b]))
-        for a, b in limbs(names)
+        Limb(joints[a], joints[b], limb_colour(skeleton, a, b), min(opacities[a], opacities[b]))
+        for a, b in skeleton.limbs
     ]
-    lines += _neck(joints, opacities, names)
+    lines += _neck(joints, opacities, skeleton.names)
     for limb in lines:
         outline = limb._replace(colour=EDGE_COLOUR, opacity=EDGE_OPACITY * limb.opacity)
         _blend_line(canvas, outline, width + 2 * edge)
     for limb in lines:
         _blend_line(canvas, limb, width)
-    for joint, name, share in zip(joints, names, opacities):
+    for j, (joint, share) in enumerate(zip(joints, opacities)):
         _blend_line(canvas, Limb(joint, joint, EDGE_COLOUR, EDGE_OPACITY * share), 2 * width + 2 * edge)
-        _blend_line(canvas, Limb(joint, joint, joint_colour(name), share), 2 * width)
+        _blend_line(canvas, Limb(joint, joint, joint_colour(skeleton, j), share), 2 * width)
 
 
 def _neck(joints: np.ndarray, opacities: np.ndarray, names: tuple[str, ...]) -> list[Limb]:

@@ -1,5 +1,6 @@
 """Boxes of the people in each image: the whole image, boxes from the command line or from a file."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from lib.dataset.annotations import read_json
-from lib.dataset.detections import best_boxes, checked_box, each_detected_person
+from lib.dataset.coco_file import PERSON
+from lib.dataset.detections import best_boxes, checked_box, each_detection
 from lib.predict.sources import Frame, Source
 from lib.utils.errors import InputError
 
@@ -127,11 +129,18 @@ def _boxes_of_name(boxes: Any, where: str) -> People:
 def _by_image_id(content: Any, path: str | Path) -> dict[int, People]:
     """Group COCO's detection results by image id."""
     boxes: dict[int, list] = {}
-    for detection in each_detected_person(content, path):
+    others: Counter = Counter()
+    for detection in each_detection(content, path):
+        if detection.category != PERSON:
+            others[detection.category] += 1
+            continue
         if not isinstance(detection.image_id, int):
             raise InputError(
                 f"{path}: detection {detection.number}: image_id should be a whole number, "
                 f"found {detection.image_id!r:.80}"
             )
-        boxes.setdefault(detection.image_id, []).append((detection.box, detection.score))
+        boxes.setdefault(detection.image_id, []).append(detection.checked(path))
+    if not boxes and others:
+        found = ", ".join(f"{category} ({count})" for category, count in others.items())
+        raise InputError(f"{path}: no detection is of category {PERSON} (person); found category {found}")
     return {number: People.from_boxes(*map(np.array, zip(*entries))) for number, entries in boxes.items()}

@@ -10,10 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.dataset.images import read_image
+from lib.dataset.images import SUFFIXES, read_image
 from lib.utils.errors import InputError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 DEFAULT_RATE = 25.0  # frames per second, for videos without a valid rate
 MAX_MISSING = 0.05  # share of a video's frames; headers may be off by a few, more means a truncated file
@@ -78,7 +77,7 @@ def find_sources(paths: list[str]) -> list[Source]:
 def _files(path: str) -> list[Path]:
     if os.path.isdir(path):
         files = [Path(path, name) for name in sorted(os.listdir(path))]
-        suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        suffixes = SUFFIXES | VIDEO_SUFFIXES
         files = [file for file in files if file.suffix.lower() in suffixes and file.is_file()]
         if not files:
             raise InputError(f"{path}: no image or video in this folder")

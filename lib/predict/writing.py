@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 
 from lib.config.schema import settings
+from lib.dataset.images import SUFFIXES
+from lib.dataset.skeleton import Skeleton
 from lib.evaluation.coco import PoseNMS, PredictedPoses, coco_results
 from lib.predict.drawing import draw_people
 from lib.predict.poses import Poses
-from lib.predict.sources import IMAGE_SUFFIXES, Frame, Source
+from lib.predict.sources import Frame, Source
 from lib.utils.errors import InputError
 from lib.utils.files import open_atomically, path_atomically, write_atomically
 
@@ -34,7 +36,7 @@ def drawn_names(sources: list[Source]) -> dict[Source, str]:
         suffix = source.path.suffix
         if source.is_video:
             suffix = ".mp4"
-        elif suffix.lower() not in IMAGE_SUFFIXES:
+        elif suffix.lower() not in SUFFIXES:
             suffix = ".png"
         name = source.path.stem + suffix
         other = names.setdefault(name, source)
@@ -118,7 +120,7 @@ class PredictionWriter:
         self._add_results(image_id, poses)
         self.lines.write((json.dumps(self._describe(frame, image_id, poses)) + "\n").encode())
         if self.drawn:
-            drawing = draw_people(frame.image, poses, self.joints)
+            drawing = draw_people(frame.image, poses, Skeleton.of(self.joints))
             self._add_drawing(frame, cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
 
     def _add_results(self, image_id: int, poses: Poses) -> None:

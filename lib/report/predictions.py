@@ -50,7 +50,7 @@ def predict_instances(
             f"{checkpoint}: expected the {model} model that {run.folder / 'config.yaml'} describes"
         ) from None
     dataset = KeypointDataset(
-        annotations.subset(np.array(instances)), build_codec(config.model), None, config.dataset.color_rgb
+        annotations.subset(np.array(instances)), build_codec(config.model), None, config.dataset.reads_rgb
     )
     options = InferenceOptions(BATCH_SIZE, 0, config.test.flip_test, config.test.shift_heatmap, "raise")
     predictions = predict(network, dataset, torch.device("cpu"), options)

@@ -1,7 +1,6 @@
 """Reads a finished run from its output folder: settings, results and recorded metrics."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from lib.config.loader import load_config
 from lib.config.schema import Config
 from lib.ignoring.modes import MODES
+from lib.report.names import run_names
 from lib.report.results import read_results
 from lib.tracking.metrics import BINS
 from lib.utils.errors import InputError
@@ -59,26 +59,19 @@ class Run:
 def read_runs(folders: list[Path]) -> list[Run]:
     """Read the runs of ``folders``.
 
-    They are named by mode; by mode and seed if modes repeat; by folder if those repeat, too.
+    They are named as in `run_names`.
 
     Raises:
         InputError: A folder is given twice, or a file of a run is missing or cannot be used.
     """
-    paths = [str(folder.resolve()) for folder in folders]
-    repeated = next((folder for folder, path in zip(folders, paths) if paths.count(path) > 1), None)
-    if repeated:
-        raise InputError(f"{repeated}: given twice; expected different runs")
     results = [read_results(folder / "results.json") for folder in folders]
-    modes = [str(result["mode"]) for result in results]
-    modes_and_seeds = [f"{result['mode']}, seed {result['seed']}" for result in results]
-    relative_paths = [os.path.relpath(path, os.path.commonpath(paths)) for path in paths]
-    unique = (names for names in (modes, modes_and_seeds) if len(set(names)) == len(names))
-    names = next(unique, relative_paths)
-    runs = []
-    for folder, result, name in zip(folders, results, names):
-        config = load_config(folder / "config.yaml")
-        runs.append(Run(folder, name, config, result, *read_metrics(folder / "metrics.jsonl")))
-    return runs
+    configs = [load_config(folder / "config.yaml") for folder in folders]
+    return [
+        Run(folder, name, config, result, *read_metrics(folder / "metrics.jsonl"))
+        for folder, name, config, result in zip(
+            folders, run_names(folders, results, configs), configs, results
+        )
+    ]
 
 
 def read_metrics(path: Path) -> tuple[dict, dict]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib.dataset.keypoints import COCO_KEYPOINTS, limbs
+from lib.dataset.keypoints import COCO_KEYPOINTS
+from lib.dataset.skeleton import Skeleton
 from lib.label_noise.corruptions import Labels, corrupt_in_turn
 from lib.synthetic.drawing import FIGURE_JOINTS, DrawnImage, people_of
 from lib.utils.files import write_text
@@ -100,7 +101,7 @@ def write_coco(path: Path, images: list[DrawnImage], keypoints: np.ndarray) -> l
             }
         )
     category = {"supercategory": "person", "id": 1, "name": "person", "keypoints": COCO_KEYPOINTS}
-    category["skeleton"] = [[a + 1, b + 1] for a, b in limbs(COCO_KEYPOINTS)]
+    category["skeleton"] = [[a + 1, b + 1] for a, b in Skeleton.of(COCO_KEYPOINTS).limbs]
     info = {"description": "Drawn people in the layout of COCO 2017", "version": "1.0"}
     content = {"info": info, "licenses": [], "images": image_entries, "annotations": annotations}
     write_text(path, json.dumps(content | {"categories": [category]}))

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 import torch
 
-from lib.config.schema import IgnoringConfig
+from lib.config.schema import Config, IgnoringConfig
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.loader import InfiniteBatchSampler, close_workers, drop_unreadable, training_batches
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
 from lib.ignoring.bilevel_step import Weighting
+from lib.models.loss import OverPixels
+from lib.training.batch_sizes import batch_sizes, can_normalize, check_batch_sizes, too_few_values
 from lib.training.data import Data
 from lib.training.phases import Phase
 from lib.training.run_spec import RunSpec
@@ -51,12 +53,14 @@ class TrainingBatches:
         self.target: Iterator[Sample] | None = None
         self.source: Iterator[Sample] | None = None
         self.validation: Iterator[Sample] | None = None
-        size, start = self.config.train.batch_size, state.step
+        self.sizes = batch_sizes(spec, phase, state.learns)
+        check_batch_sizes(self.config, self.sizes.values(), self.group.size)
         if phase.uses_target:
-            self.target = self._read(spec.data.target, self._sampler(spec.data.target, size, 1, start))
+            order = self._sampler(spec.data.target, self.sizes["target"].size, 1, state.step)
+            self.target = self._read(spec.data.target, order)
         if phase.uses_source:
-            source_size = self.config.train.src_batch_size or size
-            self.source = self._read(spec.data.source, self._sampler(spec.data.source, source_size, 2, start))
+            order = self._sampler(spec.data.source, self.sizes["source"].size, 2, state.step)
+            self.source = self._read(spec.data.source, order)
 
     def __enter__(self) -> "TrainingBatches":
         return self
@@ -72,7 +76,7 @@ class TrainingBatches:
         """The samples of training step ``step``, with validation samples if its weights are to be updated.
 
         Raises:
-            InputError: if no image of a batch can be read, or a batch is too small for the ranks.
+            InputError: if too few images of a batch can be read.
         """
         validates = self.meta_dataset is not None and weighting is Weighting.UPDATE
         begun = time.perf_counter()
@@ -88,6 +92,8 @@ class TrainingBatches:
             self.skipped += 1
             LOG.warning(f"skipped ({self.skipped} so far): {problem}")
         raise_if_unreadable(samples, problems)
+        if problems:
+            raise_if_not_normalizable(self.config, samples, problems)
         self.waited += time.perf_counter() - begun
         return samples
 
@@ -98,7 +104,7 @@ class TrainingBatches:
 
     def _validation_batches(self, step: int) -> Iterator[Sample]:
         """One batch per hypergradient, from ``step`` on."""
-        size = self.config.lbi.val_batch_size or self.config.train.batch_size
+        size = self.sizes["validation"].size
         if size < len(self.meta_dataset):
             start = step // self.config.lbi.hypergrad_interval
             return self._read(self.meta_dataset, self._sampler(self.meta_dataset, size, 3, start))
@@ -115,10 +121,6 @@ class TrainingBatches:
 
     def _read(self, dataset: KeypointDataset, sampler: InfiniteBatchSampler) -> Iterator[Sample]:
         loader = training_batches(dataset, sampler, self.config.workers, self.device.type == "cuda")
-        if sampler.batch_size < self.group.size:
-            raise InputError(
-                f"a batch of {sampler.batch_size} people is too small for {self.group.size} processes"
-            )
         try:
             for batch in loader:
                 readable, problems = drop_unreadable(batch, self.config.dataset.on_bad_image)
@@ -150,6 +152,16 @@ def raise_if_unreadable(samples: StepSamples, problems: list[str]) -> None:
             raise InputError(f"no readable image in this batch, e.g. {problems[0]}")
 
 
+def raise_if_not_normalizable(config: Config, samples: StepSamples, problems: list[str]) -> None:
+    """Raise InputError if so few images of a batch are left that BatchNorm cannot normalize it."""
+    for batch, counts in zip(samples[:3], samples.counts):
+        if batch:
+            on_ranks = counts or (len(batch.index),)
+            together = (sum(on_ranks),) if config.train.sync_bn else on_ranks
+            if not all(can_normalize(config, count) for count in together):
+                raise InputError(f"{problems[0]}; without it, {too_few_values(config)}")
+
+
 def meta_dataset(lbi: IgnoringConfig, data: Data) -> KeypointDataset:
     """The samples whose loss the ignoring weights minimize, without augmentation: V, or T and V."""
     if lbi.meta_data == "validation":
@@ -163,30 +175,37 @@ def meta_dataset(lbi: IgnoringConfig, data: Data) -> KeypointDataset:
     return whole.with_pack(training.pack.joined(validation.pack))
 
 
-def as_step_batches(samples: StepSamples, use_target_weight: bool) -> StepBatches:
+def as_step_batches(
+    samples: StepSamples, use_target_weight: bool, over: OverPixels = OverPixels.SUM
+) -> StepBatches:
     """The batches as the training step takes them.
 
     Args:
         use_target_weight: LOSS.USE_TARGET_WEIGHT; if false, keypoints without a label count in the loss, too.
+        over: the scale of the losses.
     """
     target, source, validation, counts = samples
     return StepBatches(
-        target and as_batch(target, use_target_weight, counts[0]),
-        source and as_source_batch(source, use_target_weight, counts[1]),
-        validation and as_batch(validation, use_target_weight, counts[2]),
+        target and as_batch(target, use_target_weight, over, counts[0]),
+        source and as_source_batch(source, use_target_weight, over, counts[1]),
+        validation and as_batch(validation, use_target_weight, over, counts[2]),
     )
 
 
-def as_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> Batch:
+def as_batch(
+    sample: Sample, use_target_weight: bool, over: OverPixels = OverPixels.SUM, counts: Counts = ()
+) -> Batch:
     """A target or validation batch; see `as_step_batches`."""
     weights = _loss_weights(sample, use_target_weight)
-    return Batch(sample.image, sample.heatmaps, weights, counts=counts)
+    return Batch(sample.image, sample.heatmaps, weights, counts=counts, over_pixels=over)
 
 
-def as_source_batch(sample: Sample, use_target_weight: bool, counts: Counts = ()) -> SourceBatch:
+def as_source_batch(
+    sample: Sample, use_target_weight: bool, over: OverPixels = OverPixels.SUM, counts: Counts = ()
+) -> SourceBatch:
     """A source batch; see `as_step_batches`."""
-    weights = _loss_weights(sample, use_target_weight)
-    return SourceBatch(sample.image, sample.heatmaps, weights, sample.index, sample.flipped, counts=counts)
+    weights, which = _loss_weights(sample, use_target_weight), (sample.index, sample.flipped)
+    return SourceBatch(sample.image, sample.heatmaps, weights, *which, counts=counts, over_pixels=over)
 
 
 def _loss_weights(sample: Sample, use_target_weight: bool) -> torch.Tensor:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lib.config.loader import dump_config, flat_config, settings_in
-from lib.config.schema import Config
-from lib.training.phases import trains_source_first
+from lib.config.loader import dump_config
+from lib.models.loss import OverPixels
+from lib.training.changed_settings import check_changed_settings
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
 from lib.utils.checkpoint import load_newest, save_checkpoint
@@ -15,19 +15,6 @@ from lib.utils.files import remove_temporary_files
 from lib.utils.log import LOG
 
 LAST, PREVIOUS, BEST, DAMAGED = "last.pth", "previous.pth", "best.pth", "damaged.pth"
-
-# Settings that must match the checkpoint when resuming.
-MUST_MATCH_ON_RESUME = (
-    "LBI.SCHEDULE",
-    "LBI.SOURCE_MODEL_ON",
-    "LBI.RETRAIN",
-    "LBI.VARIABLES",
-    "LBI.VAL_IN_TRAIN",
-)
-# ... with two phases: it would move the end of the first one. With a single phase, more epochs are welcome.
-MUST_MATCH_WITH_PHASES = ("TRAIN.END_EPOCH",)
-# ... within an epoch: they decide which step of the epoch comes next.
-MUST_MATCH_WITHIN_EPOCH = ("TRAIN.STEPS_PER_EPOCH", "TRAIN.BATCH_SIZE")
 
 
 class Checkpointer:
@@ -45,7 +32,11 @@ class Checkpointer:
         self.metrics_bytes = metrics_bytes
         self.interval = 60 * spec.config.train.save_every_minutes
         self.saved_at = time.monotonic()
-        self.settings = {"config": dump_config(spec.config), "joints": list(spec.data.joints)}
+        self.settings = {
+            "config": dump_config(spec.config),
+            "joints": list(spec.data.joints),
+            "loss_over_pixels": spec.over_pixels.value,
+        }
 
     def due(self) -> bool:
         """True if TRAIN.SAVE_EVERY_MINUTES have passed since the last checkpoint."""
@@ -78,36 +69,35 @@ def resume(spec: RunSpec, state: State) -> int:
         The size in bytes of metrics.jsonl when the checkpoint was written.
 
     Raises:
-        InputError: if no checkpoint can be used, or the configuration does not match it.
+        InputError: if no checkpoint can be used, or it is of another mode, data or settings than the run.
     """
-    folder, config = spec.paths.output, spec.config
+    folder = spec.paths.output
     if state.group.is_main:  # the others come later, when it may be writing again
         remove_temporary_files(folder)
     last, previous = folder / LAST, folder / PREVIOUS
     checkpoint, path = load_newest(last, previous)
     if path == previous and last.exists():
         last.rename(folder / DAMAGED)  # otherwise the next checkpoint would move it over the good one
-    _check_settings_match(MUST_MATCH_ON_RESUME, checkpoint, config, path)
+    if checkpoint.get("mode") == spec.mode.name:  # of another one, nothing fits
+        check_changed_settings(spec, checkpoint, path)
+        _check_loss_matches(checkpoint, spec, path)
     state.load_state_dict(checkpoint, str(path))
-    if trains_source_first(config.lbi, spec.mode):
-        _check_settings_match(MUST_MATCH_WITH_PHASES, checkpoint, config, path)
-    if state.step_of_epoch:
-        _check_settings_match(MUST_MATCH_WITHIN_EPOCH, checkpoint, config, path)
     within = f" and {state.step_of_epoch} steps" if state.step_of_epoch else ""
     LOG.info(f"resumed from {path} (after {state.epoch} epochs{within})")
+    if state.epoch >= spec.phases[-1].end:
+        LOG.info("this run is finished: nothing is left to train (TRAIN.END_EPOCH); it is only tested again")
     metrics_bytes = checkpoint.get("metrics_bytes")
     if type(metrics_bytes) is not int or metrics_bytes < 0:
         raise InputError(f"{path}: metrics_bytes is {short_repr(metrics_bytes)}, expected a number of bytes")
     return metrics_bytes
 
 
-def _check_settings_match(keys: tuple[str, ...], checkpoint: dict, config: Config, path: Path) -> None:
-    """Raise InputError if the checkpoint was written with other values of ``keys``."""
-    stored, settings = settings_in(str(checkpoint.get("config", "")), str(path)), flat_config(config)
-    for key in keys:
-        expected = settings[key]
-        value = stored.get(key, expected)
-        if value != expected:
-            raise InputError(
-                f"{path}: cannot resume: the checkpoint has {key} {short_repr(value)}, the configuration {expected}"
-            )
+def _check_loss_matches(checkpoint: dict, spec: RunSpec, path: Path) -> None:
+    """Raise InputError if the optimizer's moments belong to a loss of another scale."""
+    over = checkpoint.get("loss_over_pixels", OverPixels.SUM.value)  # earlier versions had no other
+    if over != spec.over_pixels.value:
+        raise InputError(
+            f"{path}: cannot resume: trained on the loss's {short_repr(over)} over pixels, "
+            f"expected the {spec.over_pixels.value}, as {spec.mode.name} trains on; start again with "
+            "TRAIN.LOAD_CKPT, which takes the models alone"
+        )

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from lib.config.schema import Config
 from lib.dataset.build import log_annotations, read_annotations, training_dataset, with_pack
-from lib.dataset.joints import notes_on_joints, notes_on_sides
+from lib.dataset.joints import notes_on_joints, sides_without_pairs
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.layouts import COCOLayout, ImageSet, layout_of, target_sets, training_set
+from lib.dataset.skeleton import Skeleton
 from lib.evaluation.build import evaluation_set
 from lib.evaluation.evaluators import EvaluationSet
 from lib.label_noise.source import read_source
@@ -34,9 +35,14 @@ class Data:
     source_truth: Truth | None = None
 
     @property
+    def skeleton(self) -> Skeleton:
+        """The network's joints."""
+        return self.target.annotations.mapping.skeleton
+
+    @property
     def joints(self) -> tuple[str, ...]:
         """Names of the network's joints."""
-        return self.target.annotations.mapping.names
+        return self.skeleton.names
 
 
 def build_data(config: Config, uses_source: bool) -> Data:
@@ -78,8 +84,9 @@ def build_data(config: Config, uses_source: bool) -> Data:
         test=evaluation_set(config, ImageSet(target, target.test_set), "test"),
         source_truth=truth,
     )
-    for note in notes_on_sides(data.joints):
-        LOG.info(note)
+    flips = target.flip or (uses_source and source.flip) or config.test.flip_test
+    if problem := sides_without_pairs(data.skeleton, flips):
+        LOG.warning(problem)
     if data.source is not None:
         mappings = data.source.annotations.mapping, data.target.annotations.mapping
         for note in notes_on_joints(*mappings, source.joints):
@@ -93,7 +100,10 @@ def build_single_data(config: Config) -> Data:
     image_set = training_set(config.dataset)
     annotations = read_annotations(config, image_set)
     log_annotations(annotations, image_set, "training")
-    return Data(None, training_dataset(config, config.dataset, annotations), test, test)
+    data = Data(None, training_dataset(config, config.dataset, annotations), test, test)
+    if problem := sides_without_pairs(data.skeleton, config.dataset.flip or config.test.flip_test):
+        LOG.warning(problem)
+    return data
 
 
 def sets_with_packs(config: Config, data: Data) -> list[tuple[str, ImageSet, KeypointDataset]]:

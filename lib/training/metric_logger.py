@@ -1,6 +1,7 @@
 """Logs training and validation metrics: to the metrics writer (TensorBoard, metrics.jsonl) and to the log."""
 
 import logging
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -35,8 +36,8 @@ class FinishedStep:
 class MetricLogger:
     """Logs training and validation metrics to the trackers and to the log file.
 
-    All losses, the proximity term too, are divided by the heatmap's pixels: SimpleBaseline's scale, on
-    which validation losses are logged as well. With several ranks, the main one logs: losses and speed of
+    All losses, the proximity term too, are logged on SimpleBaseline's scale, the mean over a heatmap's
+    pixels, whichever they are trained on; validation losses as well. With several ranks, the main one logs: losses and speed of
     all ranks together; accuracy, weights and images of its own samples.
     """
 
@@ -51,7 +52,7 @@ class MetricLogger:
         self.options = inference_options(spec.config, spec.group)
         self.visuals = Visuals(spec, state, writer)
         width, height = spec.config.model.extra.heatmap_size
-        self.pixels = width * height
+        self.per_mean = spec.over_pixels.per_mean(width * height)
         self.sample_count = 0  # target and source samples of all ranks since this process started training
         self.seconds_at_start = state.seconds
         self.seconds_at_last_write = state.seconds
@@ -83,9 +84,11 @@ class MetricLogger:
             self.last_score = {validation.measure: f"{numbers[validation.headline]:.1f}"}
             if role == "target":
                 score = numbers[validation.headline]
+            # Detected boxes have no labels, and so no loss.
+            loss = "" if math.isnan(result["loss"]) else f"  loss {result['loss']:.3g}"
             LOG.info(
                 f"epoch {epoch} validation of the {role} model: "
-                f"{validation.measure} {format_scores(numbers)}  loss {result['loss']:.3g}"
+                f"{validation.measure} {format_scores(numbers)}{loss}"
             )
         if self.state.group.is_main:
             self.visuals.write_predictions(phase.roles)
@@ -168,7 +171,7 @@ class MetricLogger:
         return parts + [f"weights {place} {mean:.2f}" for place, mean in self._mean_weights(step).items()]
 
     def _losses(self, output: StepOutput) -> dict[str, float]:
-        return {name: float(value) / self.pixels for name, value in output.losses.items()}
+        return {name: float(value) / self.per_mean for name, value in output.losses.items()}
 
     def _mean_weights(self, step: FinishedStep) -> dict[Place, float]:
         """Mean weight of this rank's labelled source keypoints, by place."""

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoint_dataset import Sample
-from lib.dataset.keypoints import flip_permutation
 
 
 class BatchTrace(NamedTuple):
@@ -63,7 +62,7 @@ def _first_keypoint(batch: BatchTrace, values: Tensor, bad: Tensor) -> str:
     i, j = bad.nonzero()[0].tolist()
     annotations, row = batch.annotations, int(batch.sample.index[i])
     names = annotations.mapping.names
-    joint = names[flip_permutation(names)[j] if batch.sample.flipped[i] else j]
+    joint = names[annotations.mapping.flip_indices[j] if batch.sample.flipped[i] else j]
     more = int(bad.sum()) - 1
     return (
         f"{joint} of annotation {annotations.ids[row]} in {annotations.image_paths[annotations.image_index[row]]}"

@@ -6,6 +6,7 @@ from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
 from lib.dataset.loader import InfiniteBatchSampler
 from lib.ignoring.modes import Mode
+from lib.models.loss import OverPixels
 from lib.training.data import Data
 from lib.training.phases import Phase, phases
 from lib.utils.distributed import ALONE, Group
@@ -16,6 +17,7 @@ class RunSpec:
     """The input of a training run; nothing in it changes while the run goes on.
 
     paths: where the run writes.   group: the ranks that train together; the main one writes.
+    over_pixels: the scale of the loss that is trained on; train.py's is SimpleBaseline's.
     """
 
     config: Config
@@ -23,6 +25,7 @@ class RunSpec:
     data: Data
     paths: RunPaths
     group: Group = ALONE
+    over_pixels: OverPixels = OverPixels.SUM
 
     @property
     def phases(self) -> list[Phase]:

@@ -1,8 +1,8 @@
 """LBI.SOURCE_CKPT: the source model of an earlier run, in place of the phase that trains one."""
 
-from lib.config.loader import flat_config, settings_in
-from lib.config.schema import Config
+from lib.config.loader import flat_config, settings_in, stored_settings
 from lib.ignoring.modes import ANCHOR, JOINT, MODES, Mode, Place
+from lib.training.influence import COMPUTATION, SCORING, changes, unused_settings
 from lib.training.phases import trains_source_first
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
@@ -10,12 +10,10 @@ from lib.utils.checkpoint import load_checkpoint
 from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
-# Settings without influence on a source model that was trained first.
-WITHOUT_INFLUENCE = (
-    "CUDNN.", "DEBUG.", "TEST.", "DEVICE", "GPUS", "WORKERS", "THREADS", "PRINT_FREQ", "OUTPUT_DIR", "LOG_DIR",
-    "WANDB", "DATASET.CACHE", "DATASET.PACK", "DATASET.ANNOTATION_CACHE", "DATASET_TARGET.TEST_SET", "TRAIN.RESUME", "TRAIN.SAVE_EVERY_MINUTES", "TRAIN.LOAD_CKPT",
-    "LBI.LAM", "LBI.TARGET_LR", "LBI.SCHEDULE", "LBI.SOURCE_MODEL_ON", "LBI.SOURCE_CKPT", "LBI.META_MODEL",
-    "LBI.RETRAIN",
+# What acts on the target model alone, or says where the source model comes from.
+BESIDE_SOURCE_MODEL = (
+    "LBI.LAM", "LBI.TARGET_LR", "LBI.META_MODEL", "LBI.RETRAIN",
+    "LBI.SCHEDULE", "LBI.SOURCE_MODEL_ON", "LBI.SOURCE_CKPT",
 )  # fmt: skip
 
 
@@ -50,8 +48,10 @@ def take_source_model(spec: RunSpec, state: State) -> None:
     state.step = state.epoch * spec.steps_per_epoch
     state.seconds = _seconds_per_step(checkpoint, path) * state.step
     LOG.info(f"source model and ignoring weights from {path}")
-    if differing := _other_settings(checkpoint, config, path):
-        LOG.warning(f"LBI.SOURCE_CKPT: trained with other settings: {', '.join(differing)}")
+    without = (*COMPUTATION, *SCORING, *BESIDE_SOURCE_MODEL, *unused_settings(spec.mode))
+    stored = stored_settings(str(checkpoint.get("config", "")), path)
+    if differing := changes(stored, flat_config(config), without):
+        LOG.warning(f"LBI.SOURCE_CKPT: trained with other settings: {', '.join(map(str, differing))}")
 
 
 def _where(checkpoint: dict, spec: RunSpec, path: str) -> tuple[str, Place]:
@@ -87,13 +87,3 @@ def _seconds_per_step(checkpoint: dict, path: str) -> float:
             f"{path}: {short_repr(steps)} steps in {short_repr(seconds)} seconds, expected numbers"
         )
     return seconds / steps
-
-
-def _other_settings(checkpoint: dict, config: Config, path: str) -> list[str]:
-    """The settings that influence a source model and differ from the checkpoint's, as text."""
-    stored, settings = settings_in(str(checkpoint.get("config", "")), path), flat_config(config)
-    return [
-        f"{key} {short_repr(value)} (here {short_repr(settings[key])})"
-        for key, value in stored.items()
-        if key in settings and value != settings[key] and not key.startswith(WITHOUT_INFLUENCE)
-    ]

@@ -10,7 +10,6 @@ from torch.optim import Optimizer
 
 from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import ANCHOR, Mode, Place
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.trainable_model import Compiled, TrainableModel
@@ -21,7 +20,8 @@ from lib.ignoring.variables import (
     PersistentWeights,
 )
 from lib.models.pose_resnet import HYPERGRADIENT_LAYERS, build_pose_resnet
-from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
+from lib.models.pretrained import imagenet_weights_path, load_weights
+from lib.models.weights_file import read_state_dict
 from lib.training.run_spec import RunSpec
 from lib.utils.device import pick_device, set_up_backends
 from lib.utils.distributed import ALONE, Group
@@ -51,7 +51,7 @@ class TableShape:
     @classmethod
     def of(cls, annotations: Annotations) -> "TableShape":
         """The shape for the given source annotations."""
-        return cls(len(annotations), flip_permutation(annotations.mapping.names))
+        return cls(len(annotations), annotations.mapping.flip_indices)
 
 
 @dataclass
@@ -313,13 +313,14 @@ def _load_model(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def _load_optimizer(optimizer: Optimizer, state: dict) -> None:
-    """Load as torch does, and check types and shapes, which torch does not; ValueError if they differ."""
+    """Load the moments, not the settings; ValueError if types or shapes differ, which torch does not check."""
     groups_before = [dict(group) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, before in zip(optimizer.param_groups, groups_before):
         for name, value in before.items():
             if isinstance(value, float | tuple) and type(group[name]) is not type(value):
                 raise ValueError(f"the optimizer's {name} is {short_repr(group[name])}")
+        group |= {name: value for name, value in before.items() if name != "params"}
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
             fits = isinstance(value, Tensor) and value.shape in (parameter.shape, ())

@@ -15,6 +15,7 @@ class TimedSteps:
 
     def __init__(self, spec: RunSpec, phase: Phase, state: State, batches: TrainingBatches):
         self.config = spec.config
+        self.over_pixels = spec.over_pixels
         self.phase = phase
         self.state = state
         self.batches = batches
@@ -32,7 +33,7 @@ class TimedSteps:
         lbi = self.config.lbi
         weighting = weighting_of_step(lbi, self.state, 0, lbi.warmup)
         samples = self.batches.next(self.state.step, weighting)
-        batches = as_step_batches(samples, self.config.loss.use_target_weight)
+        batches = as_step_batches(samples, self.config.loss.use_target_weight, self.over_pixels)
         output = run_phase_step(lbi, self.phase, self.state, batches, weighting)
         self.state.step += 1
         raise_if_nonfinite_loss(output, self.state.step)

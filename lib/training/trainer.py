@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from lib.config.loader import dump_config, with_settings
-from lib.dataset.keypoints import flip_permutation
 from lib.ignoring.modes import Place, SourceUse
 from lib.ignoring.variables import FixedWeights, IgnoringVariables
 from lib.label_noise.source import write_injected_truth
 from lib.tracking.metrics import MetricsWriter
+from lib.training.batch_sizes import batch_sizes, check_batch_sizes
 from lib.training.batches import TrainingBatches, as_step_batches, meta_dataset
 from lib.training.checkpoints import Checkpointer, has_checkpoint, resume
 from lib.training.dashboard import log_run_info
@@ -64,7 +64,7 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
         StoppedError: after SIGINT or SIGTERM, once a checkpoint is written.
     """
     open_terminal_unless_open()
-    flip_indices = flip_permutation(spec.data.joints)
+    flip_indices = spec.data.skeleton.flip_indices
     known = None
     if fixed is not None:
         known = {place: FixedWeights(torch.from_numpy(w), flip_indices) for place, w in fixed.items()}
@@ -77,7 +77,7 @@ def train(spec: RunSpec, fixed: dict[Place, np.ndarray] | None = None) -> Path:
 
 def _retrain(spec: RunSpec, state: State, path: Path) -> None:
     """Train again without the labels of low weight, into the folder ``retrained``; add it to the results in ``path``."""
-    threshold, flip_indices = spec.config.lbi.retrain, flip_permutation(spec.data.joints)
+    threshold, flip_indices = spec.config.lbi.retrain, spec.data.skeleton.flip_indices
     fixed = {
         place: FixedWeights(variables.all_weights() >= threshold, flip_indices, variables)
         for place, variables in state.variables.items()
@@ -104,6 +104,9 @@ class Trainer:
     def __init__(self, spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None):
         self.spec = spec
         self.config, self.data, self.group = spec.config, spec.data, spec.group
+        for phase in spec.phases:  # before the hours of an earlier phase
+            sizes = batch_sizes(spec, phase, learns=not fixed)
+            check_batch_sizes(self.config, sizes.values(), self.group.size)
         self.state = initial_state(spec, fixed)
         self.steps_per_epoch = spec.steps_per_epoch
 
@@ -175,7 +178,7 @@ class Trainer:
         steps_of_phase = (epoch - phase.begin) * self.steps_per_epoch + state.step_of_epoch
         weighting = weighting_of_step(lbi, state, epoch - phase.begin, steps_of_phase)
         samples = self.batches.next(state.step, weighting)
-        batches = as_step_batches(samples, self.config.loss.use_target_weight)
+        batches = as_step_batches(samples, self.config.loss.use_target_weight, self.spec.over_pixels)
 
         # One update of the phase's models and of the ignoring variables.
         output = run_phase_step(lbi, phase, state, batches, weighting)

@@ -84,4 +84,4 @@ class Visuals:
     def _sheet(self, images: Tensor, heatmaps: np.ndarray, visible: np.ndarray, columns: int) -> np.ndarray:
         codec = self.data.validation.dataset.codec
         joints, _ = codec.decode(heatmaps)
-        return sample_sheet(images, joints * codec.stride, visible, heatmaps, self.data.joints, columns)
+        return sample_sheet(images, joints * codec.stride, visible, heatmaps, self.data.skeleton, columns)

@@ -1,14 +1,17 @@
 """Checkpoint files: nested dicts of tensors and plain values, written atomically and read without pickle's risks."""
 
+import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lib.utils.errors import InputError, one_line
+from lib.utils.errors import InputError, one_line, short_repr
 from lib.utils.files import open_atomically
 from lib.utils.log import LOG
+from lib.utils.numpy_in_pickles import numpy_numbers
 
 
 def save_checkpoint(path: str | Path, state: dict[str, Any], previous: Path | None = None) -> None:
@@ -45,15 +48,48 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, damaged, or has no 'target_model'.
     """
-    try:
-        state = load_plain(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the checkpoint ({error.strerror})") from None
-    except Exception as error:  # a damaged pickle can raise anything
-        raise InputError(f"{path}: not a checkpoint, or a damaged one ({one_line(error)[:100]})") from None
+    state = read_plain(path, "checkpoint")
     if not isinstance(state, dict) or "target_model" not in state:
-        raise InputError(f"{path}: not a checkpoint of a training run: expected it to hold 'target_model'")
+        found = f", found {short_repr(list(state))}" if isinstance(state, dict) else ""
+        raise InputError(
+            f"{path}: not a checkpoint of a training run: expected it to hold 'target_model'{found} "
+            "(weights of other programs are for MODEL.PRETRAINED)"
+        )
     return state
+
+
+def read_plain(path: str | Path, what: str) -> Any:
+    """`load_plain` with one clear error.
+
+    Args:
+        path: the file.
+        what: what it should be, for the error.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, or holds objects other than tensors and plain values.
+    """
+    try:
+        return load_plain(path)
+    except Exception as error:  # a damaged pickle can raise anything, an OSError without a file name too
+        if isinstance(error, OSError) and error.filename is not None:
+            raise InputError(f"{path}: cannot read the {what} ({error.strerror})") from None
+        raise InputError(f"{path}: {_why_unreadable(error, what, path)}") from error
+
+
+def _why_unreadable(error: Exception, what: str, path: str | Path) -> str:
+    if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return (
+            f"holds a Python object besides tensors and plain values, {found[1]}, and is not read: unpickling "
+            "objects can run any code. If you trust the file, save its weights alone where it was made: "
+            f"`import torch; whole = torch.load({str(path)!r}, 'cpu', weights_only=False); "
+            "torch.save(whole['state_dict'], 'weights.pth')` (of a pickled module: `whole.state_dict()`)"
+        )
+    # torch explains at length how to load the file anyway, then comes the reason.
+    reason = str(error).rpartition("WeightsUnpickler error:")[2].partition("Check the documentation")[0]
+    reason = one_line(reason)[:200]
+    if isinstance(error, pickle.UnpicklingError):
+        return f"not a {what} written by torch.save ({reason})"
+    return f"cannot be read as a {what}: damaged or of another format ({reason})"
 
 
 def load_newest(path: Path, previous: Path) -> tuple[dict[str, Any], Path]:
@@ -78,7 +114,7 @@ def load_plain(path: str | Path) -> Any:
     """Load a file of torch.save onto the CPU, with ``weights_only``: it cannot run code.
 
     Returns:
-        Tensors and plain values, nested as they were saved.
+        Tensors and plain values, nested as they were saved; NumPy's numbers as Python's.
 
     Raises:
         OSError: the file cannot be read.
@@ -95,4 +131,5 @@ def load_plain(path: str | Path) -> Any:
             # torch.load does not check the checksums.
             if damaged := archive.testzip():
                 raise ValueError(f"the checksum of {damaged} is wrong")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with numpy_numbers():
+        return torch.load(path, map_location="cpu", weights_only=True)

@@ -39,7 +39,7 @@ def draw_keypoint(
     if cropped is None:
         return None
     image, joints, matrix = cropped
-    crop = draw_skeleton(image, joints, annotations.visible[index] > 0, annotations.mapping.names)
+    crop = draw_skeleton(image, joints, annotations.visible[index] > 0, annotations.mapping.skeleton)
     # Each mark is drawn twice: black and wider first, so that it stands out on any background.
     for colour, wider in ((EDGE, 2), (LABEL, 0)):
         cv2.circle(crop, _pixel(joints[joint]), 11, colour, 2 + wider, cv2.LINE_AA)

@@ -5,24 +5,24 @@ import numpy as np
 from torch import Tensor
 
 from lib.dataset.keypoint_dataset import denormalize
-from lib.dataset.keypoints import limbs, side_of
+from lib.dataset.skeleton import Skeleton
 
 # RGB by side of the body. Blue and orange are distinguishable with colour-blindness too.
 SIDE_COLOURS = {"left": (0, 158, 255), "right": (255, 130, 0), "middle": (240, 240, 240)}
 
 
-def joint_colour(name: str) -> tuple[int, int, int]:
-    """RGB colour of a joint, by the side in its name."""
-    return SIDE_COLOURS[side_of(name)]
+def joint_colour(skeleton: Skeleton, joint: int) -> tuple[int, int, int]:
+    """RGB colour of a joint, by its side."""
+    return SIDE_COLOURS[skeleton.sides[joint]]
 
 
-def limb_colour(a: str, b: str) -> tuple[int, int, int]:
+def limb_colour(skeleton: Skeleton, a: int, b: int) -> tuple[int, int, int]:
     """RGB colour of the limb between two joints: that of their common side, else that of the middle."""
-    return joint_colour(a) if side_of(a) == side_of(b) else SIDE_COLOURS["middle"]
+    return SIDE_COLOURS[skeleton.sides[a] if skeleton.sides[a] == skeleton.sides[b] else "middle"]
 
 
 def draw_skeleton(
-    image: np.ndarray, joints: np.ndarray, visible: np.ndarray, names: tuple[str, ...]
+    image: np.ndarray, joints: np.ndarray, visible: np.ndarray, skeleton: Skeleton
 ) -> np.ndarray:
     """Draw joints and the limbs between them on a copy of ``image``.
 
@@ -30,7 +30,7 @@ def draw_skeleton(
         image: [H, W, 3] uint8, RGB.
         joints: [J, 2] pixels; joints that are not visible may be NaN.
         visible: [J], nonzero for the joints to draw.
-        names: names of the J joints, for colours and limbs.
+        skeleton: the J joints, for colours and limbs.
 
     Returns:
         [H, W, 3] uint8, RGB.
@@ -38,14 +38,14 @@ def draw_skeleton(
     canvas = np.ascontiguousarray(image).copy()
     radius = max(1, round(min(canvas.shape[:2]) / 64))
     points = [tuple(int(round(float(v))) for v in joint) for joint in np.nan_to_num(joints)]
-    for a, b in limbs(names):
+    for a, b in skeleton.limbs:
         if visible[a] and visible[b]:
-            colour = limb_colour(names[a], names[b])
+            colour = limb_colour(skeleton, a, b)
             cv2.line(canvas, points[a], points[b], colour, max(1, radius // 2 + 1), cv2.LINE_AA)
-    for point, name, drawn in zip(points, names, visible):
+    for joint, (point, drawn) in enumerate(zip(points, visible)):
         if drawn:
             cv2.circle(canvas, point, radius + 1, (0, 0, 0), -1, cv2.LINE_AA)
-            cv2.circle(canvas, point, radius, joint_colour(name), -1, cv2.LINE_AA)
+            cv2.circle(canvas, point, radius, joint_colour(skeleton, joint), -1, cv2.LINE_AA)
     return canvas
 
 
@@ -78,7 +78,7 @@ def sample_sheet(
     joints: np.ndarray,
     visible: np.ndarray,
     heatmaps: np.ndarray,
-    names: tuple[str, ...],
+    skeleton: Skeleton,
     columns: int,
 ) -> np.ndarray:
     """Contact sheet of network inputs: each with its skeleton, and below it with its heatmaps.
@@ -88,7 +88,7 @@ def sample_sheet(
         joints: [N, J, 2] pixels of the network's input.
         visible: [N, J], nonzero for the joints to draw.
         heatmaps: [N, J, h, w].
-        names: names of the J joints.
+        skeleton: the J joints.
         columns: images in a row.
 
     Returns:
@@ -96,7 +96,7 @@ def sample_sheet(
     """
     cells = [enlarged(denormalize(image)) for image in images]
     factor = cells[0].shape[0] / images.shape[2]
-    top = [draw_skeleton(cell, j * factor, v, names) for cell, j, v in zip(cells, joints, visible)]
+    top = [draw_skeleton(cell, j * factor, v, skeleton) for cell, j, v in zip(cells, joints, visible)]
     bottom = [draw_heatmaps(cell, h) for cell, h in zip(cells, heatmaps)]
     starts = range(0, len(cells), columns)
     return contact_sheet([row[i : i + columns] for i in starts for row in (top, bottom)])

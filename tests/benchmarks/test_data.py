@@ -14,7 +14,7 @@ from benchmarks.pack_table import write_pack_table
 from benchmarks.plain_data import plain_people
 from benchmarks.sample_steps import grid_samples, step_times
 from benchmarks.samples import GREY_LEVELS, USUAL, Samples, real_people, write_noisy_coco
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.dataset.crop import crop_matrix
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset

@@ -11,7 +11,7 @@ import pytest
 import lib.dataset.annotation_cache as cache_module
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco import annotation_file, image_folder
+from lib.dataset.coco_file import annotation_file, image_folder
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
 from lib.utils.errors import InputError

@@ -19,6 +19,7 @@ from lib.dataset.annotations import (
     whole_number,
 )
 from lib.dataset.keypoints import joint_mapping
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError
 from tests.factories.data_sets import NASTY_VALUES
 
@@ -69,17 +70,19 @@ def test_joined_leaves_both_sets_as_they_are():
 def test_people_are_the_same_from_their_arrays(bounds):
     first = people(5, ("a.jpg", "b.jpg", "ö.jpg"), 0, bounds)
     arrays = first.arrays()
-    again = Annotations.from_arrays(first.mapping, arrays)
+    notes = ReadingNotes(left_out={"crowds": 2})
+    again = Annotations.from_arrays(first.mapping, notes, arrays)
+    assert again.notes == notes and list(again.image_names) == list(first.image_names)
     assert list(again.image_paths) == list(first.image_paths)
     for name in ("ids", "image_index", "joints", "visible", "centers", "sizes", "head_sizes"):
         assert getattr(again, name) is getattr(first, name)
     assert (again.bounds is None) == (not bounds) and again.image_ids is None
     assert again.arrays().keys() == arrays.keys()
     with pytest.raises(TypeError):
-        Annotations.from_arrays(first.mapping, arrays | {"unknown": arrays["ids"]})
-    del arrays["images_ends"]
+        Annotations.from_arrays(first.mapping, notes, arrays | {"unknown": arrays["ids"]})
+    del arrays["image_paths_ends"]
     with pytest.raises(KeyError):
-        Annotations.from_arrays(first.mapping, arrays)
+        Annotations.from_arrays(first.mapping, notes, arrays)
 
 
 def one_by_one(values, check):

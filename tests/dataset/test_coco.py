@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
 from lib.utils.errors import InputError
 from tests.factories.data_sets import NASTY_VALUES, coco_image, coco_person, read_coco, write_coco, write_json
@@ -68,7 +68,8 @@ def test_a_person_by_hand(tmp_path):
     people = read(tmp_path, SHARED_KEYPOINTS)
     assert people.mapping.names == SHARED_KEYPOINTS
     assert people.ids.tolist() == [7]
-    assert people.image_paths == (str(tmp_path / "images" / "train2017" / "000000000001.jpg"),)
+    assert list(people.image_paths) == [str(tmp_path / "images" / "train2017" / "000000000001.jpg")]
+    assert list(people.image_names) == ["000000000001.jpg"] and people.category_ids.tolist() == [1]
     # The clean box is 20 x 30 from (8, 6); 3 : 4 makes it 22.5 wide, the margin a quarter larger.
     np.testing.assert_allclose(people.centers, [[18, 21]])
     np.testing.assert_allclose(people.sizes, [[22.5 * 1.25, 30 * 1.25]])
@@ -98,17 +99,16 @@ def test_boxes_are_cut_to_the_image(tmp_path, box, center, side):
     [
         {"iscrowd": 1, "keypoints": [], "num_keypoints": 0},
         {"keypoints": [0] * 51, "num_keypoints": 0},
-        {"area": 0},
         {"bbox": [64, 10, 20, 20]},
         {"bbox": [10, 50, 20, 20]},
     ],
-    ids=["crowd", "no keypoints", "no area", "right of the image", "below the image"],
+    ids=["crowd", "no keypoints", "right of the image", "below the image"],
 )
 def test_who_is_left_out(tmp_path, left_out):
     path = write_coco(tmp_path, [coco_person(3), coco_person(4, **left_out), coco_person(5)])
     assert read(tmp_path).ids.tolist() == [3, 5]
     write_json(path, {"images": [coco_image()], "annotations": [coco_person(4, **left_out)]})
-    complaint(tmp_path, path.name, "no person")
+    complaint(tmp_path, path.name, "no annotation with labelled keypoints", "1 ")
 
 
 def test_people_of_one_image_share_it(tmp_path):
@@ -133,7 +133,7 @@ def test_missing_file_and_missing_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"images": [}', "\ufeff{}", '{"a": 1', "[" * 100_000], ids=range(6)
+    "text", ["", "{", '{"images": [}', "\ufeff{", '{"a": 1', "[" * 100_000], ids=range(6)
 )
 def test_broken_json(tmp_path, text):
     path = write_coco(tmp_path, [])
@@ -165,15 +165,14 @@ def test_two_images_of_one_number(tmp_path):
 def test_empty_lists(tmp_path):
     path = write_coco(tmp_path, [], images=[])
     (tmp_path / "images" / "train2017").mkdir(parents=True)
-    complaint(tmp_path, path.name, "no person")
+    complaint(tmp_path, path.name, "no annotation")
 
 
 @pytest.mark.parametrize(
     ("changed", "found"),
     [
         ({"keypoints": [1, 2, 2] * 16}, "keypoints should have shape (51,), found (48,)"),
-        ({"keypoints": []}, "found (0,)"),
-        ({"keypoints": [float("nan")] * 51}, "keypoints holds a number that is not finite"),
+        ({"keypoints": [float("nan"), 1, 2] * 17}, "keypoints holds a number that is not finite"),
         ({"keypoints": [1] * 50 + [float("inf")]}, "keypoints holds a number that is not finite"),
         ({"keypoints": ["1"] * 51}, "keypoints should be numbers"),
         ({"bbox": [1, 2, 3]}, "bbox should have shape (4,), found (3,)"),
@@ -192,21 +191,20 @@ def test_bad_annotation_is_named(tmp_path, changed, found):
     complaint(tmp_path, path.name, "annotation 4711", found)
 
 
-@pytest.mark.parametrize("key", ["id", "image_id", "bbox", "keypoints"])
-def test_missing_key_of_an_annotation(tmp_path, key):
+def test_an_annotation_of_no_image_is_named(tmp_path):
     person = coco_person(4711)
-    del person[key]
+    del person["image_id"]
     path = write_coco(tmp_path, [person])
-    complaint(tmp_path, path.name, f"annotation {None if key == 'id' else 4711}", "needs id, image_id, bbox")
+    complaint(tmp_path, path.name, "annotation 4711", "image_id None is not among the images")
 
 
-@pytest.mark.parametrize("key", ["id", "file_name", "width", "height"])
+@pytest.mark.parametrize("key", ["id", "file_name"])
 def test_missing_key_of_an_image(tmp_path, key):
     path = write_coco(tmp_path, [coco_person()])
     image = coco_image()
     del image[key]
     write_json(path, {"images": [image], "annotations": [coco_person()]})
-    complaint(tmp_path, path.name, "an image needs id, file_name, width and height")
+    complaint(tmp_path, path.name, "an image needs id and file_name")
 
 
 @pytest.mark.parametrize("number", ["1", 1.5, None, 2**63])
@@ -224,9 +222,7 @@ def test_image_that_is_not_in_the_folder(tmp_path, name):
     complaint(tmp_path, path.name, "annotation 4711", repr(name), str(tmp_path / "images" / "train2017"))
 
 
-@pytest.mark.parametrize(
-    "size", [(0, 48), (-64, 48), (float("nan"), 48), (64, float("inf")), (64, "48"), (None, 48)]
-)
+@pytest.mark.parametrize("size", [(-64, 48), (float("nan"), 48), (64, float("inf")), (64, "48")])
 def test_bad_size_of_an_image(tmp_path, size):
     path = write_coco(tmp_path, [coco_person()])
     image = coco_image(width=size[0], height=size[1])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lib.dataset.annotation_cache
-import lib.dataset.coco
+import lib.dataset.coco_file
 from lib.config.loader import load_config
 from lib.dataset.build import read_annotations
 from lib.dataset.coco_format import read_category
@@ -92,7 +92,7 @@ def test_a_second_start_reads_no_annotations(tmp_path, monkeypatch):
     def refuse(path):
         raise AssertionError(f"{path} is read")
 
-    monkeypatch.setattr(lib.dataset.coco, "read_json", refuse)
+    monkeypatch.setattr(lib.dataset.coco_file, "read_json", refuse)
     after = build_data(config, True)
     for name in ("source", "target"):
         first, second = (getattr(data, name).annotations for data in (before, after))
@@ -144,16 +144,16 @@ HAND = {"id": 4, "name": "hand", "keypoints": ["thumb", "index"]}
 def test_the_category_with_keypoints(tmp_path):
     path = write_categories(tmp_path / "a.json", {"id": 1, "name": "cup"}, HAND)
     category = read_category(path)
-    assert (category.number, category.name, category.keypoints) == (4, "hand", ("thumb", "index"))
+    assert (category.numbers, category.name, category.keypoints) == ((4,), "hand", ("thumb", "index"))
     path = write_categories(tmp_path / "a.json", HAND | {"id": 5, "name": "paw"}, HAND)
-    assert read_category(path, "paw").number == 5  # the file has changed since
+    assert read_category(path, ("paw",)).numbers == (5,)  # the file has changed since
 
 
 @pytest.mark.parametrize(
     ("categories", "wanted", "says"),
     [
         ([{"id": 1, "name": "cup"}], "", "none of its 'categories' names any 'keypoints'"),
-        ([HAND, HAND | {"id": 5, "name": "paw"}], "", "2 categories have keypoints.*CATEGORY: hand, paw"),
+        ([HAND, HAND | {"id": 5, "name": "paw"}], "", "2 categories have keypoints.*CATEGORY.*hand, paw"),
         ([HAND], "hnd", "no category 'hnd' with keypoints, the nearest is 'hand'"),
         ([HAND, HAND | {"name": "paw"}], "", "two categories have the number 4"),
         ([HAND, HAND | {"id": 5}], "", "two categories have the name 'hand'"),
@@ -168,7 +168,7 @@ def test_the_category_with_keypoints(tmp_path):
 def test_categories_that_cannot_be_used(tmp_path, categories, wanted, says):
     path = write_categories(tmp_path / "a.json", *categories)
     with pytest.raises(InputError, match=says) as error:
-        read_category(path, wanted)
+        read_category(path, (wanted,))
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 

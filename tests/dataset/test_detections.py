@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lib.dataset.annotations import ReadOptions
 from lib.dataset.detections import read_detections
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.keypoint_dataset import KeypointDataset
@@ -31,11 +32,13 @@ def root(tmp_path):
     return tmp_path
 
 
-def read(root, detections, image_thre=0.0, names=COCO_KEYPOINTS, aspect=ASPECT, **options):
+def read(root, detections, image_thre=0.0, names=COCO_KEYPOINTS, aspect=ASPECT, skip=False, **options):
     path = root / "detections.json"
     write_json(path, detections)
     mapping = joint_mapping("coco", names)
-    return read_detections(path, COCOLayout(root), "train2017", mapping, aspect, image_thre, **options)
+    return read_detections(
+        path, COCOLayout(root), "train2017", mapping, ReadOptions(aspect, skip), image_thre, **options
+    )
 
 
 def complaint(root, detections, *parts, **options):
@@ -65,7 +68,7 @@ def simple_baselines_crop(box, aspect):
 def test_real_detections_are_read_as_simple_baseline_does(image_thre, names):
     raw = [d for d in json.loads(DETECTIONS.read_text()) if d["score"] >= image_thre]
     detected = read_detections(
-        DETECTIONS, COCOLayout(DATA), "val2017", joint_mapping("coco", names), ASPECT, image_thre
+        DETECTIONS, COCOLayout(DATA), "val2017", joint_mapping("coco", names), ReadOptions(ASPECT), image_thre
     )
     people = detected.annotations
     assert len(people) == len(raw) == len(detected.scores) and (image_thre or len(raw) == 155)
@@ -84,7 +87,9 @@ def test_real_detections_are_read_as_simple_baseline_does(image_thre, names):
 @needs_coco
 def test_detected_people_are_samples_without_labels():
     mapping = joint_mapping("coco", COCO_KEYPOINTS)
-    people = read_detections(DETECTIONS, COCOLayout(DATA), "val2017", mapping, ASPECT, 0.9).annotations
+    people = read_detections(
+        DETECTIONS, COCOLayout(DATA), "val2017", mapping, ReadOptions(ASPECT), 0.9
+    ).annotations
     sample = KeypointDataset(people, HeatmapCodec((96, 128), (24, 32), 2))[0, 0]
     assert sample.problem == "" and sample.image.std() > 0.1
     assert not sample.heatmaps.any() and not sample.target_weight.any()
@@ -149,9 +154,9 @@ def test_of_boxes_that_overlap_the_best_stays_image_by_image(root):
 def test_missing_files(root):
     mapping = joint_mapping("coco", COCO_KEYPOINTS)
     with pytest.raises(InputError, match=r"gone\.json: cannot be read \(No such file"):
-        read_detections(root / "gone.json", COCOLayout(root), "train2017", mapping, ASPECT, 0.0)
+        read_detections(root / "gone.json", COCOLayout(root), "train2017", mapping, ReadOptions(ASPECT), 0.0)
     with pytest.raises(InputError, match=r"person_keypoints_gone\.json: cannot be read"):
-        read_detections(root / "gone.json", COCOLayout(root), "gone", mapping, ASPECT, 0.0)
+        read_detections(root / "gone.json", COCOLayout(root), "gone", mapping, ReadOptions(ASPECT), 0.0)
 
 
 def test_broken_json(root):
@@ -162,7 +167,7 @@ def test_broken_json(root):
             COCOLayout(root),
             "train2017",
             joint_mapping("coco", COCO_KEYPOINTS),
-            ASPECT,
+            ReadOptions(ASPECT),
             0.0,
         )
 
@@ -173,10 +178,16 @@ def test_wrong_top_level(root, tree):
 
 
 @pytest.mark.parametrize(
-    "detections", [[], [detection(score=0.2)], [detection(category_id=3)]], ids=["none", "unsure", "a car"]
+    ("detections", "reason"),
+    [
+        ([], "it has no detection"),
+        ([detection(score=0.2)], "1 with a score below 0.25"),
+        ([detection(category_id=0)], "1 of category 0, where people are category 1"),
+        ([detection(99)], "1 of images that are not in"),
+    ],
 )
-def test_nobody(root, detections):
-    complaint(root, detections, "no person detected with a score of 0.25 or more", image_thre=0.25)
+def test_nobody(root, detections, reason):
+    complaint(root, detections, "no person detected: ", reason, image_thre=0.25)
 
 
 @pytest.mark.parametrize("key", ["image_id", "category_id", "bbox", "score"])
@@ -198,8 +209,7 @@ def test_missing_key(root, key):
         ({"score": float("inf")}, "score holds a number that is not finite"),
         ({"score": "0.9"}, "score should be numbers"),
         ({"score": [0.9]}, "score should have shape ()"),
-        ({"image_id": 99}, "image_id 99 is not among the images of"),
-        ({"image_id": "1"}, "image_id '1' is not among the images of"),
+        ({"image_id": None}, "image_id should be a whole number"),
     ],
     ids=str,
 )
@@ -228,3 +238,34 @@ def test_nothing_in_a_detection_raises_anything_else(root, key):
             for array in (people.ids, people.image_ids, people.centers, people.sizes, detected.scores):
                 assert np.isfinite(array).all()
             assert (people.sizes > 0).all()
+
+
+def test_detections_of_other_images_are_skipped_and_counted(root):
+    people = read(root, [detection(1), detection(99), detection(98), detection(2, category_id=7)]).annotations
+    assert people.ids.tolist() == [0]
+    assert sorted(filter(None, people.notes.left_out.values())) == [1, 2]
+
+
+def test_images_may_be_named_by_their_files(root):
+    people = read(
+        root, [detection("000000000002"), detection("000000000001.jpg"), detection("other")]
+    ).annotations
+    assert people.image_ids.tolist() == [2, 1] and sum(people.notes.left_out.values()) == 1
+
+
+def test_people_are_the_category_that_the_annotation_file_calls_so(root):
+    file = root / "annotations" / "person_keypoints_train2017.json"
+    tree = json.loads(file.read_text())
+    write_json(file, tree | {"categories": [{"id": 0, "name": "person"}, {"id": 1, "name": "dog"}]})
+    people = read(root, [detection(1), detection(2, category_id=0)]).annotations
+    assert people.image_ids.tolist() == [2] and people.category_ids.tolist() == [0]
+
+
+def test_missing_images_are_counted_or_left_out(root):
+    (root / "images" / "train2017" / "000000000002.jpg").unlink()
+    detections = [detection(1), detection(2), detection(2, bbox=(1, 1, 20, 30))]
+    complaint(
+        root, detections, "detection 1: image '000000000002.jpg' is not in", "1 of 2 images are missing"
+    )
+    people = read(root, detections, skip=True).annotations
+    assert people.ids.tolist() == [0] and people.notes.left_out["whose image is missing"] == 2

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from lib.config.loader import load_config
-from lib.dataset.joints import joints_of_network, mapping_of, notes_on_joints, notes_on_sides
+from lib.dataset.joints import joints_of_network, mapping_of, notes_on_joints, sides_without_pairs
 from lib.dataset.keypoints import SHARED_KEYPOINTS, map_by_name
 from lib.dataset.layouts import ImageSet, training_set
+from lib.dataset.skeleton import Skeleton
 from lib.training.data import build_data
 from lib.utils.errors import InputError
 
@@ -96,9 +97,9 @@ def test_a_target_in_cocos_own_layout_is_refused(config_of):
 
 
 def test_notes_name_shifted_missing_and_unused_joints():
-    target = map_by_name("mpii", ("head_top", "left_hip", "tail"), ("head", "left_hip", "tail"))
+    target = map_by_name("mpii", ("head_top", "left_hip", "tail"), Skeleton.of(("head", "left_hip", "tail")))
     source = map_by_name(
-        "coco_format", ("nose", "ear", "hip"), target.names, {"head": "nose", "left_hip": "hip"}
+        "coco_format", ("nose", "ear", "hip"), target.skeleton, {"head": "nose", "left_hip": "hip"}
     )
     notes = notes_on_joints(source, target, {"left_hip": "hip"})
     assert len(notes) == 4
@@ -107,7 +108,10 @@ def test_notes_name_shifted_missing_and_unused_joints():
     assert notes_on_joints(target, target, {}) == []
 
 
-def test_a_note_on_joints_without_their_other_side():
-    assert notes_on_sides(("left_eye", "right_eye", "nose")) == []
-    (note,) = notes_on_sides(("left_eye", "nose", "right_hand"))
-    assert "left_eye, right_hand" in note
+def test_a_warning_where_mirroring_would_mix_up_sides():
+    def warning(*names, flips=True):
+        return sides_without_pairs(Skeleton.of(names), flips)
+
+    assert warning("left_eye", "right_eye", "nose") == warning("1", "2", flips=False) == warning("tip") == ""
+    assert "left_eye, right_hand" in warning("left_eye", "nose", "right_hand", "l_ear", "r_ear")
+    assert "MODEL.FLIP_PAIRS" in warning("1", "2")

@@ -13,7 +13,8 @@ from lib.dataset.crop import crop_matrix, rows_needed
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import read_image
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset, denormalize, normalize
-from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation, joint_mapping
+from lib.dataset.keypoints import SHARED_KEYPOINTS, joint_mapping
+from lib.dataset.skeleton import Skeleton
 from tests.factories.data_sets import smooth_image
 from tests.reference.simple_baseline import gaussian_heatmaps, left_right_pairs, three_point_matrix
 
@@ -174,7 +175,7 @@ def test_joints_of_a_sample_lie_on_the_annotated_joint_or_its_partner(tmp_path):
     cv2.imwrite(str(tmp_path / "discs.png"), image[:, :, ::-1])
     people = people_on([tmp_path / "discs.png"], 1, [joints], centers=(125, 130), sizes=(180, 240))
     dataset = KeypointDataset(people, CODEC, USUAL)
-    flip_indices = flip_permutation(SHARED_KEYPOINTS)
+    flip_indices = Skeleton.of(SHARED_KEYPOINTS).flip_indices
     checked = {True: 0, False: 0}
     for visit in range(30):
         sample = dataset[0, visit]

@@ -3,6 +3,7 @@
 import pytest
 
 from lib.config.loader import load_config
+from lib.dataset.annotations import ReadOptions
 from lib.dataset.coco_format import KeypointCategory
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
 from lib.dataset.layouts import (
@@ -56,7 +57,7 @@ def test_files_of_any_set_in_cocos_format(section, tmp_path):
     assert isinstance(layout, COCOFormatLayout) and layout.noun == "objects" and layout.in_coco_format
     assert layout.annotation_files("sets/a.json") == (tmp_path / "sets/a.json",)
     assert layout.images("sets/a.json").location == tmp_path / "images/a.zip"
-    assert layout.category("sets/a.json") == KeypointCategory(4, "hand", ("thumb", "index"))
+    assert layout.category("sets/a.json") == KeypointCategory((4,), "hand", ("thumb", "index"))
     assert layout.keypoints("sets/a.json") == ("thumb", "index")
 
 
@@ -69,7 +70,7 @@ def test_a_coco_file_is_read_alike_in_both_layouts(tmp_path):
         {"images": [coco_image()], "annotations": [coco_person()], "categories": categories},
     )
     layout = COCOFormatLayout(tmp_path, image_folder_name="images/train2017")
-    objects = layout.read("all.json", people.mapping, 0.75)
+    objects = layout.read("all.json", people.mapping, ReadOptions(0.75))
     assert objects.image_paths == people.image_paths and objects.box_sizes.tolist() == [31]
     for name in ("ids", "joints", "visible", "centers", "sizes", "bounds"):
         assert getattr(objects, name).tolist() == getattr(people, name).tolist()

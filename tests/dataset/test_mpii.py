@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS, map_by_name
+from lib.dataset.annotations import ReadOptions
+from lib.dataset.keypoints import MPII_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping, map_by_name
 from lib.dataset.layouts import MPIILayout
+from lib.dataset.skeleton import Skeleton
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
 from tests.factories.data_sets import NASTY_VALUES, mpii_person, read_mpii, write_json, write_mpii
@@ -52,8 +54,8 @@ def test_a_person_by_hand(tmp_path):
 def test_a_joint_without_a_keypoint_is_not_labelled(tmp_path):
     """A target in coco_format may have joints that MPII lacks; the last keypoint must not stand in for them."""
     write_mpii(tmp_path, [mpii_person(joints_vis=[1] * 16)])
-    mapping = map_by_name("mpii", MPII_KEYPOINTS, ("left_wrist", "tail", "head_top"))
-    people = MPIILayout(tmp_path, "jpg").read("train", mapping, ASPECT)
+    mapping = map_by_name("mpii", MPII_KEYPOINTS, Skeleton.of(("left_wrist", "tail", "head_top")))
+    people = MPIILayout(tmp_path, "jpg").read("train", mapping, ReadOptions(ASPECT))
     assert people.visible.tolist() == [[1, 0, 1]]
 
 
@@ -156,7 +158,7 @@ def test_missing_key(tmp_path, key):
         ({"scale": "1.5"}, "scale should be numbers"),
         ({"scale": [1.5]}, "scale should have shape (), found (1,)"),
         ({"image": "gone.jpg"}, "'gone.jpg' is not in"),
-        ({"image": "../annot/train.json"}, "not the name of a file"),
+        ({"image": "../annot/train.json"}, "is not in"),
         ({"image": None}, "not the name of a file"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else next(iter(value)),
@@ -182,3 +184,15 @@ def test_nothing_in_a_person_raises_anything_else(tmp_path, key):
             for array in (people.joints, people.visible, people.centers, people.sizes, people.head_sizes):
                 assert np.isfinite(array).all()
             assert (people.sizes > 0).all() and (people.head_sizes > 0).all()
+
+
+def test_missing_images_are_counted_or_left_out(tmp_path):
+    people = [mpii_person(image=name) for name in ("a.jpg", "b.jpg", "b.jpg")]
+    write_mpii(tmp_path, people)
+    (tmp_path / "images" / "b.jpg").unlink()
+    layout = MPIILayout(tmp_path)
+    mapping = joint_mapping("mpii", MPII_KEYPOINTS)
+    with pytest.raises(InputError, match="person 1: image 'b.jpg' is not in .*1 of 2 images are missing"):
+        layout.read("train", mapping, ReadOptions(1.0))
+    kept = layout.read("train", mapping, ReadOptions(1.0, skip_missing_images=True))
+    assert kept.ids.tolist() == [0] and kept.notes.left_out == {"whose image is missing": 2}

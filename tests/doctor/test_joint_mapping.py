@@ -1,12 +1,13 @@
 """Findings on joints that are approximated, missing, dropped or without a counterpart."""
 
 from lib.dataset.keypoints import JointMapping
+from lib.dataset.skeleton import Skeleton
 from lib.doctor.findings import Level
 from lib.doctor.joint_mapping import check_sides, check_source_mapping, mapping_table
 
 NAMES = ("left_hip", "right_hip", "head")
 TARGET = JointMapping(
-    "mpii", NAMES, ("left_hip", "right_hip", "head_top"), ("left_hip", "right_hip", "head_top")
+    "mpii", Skeleton.of(NAMES), ("left_hip", "right_hip", "head_top"), ("left_hip", "right_hip", "head_top")
 )
 
 
@@ -16,7 +17,7 @@ def by_subject(findings):
 
 def test_source_keypoints():
     own = ("left_hip", "nose", "left_ear")
-    source = JointMapping("coco", NAMES, ("left_hip", None, "nose"), own)
+    source = JointMapping("coco", Skeleton.of(NAMES), ("left_hip", None, "nose"), own)
     assert by_subject(check_source_mapping(source, TARGET, {})) == {
         "approximated joints": (Level.WARNING, "head (head_top in the target, nose in the source)"),
         "joints that the source lacks": (Level.WARNING, "right_hip"),
@@ -33,15 +34,17 @@ def test_a_source_with_the_same_keypoints_has_no_finding():
 
 
 def test_sides():
-    assert by_subject(check_sides(NAMES, True)) == {"left and right": (Level.OK, "left_hip / right_hip")}
-    alone = by_subject(check_sides((*NAMES, "left_ear"), True))
+    assert by_subject(check_sides(Skeleton.of(NAMES), True)) == {
+        "left and right": (Level.OK, "left_hip / right_hip")
+    }
+    alone = by_subject(check_sides(Skeleton.of((*NAMES, "left_ear")), True))
     level, result = alone["joints of one side alone"]
     assert level is Level.WARNING and result.startswith("left_ear:")
-    assert "joints of one side alone" not in by_subject(check_sides((*NAMES, "left_ear"), False))
+    assert "joints of one side alone" not in by_subject(check_sides(Skeleton.of((*NAMES, "left_ear")), False))
 
 
 def test_table():
-    source = JointMapping("coco", NAMES, ("left_hip", None, "nose"), ("left_hip", "nose"))
+    source = JointMapping("coco", Skeleton.of(NAMES), ("left_hip", None, "nose"), ("left_hip", "nose"))
     assert mapping_table(TARGET, source) == (
         "network    target (mpii)  source (coco)",
         "left_hip   left_hip       left_hip",

@@ -1,11 +1,13 @@
 """Duplicates, and labels and boxes outside crops and images, counted by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lib.config.data_settings import DatasetConfig
+from lib.dataset.reading_notes import ReadingNotes
 from lib.doctor.findings import Level
 from lib.doctor.labels import MAX_SHARE_OUTSIDE_CROP, TOLERANCE, check_boxes, check_labels
 from tests.factories.annotations import make_annotations
@@ -89,20 +91,25 @@ def box_findings(folder, boxes, **more):
             "1 of 2 reach outside their image, by up to 4 pixels (annotation 2)",
         ),
         ([100, 0, 20, 20], Level.WARNING, "1 of 2 are wholly outside their image (annotation 2)"),
-        ([10, 10, 0, 20], Level.WARNING, "1 of 2 have no width or height (annotation 2)"),
     ],
 )
 def test_boxes(tmp_path, box, level, result):
-    boxes, omitted = box_findings(tmp_path, [[10, 10, 20, 20], box])
+    (boxes,) = box_findings(tmp_path, [[10, 10, 20, 20], box])
     assert boxes.level is level and boxes.result.startswith(result)
-    assert omitted.level is Level.OK and omitted.result.startswith("0 crowds and 0 ")
 
 
-def test_omitted_annotations(tmp_path):
-    _, omitted = box_findings(tmp_path, [[1, 1, 9, 9]] * 3, iscrowd=1)
-    assert omitted.level is Level.OK and omitted.result.startswith("3 crowds and 0 ")
-    _, omitted = box_findings(tmp_path, [[1, 1, 9, 9]] * 3, keypoints=[0, 0, 0])
-    assert omitted.level is Level.WARNING and omitted.result.startswith("0 crowds and 3 ")
+def test_what_the_reader_left_out_filled_in_and_doubts():
+    notes = ReadingNotes({"crowds": 2}, {"areas, from the box": 3}, {"keypoints at (0, 0)": 1})
+    found = {
+        finding.subject: (finding.level, finding.result)
+        for finding in check_labels("source", replace(make_annotations(), notes=notes))
+    }
+    assert found["source, left out"] == (Level.OK, "2 crowds")
+    assert found["source, filled in"] == (Level.OK, "3 areas, from the box")
+    assert found["source, doubtful"] == (Level.WARNING, "1 keypoints at (0, 0)")
+    most = ReadingNotes({"without a labelled keypoint": 999})
+    first, *_ = check_labels("source", replace(make_annotations(), notes=most))
+    assert first.level is Level.WARNING and "999" in first.result
 
 
 def test_mpii_has_no_boxes():

@@ -42,9 +42,9 @@ def test_coco_is_measured_by_ap_on_annotated_or_detected_boxes(configured, tmp_p
     path = write_coco(tmp_path, [coco_person()])
     boxes = [{"image_id": 1, "category_id": 1, "bbox": [8, 6, 20, 30], "score": s} for s in (0.75, 0.5)]
     write_json(tmp_path / "boxes.json", boxes)
-    config = configured(**{"DATASET.DATASET": "coco", "TEST.USE_GT_BBOX": annotated})
+    config = configured(**{"DATASET.DATASET": "coco", "MODEL.NUM_JOINTS": 17, "TEST.USE_GT_BBOX": annotated})
     built = evaluation_set(config, ImageSet(config.dataset, "train2017"), "test")
-    assert isinstance(built, COCOSet) and built.annotation_file == path
+    assert isinstance(built, COCOSet) and built.file.path == path
     assert built.box_scores.tolist() == ([1] if annotated else [0.75, 0.5])
     assert built.dataset.annotations.image_ids.tolist() == [1] * len(built.dataset)
 

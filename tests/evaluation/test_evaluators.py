@@ -9,17 +9,28 @@ import scipy.io
 import torch
 
 from lib.config.loader import load_config
+from lib.dataset.coco import ObjectFile
 from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.images import ImageFolder
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.dataset.layouts import COCOLayout, MPIILayout
-from lib.evaluation.coco import ObjectKind, PoseNMS
+from lib.evaluation.coco import PoseNMS
 from lib.evaluation.evaluators import COCOSet, MPIISet, ObjectSet, evaluate, score_predictions
 from lib.evaluation.inference import InferenceOptions, Predictions
+from lib.nms.nms import COCO_SIGMAS
 from lib.training.data import build_data
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
-from tests.factories.data_sets import coco_image, coco_person, mpii_person, write_gt_valid, write_json
+from tests.factories.data_sets import (
+    coco_image,
+    coco_person,
+    mpii_person,
+    read_mpii,
+    write_gt_valid,
+    write_json,
+    write_mpii,
+)
 from tests.factories.excavators import JOINTS, make_excavators
 from tests.factories.small_data_set import COUNT, small_annotations, small_data_set
 from tests.factories.small_network import small_network
@@ -64,6 +75,38 @@ def test_pckh_of_the_predicted_annotations_in_percent(tmp_path):
     assert legacy["Mean@0.1"] > numbers["Mean@0.1"]
 
 
+def test_a_joint_on_the_threshold_counts_as_in_double_precision(tmp_path):
+    """Predictions half a head off, to the last bit: rounding the truth to float32 would make some of them wrong."""
+    sides = np.arange(20, 60)  # of the head boxes; their diagonals are irrational
+    # Shifts of the labels, whose float32 lies below them and whose distance to x + 15 is not above 15.
+    tenths = [
+        x / 10 for x in range(1000, 3000) if (x / 10 + 15) - x / 10 <= 15 < (x / 10 + 15) - np.float32(x / 10)
+    ]
+    assert len(tenths) > 20
+    by_head = [mpii_person(f"{k}.jpg", joints=[[1, 1]] * 16, joints_vis=[1] * 16) for k in range(len(sides))]
+    by_label = [
+        mpii_person(f"{k}.jpg", joints=[[x + 1, 1]] * 16, joints_vis=[1] * 16) for k, x in enumerate(tenths)
+    ]
+    write_mpii(tmp_path, by_head + by_label, "valid")
+    path = tmp_path / "annot/gt_valid.mat"
+    content = {key: value for key, value in scipy.io.loadmat(path).items() if not key.startswith("__")}
+    content["headboxes_src"][:, :, : len(sides)] = np.array([[0 * sides, 0 * sides], [sides, sides + 1]])
+    scipy.io.savemat(path, content)  # the others' heads are 0.6 * 50 = 30 px
+
+    people = read_mpii(tmp_path, "valid", MPII_KEYPOINTS, 1.0)
+    joints = np.zeros((len(people), 16, 2))
+    joints[: len(sides), :, 0] = (0.6 * np.sqrt(sides**2 + (sides + 1.0) ** 2) / 2)[:, None]
+    joints[len(sides) :, :, 0] = ((np.array(tenths) + 1) - 1 + 15)[:, None]
+    to_evaluate = MPIISet(KeypointDataset(people, CODEC))
+    assert to_evaluate.score(predicted(joints))["Mean"] == 100
+
+    # It would not be so in single precision, for either kind.
+    for name, count in (("head_sizes", len(sides)), ("joints", len(tenths))):
+        rounded = dataclasses.replace(people, **{name: getattr(people, name).astype(np.float32)})
+        mean = MPIISet(KeypointDataset(rounded, CODEC)).score(predicted(joints))["Mean"]
+        assert mean < 100 - 10 * count / len(people)
+
+
 def test_mpii_predictions_are_saved_in_mpii_order_counted_from_one(tmp_path):
     annotations = small_annotations(tmp_path)
     joints = annotations.joints[INDEX] + 0.25
@@ -91,7 +134,8 @@ def coco_set(folder, box_scores, oks_thre=0.9, names=COCO_KEYPOINTS, **changed):
     ]  # fmt: skip
     write_json(folder / "truth.json", {"images": images, "annotations": entries})
     nms = PoseNMS(0.2, oks_thre)
-    return COCOSet(KeypointDataset(annotations, CODEC), folder / "truth.json", nms, box_scores)
+    file = ObjectFile(folder / "truth.json", ImageFolder(folder))
+    return COCOSet(KeypointDataset(annotations, CODEC), file, COCO_SIGMAS, nms, box_scores)
 
 
 def test_ap_of_the_labels_is_one_and_results_are_scored_by_their_boxes(tmp_path):
@@ -126,12 +170,17 @@ def test_nms_measures_similarity_by_the_area_of_the_crop(tmp_path):
         assert len(json.loads(path.read_text())) == left
 
 
-def test_ap_needs_cocos_joints(tmp_path):
-    annotations = small_annotations(tmp_path, "coco")
-    dataset = KeypointDataset(annotations, CODEC)
-    to_evaluate = COCOSet(dataset, tmp_path / "none.json", PoseNMS(0.2, 0.9), np.ones(COUNT))
-    with pytest.raises(InputError, match=r"MODEL\.NUM_JOINTS is 13; expected 17"):
-        to_evaluate.score(predicted(annotations.joints))
+def test_a_set_without_published_annotations_has_results_but_no_ap(tmp_path):
+    to_evaluate = coco_set(tmp_path, np.ones(COUNT))
+    tree = json.loads((tmp_path / "truth.json").read_text())
+    del tree["annotations"]
+    write_json(tmp_path / "image_info_test.json", tree)
+    file = ObjectFile(tmp_path / "image_info_test.json", ImageFolder(tmp_path))
+    unlabelled = dataclasses.replace(to_evaluate, file=file)
+    joints = to_evaluate.dataset.annotations.joints
+    assert unlabelled.score(predicted(joints)) == {}
+    saved = unlabelled.save(predicted(joints), tmp_path).read_text()
+    assert len(json.loads(saved)) == COUNT
 
 
 # Other categories
@@ -149,8 +198,8 @@ def object_set(folder):
     # An annotation of the file that is not part of the data set does not count.
     entries.append({**entries[0], "id": 999})
     write_json(folder / "truth.json", {"images": images, "annotations": entries})
-    kind = ObjectKind(3, (0.05,) * 13)
-    return ObjectSet(KeypointDataset(annotations, CODEC), folder / "truth.json", PoseNMS(0.2, 0.9), kind)
+    file = ObjectFile(folder / "truth.json", ImageFolder(folder), (3,))
+    return ObjectSet(KeypointDataset(annotations, CODEC), file, (0.05,) * 13, PoseNMS(0.2, 0.9))
 
 
 def test_pck_is_relative_to_the_boxes_and_all_is_in_percent(tmp_path):

@@ -7,9 +7,10 @@ import numpy as np
 
 from lib.dataset.annotations import PADDING, Annotations
 from lib.dataset.keypoints import JointMapping
+from lib.dataset.skeleton import Skeleton
 
 NAMES = ("left_eye", "right_eye", "nose")
-MAPPING = JointMapping("coco_format", NAMES, NAMES, NAMES)
+MAPPING = JointMapping("coco_format", Skeleton.of(NAMES), NAMES, NAMES)
 
 
 def make_annotations(count=4, side=40.0, paths=None, **changed):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from scipy.io import savemat
 
+from lib.dataset.annotations import ReadOptions
 from lib.dataset.keypoints import joint_mapping
 from lib.dataset.layouts import COCOLayout, MPIILayout
 
@@ -53,7 +54,7 @@ def write_coco(root, people, images=None, image_set="train2017"):
 
 def read_coco(root, image_set, names, aspect, data_format="jpg"):
     """The annotations of a COCO layout, with the network's joints ``names``."""
-    return COCOLayout(root, data_format).read(image_set, joint_mapping("coco", names), aspect)
+    return COCOLayout(root, data_format).read(image_set, joint_mapping("coco", names), ReadOptions(aspect))
 
 
 def mpii_person(image="a.jpg", **changed):
@@ -80,7 +81,7 @@ def write_mpii(root, people, image_set="train", truth_people=None):
 
 def read_mpii(root, image_set, names, aspect, data_format="jpg"):
     """All annotations of the file that ``image_set`` of an MPII layout is in, with the joints ``names``."""
-    return MPIILayout(root, data_format).read(image_set, joint_mapping("mpii", names), aspect)
+    return MPIILayout(root, data_format).read(image_set, joint_mapping("mpii", names), ReadOptions(aspect))
 
 
 def write_gt_valid(path, people):

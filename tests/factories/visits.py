@@ -2,11 +2,12 @@
 
 import torch
 
-from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation
+from lib.dataset.keypoints import SHARED_KEYPOINTS
+from lib.dataset.skeleton import Skeleton
 from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights, SourceSamples
 
 JOINTS = len(SHARED_KEYPOINTS)
-PARTNER = flip_permutation(SHARED_KEYPOINTS)
+PARTNER = Skeleton.of(SHARED_KEYPOINTS).flip_indices
 COUNT, LR, FLOOR = 9, 0.7, 0.02
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from lib.label_noise.injection import inject
 from lib.label_noise.truth import (

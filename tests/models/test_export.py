@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib.dataset.keypoints import SHARED_KEYPOINTS, flip_permutation
+from lib.dataset.keypoints import SHARED_KEYPOINTS
+from lib.dataset.skeleton import Skeleton
 from lib.models.export import TOLERANCE, can_run, describe, largest_difference, load_exported
 from lib.models.trained import load_trained
 from lib.predict.people import People
@@ -79,7 +80,7 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
     (poses,) = estimator([pixels], [People.from_boxes(box)])
     np.testing.assert_allclose(poses.joints[0], expected, atol=1e-4)
     assert [description["joints"][b] for _, b in description["flip_pairs"]] == [
-        SHARED_KEYPOINTS[flip_permutation(SHARED_KEYPOINTS)[a]] for a, _ in description["flip_pairs"]
+        SHARED_KEYPOINTS[Skeleton.of(SHARED_KEYPOINTS).flip_indices[a]] for a, _ in description["flip_pairs"]
     ]
     assert len(description["flip_pairs"]) == 6
 

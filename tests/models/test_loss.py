@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.models.loss import keypoint_losses
+from lib.models.loss import OverPixels, keypoint_losses
 
 
 def example(dtype=torch.float64):
@@ -65,9 +65,11 @@ class JointsMSELoss(nn.Module):
 
 
 @pytest.mark.parametrize("dtype, rtol", [(torch.float32, 1e-6), (torch.float64, 1e-13)])
-def test_mean_is_pixels_times_simple_baselines_loss(dtype, rtol):
+def test_the_mean_over_pixels_is_simple_baselines_loss_and_the_sum_is_pixels_times_that(dtype, rtol):
     predicted, heatmaps, weight = example(dtype)
     theirs = JointsMSELoss()(predicted, heatmaps, weight[..., None])
-    torch.testing.assert_close(
-        keypoint_losses(predicted, heatmaps, weight).mean(), 5 * 6 * theirs, rtol=rtol, atol=0
-    )
+    for over, times in ((OverPixels.MEAN, 1), (OverPixels.SUM, 30)):
+        losses = keypoint_losses(predicted, heatmaps, weight, over)
+        assert over.per_mean(5 * 6) == times
+        torch.testing.assert_close(losses.mean(), times * theirs, rtol=rtol, atol=0)
+    assert torch.equal(losses, keypoint_losses(predicted, heatmaps, weight))

@@ -1,14 +1,11 @@
-import io
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 import torch
 import torchvision
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.models.pose_resnet import DeconvHead, PoseResNet
-from lib.models.pretrained import imagenet_weights_path, load_weights, read_state_dict
+from lib.models.pretrained import imagenet_weights_path, load_weights
+from lib.models.weights_file import read_state_dict
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 
@@ -30,60 +27,6 @@ def assert_same(tensors, expected):
     assert tensors.keys() == expected.keys()
     for name in expected:
         torch.testing.assert_close(tensors[name], expected[name], rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("key", [None, "state_dict", "model"])
-@pytest.mark.parametrize("legacy", [False, True])
-def test_state_dicts_are_read_however_they_are_wrapped(tmp_path, prefix, key, legacy):
-    weights = filled(thin(13))
-    content = {prefix + name: tensor for name, tensor in weights.items()}
-    if key:
-        # as training code leaves it: a counter, the network's name, a score that is a tensor as well
-        content = {"epoch": 3, "model": "pose_resnet", "perf": torch.tensor(0.7), key: content}
-    path = tmp_path / "model.pth.tar"
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    assert_same(read_state_dict(path), weights)
-
-
-def test_parameters_come_as_plain_tensors(tmp_path):
-    torch.save(dict(thin(13).named_parameters()), tmp_path / "model.pth")
-    assert not any(tensor.requires_grad for tensor in read_state_dict(tmp_path / "model.pth").values())
-
-
-def saved(content):
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        (b"", "cannot be read as a weights file"),
-        (b"<html>not found</html>", "not a weights file"),
-        (saved({"w": torch.zeros(1000)})[:-100], "cannot be read as a weights file"),
-        (saved({"w": torch.zeros(3), "perf": np.float64(0.7)}), "Python objects"),
-        (saved({"w": torch.zeros(3), "cfg": SimpleNamespace()}), "Python objects"),
-        (saved({"epoch": 3, "model": "pose_resnet"}), "holds no tensors"),
-        (saved([1, 2]), "holds no tensors"),
-    ],
-)
-def test_unusable_files_are_named(tmp_path, content, message):
-    path = tmp_path / "model.pth"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=message) as error:
-        read_state_dict(path)
-    assert str(error.value).startswith(f"{path}: ")
-    assert "\n" not in str(error.value)
-
-
-def test_missing_file_is_named_and_the_command_that_fetches_it(tmp_path):
-    with pytest.raises(InputError, match="elsewhere.pth: there is no such weights file$"):
-        read_state_dict(tmp_path / "elsewhere.pth")
-    path = tmp_path / "models" / "pytorch" / "imagenet" / "resnet50-19c8e357.pth"
-    with pytest.raises(InputError, match="`python pose_estimation/fetch_weights.py`"):
-        read_state_dict(path)
 
 
 def test_own_checkpoint_is_loaded_whole():

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from lib.config.loader import load_config
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.models.pose_resnet import DeconvHead, PoseResNet
-from lib.models.trained import load_trained
+from lib.models.trained import color_order, load_trained, with_color_order
+from lib.models.weights_file import read_weights
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 from tests.factories.small_network import small_network, write_checkpoint
@@ -76,7 +78,62 @@ TEST: {SHIFT_HEATMAP: false}
     assert not trained.shift_heatmap and trained.codec.sigma == 1.5 and not trained.color_rgb
     with captured_messages() as messages:
         requested = load_trained(tmp_path / "last.pth", color_rgb=True)
-    assert requested.color_rgb and "RGB" in messages[0]
+    assert requested.color_rgb and "RGB" in messages[-1]
+
+
+def as_mmpose(state):
+    head = ("deconv_layers", "final_layer")
+    return {
+        ("keypoint_head." if name.startswith(head) else "backbone.") + name: v for name, v in state.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "name, size",
+    [
+        ("res50_coco_256x192-ec54d7f3_20200709.pth", (192, 256)),
+        ("td-hm_res50_8xb64-210e_coco-256x192-04af38ce_20220923.pth", (192, 256)),
+        ("res50_coco_384x288_dark-33d3e5e5_20210203.pth", (288, 384)),
+    ],
+)
+def test_checkpoints_of_mmpose(name, size, tmp_path):
+    network = small_network(17)
+    torch.save({"meta": {"epoch": 210}, "state_dict": as_mmpose(network.state_dict())}, tmp_path / name)
+    trained = load_trained(tmp_path / name)
+    assert trained.joints == COCO_KEYPOINTS and trained.codec.image_size == size
+    assert trained.color_rgb  # unlike SimpleBaseline's with as many joints
+    images = torch.randn(1, 3, 64, 64)
+    assert torch.equal(trained.network(images), network(images))
+
+
+@pytest.mark.parametrize(
+    "joints, content, rgb",
+    [
+        (17, {}, False),  # published
+        (16, {}, False),
+        (13, {}, True),
+        (17, {"config": "DATASET: {COLOR_RGB: true}"}, True),
+        (17, {"config": "DATASET: {COLOR_RGB: auto}"}, True),
+        (13, {"config": "DATASET: {COLOR_RGB: false}"}, False),
+        (17, {"config": "SEED: 1"}, True),
+    ],
+)
+def test_color_order(joints, content, rgb, tmp_path):
+    torch.save({"state_dict": small_network(joints).state_dict(), **content}, tmp_path / "a.pth")
+    assert color_order(read_weights(tmp_path / "a.pth")).rgb is rgb
+
+
+@pytest.mark.parametrize(
+    "given, rgb, warns", [("auto", False, False), (True, True, True), (False, False, False)]
+)
+def test_color_order_of_an_evaluation(given, rgb, warns, tmp_path):
+    torch.save(small_network(17).state_dict(), tmp_path / "a.pth")
+    (tmp_path / "c.yaml").write_text(f"DATASET: {{COLOR_RGB: {given}}}")
+    config = load_config(tmp_path / "c.yaml")
+    with captured_messages() as messages:
+        config = with_color_order(config, read_weights(tmp_path / "a.pth"))
+    assert config.dataset.reads_rgb is rgb
+    assert any("BGR" in message for message in messages) is (warns or given == "auto")
 
 
 @pytest.mark.parametrize("style", ["pytorch", "caffe"])

@@ -46,6 +46,13 @@ def test_results_and_weights_by_name(run):
     assert "without a label in the source: counterweight" in log and "not used: lamp" in log
 
 
+def test_valid_repeats_the_runs_numbers(run, capsys):
+    assert valid.main(["--run", str(run)]) == 0
+    found = json.loads((run / "valid/results.json").read_text())
+    assert found["test"] == json.loads((run / "results.json").read_text())["test"]
+    assert found["data"]["dataset"] == "coco_format"
+
+
 def test_the_injected_truth_is_in_the_sources_own_joints(root, run):
     truth = read_truth(run / "injected_truth.json", len(SOURCE_JOINTS))["annotations"]
     tree = json.loads((root / "source/train.json").read_text())

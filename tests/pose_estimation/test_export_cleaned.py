@@ -8,7 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from lib.config.loader import dump_config, load_config
-from lib.dataset.coco import annotation_file
+from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from lib.ignoring.weight_table import write_weight_table
 from lib.label_noise.source import INJECTED_TRUTH, read_source

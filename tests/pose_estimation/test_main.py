@@ -236,3 +236,23 @@ def test_a_checkpoint_of_another_mode_is_refused(config, capsys):
     shutil.copytree(folder / "baseline1", folder / "baseline2")
     capsys.readouterr()
     assert "baseline1" in error_of(capsys, 2, config, "--baseline2", "TRAIN.RESUME", "true")
+
+
+def test_resuming_with_other_settings_and_after_the_end(config, capsys):
+    assert run(config, "--baseline1", "--num_epochs", "1") == 0
+    first, before = results_of(config, "baseline1"), weights_file(config, "baseline1")
+    capsys.readouterr()
+
+    assert run(config, "--baseline1", "--num_epochs", "1", "--resume") == 0
+    assert "nothing is left to train" in capsys.readouterr().out
+    assert results_of(config, "baseline1") == first
+
+    more = ["--baseline1", "--num_epochs", "2", "--resume", "TRAIN.LR", "0.01"]
+    assert run(config, *more) == 2
+    error = capsys.readouterr().err.strip()
+    assert "TRAIN.LR 0.003 (here 0.01)" in error and "\n" not in error
+    assert weights_file(config, "baseline1")["step"] == before["step"] == 2
+    assert run(config, *more, "TRAIN.RESUME_CHANGED", "TRAIN.LR") == 0
+    after = weights_file(config, "baseline1")
+    # The learning rate decays once, at epoch 1.
+    assert after["step"] == 4 and after["target_optimizer"]["param_groups"][0]["lr"] == pytest.approx(0.001)

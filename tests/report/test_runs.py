@@ -76,7 +76,7 @@ def folder_of(path, mode, seed):
     "runs, names",
     [([("ours1", 0), ("ours2", 0)], ["ours1", "ours2"]),
      ([("ours1", 0), ("ours1", 1)], ["ours1, seed 0", "ours1, seed 1"]),
-     ([("ours1", 0), ("ours1", 0)], ["x0/run", "x1/run"])],
+     ([("ours1", 0), ("ours1", 0)], ["ours1, x0", "ours1, x1"])],
 )  # fmt: skip
 def test_runs_are_named_by_what_distinguishes_them(tmp_path, runs, names):
     folders = [folder_of(tmp_path / f"x{i}" / "run", *run) for i, run in enumerate(runs)]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
-from lib.dataset.coco import read_objects
+from lib.dataset.annotations import ReadOptions
+from lib.dataset.coco import ObjectFile, read_objects
 from lib.dataset.coco_format import read_category
 from lib.dataset.detections import read_detections
 from lib.dataset.heatmap import HeatmapCodec
@@ -17,14 +18,15 @@ from lib.dataset.images import ImageFolder
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, joint_mapping, map_by_name
 from lib.dataset.layouts import COCOLayout, MPIILayout
+from lib.dataset.skeleton import Skeleton
 from lib.dataset.splits import is_validation
 from lib.evaluation.coco import (
-    ObjectKind,
     coco_average_precision,
     object_average_precision,
     read_coco_results,
 )
 from lib.evaluation.evaluators import score_predictions
+from lib.evaluation.ground_truth import read_ground_truth
 from lib.label_noise.injection import inject
 from lib.label_noise.truth import read_truth, read_truth_of, truth_file, write_truth_of
 from lib.utils.errors import InputError
@@ -116,10 +118,11 @@ def test_objects_in_cocos_format(tmp_path, examples):
     def read():
         category = read_category(path)
         folder = tmp_path / "images" / "train2017"
-        mapping = map_by_name("coco_format", category.keypoints, category.keypoints)
-        people = read_objects(path, ImageFolder(folder, nested=True), mapping, ASPECT, category.number)
-        kind = ObjectKind(category.number, (0.05,) * len(mapping.names))
-        return people, object_average_precision(path, [], kind, people.ids.tolist())
+        mapping = map_by_name("coco_format", category.keypoints, Skeleton.of(category.keypoints))
+        file = ObjectFile(path, ImageFolder(folder, nested=True), category.numbers)
+        people = read_objects(file, mapping, ReadOptions(ASPECT))
+        truth = read_ground_truth(file, (0.05,) * len(mapping.names))
+        return people, object_average_precision(truth.only(people.ids.tolist()), [])
 
     def check(content_and_place):
         put(path, *content_and_place)
@@ -216,7 +219,9 @@ def test_detections(tmp_path, examples):
 
     def check(content_and_place):
         put(path, *content_and_place)
-        found = outcome(read_detections, path, COCOLayout(tmp_path), "train2017", mapping, ASPECT, 0.1, 0.7)
+        found = outcome(
+            read_detections, path, COCOLayout(tmp_path), "train2017", mapping, ReadOptions(ASPECT), 0.1, 0.7
+        )
         if found is not None:
             assert_sane(found.annotations, tmp_path)
             assert found.scores.shape == (len(found.annotations),) and (found.scores >= 0.1).all()

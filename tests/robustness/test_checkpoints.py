@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lib.config.loader import load_config
 from lib.ignoring.variables import PersistentWeights
 from lib.models.pose_resnet import build_pose_resnet
-from lib.models.pretrained import load_weights, read_state_dict
+from lib.models.pretrained import load_weights
+from lib.models.weights_file import read_state_dict
 from lib.training.state import State
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.errors import InputError

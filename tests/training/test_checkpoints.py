@@ -10,6 +10,7 @@ from lib.training.state import Placement, TableShape, build_state
 from lib.utils.distributed import Group
 from lib.utils.errors import InputError
 from lib.utils.files import TEMPORARY
+from lib.utils.log import captured_messages
 from tests.factories.small_run import assert_same
 from tests.factories.training import finished_step, make_spec, make_state
 
@@ -81,39 +82,28 @@ def test_only_the_main_rank_removes_temporary_files(run):
     assert not temporary.exists()
 
 
-@pytest.mark.parametrize(
-    ("settings", "step_of_epoch", "key"),
-    [
-        ({"LBI__SCHEDULE": "source_first"}, 0, "LBI.SCHEDULE"),
-        ({"LBI__VAL_IN_TRAIN": True}, 0, "LBI.VAL_IN_TRAIN"),
-        ({"TRAIN__STEPS_PER_EPOCH": 7}, 1, "TRAIN.STEPS_PER_EPOCH"),
-        ({"TRAIN__STEPS_PER_EPOCH": 7}, 0, None),
-        ({"TRAIN__END_EPOCH": 5}, 0, None),
-        ({"TRAIN__LR": 0.1}, 1, None),
-    ],
-)
-def test_settings_that_must_match(config, run, settings, step_of_epoch, key):
-    _, state, checkpointer = run
-    state.step_of_epoch = step_of_epoch
-    checkpointer.save_last()
-    changed = make_spec(config, **settings)
-    if key is None:
-        resume(changed, make_state(changed))
-        return
-    with pytest.raises(InputError) as error:
-        resume(changed, make_state(changed))
-    value = changed.config.train.steps_per_epoch if "STEPS" in key else next(iter(settings.values()))
-    assert key in str(error.value) and LAST in str(error.value)
-    assert str(error.value).endswith(str(value))
-
-
-def test_two_phases_have_a_fixed_length(config):
-    settings = {"LBI__SCHEDULE": "source_first"}
-    spec = make_spec(config, "baseline3", **settings)
-    Checkpointer(spec, make_state(spec), lambda: 0).save_last()
-    longer = make_spec(config, "baseline3", TRAIN__END_EPOCH=5, **settings)
-    with pytest.raises(InputError, match="TRAIN.END_EPOCH 2.* 5"):
+def test_a_finished_run_says_so(config, run):
+    spec, state, checkpointer = run
+    for epoch, finished in ((1, False), (2, True)):
+        state.epoch = epoch
+        checkpointer.save_last()
+        with captured_messages() as messages:
+            resume(spec, make_state(spec))
+        assert any("nothing is left to train" in message for message in messages) is finished
+    longer = make_spec(config, TRAIN__END_EPOCH=3)
+    with captured_messages() as messages:
         resume(longer, make_state(longer))
+    assert not any("nothing is left" in message for message in messages)
+
+
+def test_the_optimizer_goes_on_with_the_settings_of_now(config, run):
+    _, _, checkpointer = run
+    checkpointer.save_last()
+    changed = make_spec(config, TRAIN__WD=0.25, TRAIN__RESUME_CHANGED=["TRAIN.WD"])
+    state = make_state(changed)
+    resume(changed, state)
+    (group,) = state.target.optimizer.param_groups
+    assert group["weight_decay"] == 0.25 and state.target.optimizer.state
 
 
 def test_an_impossible_size_of_the_metrics_file(run):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lib.dataset.annotation_cache
-import lib.dataset.coco
+import lib.dataset.coco_file
 import lib.dataset.mpii
 from lib.config.loader import load_config
 from lib.label_noise.source import INJECTED_TRUTH, read_source, source_of_run
@@ -112,7 +112,7 @@ def refuse(path):
 def test_a_second_start_reads_no_json(config, monkeypatch):
     monkeypatch.setattr(lib.dataset.annotation_cache, "MIN_JSON_BYTES", 1)
     before = build_data(configured(config, ""), True)
-    for module in (lib.dataset.coco, lib.dataset.mpii):
+    for module in (lib.dataset.coco_file, lib.dataset.mpii):
         monkeypatch.setattr(module, "read_json", refuse)
     with captured_messages() as lines:
         after = build_data(configured(config, ""), True)

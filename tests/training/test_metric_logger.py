@@ -9,6 +9,7 @@ import torch
 
 from lib.ignoring.weight_table import auroc
 from lib.training.metric_logger import format_scores
+from lib.utils.log import captured_messages
 from tests.factories.training import RecordedMetrics, finished_step, make_logger, make_spec, make_state
 
 PIXELS = 16 * 16  # of a heatmap
@@ -105,6 +106,20 @@ def test_validation_gives_the_score_of_the_target_model(run):
     score = logger.log_validation(spec.phases[0], 0)
     assert score == writer.value("val/PCKh_Mean") and writer.value("val/loss") > 0
     assert "pictures/validation_target_model" in writer.images
+
+
+def test_without_labels_no_loss_is_logged(run):
+    spec, _, writer, logger = run
+    validation = spec.data.validation
+    labelled = validation.dataset.annotations
+    unlabelled = replace(labelled, visible=np.zeros_like(labelled.visible))
+    for annotations, shown in ((labelled, True), (unlabelled, False)):
+        dataset = validation.dataset.with_annotations(annotations)
+        logger.data = replace(spec.data, validation=replace(validation, dataset=dataset))
+        with captured_messages() as messages:
+            logger.log_validation(spec.phases[0], 0)
+        (line,) = (message for message in messages if "validation of the target" in message)
+        assert (" loss " in line) == shown == math.isfinite(writer.value("val/loss"))
 
 
 @pytest.mark.parametrize(("role", "tag"), [("target", "test"), ("source", "test_source_model")])

@@ -1,0 +1,264 @@
+"""The annotations of one or several categories of a COCO file as arrays; what tools leave out is filled in.
+
+Everything that reads a file (training, evaluation, the doctor) reads it here, so all see the same boxes, areas,
+ids and labels. See docs/data.md for the rules.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lib.dataset.annotations import float_column, int_column
+from lib.dataset.box_forms import as_corner_and_size, keypoints_in_pixels
+from lib.dataset.coco_file import COCOFile, image_sizes
+from lib.dataset.images import ImageFolder
+from lib.dataset.reading_notes import ReadingNotes
+from lib.utils.errors import InputError, short_repr
+
+# A box made from joints is wider than they are: by a tenth of their extent's longer side on each side, and at
+# least by a twentieth of the image's longer side, as a single joint has no extent.
+BOX_MARGIN, LEAST_BOX_MARGIN = 0.1, 0.05
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which annotations are read, and how.
+
+    categories: ids of the categories.
+    keypoints: K, how many keypoints they have.
+    drop_zero: keypoints at exactly (0, 0) are not labelled, whatever their visibility says.
+    """
+
+    categories: tuple[int, ...]
+    keypoints: int
+    drop_zero: bool = False
+
+
+@dataclass(frozen=True)
+class Instances:
+    """N annotations with K keypoints, in pixels of their images, counted from 0.
+
+    ids: int64 [N], the file's, or numbers not used in it.
+    image_ids: [N].
+    category_ids: int64 [N].
+    crowd: bool [N], iscrowd.
+    points: float64 [N, K, 3], x, y and visibility, above 0 where labelled.
+    boxes: float64 [N, 4], x, y, width and height; those of unlabelled annotations may be empty.
+    areas: float64 [N], for OKS.
+    bounds: float64 [N, 2], width and height of the image; NaN if unknown.
+    notes: what was left out and filled in.
+    """
+
+    ids: np.ndarray
+    image_ids: list[int]
+    category_ids: np.ndarray
+    crowd: np.ndarray
+    points: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+    bounds: np.ndarray
+    notes: ReadingNotes
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """bool [N], at least one keypoint is labelled."""
+        return np.asarray((self.points[..., 2] > 0).any(axis=1))
+
+
+@dataclass
+class _Counts:
+    """What is counted while a file is read."""
+
+    left_out: Counter = field(default_factory=Counter)
+    filled_in: Counter = field(default_factory=Counter)
+    doubts: Counter = field(default_factory=Counter)
+
+    def notes(self) -> ReadingNotes:
+        return ReadingNotes(dict(self.left_out), dict(self.filled_in), dict(self.doubts))
+
+
+def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -> Instances:
+    """Read the annotations of the wanted categories.
+
+    Args:
+        coco: the parsed file.
+        wanted: categories and number of keypoints.
+        images: where the size of an image is read that the file does not give; None: it stays unknown.
+
+    Raises:
+        InputError: naming the file and the annotation, for anything that cannot be used.
+    """
+    counts = _Counts()
+    entries, ids, category_ids = _entries(coco, wanted, counts)
+
+    def where(k: int) -> str:
+        return coco.named(entries[k])
+
+    image_ids = [entry.get("image_id") for entry in entries]
+    coco.images_of(image_ids, where)
+    sizes, read = image_sizes(coco, images, image_ids)
+    counts.filled_in["sizes of images, from the images"] += read
+    if shared := coco.shared_files():
+        counts.doubts["entries of images name the file of an earlier entry"] += shared
+    bounds = np.array([sizes[number] for number in image_ids], np.float64).reshape(-1, 2)
+    points = _points(entries, wanted.keypoints, where, counts)
+    points = keypoints_in_pixels(points, bounds, counts.filled_in)
+    points, dropped = _without_zeros(points, wanted.drop_zero, counts)
+    boxes = _boxes(entries, where)
+    boxes = as_corner_and_size(boxes, points, bounds, counts.filled_in)
+    boxes = _filled_boxes(boxes, points, bounds, dropped, counts)
+    return Instances(
+        ids=ids,
+        image_ids=image_ids,
+        category_ids=category_ids,
+        crowd=np.array([bool(entry.get("iscrowd", 0)) for entry in entries], bool),
+        points=points,
+        boxes=boxes,
+        areas=_areas(entries, boxes, where, counts),
+        bounds=bounds,
+        notes=counts.notes(),
+    )
+
+
+def _entries(coco: COCOFile, wanted: Wanted, counts: _Counts) -> tuple[list[dict], np.ndarray, np.ndarray]:
+    """The annotations of the wanted categories, their ids and category ids."""
+    entries, chosen = coco.annotations or [], []
+    others: Counter = Counter()
+    only = wanted.categories[0] if len(coco.categories) <= 1 and len(wanted.categories) == 1 else None
+    for k, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise InputError(f"{coco.named(entry)} needs id, image_id, bbox and keypoints")
+        category = entry.get("category_id")
+        if category is None and only is not None:
+            category = only
+            counts.filled_in["category ids, as there is one category"] += 1
+        if category is None:
+            raise InputError(f"{coco.named(entry)} needs category_id, as there are several categories")
+        if category in wanted.categories:
+            chosen.append((k, entry, category))
+        else:
+            others[short_repr(category)] += 1
+    counts.left_out.update({f"of category {number}": count for number, count in others.items()})
+    ids = _ids(coco, entries, counts)
+    positions = [k for k, _, _ in chosen]
+    categories = np.array([category for _, _, category in chosen], np.int64)
+    return [entry for _, entry, _ in chosen], ids[positions], categories
+
+
+def annotation_ids(entries: list[dict], path: object) -> np.ndarray:
+    """The id of each annotation of a file, int64 [N]; those without one get the numbers above the largest.
+
+    Raises:
+        InputError: an id is not a whole number.
+    """
+    given = [entry.get("id") for entry in entries]
+    known = [number for number in given if number is not None]
+    int_column(known, lambda k: f"{path}: annotation {short_repr(known[k])}", "id")
+    following = max(known, default=0) + 1
+    ids = []
+    for number in given:
+        ids.append(following if number is None else number)
+        following += number is None
+    return np.array(ids, np.int64)
+
+
+def _ids(coco: COCOFile, entries: list[dict], counts: _Counts) -> np.ndarray:
+    missing = sum(entry.get("id") is None for entry in entries)
+    counts.filled_in["ids of annotations, numbered in the order of the file"] += missing
+    return annotation_ids(entries, coco.path)
+
+
+def _points(entries: list[dict], count: int, where: Callable[[int], str], counts: _Counts) -> np.ndarray:
+    """x, y and visibility, float64 [N, K, 3]; zeros where an annotation has no keypoints."""
+    unlabelled = [0.0] * (3 * count)
+    values = [entry.get("keypoints") or unlabelled for entry in entries]
+    try:
+        points = float_column(values, (3 * count,), where, "keypoints").reshape(-1, count, 3)
+    except InputError:
+        values = [_without_gaps(value, counts) for value in values]
+        points = float_column(values, (3 * count,), where, "keypoints").reshape(-1, count, 3)
+    return points
+
+
+def _without_gaps(value: Any, counts: _Counts) -> Any:
+    """A list of keypoints with zeros for those that are null or NaN and not visible; anything else as it is."""
+    if not isinstance(value, list):
+        return value
+    if value and all(isinstance(point, list) and len(point) == 3 for point in value):
+        value = [number for point in value for number in point]
+    filled, gaps = list(value), 0
+    for k in range(0, len(value) - 2, 3):
+        x, y, v = value[k : k + 3]
+        if (_is_gap(x) or _is_gap(y)) and (_is_gap(v) or v == 0):
+            filled[k : k + 3] = [0, 0, 0]
+            gaps += 1
+    counts.filled_in["unlabelled keypoints that are null or not a number"] += gaps
+    return filled
+
+
+def _is_gap(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _without_zeros(points: np.ndarray, drop: bool, counts: _Counts) -> tuple[np.ndarray, np.ndarray]:
+    """The points, without those at (0, 0) if they are to be dropped; and bool [N], which annotations lost some."""
+    at_zero = (points[..., 2] > 0) & (points[..., :2] == 0).all(axis=2)
+    if not at_zero.any():
+        return points, at_zero.any(axis=1)
+    if not drop:
+        counts.doubts[
+            "labelled keypoints at exactly (0, 0), as some tools write unlabelled ones "
+            "(DROP_ZERO_KEYPOINTS true leaves them out)"
+        ] += int(at_zero.sum())
+        return points, np.zeros(len(points), bool)
+    counts.left_out["keypoints at (0, 0) (DROP_ZERO_KEYPOINTS)"] += int(at_zero.sum())
+    return np.where(at_zero[..., None], 0, points), at_zero.any(axis=1)
+
+
+def _boxes(entries: list[dict], where: Callable[[int], str]) -> np.ndarray:
+    """The boxes as the file gives them, float64 [N, 4]; zeros where they are missing, null or empty lists."""
+    values = [entry.get("bbox") or [0.0] * 4 for entry in entries]
+    missing = [isinstance(value, list) and len(value) == 4 and any(map(_is_gap, value)) for value in values]
+    values = [[0.0] * 4 if gap else value for value, gap in zip(values, missing)]
+    return float_column(values, (4,), where, "bbox")
+
+
+def _filled_boxes(
+    boxes: np.ndarray, points: np.ndarray, bounds: np.ndarray, dropped: np.ndarray, counts: _Counts
+) -> np.ndarray:
+    """Boxes around the labelled joints in place of empty ones, and of those that reach to a dropped (0, 0)."""
+    visible = points[..., 2] > 0
+    empty = (boxes[:, 2:] <= 0).any(axis=1) | (dropped & (boxes[:, :2] <= 0).all(axis=1))
+    made = empty & visible.any(axis=1)
+    if not made.any():
+        return boxes
+    counts.filled_in["boxes, from the labelled keypoints with a margin"] += int(made.sum())
+    low = np.where(visible[..., None], points[..., :2], np.inf)[made].min(axis=1)
+    high = np.where(visible[..., None], points[..., :2], -np.inf)[made].max(axis=1)
+    extent = (high - low).max(axis=1)
+    image = np.nan_to_num(bounds[made].max(axis=1)) if len(bounds) else 0.0
+    margin = np.maximum(np.maximum(BOX_MARGIN * extent, LEAST_BOX_MARGIN * image), 1.0)[:, None]
+    filled = boxes.copy()
+    filled[made] = np.concatenate([low - margin, high - low + 2 * margin], axis=1)
+    return filled
+
+
+def _areas(
+    entries: list[dict], boxes: np.ndarray, where: Callable[[int], str], counts: _Counts
+) -> np.ndarray:
+    """The areas, float64 [N]; that of the box where it is missing, null, NaN or 0."""
+    values = [entry.get("area") or 0.0 for entry in entries]
+    values = [0.0 if _is_gap(value) else value for value in values]
+    areas = float_column(values, (), where, "area")
+    for k in np.flatnonzero(areas < 0).tolist():
+        raise InputError(f"{where(k)}: area should not be negative, found {areas[k]:g}")
+    of_box = boxes[:, 2:].clip(min=0).prod(axis=1)
+    missing = areas == 0
+    counts.filled_in["areas, from the box"] += int((missing & (of_box > 0)).sum())
+    return np.where(missing, of_box, areas)

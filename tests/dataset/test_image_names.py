@@ -1,0 +1,46 @@
+"""Image names as annotation tools write them, and the files that they mean."""
+
+import pytest
+
+from lib.dataset.images import ImageFolder
+from lib.utils.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a.jpg", "birds/c.jpg", "one/same.jpg", "two/same.jpg", "my file.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("images\\a.jpg", "a.jpg"),
+        ("..\\..\\label-studio\\media\\upload\\4\\a.jpg", "a.jpg"),
+        ("/home/ann/up/a.jpg", "a.jpg"),
+        ("C:\\data\\birds\\c.jpg", "birds/c.jpg"),
+        ("/data/local-files/?d=birds/c.jpg", "birds/c.jpg"),
+        ("/data/local-files/?d=birds%2Fc.jpg", "birds/c.jpg"),
+        ("http://localhost:9/x/a.jpg?sig=1", "a.jpg"),
+        ("s3://bucket/birds/c.jpg", "birds/c.jpg"),
+        ("my%20file.jpg", "my file.jpg"),
+        ("c.jpg", "birds/c.jpg"),
+        ("elsewhere/one/same.jpg", "one/same.jpg"),
+    ],
+)
+def test_a_name_means_the_file_whose_path_ends_like_it(folder, name, file):
+    assert ImageFolder(folder, nested=True).path(name, "a.json: annotation 1") == str(folder / file)
+
+
+@pytest.mark.parametrize("name", ["gone.jpg", "../a.png", "", ".", "..", None, 5])
+def test_a_name_without_a_file_is_an_error(folder, name):
+    with pytest.raises(InputError, match=r"^a\.json: annotation 1: image "):
+        ImageFolder(folder, nested=True).path(name, "a.json: annotation 1")
+
+
+def test_a_name_that_several_files_end_with_is_an_error(folder):
+    with pytest.raises(InputError, match="'same.jpg'.*2 times.*same.jpg.*same.jpg"):
+        ImageFolder(folder, nested=True).path("same.jpg", "a.json: annotation 1")
