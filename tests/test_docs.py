@@ -125,7 +125,7 @@ def test_the_originals_way_trains_both_models_at_once_with_weights_that_are_not_
     assert run(config, "--ours2", *original_words(WITH_ORIGINAL[-1])) == 0
     assert results_of(config, "ours2")["steps"] == 4  # one phase
     checkpoint = weights_file(config, "ours2")
-    assert checkpoint["variables"]["A"].keys() == {"seen", "total"}  # a mean over visits, for the table only
+    assert checkpoint["variables"]["A"].keys() >= {"seen", "total"}  # a mean over visits, for the table only
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from lib.training.data import Data
 from lib.training.metric_logger import MetricLogger, format_scores
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
+from lib.training.weight_warnings import warn_after_training
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.json_files import write_results
 from lib.utils.log import LOG
@@ -41,6 +42,7 @@ def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
         "steps": state.step,
         "best_epoch": state.best_epoch,
         "weights": weights,
+        "warnings": warn_after_training(spec, state) if state.group.is_main else [],
         "device": str(state.device),
         "threads": torch.get_num_threads(),
         "output": str(spec.paths.output),
