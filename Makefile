@@ -1,6 +1,7 @@
 # make demo: train and compare on the built-in data.   make test: run the tests.
 # make lint: ruff, mypy and the import layers.   make coverage: the tests' coverage, in a table.   make docs: the site, into build/site.
 # make evidence: the modes against oracles and simpler ways, over noises and seeds.   FULL=1: all of it, in hours; what is in benchmarks/results is not run again.
+# make interop: read what annotation tools write, with the tools themselves; installs them into build/interop (1.3 GB).
 # make bench: measure speed and memory, in a table (benchmarks/results/speed.md); for a machine that does nothing else.
 # Each sets up what it needs first and repeats nothing that is already there.
 
@@ -13,6 +14,10 @@ DEMO_MODES := baseline2 ours1 ours2
 # A process for each core, at most four: each of them loads torch.
 PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not slow"
 
+# A layer over .venv: the tools bring their own OpenCV and NumPy, which must not replace the project's.
+INTEROP := build/interop
+SITE_PACKAGES := -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])'
+
 EVIDENCE := output/evidence.json
 EVIDENCE_METHODS := baseline1,baseline2,baseline3,ours1,ours2,oracle1,oracle2,small_loss
 EVIDENCE_NOISE := exchange:0.6,jitter:0.6
@@ -24,7 +29,7 @@ EVIDENCE_NOISE := exchange:0.6,jitter:0.6,person_swap:0.4,offset:0.5,none,exchan
 EVIDENCE_SEEDS := 100,101,102,103,104
 endif
 
-.PHONY: help setup extension data demo evidence bench test coverage lint docs clean
+.PHONY: help setup extension data demo evidence bench test interop coverage lint docs clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -66,6 +71,15 @@ bench: setup
 
 test: setup
 	$(PYTEST)
+
+$(INTEROP)/ready: requirements-interop.txt .venv/ready
+	$(PYTHON) -m venv --clear $(INTEROP)
+	$(BIN)/python $(SITE_PACKAGES) > "$$($(INTEROP)/bin/python $(SITE_PACKAGES))/project.pth"
+	$(INTEROP)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-interop.txt
+	@touch $@
+
+interop: setup $(INTEROP)/ready
+	$(INTEROP)/bin/python -m pytest -q -m interop tests/interop
 
 coverage: setup
 	@mkdir -p build

@@ -11,7 +11,7 @@
 #   trained before the target model) that each open a writer in the run's folder, and runs of a sweep that are
 #   started together on one folder, lose their curves.
 #
-# Installs pinned packages in a temporary folder and fails if the behaviour changes.
+# Installs pinned packages in a temporary folder and fails if the behavior changes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -50,5 +50,5 @@ print(f"two writers in one second: {files} file(s), points found: {same}")
 later, more = written(("first", "second"), 1.1)
 print(f"the same a second apart: {more} file(s), points found: {later}")
 as_described = files == 1 and same == {"first": 0, "second": 50} and more == 2 and later == {"first": 50, "second": 50}
-sys.exit(0 if as_described else "the behaviour has changed")
+sys.exit(0 if as_described else "the behavior has changed")
 P

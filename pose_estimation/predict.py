@@ -4,8 +4,9 @@
     python pose_estimation/predict.py 'clips/*.mp4' images/ --model-file best.pth --output poses --detect
 
 PATH is an image, a folder of images and videos, a glob pattern (in quotes) or a video. People are taken from
---boxes, --box or --detect; otherwise one person fills each image. Output: drawn/ (images with skeletons,
-videos as mp4), predictions.jsonl (one object per image) and keypoints_results.json (COCO results format).
+--boxes, --box or --detect; otherwise one person, or one object of what the network was trained on, fills each
+image. Output: drawn/ (images with skeletons, videos as mp4), predictions.jsonl (one object per image) and
+keypoints_results.json (COCO results format, with the category that the checkpoint names).
 Files that cannot be read are listed at the end; the exit code is then 1.
 """
 
@@ -21,12 +22,14 @@ import torch
 from lib.cli.arguments import add_terminal_flags, run_command, show_on_terminal
 from lib.cli.model_arguments import add_model_arguments, trained_of
 from lib.config.schema import settings
+from lib.dataset.coco_file import PERSON
+from lib.models.category import Category
 from lib.predict.detector import DETECTORS, Detector
 from lib.predict.people import BoxesFile, FindPeople, GivenBoxes, People, parse_box, whole_images
 from lib.predict.poses import PoseEstimator, estimate_poses
 from lib.predict.progress import Progress
 from lib.predict.sources import FrameReader, Source, count_frames, find_sources
-from lib.predict.writing import open_predictions
+from lib.predict.writing import RESULTS, open_predictions
 from lib.utils.device import pick_device
 from lib.utils.errors import InputError, PartlyDoneError
 from lib.utils.log import LOG
@@ -98,14 +101,25 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def choose_people(arguments: argparse.Namespace, sources: list[Source], device: torch.device) -> FindPeople:
-    """The function that returns the people of frames, as the arguments select it. Raises InputError."""
+def choose_people(
+    arguments: argparse.Namespace, sources: list[Source], category: Category, device: torch.device
+) -> FindPeople:
+    """The function that returns the people, or objects of ``category``, of frames, as the arguments select it.
+
+    Raises:
+        InputError: A file or a value of the arguments cannot be used.
+    """
     if arguments.boxes:
-        return BoxesFile(arguments.boxes, sources, arguments.min_score, arguments.max_overlap)
+        return BoxesFile(arguments.boxes, sources, category, arguments.min_score, arguments.max_overlap)
     if arguments.box:
         return GivenBoxes(People.from_boxes([parse_box(text) for text in arguments.box]))
     if arguments.detect:
+        if category.ids and PERSON not in category.ids:
+            LOG.warning(f"--detect finds people, but the network was trained on {category}")
         return Detector(arguments.detector, device, arguments.min_score, arguments.max_overlap)
+    LOG.info(
+        f"no boxes are given (--boxes, --box, --detect): one {category.noun} is taken to fill each image"
+    )
     return whole_images
 
 
@@ -129,22 +143,28 @@ def command(argv: list[str] | None) -> str:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     device, device_description = pick_device(arguments.device, arguments.gpus)
-    find_people = choose_people(arguments, sources, device)
+    category = trained.category
+    find_people = choose_people(arguments, sources, category, device)
     LOG.info(device_description)
 
     estimator = PoseEstimator(trained, device, arguments.flip_test, arguments.batch_size)
     reader = FrameReader(sources)
     try:
         with (
-            Progress(count_frames(sources)) as progress,
-            open_predictions(arguments.output, sources, trained.joints, not arguments.no_drawing) as writer,
+            Progress(count_frames(sources), "people" if category.noun == "person" else "objects") as progress,
+            open_predictions(arguments.output, sources, category, not arguments.no_drawing) as writer,
         ):
             for frame, poses in estimate_poses(reader, find_people, estimator):
                 writer.add(frame, poses)
                 progress.add(len(poses.joints))
     except OSError as error:
         raise InputError(f"{arguments.output}: cannot be written ({error.strerror or error})") from error
-    summary = f"{progress.summary()}; written to {arguments.output}"
+    if not category.ids:
+        LOG.warning(
+            f"{arguments.model_file} does not say what its objects are: they are category {category.number} in "
+            f"{arguments.output / RESULTS}, unless the boxes have one"
+        )
+    summary = f"{progress.summary()}; written to {arguments.output} as {category}"
     if reader.problems:
         print(summary)
         raise PartlyDoneError(

@@ -84,7 +84,9 @@ def command(argv: list[str] | None, group: Group) -> Path:
     ((measure, numbers),) = ((k, v) for k, v in results["test"].items() if isinstance(v, dict))
     data = request.tested.dataset_config(config)
     network = f"{config.model.name}_{config.model.extra.num_layers}"
-    for line in format_table(f"{network} {measure}, {data.dataset} {data.test_set}", numbers).splitlines():
+    title = f"{network} {measure}, {data.dataset} {data.test_set}"
+    lines = format_table(title, numbers).splitlines() if numbers else [f"{title}: no labels to compare with"]
+    for line in lines:
         LOG.info(line)
     close_log()
     tested = {

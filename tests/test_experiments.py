@@ -38,8 +38,9 @@ SIZES = {
     "mpii": ((256, 256, 2), (384, 384, 3)),
 }  # height, width, sigma
 BATCHES = {("mpii", 152, 384): 24}  # the others have 32
-# Where these files differ, and why: the original's Adam ignores WD, and it reads all images as BGR.
-DIFFERENT = {"TRAIN.WD": 0.0, "DATASET.COLOR_RGB": True}
+# Where these files differ, and why: the original's Adam ignores WD, and it reads all images as BGR (auto: RGB, but
+# BGR for published weights).
+DIFFERENT = {"TRAIN.WD": 0.0, "DATASET.COLOR_RGB": "auto"}
 
 
 CASES = [

@@ -43,7 +43,7 @@ class COCOFile:
 
     path: the file.
     images: {image id: image}.
-    annotations: entries of the file, unchecked; None if it has no such list.
+    annotations: entries of the file, unchecked; None if it has no such list, as COCO's own of test sets.
     categories: entries of the file, unchecked; empty if it has none.
     """
 
@@ -103,7 +103,7 @@ def read_coco_file(path: str | PathLike) -> COCOFile:
     if not isinstance(tree, dict) or not isinstance(tree.get("images"), list):
         raise InputError(f"{path}: expected COCO's lists 'images' and 'annotations'")
     annotations, categories = tree.get("annotations"), tree.get("categories")
-    if not isinstance(annotations, list | None) or (annotations is None and "image_info" not in path.name):
+    if not isinstance(annotations, list | None):
         raise InputError(f"{path}: expected COCO's lists 'images' and 'annotations'")
     images = tree["images"]
     ids, names = columns_of(

@@ -94,8 +94,10 @@ def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -
     Raises:
         InputError: naming the file and the annotation, for anything that cannot be used.
     """
+    if coco.annotations is None:
+        raise InputError(f"{coco.path}: expected COCO's lists 'images' and 'annotations'")
     counts = _Counts()
-    entries, ids, category_ids = _entries(coco, wanted, counts)
+    entries, ids, category_ids = _entries(coco, coco.annotations, wanted, counts)
 
     def where(k: int) -> str:
         return coco.named(entries[k])
@@ -126,9 +128,11 @@ def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -
     )
 
 
-def _entries(coco: COCOFile, wanted: Wanted, counts: _Counts) -> tuple[list[dict], np.ndarray, np.ndarray]:
-    """The annotations of the wanted categories, their ids and category ids."""
-    entries, chosen = coco.annotations or [], []
+def _entries(
+    coco: COCOFile, entries: list, wanted: Wanted, counts: _Counts
+) -> tuple[list[dict], np.ndarray, np.ndarray]:
+    """The ``entries`` of the wanted categories, their ids and category ids."""
+    chosen = []
     others: Counter = Counter()
     only = wanted.categories[0] if len(coco.categories) <= 1 and len(wanted.categories) == 1 else None
     for k, entry in enumerate(entries):
@@ -232,9 +236,10 @@ def _boxes(entries: list[dict], where: Callable[[int], str]) -> np.ndarray:
 def _filled_boxes(
     boxes: np.ndarray, points: np.ndarray, bounds: np.ndarray, dropped: np.ndarray, counts: _Counts
 ) -> np.ndarray:
-    """Boxes around the labelled joints in place of empty ones, and of those that reach to a dropped (0, 0)."""
+    """Boxes around the labelled joints in place of empty ones, and of those that an unlabelled (0, 0) stretches."""
     visible = points[..., 2] > 0
-    empty = (boxes[:, 2:] <= 0).any(axis=1) | (dropped & (boxes[:, :2] <= 0).all(axis=1))
+    at_zero = (boxes[:, :2] <= 0).all(axis=1)
+    empty = (boxes[:, 2:] <= 0).any(axis=1) | (dropped & at_zero) | _stretched(boxes, points)
     made = empty & visible.any(axis=1)
     if not made.any():
         return boxes
@@ -247,6 +252,16 @@ def _filled_boxes(
     filled = boxes.copy()
     filled[made] = np.concatenate([low - margin, high - low + 2 * margin], axis=1)
     return filled
+
+
+def _stretched(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """bool [N]: the box holds (0, 0) beside the labelled joints, tightly, and an unlabelled keypoint lies there."""
+    visible = points[..., 2] > 0
+    at_zero = ~visible & (points[..., :2] == 0).all(axis=2)
+    high = np.where(visible[..., None], points[..., :2], -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(visible[..., None], points[..., :2], np.inf).min(axis=1, initial=np.inf)
+    is_tight = (np.abs(boxes[:, :2]) < 0.5).all(axis=1) & (np.abs(boxes[:, 2:] - high) < 0.5).all(axis=1)
+    return is_tight & at_zero.any(axis=1) & (low > 1).all(axis=1)
 
 
 def _areas(

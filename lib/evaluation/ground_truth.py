@@ -75,6 +75,9 @@ def read_ground_truth(file: ObjectFile, sigmas: tuple[float, ...], with_images: 
     """
     coco = read_coco_file(file.path)
     wanted = file.wanted(coco, len(sigmas))
+    kind = ObjectKind(wanted.categories, sigmas)
+    if coco.annotations is None:
+        return GroundTruth(file.path, frozenset(coco.images), kind, (), ())
     instances = read_instances(coco, wanted, file.images if with_images else None)
     annotations = tuple(
         {
@@ -99,5 +102,4 @@ def read_ground_truth(file: ObjectFile, sigmas: tuple[float, ...], with_images: 
             )
         )
     )
-    kind = ObjectKind(wanted.categories, sigmas)
     return GroundTruth(file.path, frozenset(coco.images), kind, tuple(instances.ids.tolist()), annotations)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lib.dataset.coco_file import PERSON
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS, network_joints
 from lib.dataset.skeleton import Skeleton
 from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
-PERSON, PERSON_ID = "person", 1
 JOINTS_OF_PEOPLE = (SHARED_KEYPOINTS, MPII_KEYPOINTS, COCO_KEYPOINTS)
 
 
@@ -77,7 +77,7 @@ def category_of(content: Mapping, count: int, path: str | Path) -> Category:
         return mmpose
     joints = _joints(content, count, path)
     if joints in JOINTS_OF_PEOPLE:
-        return Category((PERSON_ID,), PERSON, Skeleton.of(joints))
+        return Category((PERSON,), "person", Skeleton.of(joints))
     return Category((), "", Skeleton.of(joints))
 
 
@@ -128,7 +128,7 @@ def _mmpose_category(meta: Any, count: int) -> Category | None:
     if given != set(map(frozenset, skeleton.pairs)):  # else the names tell which one is the left
         skeleton = Skeleton.of(names, {min(pair): max(pair) for pair in given}, lines)
     is_person = names in JOINTS_OF_PEOPLE
-    return Category((PERSON_ID,), PERSON, skeleton) if is_person else Category((), dataset, skeleton)
+    return Category((PERSON,), "person", skeleton) if is_person else Category((), dataset, skeleton)
 
 
 def _joints(content: Mapping, count: int, path: str | Path) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from lib.dataset.annotations import PADDING
 from lib.dataset.keypoint_dataset import IMAGENET_MEAN, IMAGENET_STD
-from lib.dataset.skeleton import Skeleton
 from lib.models.trained import TrainedPose
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
@@ -29,7 +28,8 @@ ENDINGS = (".onnx", ".ts", ".pt2")
 def describe(trained: TrainedPose) -> dict[str, Any]:
     """Describe how to prepare the network's input and decode its heatmaps, as values that JSON can hold."""
     (width, height), (map_width, map_height) = trained.codec.image_size, trained.codec.heatmap_size
-    flip_indices = Skeleton.of(trained.joints).flip_indices
+    category, skeleton = trained.category, trained.category.skeleton
+    flip_indices = skeleton.flip_indices
     return {
         "input": f"{INPUT}: float32 [N, 3, {height}, {width}], crops of one person each",
         "output": f"{OUTPUT}: float32 [N, {len(flip_indices)}, {map_height}, {map_width}]",
@@ -50,7 +50,9 @@ def describe(trained: TrainedPose) -> dict[str, Any]:
             "moved by 0.25 towards the higher neighbour along x and along y; position in the image: crop center + "
             "(pixel - heatmap_size / 2) * crop size / heatmap_size; score: the value of the highest pixel"
         ),
+        "category": {"ids": list(category.ids), "name": category.name},
         "joints": list(trained.joints),
+        "skeleton": [[a, b] for a, b in skeleton.limbs],
         "flip_pairs": [[a, b] for a, b in enumerate(flip_indices) if a < b],
         "flip_test": (
             "mean of the heatmaps and those of the mirrored crop, which are mirrored back, with flip_pairs exchanged"

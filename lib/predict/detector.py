@@ -66,4 +66,4 @@ class Detector:
         boxes = output["boxes"][is_person].double().cpu().numpy()
         boxes[:, 2:] -= boxes[:, :2]
         scores = output["scores"][is_person].double().cpu().numpy()
-        return People(boxes, scores).filtered(self.min_score, self.max_overlap)
+        return People.from_boxes(boxes, scores).filtered(self.min_score, self.max_overlap)

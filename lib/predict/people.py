@@ -9,35 +9,42 @@ from typing import Any
 import numpy as np
 
 from lib.dataset.annotations import read_json
-from lib.dataset.coco_file import PERSON
 from lib.dataset.detections import best_boxes, checked_box, each_detection
+from lib.models.category import Category
 from lib.predict.sources import Frame, Source
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
+from lib.utils.log import LOG
 
 
 @dataclass(frozen=True)
 class People:
-    """The N people of one image.
+    """The N people of one image, or objects of the network's category.
 
     boxes: float64 [N, 4], x, y, width, height in pixels.
     scores: float64 [N], the detector's confidence; 1 for boxes without one.
+    categories: int64 [N], the detector's category_id; -1 for boxes without one.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
+    categories: np.ndarray
 
     @classmethod
-    def from_boxes(cls, boxes: Any, scores: Any = None) -> "People":
-        """From anything that converts to [N, 4] and [N]; without ``scores`` they are 1."""
+    def from_boxes(cls, boxes: Any, scores: Any = None, categories: Any = None) -> "People":
+        """From anything that converts to [N, 4], [N] and [N]; without ``scores`` they are 1."""
         boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-        return cls(boxes, np.ones(len(boxes)) if scores is None else np.asarray(scores, np.float64))
+        return cls(
+            boxes,
+            np.ones(len(boxes)) if scores is None else np.asarray(scores, np.float64),
+            np.full(len(boxes), -1) if categories is None else np.asarray(categories, np.int64),
+        )
 
     def filtered(self, min_score: float, max_overlap: float) -> "People":
         """Drop scores below ``min_score``; of boxes with an IoU above ``max_overlap``, keep the best."""
-        sure = self.scores >= min_score
-        boxes, scores = self.boxes[sure], self.scores[sure]
-        keep = np.sort(best_boxes(boxes, scores, max_overlap))  # in the original order
-        return People(boxes[keep], scores[keep])
+        sure = np.flatnonzero(self.scores >= min_score)
+        best = best_boxes(self.boxes[sure], self.scores[sure], max_overlap)
+        keep = sure[np.sort(best)]  # in the original order
+        return People(self.boxes[keep], self.scores[keep], self.categories[keep])
 
 
 # Returns the people of each of some frames.
@@ -45,7 +52,7 @@ FindPeople = Callable[[list[Frame]], list[People]]
 
 
 def whole_images(frames: list[Frame]) -> list[People]:
-    """One person per frame, whose box is the whole image."""
+    """One person, or object, per frame, whose box is the whole image."""
     return [People.from_boxes((0, 0, frame.image.shape[1], frame.image.shape[0])) for frame in frames]
 
 
@@ -74,14 +81,15 @@ class GivenBoxes:
 class BoxesFile:
     """People by image, from a JSON file.
 
-    The file has either COCO's detection results, with the number in the image's file name as
-    image_id, or {name: [[x, y, width, height], ...]}. A name is the file name of an image, NAME#N for
+    The file has either COCO's detection results, with the number in the image's file name, or the
+    name with or without its suffix, as image_id, or {name: [[x, y, width, height], ...]}. A name is the file name of an image, NAME#N for
     frame N of the video NAME, or the file name of a video for all of its frames without boxes of
     their own.
 
     Args:
         path: The JSON file.
         sources: The images and videos that boxes are needed for.
+        category: The network's; detections of other categories are left out and counted.
         min_score, max_overlap: Detections are filtered by them (see `People.filtered`); boxes by name
             are all used.
 
@@ -89,7 +97,14 @@ class BoxesFile:
         InputError: The file cannot be used, or has boxes for none of ``sources``.
     """
 
-    def __init__(self, path: str | Path, sources: list[Source], min_score: float, max_overlap: float):
+    def __init__(
+        self,
+        path: str | Path,
+        sources: list[Source],
+        category: Category,
+        min_score: float,
+        max_overlap: float,
+    ):
         content = read_json(Path(path))
         self.people: dict[str | int, People]
         if isinstance(content, dict):
@@ -97,9 +112,9 @@ class BoxesFile:
         else:
             self.people = {
                 number: people.filtered(min_score, max_overlap)
-                for number, people in _by_image_id(content, path).items()
+                for number, people in _by_image_id(content, category, path).items()
             }
-        wanted = {key for source in sources for key in (source.number, source.path.name)}
+        wanted = {key for source in sources for key in _keys(source)}
         if not wanted & {str(key).partition("#")[0] if isinstance(key, str) else key for key in self.people}:
             expected = "numbered images" if isinstance(content, list) else "images"
             available = ", ".join(map(str, list(self.people)[:3])) or "no boxes"
@@ -112,11 +127,15 @@ class BoxesFile:
         return [self._people_of(frame) for frame in frames]
 
     def _people_of(self, frame: Frame) -> People:
-        # From the most specific name to the least: NAME#N, NAME, image id.
-        for key in (frame.name, frame.source.path.name, frame.source.number):
+        for key in (frame.name, *_keys(frame.source)):  # the most specific name first
             if key in self.people:
                 return self.people[key]
         return People.from_boxes(())
+
+
+def _keys(source: Source) -> tuple[str | int | None, ...]:
+    """What a file of boxes may call ``source``."""
+    return source.path.name, source.path.stem, source.number
 
 
 def _boxes_of_name(boxes: Any, where: str) -> People:
@@ -126,21 +145,24 @@ def _boxes_of_name(boxes: Any, where: str) -> People:
     return People.from_boxes([checked_box(box, f"{where}, box {i}") for i, box in enumerate(boxes)])
 
 
-def _by_image_id(content: Any, path: str | Path) -> dict[int, People]:
-    """Group COCO's detection results by image id."""
-    boxes: dict[int, list] = {}
+def _by_image_id(content: Any, category: Category, path: str | Path) -> dict[int | str, People]:
+    """Group COCO's detection results of ``category``, or all if it is unknown, by image id."""
+    boxes: dict[int | str, list] = {}
     others: Counter = Counter()
     for detection in each_detection(content, path):
-        if detection.category != PERSON:
-            others[detection.category] += 1
+        if category.ids and detection.category not in category.ids:
+            others[short_repr(detection.category)] += 1
             continue
-        if not isinstance(detection.image_id, int):
+        if not isinstance(detection.image_id, int | str):
             raise InputError(
-                f"{path}: detection {detection.number}: image_id should be a whole number, "
-                f"found {detection.image_id!r:.80}"
+                f"{path}: detection {detection.number}: image_id should be a whole number or the name of an "
+                f"image, found {detection.image_id!r:.80}"
             )
-        boxes.setdefault(detection.image_id, []).append(detection.checked(path))
+        known = detection.category if type(detection.category) is int else -1
+        boxes.setdefault(detection.image_id, []).append((*detection.checked(path), known))
+    found = ", ".join(f"{other} ({count})" for other, count in others.items())
     if not boxes and others:
-        found = ", ".join(f"{category} ({count})" for category, count in others.items())
-        raise InputError(f"{path}: no detection is of category {PERSON} (person); found category {found}")
+        raise InputError(f"{path}: no detection is of {category}; found category {found}")
+    if others:
+        LOG.info(f"{path}: {others.total()} detections are not of {category} and left out: category {found}")
     return {number: People.from_boxes(*map(np.array, zip(*entries))) for number, entries in boxes.items()}

@@ -12,7 +12,6 @@ from lib.dataset.annotations import padded_crops
 from lib.dataset.crop import crop_matrix
 from lib.dataset.heatmap import to_image
 from lib.dataset.keypoint_dataset import normalize
-from lib.dataset.skeleton import Skeleton
 from lib.evaluation.inference import estimate_heatmaps
 from lib.models.trained import TrainedPose
 from lib.predict.people import FindPeople, People
@@ -54,7 +53,7 @@ class PoseEstimator:
         self.trained = trained
         self.network = trained.network.to(device)
         self.device = device
-        self.flip_indices = list(Skeleton.of(trained.joints).flip_indices) if flip_test else None
+        self.flip_indices = list(trained.category.skeleton.flip_indices) if flip_test else None
         self.batch_size = batch_size
 
     def __call__(self, images: list[np.ndarray], people: list[People]) -> list[Poses]:

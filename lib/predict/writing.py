@@ -12,8 +12,8 @@ import numpy as np
 
 from lib.config.schema import settings
 from lib.dataset.images import SUFFIXES
-from lib.dataset.skeleton import Skeleton
 from lib.evaluation.coco import PoseNMS, PredictedPoses, coco_results
+from lib.models.category import Category
 from lib.predict.drawing import draw_people
 from lib.predict.poses import Poses
 from lib.predict.sources import Frame, Source
@@ -50,18 +50,18 @@ def drawn_names(sources: list[Source]) -> dict[Source, str]:
 
 @contextmanager
 def open_predictions(
-    folder: Path, sources: list[Source], joints: tuple[str, ...], draws: bool
+    folder: Path, sources: list[Source], category: Category, draws: bool
 ) -> Iterator["PredictionWriter"]:
     """Open a writer of predictions; the JSON files appear when the block ends without an error.
 
-    keypoints_results.json has COCO's results format, with the network's joints as keypoints.
+    keypoints_results.json has COCO's results format, with the network's category and its joints as keypoints.
     predictions.jsonl has one object per image: file, image_id, width, height, people, and frame for videos.
     drawn/ has the images under their own names, videos as mp4.
 
     Args:
         folder: Output folder.
         sources: The images and videos that will be added.
-        joints: Names of the network's joints.
+        category: The network's objects and their joints.
         draws: Whether to write drawn/.
 
     Raises:
@@ -76,7 +76,9 @@ def open_predictions(
         open_atomically(folder / PREDICTIONS) as lines,
         ExitStack() as video,
     ):
-        writer = PredictionWriter(folder / DRAWN, joints, drawn, are_numbered(sources), results, lines, video)
+        writer = PredictionWriter(
+            folder / DRAWN, category, drawn, are_numbered(sources), results, lines, video
+        )
         results.write(b"[")
         yield writer
         results.write(b"\n]\n")
@@ -93,7 +95,7 @@ class PredictionWriter:
     """Writes predictions frame by frame; opened by `open_predictions`.
 
     folder: Folder of the drawings.
-    joints: Names of the network's joints.
+    category: The network's objects and their joints.
     drawn: File name of each source's drawing; empty to draw nothing.
     numbered: Whether image ids are the numbers in the file names (see `are_numbered`) or counted from 1.
     results, lines: The open JSON files.
@@ -102,7 +104,7 @@ class PredictionWriter:
     """
 
     folder: Path
-    joints: tuple[str, ...]
+    category: Category
     drawn: dict[Source, str]
     numbered: bool
     results: BinaryIO
@@ -120,7 +122,7 @@ class PredictionWriter:
         self._add_results(image_id, poses)
         self.lines.write((json.dumps(self._describe(frame, image_id, poses)) + "\n").encode())
         if self.drawn:
-            drawing = draw_people(frame.image, poses, Skeleton.of(self.joints))
+            drawing = draw_people(frame.image, poses, self.category.skeleton)
             self._add_drawing(frame, cv2.cvtColor(drawing, cv2.COLOR_RGB2BGR))
 
     def _add_results(self, image_id: int, poses: Poses) -> None:
@@ -133,6 +135,9 @@ class PredictionWriter:
             image_ids=np.full(len(poses.joints), image_id),
             box_scores=poses.people.scores,
             areas=poses.crops.prod(axis=1),
+            category_ids=np.where(
+                poses.people.categories >= 0, poses.people.categories, self.category.number
+            ),
         )
         # Scores are those of the evaluation; overlapping poses are kept, as predictions.jsonl keeps them.
         nms = PoseNMS(settings()["TEST.IN_VIS_THRE"].default, oks_thre=None)
@@ -153,7 +158,7 @@ class PredictionWriter:
             {
                 "box": np.round(box, 2).tolist(),
                 "score": round(float(score), 4),
-                "keypoints": dict(zip(self.joints, keypoints_of_person.tolist())),
+                "keypoints": dict(zip(self.category.skeleton.names, keypoints_of_person.tolist())),
             }
             for box, score, keypoints_of_person in zip(poses.people.boxes, poses.people.scores, keypoints)
         ]

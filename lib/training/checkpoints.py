@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lib.config.loader import dump_config
+from lib.dataset.coco_file import PERSON
+from lib.dataset.layouts import layout_of
+from lib.models.category import Category
 from lib.models.loss import OverPixels
 from lib.training.changed_settings import check_changed_settings
 from lib.training.run_spec import RunSpec
@@ -18,7 +21,7 @@ LAST, PREVIOUS, BEST, DAMAGED = "last.pth", "previous.pth", "best.pth", "damaged
 
 
 class Checkpointer:
-    """Writes the checkpoints of one run; each holds all of ``state``, the settings and the joints.
+    """Writes the checkpoints of one run; each holds all of ``state``, the settings, the joints and their category.
 
     With several ranks, the main one writes.
 
@@ -35,6 +38,7 @@ class Checkpointer:
         self.settings = {
             "config": dump_config(spec.config),
             "joints": list(spec.data.joints),
+            "category": _category(spec).entry(),
             "loss_over_pixels": spec.over_pixels.value,
         }
 
@@ -55,6 +59,16 @@ class Checkpointer:
 
     def _contents(self) -> dict:
         return {**self.state.state_dict(), **self.settings, "metrics_bytes": self.metrics_bytes()}
+
+
+def _category(spec: RunSpec) -> Category:
+    """The target's category, or that of train.py's only data set."""
+    config, data = spec.config, spec.data
+    section = config.dataset if data.validation is data.test else config.dataset_target
+    described = layout_of(section).category(section.train_set)
+    if described is None:
+        return Category((PERSON,), "person", data.skeleton)
+    return Category(described.numbers, described.name, data.skeleton)
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """Checkpoint files: nested dicts of tensors and plain values, written atomically and read without pickle's risks."""
 
+import contextlib
 import pickle
 import re
 import zipfile
@@ -84,10 +85,13 @@ def _why_unreadable(error: Exception, what: str, path: str | Path) -> str:
             f"`import torch; whole = torch.load({str(path)!r}, 'cpu', weights_only=False); "
             "torch.save(whole['state_dict'], 'weights.pth')` (of a pickled module: `whole.state_dict()`)"
         )
+    if known := _other_format(path):
+        return f"not a {what} written by torch.save, but {known}"
     # torch explains at length how to load the file anyway, then comes the reason.
     reason = str(error).rpartition("WeightsUnpickler error:")[2].partition("Check the documentation")[0]
     reason = one_line(reason)[:200]
     if isinstance(error, pickle.UnpicklingError):
+        reason = "another format" if reason.startswith("Unsupported operand") else reason
         return f"not a {what} written by torch.save ({reason})"
     return f"cannot be read as a {what}: damaged or of another format ({reason})"
 
@@ -108,6 +112,20 @@ def load_newest(path: Path, previous: Path) -> tuple[dict[str, Any], Path]:
             raise
         LOG.warning(f"{error}; going back to {previous}")
         return load_checkpoint(previous), previous
+
+
+def _other_format(path: str | Path) -> str:
+    """What a file is that people take for weights; empty if it is not known."""
+    with open(path, "rb") as file:
+        begin = file.read(64).lstrip().lower()
+    if begin.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS: `git lfs pull` fetches the file itself"
+    if begin.startswith(b"<"):
+        return "a web page: the download failed"
+    with contextlib.suppress(zipfile.BadZipFile, OSError, ValueError), zipfile.ZipFile(path) as archive:
+        if any("/code/" in name for name in archive.namelist()):
+            return "TorchScript: save the state_dict() of what torch.jit.load returns"
+    return ""
 
 
 def load_plain(path: str | Path) -> Any:

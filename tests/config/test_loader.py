@@ -62,19 +62,6 @@ def test_an_empty_file_gives_the_defaults(load, text):
     assert config.dataset.color_rgb == "auto" and config.dataset.reads_rgb
 
 
-@pytest.mark.parametrize("text, value", [("auto", "auto"), ("true", True), ("false", False)])
-def test_a_choice_between_a_text_and_true_or_false(load, text, value):
-    assert load(f"DATASET: {{COLOR_RGB: {text}}}").dataset.color_rgb == value
-    config = load(overrides=parse_overrides(["DATASET.COLOR_RGB", text]))
-    assert config.dataset.color_rgb == value and config.dataset.reads_rgb is (value is not False)
-    assert load(dump_config(config)) == config
-
-
-@pytest.mark.parametrize("text", ["1", "bgr", "'true'", "[true]"])
-def test_what_is_none_of_the_choices(load, text):
-    assert "COLOR_RGB" in complaint(load, f"DATASET: {{COLOR_RGB: {text}}}")
-
-
 def test_defaults_are_not_shared_between_configurations(load):
     load().dataset_src.joints["a"] = "b"
     flat_config(load())["TRAIN.LR_STEP"].append(1)

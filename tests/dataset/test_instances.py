@@ -209,3 +209,23 @@ def test_missing_images_are_counted_or_left_out(tmp_path):
     (tmp_path / "images" / "a.png").unlink()
     with pytest.raises(InputError, match="3 of 3 images are missing"):
         samples(path, skip=True)
+
+
+def test_a_box_that_an_unlabelled_zero_stretches_comes_from_the_labels(tmp_path):
+    points = [80, 50, 2, 100, 70, 2, 0, 0, 0]
+    instances = read(
+        write(
+            tmp_path, annotation(1, bbox=[0, 0, 100, 70], keypoints=points), annotation(2, keypoints=points)
+        )
+    )
+    # The labels span 20 x 20; the margin is 0.05 * 120. The second box is not one of labels and (0, 0).
+    assert instances.boxes.tolist() == [[74, 44, 32, 32], [15, 25, 50, 50]]
+
+
+def test_a_list_of_images_alone_has_nothing_to_train_on(tmp_path):
+    path = write(tmp_path)
+    tree = json.loads(path.read_text())
+    del tree["annotations"]
+    path.write_text(json.dumps(tree))
+    with pytest.raises(InputError, match="expected COCO's lists 'images' and 'annotations'"):
+        samples(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from lib.dataset.keypoints import network_joints
+from lib.models.category import Category
 from lib.models.pose_resnet import DeconvHead, PoseResNet
 
 # The settings that describe `small_network` on images of 64x64 pixels.
@@ -35,9 +36,15 @@ def small_network(joints: int = 13, seed: int = 0, **shape) -> PoseResNet:
     return network
 
 
-def write_checkpoint(path: Path, network: PoseResNet, image_size=(64, 64), rgb: bool = True) -> Path:
-    """As main.py and train.py write them, with what predictions need."""
+def write_checkpoint(
+    path: Path, network: PoseResNet, image_size=(64, 64), rgb: bool = True, category: Category | None = None
+) -> Path:
+    """As main.py and train.py write them, with what predictions need; without ``category`` as earlier versions did."""
     settings = SETTINGS.format(width=image_size[0], height=image_size[1], rgb=str(rgb).lower())
-    joints = list(network_joints(len(network.final_layer.bias)))
-    torch.save({"target_model": network.state_dict(), "config": settings, "joints": joints}, path)
+    content = {"target_model": network.state_dict(), "config": settings}
+    if category is None:
+        content["joints"] = list(network_joints(len(network.final_layer.bias)))
+    else:
+        content |= {"joints": list(category.skeleton.names), "category": category.entry()}
+    torch.save(content, path)
     return path

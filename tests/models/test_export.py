@@ -11,6 +11,7 @@ import torch
 
 from lib.dataset.keypoints import SHARED_KEYPOINTS
 from lib.dataset.skeleton import Skeleton
+from lib.models.category import Category
 from lib.models.export import TOLERANCE, can_run, describe, largest_difference, load_exported
 from lib.models.trained import load_trained
 from lib.predict.people import People
@@ -83,6 +84,14 @@ def test_the_description_is_enough_to_predict(checkpoint, tmp_path):
         SHARED_KEYPOINTS[Skeleton.of(SHARED_KEYPOINTS).flip_indices[a]] for a, _ in description["flip_pairs"]
     ]
     assert len(description["flip_pairs"]) == 6
+
+
+def test_category_pairs_and_limbs_of_the_checkpoint(tmp_path):
+    fish = Category((7,), "fish", Skeleton(("a", "b", "c", "d"), (("a", "d"),), (("b", "c"),)))
+    trained = load_trained(write_checkpoint(tmp_path / "b.pth", small_network(4), category=fish))
+    description = describe(trained)
+    assert description["category"] == {"ids": [7], "name": "fish"}
+    assert description["flip_pairs"] == [[0, 3]] and description["skeleton"] == [[1, 2]]
 
 
 def test_the_check_tells_another_network(checkpoint, tmp_path):

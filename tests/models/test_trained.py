@@ -1,5 +1,6 @@
 """A network's shape, joints, input and colours from a checkpoint alone."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -104,6 +105,23 @@ def test_checkpoints_of_mmpose(name, size, tmp_path):
     assert trained.color_rgb  # unlike SimpleBaseline's with as many joints
     images = torch.randn(1, 3, 64, 64)
     assert torch.equal(trained.network(images), network(images))
+
+
+def test_joints_of_mmposes_animals_are_not_taken_for_those_of_people(tmp_path):
+    names = [f"{side}_{part}" for part in "abcdefgh" for side in "LR"] + ["Nose"]  # 17, as COCO's
+    described = {
+        "dataset_name": "ap10k",
+        "keypoint_id2name": dict(enumerate(names)),
+        "flip_indices": [j ^ 1 for j in range(16)] + [16],
+        "skeleton_links": [(0, 16)],
+        "sigmas": np.ones(17, np.float32),
+        "keypoint_colors": np.zeros((17, 3), np.uint8),
+    }
+    content = {"meta": {"dataset_meta": described}, "state_dict": as_mmpose(small_network(17).state_dict())}
+    torch.save(content, tmp_path / "res10_ap10k-64x64.pth")
+    category = load_trained(tmp_path / "res10_ap10k-64x64.pth").category
+    assert category.name == "ap10k" and not category.ids
+    assert category.skeleton.names == tuple(names) and category.skeleton.limbs == [(0, 16)]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,12 @@ def saved(content):
     return buffer.getvalue()
 
 
+def scripted():
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 1), torch.zeros(1)), buffer)
+    return buffer.getvalue()
+
+
 def assert_same(tensors, expected):
     assert tensors.keys() == expected.keys()
     for name in expected:
@@ -81,7 +87,10 @@ def test_parameters_come_as_plain_tensors(tmp_path):
     "content, message",
     [
         (b"", "cannot be read as a weights file"),
-        (b"<html>not found</html>", "not a weights file"),
+        (b"<html>not found</html>", "not a weights file.*web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "Git LFS"),
+        (b"\x08\x07onnx", "not a weights file"),
+        (scripted(), "TorchScript"),
         (saved({"w": torch.zeros(1000)})[:-100], "cannot be read as a weights file"),
         (saved({"w": torch.zeros(3), "cfg": argparse.Namespace()}), r"argparse\.Namespace"),
         (saved(torch.nn.Linear(1, 1)), r"torch\.nn\.modules\.linear\.Linear"),

@@ -4,6 +4,7 @@ import csv
 import json
 
 import pytest
+import torch
 
 from lib.label_noise.truth import read_truth
 from pose_estimation import compare, export_cleaned, predict, report, show_ignored, train, valid
@@ -44,6 +45,11 @@ def test_results_and_weights_by_name(run):
     log = (run / "train.log").read_text()
     assert "DATASET_SRC.JOINTS: cab is read from cabin of the source" in log
     assert "without a label in the source: counterweight" in log and "not used: lamp" in log
+
+
+def test_the_checkpoint_names_the_targets_category(run):
+    entry = torch.load(run / "best.pth", weights_only=True)["category"]
+    assert (entry["ids"], entry["name"], entry["keypoints"]) == ([3], "excavator", list(JOINTS))
 
 
 def test_valid_repeats_the_runs_numbers(run, capsys):
@@ -126,6 +132,8 @@ def test_prediction_and_images_of_labels(root, run):
     assert predict.main(asked) == 0
     (line,) = (root / "found/predictions.jsonl").read_text().splitlines()
     assert list(json.loads(line)["people"][0]["keypoints"]) == list(JOINTS)
+    (result,) = json.loads((root / "found/keypoints_results.json").read_text())
+    assert result["category_id"] == 3
     assert show_ignored.main([str(run), "--output", str(root / "ignored.png"), "--rows", "1"]) == 0
 
 

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
+from lib.dataset.skeleton import Skeleton
+from lib.models.category import Category
 from pose_estimation import predict, train, valid
 from tests.factories.small_network import small_network, write_checkpoint
 
@@ -69,6 +71,47 @@ def test_a_folder_of_images(here, capsys):
     output = capsys.readouterr()
     assert "3 people in 3 images" in output.out and "people/s" in output.out and not output.err
     assert cv2.imread(str(here / "out/drawn/1.jpg")).shape == (50, 40, 3)
+
+
+# Joints whose names tell neither pairs nor limbs.
+FISH = Category((7,), "fish", Skeleton(("a", "b", "c", "d"), (("a", "b"),), (("c", "d"),)))
+
+
+def test_results_have_the_category_of_the_checkpoint(here, capsys):
+    write_checkpoint(here / "a.pth", small_network(4), category=FISH)
+    assert run(here, "p/") == 0
+    assert {result["category_id"] for result in results(here)} == {7}
+    output = capsys.readouterr().out
+    assert "one fish is taken to fill each image" in output and "fish (category 7)" in output
+    assert "3 objects in 3 images" in output
+
+
+def test_what_fills_an_image_is_said_only_without_boxes(here, capsys):
+    assert run(here, "p/") == 0
+    assert "one person is taken to fill each image" in capsys.readouterr().out
+    assert run(here, "p/", "--box", "1,2,30,30") == 0
+    assert "taken to fill" not in capsys.readouterr().out
+
+
+def test_objects_of_unknown_category(here, capsys):
+    write_checkpoint(here / "a.pth", small_network(4), category=FISH)
+    content = torch.load(here / "a.pth", weights_only=True)
+    del content["category"]  # as in earlier versions
+    torch.save(content, here / "a.pth")
+    assert run(here, "p/") == 0
+    assert {result["category_id"] for result in results(here)} == {1}
+    assert "does not say what its objects are" in capsys.readouterr().out
+
+
+def test_results_of_detected_objects_have_the_detections_category(here):
+    animals = Category((5, 7), "cat, fish", FISH.skeleton)
+    write_checkpoint(here / "a.pth", small_network(4), category=animals)
+    boxes = [
+        {"image_id": 1, "category_id": number, "bbox": [0, 0, 20, 20], "score": 0.9} for number in (7, 5, 1)
+    ]
+    (here / "p/boxes.json").write_text(json.dumps(boxes))
+    assert run(here, "p/1.jpg", "--boxes", "p/boxes.json", "--max-overlap", "1") == 0
+    assert sorted(result["category_id"] for result in results(here)) == [5, 7]
 
 
 def test_a_video_round_trip(here):

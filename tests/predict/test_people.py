@@ -4,19 +4,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lib.dataset.skeleton import Skeleton
+from lib.models.category import Category
 from lib.predict.people import BoxesFile, GivenBoxes, People, parse_box, whole_images
 from lib.predict.sources import Frame, Source
 from lib.utils.errors import InputError
+from lib.utils.log import captured_messages
 
 
 def frame(name, number=None, size=(40, 30)):
     return Frame(Source(Path(name)), np.zeros((size[1], size[0], 3), np.uint8), number)
 
 
-def boxes_file(tmp_path, content, sources=("000000000007.jpg", "b.jpg"), min_score=0.5, max_overlap=0.7):
+PERSON = Category((1,), "person", Skeleton.of(("a",)))
+ANIMALS = Category((5, 7), "cat, fish", Skeleton.of(("a",)))
+UNKNOWN = Category((), "", Skeleton.of(("a",)))
+
+
+def boxes_file(
+    tmp_path, content, sources=("000000000007.jpg", "b.jpg"), min_score=0.5, max_overlap=0.7, category=PERSON
+):
     (tmp_path / "boxes.json").write_text(json.dumps(content))
     sources = [Source(Path(name)) for name in sources]
-    return BoxesFile(tmp_path / "boxes.json", sources, min_score, max_overlap)
+    return BoxesFile(tmp_path / "boxes.json", sources, category, min_score, max_overlap)
 
 
 def detection(image_id, box, score=0.9, category=1):
@@ -34,6 +44,25 @@ def test_whole_images_and_given_boxes():
     ]
     given = GivenBoxes(People.from_boxes([parse_box("1,2,3,4"), parse_box("-1,0.5,3,4")]))
     assert [boxes(p) for p in given([frame("a.jpg")])] == [[[1, 2, 3, 4], [-1, 0.5, 3, 4]]]
+
+
+def test_detections_of_the_networks_categories(tmp_path):
+    content = [detection(7, [i, 0, 10, 10], category=number) for i, number in enumerate((7, 1, 5, 1))]
+    with captured_messages() as messages:
+        (people,) = boxes_file(tmp_path, content, category=ANIMALS, max_overlap=1)([frame("7.jpg")])
+    assert people.boxes[:, 0].tolist() == [0, 2] and people.categories.tolist() == [7, 5]
+    assert any("2 detections" in message and "category 1 (2)" in message for message in messages)
+    (people,) = boxes_file(tmp_path, content, category=UNKNOWN, max_overlap=1)([frame("7.jpg")])
+    assert people.categories.tolist() == [7, 1, 5, 1]
+    with pytest.raises(InputError, match=r"person \(category 1\); found category 5 \(1\)"):
+        boxes_file(tmp_path, [detection(7, [0, 0, 10, 10], category=5)])
+
+
+def test_categories_stay_with_their_boxes():
+    people = People.from_boxes([[0, 0, 9, 9], [1, 0, 9, 9], [30, 30, 9, 9]], [0.1, 0.9, 0.8], [1, 2, 3])
+    kept = people.filtered(0.5, 0.7)
+    assert kept.categories.tolist() == [2, 3] and kept.scores.tolist() == [0.9, 0.8]
+    assert People.from_boxes([[0, 0, 9, 9]]).categories.tolist() == [-1]
 
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,x", "1,2,-3,4", "1,2,nan,4"])
@@ -74,7 +103,7 @@ def test_boxes_by_name_are_all_used_and_those_of_one_video_image_go_first(tmp_pa
         ({"b.jpg": 3}, "list of boxes"),
         ({"b.jpg": [[0, 0, -1, 1]]}, "negative"),
         ([{"bbox": [0, 0, 1, 1]}], "detection 0 needs"),
-        ([detection("7", [0, 0, 1, 1])], "whole number"),
+        ([detection("7", [0, 0, 1, 1])], "numbered images.* 7$"),
         ([detection([7], [0, 0, 1, 1])], "whole number"),
         (3, "list of detections"),
     ],
@@ -83,3 +112,14 @@ def test_bad_boxes_file(content, expected, tmp_path):
     with pytest.raises(InputError, match=expected) as error:
         boxes_file(tmp_path, content)
     assert "boxes.json" in str(error.value)
+
+
+def test_detections_may_name_the_image(tmp_path):
+    find = boxes_file(
+        tmp_path,
+        [detection("frame_7", [0, 0, 10, 10]), detection("b.jpg", [1, 0, 10, 10])],
+        ("frame_7.jpg", "b.jpg"),
+    )
+    assert [boxes(people) for people in find([frame("frame_7.jpg"), frame("b.jpg"), frame("c.jpg")])] == [
+        [[0, 0, 10, 10]], [[1, 0, 10, 10]], [],
+    ]  # fmt: skip

@@ -7,7 +7,9 @@ import torch
 from lib.dataset.annotations import Annotations, padded_crops
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import joint_mapping
+from lib.dataset.skeleton import Skeleton
 from lib.evaluation.inference import InferenceOptions, predict
+from lib.models.category import Category
 from lib.models.trained import load_trained
 from lib.predict.people import GivenBoxes, People
 from lib.predict.poses import MAX_WINDOW_IMAGES, PoseEstimator, estimate_poses
@@ -105,6 +107,12 @@ def test_frames_keep_their_order_and_few_are_held(trained, count):
         most = max(most, read - number)
     assert number == 199 and most <= MAX_WINDOW_IMAGES
     assert count == 0 or most <= 16 + 8  # people for a batch, and the images read together
+
+
+def test_the_flip_test_exchanges_the_pairs_of_the_checkpoint(tmp_path):
+    fish = Category((7,), "fish", Skeleton(("a", "b", "c", "d"), (("a", "d"),)))  # names that tell no pair
+    trained = load_trained(write_checkpoint(tmp_path / "b.pth", small_network(4), category=fish))
+    assert PoseEstimator(trained, CPU, True, 4).flip_indices == [3, 1, 2, 0]
 
 
 def test_heatmaps_that_are_not_finite_are_an_error(trained, tmp_path):

@@ -31,6 +31,12 @@ def test_a_line_now_and_then_with_the_time_left(clock, caplog, monkeypatch):
     assert second.startswith("60 of 100 images") and second.endswith("60 %, 40.0 s left")
 
 
+def test_other_objects_are_not_called_people(clock):
+    progress = Progress(1, "objects")
+    progress.add(2)
+    assert progress.summary().startswith("2 objects in 1 images")
+
+
 def test_the_summary_counts_images_and_people(clock):
     progress = Progress(total=1)
     for people in (2, 0, 1):

@@ -5,13 +5,15 @@ import cv2
 import numpy as np
 import pytest
 
+from lib.dataset.skeleton import Skeleton
+from lib.models.category import Category
 from lib.predict.people import People
 from lib.predict.poses import Poses
 from lib.predict.sources import Frame, Source
 from lib.predict.writing import are_numbered, drawn_names, open_predictions, open_video, write_image
 from lib.utils.errors import InputError
 
-JOINTS = ("nose", "left_knee")
+PERSON = Category((1,), "person", Skeleton.of(("nose", "left_knee")))
 
 
 def sources(*names):
@@ -31,7 +33,7 @@ def poses(count, score=0.9):
 
 def write(folder, frames, draws=False):
     """Write one person for each of ``frames``; returns the objects of both JSON files."""
-    with open_predictions(folder, [f.source for f in frames if not f.number], JOINTS, draws) as writer:
+    with open_predictions(folder, [f.source for f in frames if not f.number], PERSON, draws) as writer:
         for f in frames:
             writer.add(f, poses(1))
     lines = (folder / "predictions.jsonl").read_text().splitlines()
@@ -45,6 +47,24 @@ def test_drawings_have_the_names_of_their_sources():
         drawn_names(sources("a/1.jpg", "b/1.jpg"))
     with pytest.raises(InputError, match=r"c\.avi and c\.mp4"):
         drawn_names(sources("c.avi", "c.mp4"))
+
+
+def test_limbs_and_category_of_the_network(tmp_path):
+    """Joints whose names tell no limb, with and without a line between them in the checkpoint."""
+    drawings = {}
+    for lines in ((), (("a", "b"),)):
+        fish = Category((7,), "fish", Skeleton(("a", "b"), (), lines))
+        (found,) = frames = [frame(Source(tmp_path / "1.png"))]
+        folder = tmp_path / f"out{len(lines)}"
+        with open_predictions(folder, [found.source], fish, draws=True) as writer:
+            far = poses(1)
+            far.joints[:] = [[[5, 15], [35, 15]]]
+            writer.add(frames[0], far)
+        drawings[lines] = cv2.imread(str(folder / "drawn/1.png"))
+        (result,) = json.loads((folder / "keypoints_results.json").read_text())
+        assert result["category_id"] == 7
+    without, drawn = drawings.values()
+    assert (without[15, 20] == 200).all() and (drawn[15, 20] != 200).any()
 
 
 @pytest.mark.parametrize(
@@ -84,7 +104,7 @@ def test_other_images_are_counted_from_one(tmp_path):
 
 
 def test_an_image_without_people(tmp_path):
-    with open_predictions(tmp_path, sources("1.jpg"), JOINTS, draws=False) as writer:
+    with open_predictions(tmp_path, sources("1.jpg"), PERSON, draws=False) as writer:
         writer.add(frame(Source(Path("1.jpg"))), poses(0))
     assert json.loads((tmp_path / "keypoints_results.json").read_text()) == []
     assert json.loads((tmp_path / "predictions.jsonl").read_text())["people"] == []
@@ -92,7 +112,7 @@ def test_an_image_without_people(tmp_path):
 
 
 def test_images_with_no_one_and_several_people_make_one_valid_list(tmp_path):
-    with open_predictions(tmp_path, sources("1.jpg", "2.jpg", "3.jpg"), JOINTS, draws=False) as writer:
+    with open_predictions(tmp_path, sources("1.jpg", "2.jpg", "3.jpg"), PERSON, draws=False) as writer:
         for number, count in enumerate((0, 2, 1), start=1):
             writer.add(frame(Source(Path(f"{number}.jpg"))), poses(count))
     results = json.loads((tmp_path / "keypoints_results.json").read_text())
@@ -100,7 +120,7 @@ def test_images_with_no_one_and_several_people_make_one_valid_list(tmp_path):
 
 
 def test_an_error_leaves_no_json_files(tmp_path):
-    with pytest.raises(KeyError), open_predictions(tmp_path, sources("1.jpg"), JOINTS, draws=False) as writer:
+    with pytest.raises(KeyError), open_predictions(tmp_path, sources("1.jpg"), PERSON, draws=False) as writer:
         writer.add(frame(Source(Path("1.jpg"))), poses(1))
         raise KeyError
     assert list(tmp_path.iterdir()) == []
@@ -120,7 +140,7 @@ def test_videos_and_images_are_drawn(tmp_path):
 def test_a_drawing_does_not_replace_its_source(tmp_path):
     with (
         pytest.raises(InputError, match="would replace"),
-        open_predictions(tmp_path, [Source(tmp_path / "drawn" / "1.jpg")], JOINTS, draws=True),
+        open_predictions(tmp_path, [Source(tmp_path / "drawn" / "1.jpg")], PERSON, draws=True),
     ):
         raise AssertionError("the writer is opened")
 

@@ -42,6 +42,9 @@ def test_the_last_becomes_the_previous(run):
     checkpointer.save_best()
     assert content(folder / BEST)["step"] == 9 and not (folder / LAST).exists()
     assert content(folder / BEST)["joints"] == list(spec.data.joints)
+    entry = content(folder / BEST)["category"]
+    assert (entry["ids"], entry["name"], entry["keypoints"]) == ([1], "person", list(spec.data.joints))
+    assert len(entry["flip_pairs"]) == 6 and ["right_ankle", "right_knee"] in entry["skeleton"]
 
 
 def test_resume_restores_everything(run):

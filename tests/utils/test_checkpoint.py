@@ -42,6 +42,8 @@ def test_truncated_missing_and_foreign_files(tmp_path):
     for name in ("half.pth", "none.pth", "other.pth"):
         with pytest.raises(InputError, match=name):
             load_checkpoint(tmp_path / name)
+    with pytest.raises(InputError, match="found .'other'.*MODEL.PRETRAINED"):
+        load_checkpoint(tmp_path / "other.pth")
 
 
 def test_a_changed_number_is_found_by_its_checksum(tmp_path):
