@@ -22,7 +22,6 @@ from lib.doctor.machine import (
 from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
 from lib.doctor.sheet import FILE_NAME, write_sheet
 from lib.doctor.trial_steps import try_steps
-from lib.doctor.weights import check_weight_learning
 from lib.ignoring.modes import Mode
 from lib.training.run_spec import RunSpec
 from lib.training.state import TableShape
@@ -66,8 +65,6 @@ def examine(
         cache_bytes += sampled.bytes_decoded if config.dataset.cache else 0
     sections += [labels, images]
     sections.append(Section("scale", *check_scale(sets.annotations, config.model.image_size)))
-    if mode.ignores:
-        sections.append(Section("ignoring weights", check_weight_learning(config, mode, sets)))
     if sets.data is not None:
         sections.append(Section("samples", [write_sheet(output / FILE_NAME, sets.datasets)]))
 

@@ -15,7 +15,7 @@ CONFIG = "experiments/custom/excavator.yaml"
 def examination_of(root, changed=None, mode="ours2", steps=0):
     values = {
         "DATASET_SRC.ROOT": str(root / "source"), "DATASET_TARGET.ROOT": str(root / "target"), "DATASET_SRC.JOINTS": {},
-        "OUTPUT_DIR": str(root / "output"), "LOG_DIR": str(root / "log"), "LBI.INJECT_NOISE": "", "LBI.SCHEDULE": "together", "DEVICE": "cpu",
+        "OUTPUT_DIR": str(root / "output"), "LOG_DIR": str(root / "log"), "LBI.INJECT_NOISE": "", "DEVICE": "cpu",
         "MODEL.EXTRA.WIDTH": 4, "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8], "THREADS": 1,
     }  # fmt: skip
     with captured_messages() as notes:
