@@ -1,21 +1,25 @@
-"""Findings of an examination: each is ok, a warning or an error, with advice; and how they are printed."""
+"""Findings of an examination: each is ok, a note, a warning or an error, with advice; and how they are printed."""
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 LINE_WIDTH = 110  # characters
+INDENT = " " * 11  # of everything below a heading but the levels
 
 
 class Level(Enum):
     """How serious a finding is.
 
     OK: nothing to do.
+    NOTE: worth knowing; expected, or advice that may be ignored.
     WARNING: the run works, but its result may suffer.
     ERROR: the run stops, or its result is worthless.
     """
 
     OK = "ok"
+    NOTE = "note"
     WARNING = "warning"
     ERROR = "error"
 
@@ -35,10 +39,9 @@ class Finding:
     advice: str = ""
 
     def __str__(self) -> str:
-        indent = " " * 11
-        lines = _wrapped(f"{self.subject}: {self.result}", f"  {self.level.value:9}", indent)
+        lines = _wrapped(f"{self.subject}: {self.result}", f"  {self.level.value:9}", INDENT)
         if self.advice:
-            lines += _wrapped(self.advice, f"{indent}-> ", f"{indent}   ")
+            lines += _wrapped(self.advice, f"{INDENT}-> ", f"{INDENT}   ")
         return "\n".join(lines)
 
 
@@ -59,6 +62,11 @@ def ok(subject: str, result: str) -> Finding:
     return Finding(Level.OK, subject, result)
 
 
+def note(subject: str, result: str, advice: str = "") -> Finding:
+    """A finding of level NOTE."""
+    return Finding(Level.NOTE, subject, result, advice)
+
+
 def warning(subject: str, result: str, advice: str) -> Finding:
     """A finding of level WARNING."""
     return Finding(Level.WARNING, subject, result, advice)
@@ -69,40 +77,50 @@ def error(subject: str, result: str, advice: str) -> Finding:
     return Finding(Level.ERROR, subject, result, advice)
 
 
+def expected(finding: Finding, reason: str) -> Finding:
+    """A warning that ``reason`` explains, as a note; any other finding as it is."""
+    return note(finding.subject, finding.result, reason) if finding.level is Level.WARNING else finding
+
+
 @dataclass(frozen=True)
-class Section:
-    """The findings on one topic, and optionally the lines of a table that they are about."""
+class Heading:
+    """Begins the findings on one topic."""
 
     title: str
-    findings: list[Finding]
-    table: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(
-            [self.title, *map(str, self.findings), *(f"           {line}" for line in self.table)]
-        )
+        return f"\n{self.title}"
 
 
 @dataclass(frozen=True)
-class Examination:
-    """All sections of an examination; ``title`` names the mode that was examined."""
+class Table:
+    """The lines of a table that the findings before it are about."""
 
-    title: str
-    sections: list[Section]
+    lines: tuple[str, ...]
 
-    @property
-    def findings(self) -> list[Finding]:
-        """The findings of all sections, in order."""
-        return [finding for section in self.sections for finding in section.findings]
+    def __str__(self) -> str:
+        return "\n".join(f"{INDENT}{line}" for line in self.lines)
+
+
+Item = Heading | Finding | Table  # what an examination consists of
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The result of an examination: the findings counted by level."""
+
+    findings: Sequence[Finding]
 
     @property
     def exit_code(self) -> int:
-        """0 if every finding is ok, 1 with warnings, 2 with errors."""
+        """0 if every finding is ok or a note, 1 with warnings, 2 with errors."""
         levels = {finding.level for finding in self.findings}
         return 2 if Level.ERROR in levels else int(Level.WARNING in levels)
 
     def __str__(self) -> str:
-        counts = [sum(finding.level is level for finding in self.findings) for level in Level]
-        names = ("ok", "warning" + "s" * (counts[1] != 1), "error" + "s" * (counts[2] != 1))
-        summary = ", ".join(f"{count} {name}" for count, name in zip(counts, names))
-        return "\n\n".join([self.title, *map(str, self.sections), summary])
+        parts = []
+        for level in Level:
+            count = sum(finding.level is level for finding in self.findings)
+            plural = "s" * (count != 1 and level is not Level.OK)
+            parts.append(f"{count} {level.value}{plural}")
+        return "\n" + ", ".join(parts)

@@ -7,7 +7,7 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.coco_file import read_coco_file
 from lib.dataset.instances import Instances, read_instances
 from lib.dataset.layouts import layout_of
-from lib.doctor.findings import Finding, ok, warning
+from lib.doctor.findings import Finding, note, ok, warning
 
 TOLERANCE = 1.0  # pixels that a box or joint may lie outside its image: many tools count from 1
 MAX_SHARE_OUTSIDE_CROP = 0.05  # of the labels; more is a warning
@@ -16,7 +16,6 @@ MAX_SHARE_OUTSIDE_CROP = 0.05  # of the labels; more is a warning
 def check_labels(role: str, annotations: Annotations) -> list[Finding]:
     """Find duplicates, and labels outside the crop or the image, in what is trained or evaluated on."""
     return [
-        *_reading_notes(role, annotations),
         _duplicates(role, annotations),
         _outside_crop(role, annotations),
         *_outside_image(role, annotations),
@@ -110,18 +109,18 @@ def _boxes(role: str, instances: Instances) -> Finding:
     return ok(subject, f"{len(boxes):,}, all inside their images")
 
 
-def _reading_notes(role: str, annotations: Annotations) -> list[Finding]:
-    """What the reader left out, filled in and doubts."""
-    notes = annotations.notes
-    left_out = sum(notes.left_out.values())
+def reading_notes(role: str, annotations: Annotations) -> list[Finding]:
+    """What the reader left out, filled in and doubts, in the whole annotation file."""
+    left_out = sum(annotations.notes.left_out.values())
     findings = []
-    for kind, counts in notes.sentences().items():
+    for kind, counts in annotations.notes.sentences().items():
+        subject = f"{role}, {kind}"
         if kind == "doubtful":
             advice = "they are read as the file gives them; correct them if they are not meant so"
-            findings.append(warning(f"{role}, {kind}", counts, advice))
+            findings.append(warning(subject, counts, advice))
         elif kind == "left out" and left_out > len(annotations):
             advice = "more than is read: is it the right file and category, and is v (0, 1, 2) set?"
-            findings.append(warning(f"{role}, {kind}", counts, advice))
+            findings.append(warning(subject, counts, advice))
         else:
-            findings.append(ok(f"{role}, {kind}", counts))
+            findings.append(note(subject, counts))
     return findings

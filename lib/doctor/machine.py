@@ -1,4 +1,4 @@
-"""Checks of the machine: device, extension, initial weights, disk space and memory."""
+"""Checks of the machine: device, extension, disk space and memory."""
 
 import importlib
 import os
@@ -11,15 +11,11 @@ import torch
 from lib.config.schema import Config
 from lib.dataset.build import pack_path
 from lib.dataset.packing import Wanted, space_needed
-from lib.doctor.findings import Finding, error, ok, warning
-from lib.ignoring.modes import Mode
-from lib.models.pretrained import imagenet_weights_path
+from lib.doctor.findings import Finding, error, note, ok, warning
 from lib.training.data import Data, sets_with_packs
-from lib.training.state import Placement, State, TableShape, build_state
-from lib.utils.checkpoint import load_checkpoint
+from lib.training.state import State
 from lib.utils.device import pick_device
 from lib.utils.errors import InputError
-from lib.utils.log import captured_messages
 
 GIB = 2**30
 CHECKPOINTS_ON_DISK = 3  # the last, the best, and the one being written
@@ -43,57 +39,10 @@ def check_extension() -> Finding:
     try:
         importlib.import_module("lib.nms.cpu_nms")
     except ImportError:
-        return warning(
+        return note(
             "NMS extension", "not built; NumPy is used, with the same result, but slower", "make -C lib"
         )
     return ok("NMS extension", "built")
-
-
-def check_weights(
-    config: Config, mode: Mode, device: torch.device, tables: TableShape
-) -> tuple[list[Finding], State | None]:
-    """Build the models as the run will, with ImageNet weights and TRAIN.LOAD_CKPT; None in place of the state if that fails.
-
-    Args:
-        tables: shape of the ignoring variables.
-    """
-    model, findings = config.model, []
-    path = imagenet_weights_path(model.pretrained) if model.init_weights and model.pretrained else None
-    try:
-        with captured_messages() as notes:
-            state = build_state(config, mode, tables, Placement(device))
-    except InputError as problem:
-        subject = "weights" if path is not None else "network"
-        return [error(subject, str(problem), _advice_on_weights(path))], None
-    if path is None:
-        findings.append(ok("weights", "random initialization (MODEL.PRETRAINED, MODEL.INIT_WEIGHTS)"))
-    else:
-        findings.append(_pretrained_finding(str(path), notes))
-    if config.train.load_ckpt:
-        checkpoint = config.train.load_ckpt
-        try:
-            state.load_models(load_checkpoint(checkpoint), checkpoint)
-            findings.append(ok("TRAIN.LOAD_CKPT", f"{checkpoint} fits the network"))
-        except InputError as problem:
-            advice = "name a checkpoint of the same network, last.pth or best.pth of a run"
-            return [*findings, error("TRAIN.LOAD_CKPT", str(problem), advice)], None
-    return findings, state
-
-
-def _advice_on_weights(path: Path | None) -> str:
-    if path is None:
-        return "see MODEL in the configuration"
-    return "download ImageNet weights with python pose_estimation/fetch_weights.py; MODEL.PRETRAINED '' starts from random weights"
-
-
-def _pretrained_finding(path: str, notes: list[str]) -> Finding:
-    summary = "; ".join(dict.fromkeys(note.removeprefix(f"{path}: ") for note in notes))
-    # The summary lists the parts that are not in the file, as "layer1 (...)".
-    backbone = ("conv1", "layer1", "layer2", "layer3", "layer4")
-    if any(f"{part} (" in summary for part in backbone):
-        advice = "parts of the backbone start from random weights: is it the same network?"
-        return warning("weights", f"{path}: {summary}", advice)
-    return ok("weights", f"{path}: {summary}")
 
 
 def check_disk(config: Config, state: State, folder: Path) -> Finding:

@@ -1,85 +1,155 @@
-"""A few training steps of every phase: whether they work, their time and memory, and the time of the whole run."""
+"""A few training steps of every phase: whether they work, and their time and memory."""
 
 import resource
 import sys
+import time
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
 
 from lib.config.schema import Config
-from lib.doctor.findings import Finding, error, ok, warning
+from lib.doctor.findings import Finding, error, note, ok, warning
+from lib.doctor.request import Trial
+from lib.doctor.run_time import PhaseTiming, estimate_run, hypergradient_share, phases_of_run
 from lib.training.batches import TrainingBatches
-from lib.training.cost import FORWARD_BACKWARD, forwards_of_hypergradient, forwards_of_step
 from lib.training.phases import Phase
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
 from lib.training.timed_steps import TimedSteps
 from lib.utils.errors import InputError, NonFiniteError
 from lib.utils.log import captured_messages, format_duration
+from lib.utils.progress import ProgressLines, progress_bar
 
 WARM_UP = 2  # steps before the timed ones
 MAX_WAITING = 0.3  # share of a step's time spent waiting for data; above it, a warning
-LONG_RUN = 3 * 24 * 3600  # seconds; above it, a warning
 
 
 @dataclass(frozen=True)
-class PhaseTiming:
-    """Mean time of a phase's steps, with and without a hypergradient in their true proportion.
+class TimedStep:
+    """A training step: its seconds, those of them spent waiting for data, whether it took a hypergradient."""
 
-    seconds: per step.
-    waited: seconds per step spent waiting for data.
-    """
-
-    phase: Phase
     seconds: float
     waited: float
+    updates: bool
 
 
-def try_steps(spec: RunSpec, state: State, count: int) -> tuple[list[Finding], int]:
-    """Take at least ``count`` steps of each phase.
+@dataclass(frozen=True)
+class TriedSteps:
+    """The steps that were taken of a phase, of the number that was wanted."""
+
+    phase: Phase
+    taken: list[TimedStep]
+    wanted: int
+
+    @property
+    def warmed_up(self) -> bool:
+        """Whether there are steps after the first ones, which are slower."""
+        return len(self.taken) > WARM_UP
+
+    @property
+    def timed(self) -> list[TimedStep]:
+        """The steps after the first ones, or else the last of them."""
+        return self.taken[WARM_UP:] or self.taken[-1:]
+
+
+def try_steps(spec: RunSpec, state: State, trial: Trial) -> Generator[Finding, None, int]:
+    """Try steps of each phase, at least one of each unless the time is over; yield the findings as they are made.
+
+    Args:
+        spec: the run.
+        state: its models; they are trained on.
+        trial: number of steps of each phase, and the time that they share.
 
     Returns:
-        Findings, and the largest memory used on the device in bytes.
+        The largest memory used on the device in bytes.
     """
     config, device = spec.config, state.device
-    findings, timings = [], []
+    timings, phases = [], phases_of_run(spec)
+    end = time.monotonic() + trial.seconds
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    for phase in spec.phases:
+    for position, phase in enumerate(phases):
         subject = f"steps of the {' and '.join(phase.roles)} model"
+        # The phases that are left share the time that is left.
+        seconds = (end - time.monotonic()) / (len(phases) - position)
+        if position and seconds <= 0:
+            advice = f"more than the {trial.seconds:g} s of --max-seconds"
+            yield note(subject, "not tried: the time was over", advice)
+            continue
         try:
-            timing = _time(spec, phase, state, count)
+            tried = _take(spec, phase, state, Trial(trial.steps, seconds))
         except NonFiniteError as problem:
-            findings.append(error(subject, str(problem), "a lower TRAIN.LR, TRAIN.CLIP_GRAD, or LBI.WARMUP"))
-            continue
+            yield error(subject, str(problem), "a lower TRAIN.LR, TRAIN.CLIP_GRAD, or LBI.WARMUP")
         except InputError as problem:
-            findings.append(error(subject, str(problem), "see what it names"))
-            continue
-        except torch.cuda.OutOfMemoryError:
+            yield error(subject, str(problem), "see what it names")
+        except RuntimeError as problem:
+            if not _is_out_of_memory(problem):
+                raise
             advice = "smaller TRAIN.BATCH_SIZE, TRAIN.SRC_BATCH_SIZE or LBI.VAL_BATCH_SIZE, or TRAIN.AMP bf16"
-            findings.append(error(subject, "out of memory on the device", advice))
-            continue
-        timings.append(timing)
-        waiting = timing.waited / timing.seconds
-        result = f"{1000 * timing.seconds:.0f} ms each, {100 * waiting:.0f} % of it waiting for data"
-        if timing.waited > MAX_WAITING * timing.seconds:
-            findings.append(warning(subject, result, _advice_on_data(config)))
+            yield error(subject, f"out of memory on {device}", advice)
         else:
-            findings.append(ok(subject, result))
-    if timings and len(timings) == len(spec.phases):
-        findings.append(estimate_run(spec, timings))
-    return findings, _peak_memory(device)
+            timings.append(mean_time(config, tried))
+            yield _finding(config, subject, tried, trial.seconds)
+    if timings:
+        yield estimate_run(spec, timings)
+    return _peak_memory(device)
 
 
-def _time(spec: RunSpec, phase: Phase, state: State, count: int) -> PhaseTiming:
-    # A multiple of the interval, so that steps with a hypergradient have their true share.
+def _take(spec: RunSpec, phase: Phase, state: State, trial: Trial) -> TriedSteps:
+    """Take steps until there are enough or the time is over, but one at least."""
+    # A multiple of the interval, so that there are steps with and without a hypergradient.
     interval = spec.config.lbi.hypergrad_interval
-    count = -(-count // interval) * interval
-    with captured_messages(), TrainingBatches(spec, phase, state) as batches:
+    wanted = WARM_UP + -(-trial.steps // interval) * interval
+    end, lines = time.monotonic() + trial.seconds, ProgressLines()
+    taken: list[TimedStep] = []
+    description = f"trying steps of the {' and '.join(phase.roles)} model"
+    with captured_messages():
+        reader = TrainingBatches(spec, phase, state)
+    with progress_bar(total=wanted, desc=description) as bar, reader as batches:
         steps = TimedSteps(spec, phase, state, batches)
-        steps.run(WARM_UP)
-        batches.take_waited()
-        return PhaseTiming(phase, steps.run(count) / count, batches.take_waited() / count)
+        while len(taken) < wanted and (not taken or time.monotonic() < end):
+            updates = phase.ignores and state.learns and state.step % interval == 0
+            with captured_messages():
+                seconds = steps.run(1)
+            taken.append(TimedStep(seconds, batches.take_waited(), updates))
+            bar.update()
+            lines.log_if_due(description, len(taken) / wanted)
+    return TriedSteps(phase, taken, wanted)
+
+
+def mean_time(config: Config, tried: TriedSteps) -> PhaseTiming:
+    """The mean time of a phase's steps; those with a hypergradient count as often as in the whole phase."""
+    kinds = [[step for step in tried.timed if step.updates is updates] for updates in (False, True)]
+    share = hypergradient_share(config, tried.phase)
+    shares = (1 - share, share) if all(kinds) else tuple(float(bool(kind)) for kind in kinds)
+    seconds, waited = (
+        sum(
+            share * sum(getattr(step, name) for step in kind) / max(1, len(kind))
+            for share, kind in zip(shares, kinds)
+        )
+        for name in ("seconds", "waited")
+    )
+    return PhaseTiming(tried.phase, seconds, waited)
+
+
+def _finding(config: Config, subject: str, tried: TriedSteps, limit: float) -> Finding:
+    """The time of a phase's steps, and how far the trial came in ``limit`` seconds."""
+    timing, first = mean_time(config, tried), tried.taken[0]
+    waiting = timing.waited / max(timing.seconds, 1e-9)
+    result = f"{1000 * timing.seconds:.0f} ms each, {100 * waiting:.0f} % of it waiting for data"
+    if first.seconds > limit:
+        result = (
+            f"one step took {format_duration(first.seconds)}, longer than the {limit:g} s of --max-seconds"
+        )
+        return warning(subject, result, "a smaller network, input or batch, or a faster device")
+    is_whole = len(tried.taken) == tried.wanted
+    if not is_whole:
+        warm = "" if tried.warmed_up else ", the first ones, which are slower"
+        result += f"; {len(tried.taken)} of {tried.wanted} steps tried{warm} (--max-seconds {limit:g})"
+    if waiting > MAX_WAITING and tried.warmed_up:
+        return warning(subject, result, _advice_on_data(config))
+    return ok(subject, result) if is_whole else note(subject, result)
 
 
 def _advice_on_data(config: Config) -> str:
@@ -95,36 +165,9 @@ def _advice_on_data(config: Config) -> str:
     return "; ".join(advice)
 
 
-def estimate_run(spec: RunSpec, timings: list[PhaseTiming]) -> Finding:
-    """Estimate the time of the whole run: steps as measured, evaluations by their number of forward passes.
-
-    Args:
-        timings: of all phases, in order.
-    """
-    config, data = spec.config, spec.data
-    # Training steps.
-    steps = validations = seconds = 0.0
-    for timing in timings:
-        phase = timing.phase
-        epochs = max(0, phase.end - max(phase.begin, config.train.begin_epoch))
-        phase_steps = epochs * spec.steps_per_epoch
-        steps += phase_steps
-        seconds += phase_steps * timing.seconds
-        validations += len(phase.roles) * -(-epochs // config.test.eval_epochs)
-    # Evaluations: the time of a forward pass follows from the last phase's steps.
-    last = timings[-1]
-    passes = forwards_of_step(config.train, last.phase)
-    passes += forwards_of_hypergradient(config, last.phase) / config.lbi.hypergrad_interval
-    forward = last.seconds / max(passes, FORWARD_BACKWARD)
-    evaluated = validations * len(data.validation.dataset) + 2 * len(data.test.dataset)
-    seconds += forward * (2 if config.test.flip_test else 1) * evaluated / config.train.batch_size
-    seconds *= 2 if config.lbi.retrain else 1
-    subject = "the whole run"
-    result = f"{steps:,.0f} steps and {validations:.0f} validations, about {format_duration(seconds)}"
-    if seconds > LONG_RUN:
-        advice = "fewer TRAIN.END_EPOCH or TRAIN.STEPS_PER_EPOCH, LBI.HYPERGRAD_INTERVAL 4, TRAIN.AMP bf16, or a faster device"
-        return warning(subject, result, advice)
-    return ok(subject, result)
+def _is_out_of_memory(problem: RuntimeError) -> bool:
+    """Whether a device has too little memory; on the CPU, torch has no error of its own for that."""
+    return isinstance(problem, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(problem)
 
 
 def _peak_memory(device: torch.device) -> int:

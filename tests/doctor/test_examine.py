@@ -5,14 +5,25 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import lib.doctor.machine
 import lib.doctor.trial_steps
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.doctor.examine import examine
+from lib.doctor.findings import Finding, Heading, Level
+from lib.doctor.request import Request, Trial
 from lib.ignoring.modes import MODES
-from tests.factories.examinations import assert_only_problem, change_file, examination_of, problems
+from lib.models.pose_resnet import DeconvHead, PoseResNet
+from tests.factories.examinations import (
+    Examination,
+    assert_only_problem,
+    change_file,
+    examination_of,
+    problems,
+    request_of,
+)
 
 TRAIN, TEST, SOURCE = "target/annotations/train.json", "target/annotations/test.json", "source/train.json"
 
@@ -35,8 +46,8 @@ def test_clean_data_and_a_few_steps(root):
                   "240 steps", "waiting for data", "GiB free", "0 warnings, 0 errors"):  # fmt: skip
         assert text_part in text, text_part
     image = cv2.imread(str(root / "doctor/samples.png"))
-    # Four sets, each a line and two rows of 192 pixels; the heatmaps' dots are bright.
-    assert image.shape == (4 * (28 + 2 * 194), 8 * 194, 3)
+    # A line with the joints' names; four sets, each a line and two rows of 192 pixels.
+    assert image.shape == (28 + 4 * (28 + 2 * 194), 8 * 194, 3)
     assert (root / "output").exists() is False  # nothing of the steps is kept
 
 
@@ -44,6 +55,63 @@ def test_a_mode_without_a_source(root):
     shutil.rmtree(root / "source")
     examination = examination_of(root, mode="baseline1", steps=1)
     assert problems(examination) == [] and "source, images" not in str(examination)
+
+
+def test_what_trains_comes_last_and_what_is_found_before_is_there_at_once(root, monkeypatch):
+    """The items are made one after another: no step is taken before everything else is told."""
+    begun = []
+
+    def steps(self, count):
+        begun.append(count)
+        return 0.1
+
+    monkeypatch.setattr("lib.doctor.trial_steps.TimedSteps.run", steps)
+    items = []
+    for item in examine(request_of(root, steps=1)):
+        if not begun:
+            items.append(item)
+    headings = [item.title for item in items if isinstance(item, Heading)]
+    assert headings[:3] == ["settings", "joints", "data"] and headings[-2] == "machine"
+    assert headings[-1].startswith("training steps") and begun
+    assert {"disk", "contact sheet"} <= {item.subject for item in items if isinstance(item, Finding)}
+
+
+def test_train(root):
+    shutil.rmtree(root / "source")
+    examination = examination_of(root, mode="train", steps=1)
+    assert problems(examination) == []
+    text = str(examination)
+    assert "objects in 45 images" in text and "objects in 4 images" in text
+    assert "DATASET_" not in text and "240 steps" in text
+    (root / TRAIN).write_text("[]")
+    found = {what: text for _, what, text in problems(examination_of(root, mode="train"))}
+    # The test set's joints have to be those of the training set's file.
+    assert all("same error as joints" in found[role] for role in ("training", "test"))
+
+
+def test_valid(root):
+    examination = examination_of(root, mode="valid", steps=1)
+    assert problems(examination) == []
+    assert ("note", "TEST.MODEL_FILE") in [found[:2] for found in problems(examination, Level.NOTE)]
+    assert "training steps" not in str(examination)
+    weights = root / "weights.pth"
+    torch.save(PoseResNet(10, 7, width=4, head=DeconvHead((8, 8, 8))).state_dict(), weights)
+    examination = examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid")
+    assert problems(examination) == [] and f"ok       TEST.MODEL_FILE: {weights}" in str(examination)
+    # Plain weights of seven joints were trained on RGB images.
+    bgr = {"TEST.MODEL_FILE": str(weights), "DATASET.COLOR_RGB": False}
+    assert_only_problem(
+        examination_of(root, bgr, mode="valid"), "warning", "DATASET.COLOR_RGB", "trained on RGB"
+    )
+    # A network of another width is only partly filled.
+    torch.save(PoseResNet(10, 7, width=4, head=DeconvHead((8, 8, 9))).state_dict(), weights)
+    assert_only_problem(
+        examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid"),
+        "error", "TEST.MODEL_FILE", "re-initialized", "final_layer",
+    )  # fmt: skip
+    weights.unlink()
+    examination = examination_of(root, {"TEST.MODEL_FILE": str(weights)}, mode="valid")
+    assert_only_problem(examination, "error", "TEST.MODEL_FILE", "no such weights file")
 
 
 def test_every_unreadable_set_is_reported_and_the_others_counted(root):
@@ -95,14 +163,17 @@ def test_joints_that_differ_between_source_and_target(root):
     assert "dropped keypoints of the source: lamp" in text and "cab from cabin" in text
 
 
-def test_an_approximated_joint(config):
-    values = {"DEVICE": "cpu"}
-    loaded = load_config(config, values)
+def test_the_head_of_coco_and_mpii_is_a_note(config):
+    loaded = load_config(config, {"DEVICE": "cpu"})
     folders = RunPaths.for_run(loaded, config, "coco_to_mpii", "ours1")
-    examination = examine(loaded, MODES["ours1"], folders, [], config.parent, 0)
-    found = {what: text for _, what, text in problems(examination)}
-    assert "head (head_top in the target, nose in the source)" in found.pop("approximated joints")
-    assert list(found) == ["validation V"] and "fewer than 20" in found["validation V"]
+    request = Request(loaded, "main", MODES["ours1"], folders, (), config.parent, Trial(0))
+    examination = Examination(list(examine(request)))
+    found = {what: (level, text) for level, what, text in problems(examination, Level.NOTE)}
+    level, text = found.pop("approximated joints")
+    assert level == "note" and "head (head_top in the target, nose in the source)" in text
+    level, text = found.pop("validation V")
+    assert level == "warning" and "fewer than 20" in text
+    assert set(found) <= {"suggestion"}
 
 
 def test_a_side_that_is_alone(root):
@@ -112,7 +183,7 @@ def test_a_side_that_is_alone(root):
     for file in (SOURCE, TRAIN, TEST):
         change_file(root, file, rename)
     assert_only_problem(
-        examination_of(root), "warning", "joints of one side alone", "left_bucket", "FLIP false"
+        examination_of(root), "warning", "joints of one side alone", "left_bucket", "DATASET_SRC.FLIP"
     )
     assert problems(examination_of(root, {"DATASET_SRC.FLIP": False, "DATASET_TARGET.FLIP": False})) == []
 
@@ -165,7 +236,6 @@ def set_box(box, count=1):
     [
         (lambda b: (b[0], b[1], b[2], 300), "1 of 24 reach outside their image, by up to"),
         (lambda b: (500, 500, 20, 20), "1 of 24 are wholly outside their image"),
-        (lambda b: (b[0], b[1], 0, b[3]), "1 of 24 have no width or height"),
     ],
 )
 def test_boxes_outside_images(root, box, says):
@@ -183,7 +253,15 @@ def test_a_file_of_boxes_without_keypoints(root):
 
     change_file(root, SOURCE, change)
     found = {what: text for _, what, text in problems(examination_of(root))}
-    assert "20 without a labelled joint" in found["source, omitted"]
+    assert "20 without" in found["source, left out"]
+
+
+def test_a_box_without_width_is_filled_in_and_told(root):
+    change_file(root, SOURCE, set_box(lambda b: (b[0], b[1], 0, b[3])))
+    examination = examination_of(root)
+    found = {what: (level, text) for level, what, text in problems(examination, Level.NOTE)}
+    level, text = found["source, filled in"]
+    assert level == "note" and "1 " in text and "source: 24 objects" in str(examination)
 
 
 def test_copies(root):
@@ -214,6 +292,13 @@ def test_labels_outside_crops_and_images(root):
         "1 labels are outside their images (such as left_track of annotation 1 at (50, 400))"
         in found["test, joints"]
     )
+
+
+def test_labels_that_were_moved_on_purpose_are_a_note(root):
+    examination = examination_of(root, {"LBI.INJECT_NOISE": "jitter:0.9"})
+    (found,) = [f for f in examination.findings if f.subject == "source, crops"]
+    assert found.level is Level.NOTE and "LBI.INJECT_NOISE" in found.advice
+    assert all(f.level is Level.OK for f in examination.findings if f.subject == "target T, crops")
 
 
 def test_images_that_cannot_be_read_or_have_another_size(root):

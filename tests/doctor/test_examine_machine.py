@@ -12,7 +12,10 @@ import lib.doctor.machine
 import lib.doctor.trial_steps
 from lib.doctor.findings import Level, ok
 from lib.models.pose_resnet import DeconvHead, PoseResNet
-from tests.factories.examinations import CONFIG, assert_only_problem, examination_of, problems
+from lib.training.data import build_data
+from lib.training.run_spec import RunSpec
+from lib.training.trainer import train
+from tests.factories.examinations import CONFIG, assert_only_problem, examination_of, problems, request_of
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +40,32 @@ def test_weights(root):
     )
 
 
+def test_the_source_model_of_another_run(root):
+    """It is looked for, loaded, and its phase is neither tried nor counted."""
+    first = {"LBI.SCHEDULE": "source_first", "TRAIN.STEPS_PER_EPOCH": 1, "TRAIN.END_EPOCH": 1}
+    missing = first | {"LBI.SOURCE_CKPT": str(root / "none.pth")}
+    assert_only_problem(examination_of(root, missing, steps=1), "error", "LBI.SOURCE_CKPT", "none.pth")
+
+    request = request_of(root, first | {"WORKERS": 0})
+    data = build_data(request.config, True)
+    train(RunSpec(request.config, request.mode, data, request.paths))
+    taken = first | {"LBI.SOURCE_CKPT": str(request.paths.output / "last.pth")}
+    examination = examination_of(root, taken, steps=1)
+    assert problems(examination) == []
+    subjects = [finding.subject for finding in examination.findings]
+    assert "steps of the target model" in subjects and "steps of the source model" not in subjects
+    assert "1 steps and 1 validations" in str(examination)
+    assert "2 steps and 2 validations" in str(examination_of(root, first, steps=1))
+
+    longer = taken | {"TRAIN.END_EPOCH": 3}
+    assert_only_problem(examination_of(root, longer, steps=1), "error", "LBI.SOURCE_CKPT", "not finished")
+    other = taken | {"TRAIN.LR": 0.001}
+    assert_only_problem(examination_of(root, other), "warning", "LBI.SOURCE_CKPT", "TRAIN.LR 0.003")
+    assert_only_problem(
+        examination_of(root, taken, mode="ours1"), "error", "LBI.SOURCE_CKPT", "trains no source model first"
+    )
+
+
 def test_no_such_device(root, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert_only_problem(
@@ -49,7 +78,8 @@ def test_the_extension_that_is_not_built(root, monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    assert_only_problem(examination_of(root), "warning", "NMS extension", "make -C lib")
+    (finding,) = [f for f in examination_of(root).findings if f.subject == "NMS extension"]
+    assert finding.level is Level.NOTE and "make -C lib" in finding.advice
 
 
 def test_disk(root, monkeypatch):

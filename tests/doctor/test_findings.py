@@ -2,10 +2,11 @@
 
 import pytest
 
-from lib.doctor.findings import LINE_WIDTH, Examination, Level, Section, error, ok, warning
+from lib.doctor.findings import LINE_WIDTH, Conclusion, Heading, Level, Table, error, note, ok, warning
 
-OK, WARNING, ERROR = (
+OK, NOTE, WARNING, ERROR = (
     ok("disk", "1 GiB"),
+    note("head", "shifted"),
     warning("labels", "none", "label some"),
     error("device", "gone", "buy"),
 )
@@ -14,24 +15,26 @@ OK, WARNING, ERROR = (
 @pytest.mark.parametrize(
     ("findings", "code", "summary"),
     [
-        ([], 0, "0 ok, 0 warnings, 0 errors"),
-        ([OK, OK], 0, "2 ok, 0 warnings, 0 errors"),
-        ([OK, WARNING], 1, "1 ok, 1 warning, 0 errors"),
-        ([WARNING, ERROR, ERROR], 2, "0 ok, 1 warning, 2 errors"),
+        ([], 0, "0 ok, 0 notes, 0 warnings, 0 errors"),
+        ([OK, OK], 0, "2 ok, 0 notes, 0 warnings, 0 errors"),
+        ([OK, NOTE], 0, "1 ok, 1 note, 0 warnings, 0 errors"),
+        ([OK, NOTE, NOTE, WARNING], 1, "1 ok, 2 notes, 1 warning, 0 errors"),
+        ([WARNING, ERROR, ERROR], 2, "0 ok, 0 notes, 1 warning, 2 errors"),
     ],
 )
 def test_exit_code_and_summary(findings, code, summary):
-    sections = [Section("first", findings[:1]), Section("second", findings[1:], ("a  b", "1  2"))]
-    examination = Examination("ours2", sections)
-    assert examination.findings == findings and examination.exit_code == code
-    lines = str(examination).splitlines()
-    assert lines[0] == "ours2" and lines[-1] == summary
-    assert "           1  2" in lines
+    conclusion = Conclusion(findings)
+    assert conclusion.exit_code == code and str(conclusion).strip() == summary
 
 
 def test_levels_of_the_constructors():
-    assert [f.level for f in (OK, WARNING, ERROR)] == [Level.OK, Level.WARNING, Level.ERROR]
-    assert OK.advice == ""
+    assert [f.level for f in (OK, NOTE, WARNING, ERROR)] == list(Level)
+    assert OK.advice == NOTE.advice == ""
+
+
+def test_tables_are_indented_and_headings_set_apart():
+    assert str(Table(("a  b", "1  2"))).splitlines() == [" " * 11 + "a  b", " " * 11 + "1  2"]
+    assert str(Heading("labels")).splitlines() == ["", "labels"]
 
 
 def test_long_texts_are_wrapped_but_file_names_are_not_broken():

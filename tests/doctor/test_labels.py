@@ -9,7 +9,7 @@ import pytest
 from lib.config.data_settings import DatasetConfig
 from lib.dataset.reading_notes import ReadingNotes
 from lib.doctor.findings import Level
-from lib.doctor.labels import MAX_SHARE_OUTSIDE_CROP, TOLERANCE, check_boxes, check_labels
+from lib.doctor.labels import MAX_SHARE_OUTSIDE_CROP, TOLERANCE, check_boxes, check_labels, reading_notes
 from tests.factories.annotations import make_annotations
 
 
@@ -102,13 +102,13 @@ def test_what_the_reader_left_out_filled_in_and_doubts():
     notes = ReadingNotes({"crowds": 2}, {"areas, from the box": 3}, {"keypoints at (0, 0)": 1})
     found = {
         finding.subject: (finding.level, finding.result)
-        for finding in check_labels("source", replace(make_annotations(), notes=notes))
+        for finding in reading_notes("source", replace(make_annotations(), notes=notes))
     }
-    assert found["source, left out"] == (Level.OK, "2 crowds")
-    assert found["source, filled in"] == (Level.OK, "3 areas, from the box")
+    assert found["source, left out"] == (Level.NOTE, "2 crowds")
+    assert found["source, filled in"] == (Level.NOTE, "3 areas, from the box")
     assert found["source, doubtful"] == (Level.WARNING, "1 keypoints at (0, 0)")
     most = ReadingNotes({"without a labelled keypoint": 999})
-    first, *_ = check_labels("source", replace(make_annotations(), notes=most))
+    (first,) = reading_notes("source", replace(make_annotations(), notes=most))
     assert first.level is Level.WARNING and "999" in first.result
 
 

@@ -2,27 +2,29 @@
 
 import pytest
 
-from lib.config.schema import Config, TrainConfig
+from lib.config.schema import TargetDatasetConfig
+from lib.dataset.layouts import ImageSet
 from lib.doctor.findings import Level
+from lib.doctor.request import Role
 from lib.doctor.sets import MIN_VALIDATION, labels_by_joint, set_size, shared_images
 from tests.factories.annotations import make_annotations
 
+TARGET = TargetDatasetConfig()
+
 
 @pytest.mark.parametrize(
-    ("role", "count", "level"),
+    ("role", "batch_size", "count", "level"),
     [
-        ("source", 5, Level.OK),
-        ("source", 4, Level.WARNING),
-        ("target T", 3, Level.OK),
-        ("target T", 2, Level.WARNING),
-        ("validation V", MIN_VALIDATION, Level.OK),
-        ("validation V", MIN_VALIDATION - 1, Level.WARNING),
-        ("test", 1, Level.OK),
+        ("source", 5, 5, Level.OK),
+        ("source", 5, 4, Level.WARNING),
+        ("training", 3, 2, Level.WARNING),
+        ("validation V", 0, MIN_VALIDATION, Level.OK),
+        ("validation V", 0, MIN_VALIDATION - 1, Level.WARNING),
+        ("test", 0, 1, Level.OK),
     ],
 )
-def test_size_of_a_set(role, count, level):
-    config = Config(train=TrainConfig(batch_size=3, src_batch_size=5))
-    finding = set_size(config, role, make_annotations(count))
+def test_size_of_a_set(role, batch_size, count, level):
+    finding = set_size(Role(role, "", ImageSet(TARGET, "valid"), batch_size), make_annotations(count))
     assert (finding.level, finding.subject) == (level, role)
     assert finding.result == f"{count} people in {count} images, {3 * count} labelled joints"
 
