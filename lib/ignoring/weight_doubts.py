@@ -40,32 +40,31 @@ class Agreement:
         return self.same / self.pairs if self.pairs else float("nan")
 
 
-def doubts_about_settings(variables: str, trusted: Annotations) -> list[str]:
-    """The doubts that are known before training.
+def doubts_about_variables(variables: str) -> list[str]:
+    """The doubts about LBI.VARIABLES, known before training."""
+    if variables != "online":
+        return []
+    return [
+        "LBI.VARIABLES online, as in the original: weights are made anew for every batch, and their means over "
+        "visits, which the table has, do not rank the labels; loss_aware (the default) does"
+    ]
 
-    Args:
-        variables: LBI.VARIABLES.
-        trusted: the instances whose loss the weights minimize: V, or T and V.
-    """
-    doubts = []
-    if variables == "online":
-        doubts.append(
-            "LBI.VARIABLES online computes the weights anew for every batch: the table has their means over visits, "
-            "which do not rank the labels; loss_aware (the default) does"
-        )
+
+def doubts_about_trusted(trusted: Annotations) -> list[str]:
+    """The doubts about the instances whose loss the weights minimize: V, or T and V. Known before training."""
     labels = dict(zip(trusted.mapping.names, (trusted.visible > 0).sum(axis=0).tolist()))
     few = [f"{name} ({count})" for name, count in labels.items() if count < LEAST_LABELS]
     if len(trusted) < LEAST_INSTANCES:
-        doubts.append(
-            f"the weights are learned from {len(trusted)} trusted instances (V, or T and V with LBI.META_DATA target), "
-            f"fewer than {LEAST_INSTANCES}: they depend on chance; label more of the target"
-        )
-    elif few:
-        doubts.append(
+        return [
+            f"the weights are learned from {len(trusted)} trusted instances, fewer than {LEAST_INSTANCES}: they "
+            "depend on chance; LBI.META_DATA target learns from T as well as V, or label more of the target"
+        ]
+    if few:
+        return [
             f"joints with fewer than {LEAST_LABELS} labels in the trusted instances: {', '.join(few)}: "
-            "their source labels cannot be told right from wrong; LBI.META_DATA target, or more labels"
-        )
-    return doubts
+            "their source labels cannot be told right from wrong; LBI.META_DATA target, or label more"
+        ]
+    return []
 
 
 def doubts_about_weights(weights: np.ndarray) -> list[str]:

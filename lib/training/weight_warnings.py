@@ -3,7 +3,8 @@
 from lib.ignoring.weight_doubts import (
     Agreement,
     doubts_about_direction,
-    doubts_about_settings,
+    doubts_about_trusted,
+    doubts_about_variables,
     doubts_about_weights,
 )
 from lib.training.batches import meta_dataset
@@ -37,4 +38,5 @@ def _about_settings(spec: RunSpec, state: State) -> list[str]:
     if not state.learns:
         return []
     lbi = spec.config.lbi
-    return doubts_about_settings(lbi.variables, meta_dataset(lbi, spec.data).annotations)
+    trusted = meta_dataset(lbi, spec.data).annotations
+    return doubts_about_variables(lbi.variables) + doubts_about_trusted(trusted)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from lib.config.schema import settings
 from lib.ignoring.variables import FixedWeights
 from lib.ignoring.weight_doubts import (
     LEAST_INSTANCES,
@@ -11,7 +12,8 @@ from lib.ignoring.weight_doubts import (
     LEAST_PAIRS,
     Agreement,
     doubts_about_direction,
-    doubts_about_settings,
+    doubts_about_trusted,
+    doubts_about_variables,
     doubts_about_weights,
 )
 from tests.factories.annotations import make_annotations
@@ -45,19 +47,23 @@ def trusted(count, missing=0):
 
 
 @pytest.mark.parametrize(
-    ("kind", "annotations", "says"),
+    ("annotations", "says"),
     [
-        ("loss_aware", trusted(LEAST_INSTANCES), []),
-        ("persistent", trusted(LEAST_INSTANCES, LEAST_INSTANCES - LEAST_LABELS), []),
-        ("online", trusted(LEAST_INSTANCES), ["LBI.VARIABLES online"]),
-        ("loss_aware", trusted(LEAST_INSTANCES - 1), [f"{LEAST_INSTANCES - 1} trusted instances"]),
-        ("loss_aware", trusted(30, 30 - LEAST_LABELS + 1), [f"right_eye ({LEAST_LABELS - 1})"]),
-        ("online", trusted(2), ["LBI.VARIABLES online", "2 trusted instances"]),
+        (trusted(LEAST_INSTANCES), None),
+        (trusted(LEAST_INSTANCES, LEAST_INSTANCES - LEAST_LABELS), None),
+        (trusted(LEAST_INSTANCES - 1), f"{LEAST_INSTANCES - 1} trusted instances"),
+        (trusted(30, 30 - LEAST_LABELS + 1), f"right_eye ({LEAST_LABELS - 1})"),
     ],
 )
-def test_what_is_known_before_training(kind, annotations, says):
-    doubts = doubts_about_settings(kind, annotations)
-    assert len(doubts) == len(says) and all(part in doubt for part, doubt in zip(says, doubts))
+def test_trusted_instances(annotations, says):
+    doubts = doubts_about_trusted(annotations)
+    assert len(doubts) == (says is not None)
+    assert says is None or says in doubts[0]
+
+
+def test_variables_of_single_batches_are_no_ranking():
+    found = {kind: len(doubts_about_variables(kind)) for kind in settings()["LBI.VARIABLES"].choices}
+    assert found == {"online": 1, "persistent": 0, "loss_aware": 0}
 
 
 @pytest.mark.parametrize(
