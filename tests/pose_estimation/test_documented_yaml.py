@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from lib.config.loader import load_config
+from lib.ignoring import bilevel_step
 from lib.utils.log import captured_messages
 from pose_estimation.main import main
 from tests.factories.fish import JOINTS, make_fish
@@ -22,14 +24,14 @@ def printed() -> str:
     return text
 
 
-def weights_of_a_run(printed, folder, *words) -> dict:
-    """The summary of the weights B in results.json, after training ``printed`` on fish in ``folder``."""
-    make_fish(folder / "data/mine")
+def results_of_a_run(printed, folder, *words, source=300) -> dict:
+    """The content of results.json, after training ``printed`` on ``source`` fish in ``folder``."""
+    make_fish(folder / "data/mine", source=source)
     (folder / "mine.yaml").write_text(printed.replace("data/mine", f"{folder}/data/mine"), encoding="utf-8")
     places = ["OUTPUT_DIR", f"{folder}/output", "LOG_DIR", f"{folder}/log", "THREADS", "1"]
     assert main(["--cfg", str(folder / "mine.yaml"), "--ours1", *places, *words]) == 0
     (results,) = folder.glob("output/**/results.json")
-    return json.loads(results.read_text())["weights"]["B"]
+    return json.loads(results.read_text())
 
 
 def test_it_is_read_without_a_remark_and_leaves_the_variables_to_the_defaults(printed, tmp_path):
@@ -42,11 +44,27 @@ def test_it_is_read_without_a_remark_and_leaves_the_variables_to_the_defaults(pr
 
 
 def test_a_third_of_its_steps_find_wrong_labels(printed, tmp_path):
-    found = weights_of_a_run(printed, tmp_path, *SHORT)
-    assert found["auroc"] > 0.8 and 0.2 < found["mean"] < 0.98
+    results = results_of_a_run(printed, tmp_path, *SHORT)
+    assert results["weights"]["B"]["auroc"] > 0.8 and results["warnings"] == []
+
+
+def test_along_a_random_direction_the_run_warns(printed, tmp_path, monkeypatch, capsys):
+    own = bilevel_step.validation_gradient
+
+    def noise(*arguments):
+        gradient, losses = own(*arguments)
+        return [torch.randn_like(part) for part in gradient], losses
+
+    monkeypatch.setattr(bilevel_step, "validation_gradient", noise)
+    results = results_of_a_run(printed, tmp_path, "TRAIN.STEPS_PER_EPOCH", "8", source=60)
+    assert results["weights"]["B"]["auroc"] == pytest.approx(0.5, abs=0.25)
+    (warning,) = [text for text in results["warnings"] if "the validation gradient is noise" in text]
+    assert warning.startswith("weights B: ") and warning in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_trained_as_printed_it_finds_the_wrong_labels(printed, tmp_path):
-    found = weights_of_a_run(printed, tmp_path)
+    results = results_of_a_run(printed, tmp_path)
+    found = results["weights"]["B"]
     assert found["auroc"] > 0.95 and found["mean"] == pytest.approx(0.7, abs=0.1)
+    assert results["warnings"] == []
