@@ -28,7 +28,7 @@ def write_pack_table(dataset: KeypointDataset, path: Path) -> dict[str, float]:
             boxes = clip(wanted.regions[instances], size)
             boxes = joined(boxes[areas(boxes) > 0])
             pixels += int(areas(boxes).sum())
-            image = wanted.paths[number]
+            image = wanted.images[number].path
             record = Record(image, file_state(image), "0" * 64, 1, size, boxes.tolist())
             records.append(pack_file.append(file, record, []))
         contents = Contents.of(records)

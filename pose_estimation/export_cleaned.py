@@ -1,8 +1,10 @@
-"""Write the source's annotation file without the keypoints that a run has learned to ignore.
+"""Write the source's annotation file without the labels that a run has learned to ignore.
 
-    python pose_estimation/export_cleaned.py output/coco_to_mpii/pose_resnet_10/people/ours1 --output cleaned.json
+    python pose_estimation/export_cleaned.py output/coco_to_mpii/pose_resnet_10/people/ours1 --share 0.05 --output cleaned.json
 
-Keypoints with a weight below the threshold get x, y and v = 0; everything else is copied from the source.
+First it shows how many labels of each joint are concerned. If they are too many (--allow-share), nothing is
+written and the exit code is 2: weights that are low everywhere say that the training did not work, not that
+all labels are wrong. Labels that occurred in no batch are kept, since nothing was learned about them.
 The weights refer to the labels that the run was trained on: for a run with LBI.INJECT_NOISE, the output
 contains the injected labels (without the ignored ones) instead of the labels on disk.
 """
@@ -18,25 +20,42 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli import arguments as shared
+from lib.config.loader import with_settings
+from lib.config.schema import Config
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import layout_of
-from lib.ignoring.cleaned_annotations import ignored_keypoints, remove_keypoints
-from lib.ignoring.weight_table import read_weight_table
-from lib.label_noise.source import source_of_run
+from lib.ignoring.cleaned_annotations import (
+    WEIGHTS_KEY,
+    Selection,
+    add_weights,
+    delete_keypoints,
+    excess,
+    hide_keypoints,
+    write_trained_labels,
+)
+from lib.ignoring.weight_table import WeightTable, read_weight_table
+from lib.label_noise.source import read_source, source_file, source_of_run
+from lib.report.learned import refuse_baseline
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
+ALLOWED_SHARE, THRESHOLD = 0.3, 0.5
+ACTIONS = ("delete", "hide", "weight")
 
-def summary(annotations: Annotations, dropped: np.ndarray, threshold: float) -> str:
-    """How many keypoints were dropped in total (first line) and per joint; dropped: [N, J] bool."""
+
+def summary(heading: str, annotations: Annotations, table: WeightTable, selected: np.ndarray) -> str:
+    """Counts of labels under ``heading``: how many of each joint are ``selected`` [N, J], and their mean weight."""
     labelled = annotations.visible > 0
-    lines = [
-        f"dropped {dropped.sum()} of {labelled.sum()} labelled keypoints of {len(annotations)} instances "
-        f"(weight below {threshold:g})"
-    ]
+    known = labelled & (table.seen > 0)
+    lines = [heading]
     for j, (name, native) in enumerate(zip(annotations.mapping.names, annotations.mapping.native)):
         title = name if name == native else f"{name} ({native or 'not in the source'})"
-        lines.append(f"  {title:16}{dropped[:, j].sum():8} of {labelled[:, j].sum()}")
+        mean = f", mean weight {table.weights[known[:, j], j].mean():.2f}" if known[:, j].any() else ""
+        lines.append(f"  {title:16}{selected[:, j].sum():8} of {labelled[:, j].sum()}{mean}")
+    if unknown := int((labelled & ~known).sum()):
+        lines.append(
+            f"{unknown} labels occurred in no batch: nothing was learned about them, and they are kept"
+        )
     return "\n".join(lines)
 
 
@@ -46,10 +65,29 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path, help="output folder of a run that learned weights")
-    parser.add_argument("--output", type=Path, required=True, help="annotation file to write")
-    parser.add_argument(
-        "--threshold", type=float, default=0.5, help="drop keypoints with a lower weight (default: 0.5)"
+    parser.add_argument("--output", type=Path, help="annotation file to write")
+    which = parser.add_argument_group("which labels, one of").add_mutually_exclusive_group()
+    which.add_argument(
+        "--threshold", type=float, metavar="W", help=f"with a lower weight (default: {THRESHOLD})"
     )
+    which.add_argument("--share", type=float, metavar="S", help="this share of all labels, the most suspect")
+    which.add_argument("--count", type=int, metavar="N", help="this many labels, the most suspect")
+    parser.add_argument(
+        "--action",
+        choices=ACTIONS,
+        default="delete",
+        help="delete: x, y and v become 0; hide: only v becomes 0; weight: all labels stay, and every annotation gets "
+        f"{WEIGHTS_KEY}, a list of one weight for each of its keypoints (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--allow-share",
+        type=float,
+        default=ALLOWED_SHARE,
+        metavar="S",
+        help="refuse to take more than this share of all labels, or more than half of one joint's "
+        "(S if that is more; default: %(default)s)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the counts, and write nothing")
     parser.add_argument(
         "--weights",
         default="ignoring_weights.csv",
@@ -59,32 +97,77 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def command(argv: list[str] | None) -> Path:
-    """Write the cleaned annotation file, print a summary, and return the file's path."""
+def command(argv: list[str] | None) -> str:
+    """Show the counts, write the annotation file, and return its path (or that nothing was written)."""
     arguments = build_parser().parse_args(argv)
-    if not 0 <= arguments.threshold <= 1:
-        raise InputError(f"--threshold is {arguments.threshold}, expected a weight in [0, 1]")
-
+    selection = _selection(arguments)
+    refuse_baseline(arguments.run)
     config, annotations, _ = source_of_run(arguments.run)
-    source = config.dataset_src
-    layout = layout_of(source)
-    if not layout.in_coco_format:
-        raise InputError(
-            f"{arguments.run}: DATASET_SRC.DATASET is {source.dataset}, expected coco: "
-            "only COCO-layout sources can be exported"
-        )
-    path = layout.annotation_files(source.train_set)[0]
-    if arguments.output.resolve() == path.resolve():
-        raise InputError(f"--output {arguments.output}: is the source's own annotation file; choose another")
-
-    weights = read_weight_table(arguments.run / arguments.weights, annotations).weights
-    dropped = ignored_keypoints(weights, annotations.visible, arguments.threshold)
-    cleaned = remove_keypoints(read_json(path), annotations, dropped)
-    write_text(arguments.output, json.dumps(cleaned))
+    path = _exportable_file(arguments, config)
+    table = read_weight_table(arguments.run / arguments.weights, annotations)
     if config.lbi.inject_noise:
         print(f"labels: {path} with LBI.INJECT_NOISE {config.lbi.inject_noise}, as in the run")
-    print(summary(annotations, dropped, arguments.threshold))
-    return arguments.output
+    if selection is None:
+        selected = np.zeros(annotations.visible.shape, bool)
+        heading = f"every annotation gets {WEIGHTS_KEY}; no label is deleted or hidden"
+    else:
+        selected = selection.select(table, annotations)
+        heading = (
+            f"{arguments.action}: {selected.sum()} of {(annotations.visible > 0).sum()} labelled keypoints "
+            f"of {len(annotations)} instances ({selection})"
+        )
+    print(summary(heading, annotations, table, selected), flush=True)
+    if too_many := excess(selected, annotations, arguments.allow_share):
+        raise InputError(
+            f"{arguments.run}: nothing written: this would take {too_many}; look at the report and the joints above, "
+            "take fewer (--share, --count, --threshold), keep all with --action weight, or allow it with --allow-share"
+        )
+    if arguments.dry_run:
+        return "nothing written (--dry-run)"
+    content = read_json(path)
+    if config.lbi.inject_noise:
+        on_disk, _ = read_source(with_settings(config, {"LBI.INJECT_NOISE": ""}))
+        content = write_trained_labels(content, on_disk, annotations)
+    if arguments.action == "weight":
+        content = add_weights(content, annotations, table)
+    else:
+        change = delete_keypoints if arguments.action == "delete" else hide_keypoints
+        content = change(content, annotations, selected)
+    write_text(arguments.output, json.dumps(content))
+    return str(arguments.output)
+
+
+def _selection(arguments: argparse.Namespace) -> Selection | None:
+    """Which labels the arguments select, None with --action weight; InputError for values that make no sense."""
+    given = {name: getattr(arguments, name) for name in ("threshold", "share", "count")}
+    for name in ("threshold", "share", "allow_share"):
+        value = getattr(arguments, name)
+        if value is not None and not 0 <= value <= 1:
+            raise InputError(f"--{name.replace('_', '-')} is {value}, expected a number in [0, 1]")
+    if arguments.count is not None and arguments.count < 0:
+        raise InputError(f"--count is {arguments.count}, expected a number of labels")
+    if arguments.output is None and not arguments.dry_run:
+        raise InputError("--output is missing; expected the annotation file to write (or --dry-run)")
+    if arguments.action == "weight":
+        if name := next((name for name, value in given.items() if value is not None), None):
+            raise InputError(f"--{name}: has no effect with --action weight, which keeps all labels")
+        return None
+    if all(value is None for value in given.values()):
+        given["threshold"] = THRESHOLD
+    return Selection(**given)
+
+
+def _exportable_file(arguments: argparse.Namespace, config: Config) -> Path:
+    """The source's annotation file; InputError if it cannot be exported, or is the output."""
+    source, path = config.dataset_src, source_file(config)
+    if not layout_of(source).in_coco_format:
+        raise InputError(
+            f"{arguments.run}: DATASET_SRC.DATASET is {source.dataset}, expected coco or coco_format: "
+            "only sources in COCO's format can be exported"
+        )
+    if arguments.output is not None and arguments.output.resolve() == path.resolve():
+        raise InputError(f"--output {arguments.output}: is the source's own annotation file; choose another")
+    return path
 
 
 def main(argv: list[str] | None = None) -> int:

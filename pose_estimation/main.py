@@ -19,6 +19,7 @@ if not __package__:  # run as a file of a checkout
 from lib.cli import arguments as shared
 from lib.cli.launch import run_together, start_on_gpus
 from lib.config.run_paths import RunPaths
+from lib.label_noise.source_record import check_ids
 from lib.tracking.trackers import import_wandb
 from lib.training.data import build_data, with_packs
 from lib.training.profiling import profile
@@ -49,6 +50,8 @@ def command(argv: list[str] | None, group: Group) -> Path:
         import_wandb()  # fail now if it is missing, not after the data are read
     with group.main_process_first():  # it writes the annotation cache that the other ranks read
         data = build_data(config, mode.uses_source)
+    if mode.ignores:
+        check_ids(data.source.annotations, data.source_record.file)
     data = with_packs(config, data, group)
     run = mode.name if arguments.profile is None else f"{mode.name}_profile"
     spec = RunSpec(config, mode, data, RunPaths.for_transfer(config, arguments.cfg, run), group)

@@ -81,7 +81,14 @@ class SingleDatasetConfig(DatasetConfig):
     )
     pack: bool = setting(False, "keep decoded pixels in OUTPUT_DIR/packs: faster, 240 kB of disk per person")
     on_bad_image: Literal["raise", "skip"] = setting(
-        "raise", "unreadable image: stop the run (raise), or skip and count it (skip)"
+        "raise",
+        "image that is unreadable or has another size than annotated: stop the run (raise), or skip and count it (skip)",
+    )
+    image_bits: int = setting(
+        0,
+        "significant bits of 16-bit images, 8 to 16; 0: as many as the largest value of a sample has",
+        minimum=0,
+        maximum=16,
     )
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lib.dataset.crop import fit_aspect
+from lib.dataset.image_spec import ImageSpec
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.reading_notes import ReadingNotes
@@ -40,6 +41,8 @@ class Annotations:
     image_ids: int64 [N], the data set's id of the image; None if it has none.
     bounds: float32 [N, 2], width and height of the image; None if the annotations lack them.
     box_sizes: float32 [N], longer side of the box, which PCK divides by; None if PCK is not used.
+    upright: bool [N], see `ImageSpec`; None: False, as long as `frames.settled` has not found out.
+    bits: uint8 [N], see `ImageSpec`; None: unknown, as ``upright``.
     category_ids: int64 [N], the data set's id of the category; None if it has none.
     image_names: name of each image as the annotation file has it; by default its path.
     notes: what the reader left out, filled in and doubts.
@@ -57,6 +60,8 @@ class Annotations:
     image_ids: np.ndarray | None = None
     bounds: np.ndarray | None = None
     box_sizes: np.ndarray | None = None
+    upright: np.ndarray | None = None
+    bits: np.ndarray | None = None
     category_ids: np.ndarray | None = None
     image_names: Sequence[str] = ()
     notes: ReadingNotes = ReadingNotes()
@@ -67,6 +72,19 @@ class Annotations:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def image(self, index: int) -> ImageSpec:
+        """The image of an instance, read so that the labels lie on it."""
+        size = None
+        if self.bounds is not None:
+            width, height = self.bounds[index].tolist()
+            size = (int(width), int(height)) if min(width, height) >= 1 else None
+        return ImageSpec(
+            self.image_paths[self.image_index[index]],
+            size,
+            self.upright is not None and bool(self.upright[index]),
+            None if self.bits is None else int(self.bits[index]),
+        )
 
     def subset(self, keep: np.ndarray) -> "Annotations":
         """The instances that ``keep`` (bool [N] or positions) selects, in that order."""

@@ -12,10 +12,11 @@ from lib.config.data_settings import DatasetConfig
 from lib.config.schema import Config, ModelConfig
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations, ReadOptions
+from lib.dataset.frames import settled
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
-from lib.dataset.layouts import ImageSet
+from lib.dataset.layouts import COCOFormatLayout, ImageSet
 from lib.dataset.packing import Packing, opened, packed
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
@@ -39,6 +40,7 @@ def read_annotations(config: Config, image_set: ImageSet) -> Annotations:
     key = CacheKey(f"{layout.name}_{files[0].stem}", mapping, settings, files, layout.images(image_set.name))
     folder = Path(config.output_dir) / "annotations" if config.dataset.annotation_cache else None
     annotations = load_or_build(folder, key, lambda: layout.read(image_set.name, mapping, options))
+    annotations = settled(annotations, files[0], config.dataset)
     if image_set.part is None:
         return annotations
     part = annotations.subset(is_validation(annotations, config.dataset_target.split) == image_set.part)
@@ -60,6 +62,10 @@ def log_annotations(annotations: Annotations, image_set: ImageSet, role: str) ->
         f"{role}: {len(annotations)} {layout.noun} in {len(np.unique(annotations.image_index))} images"
         f" ({layout.name} {image_set.name}, {image_set.dataset_config.root})"
     )
+    if isinstance(layout, COCOFormatLayout):
+        folder, configured = layout.image_folder(image_set.name), layout.configured_folder(image_set.name)
+        if folder != configured:
+            LOG.info(f"{role}: images from {folder}, as {configured} (IMAGES) is not there")
     for kind, counts in annotations.notes.sentences().items():
         (LOG.warning if kind == "doubtful" else LOG.info)(f"{role}, {kind}: {counts}")
 

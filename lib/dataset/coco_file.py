@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.dataset.annotations import columns_of, float_column, int_column, read_json
-from lib.dataset.image_headers import stored_size
-from lib.dataset.images import ImageFolder
+from lib.dataset.images import ImageFolder, header_of
 from lib.utils.errors import InputError, short_repr
 
 PERSON = 1  # COCO's category id
@@ -27,6 +26,9 @@ def annotation_file(root: str | Path, image_set: str) -> Path:
 def image_folder(root: str | Path, image_set: str) -> Path:
     """COCO's own image folder of ``image_set``."""
     return Path(root) / "images" / image_set
+
+
+SIZES_READ = "sizes of images, from the images"  # in the notes on a file without width and height
 
 
 class COCOImage(NamedTuple):
@@ -154,9 +156,9 @@ def image_sizes(
         if images is not None and not image.width > 0:
             where = f"{coco.path}: image {number} has no width and height"
             path = images.path(image.file_name, where)
-            stored = stored_size(path)
-            if stored is None:
+            header = header_of(path)
+            if header is None:
                 raise InputError(f"{where}, and {path} cannot be read as an image")
-            size, read = (float(stored[0]), float(stored[1])), read + 1
+            size, read = (float(header.size[0]), float(header.size[1])), read + 1
         sizes[number] = size
     return sizes, read

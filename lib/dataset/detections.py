@@ -109,6 +109,7 @@ def read_detections(
         centers=centers,
         sizes=sizes,
         image_ids=image_ids,
+        bounds=np.array([coco.images[k][1:] for k in image_ids.tolist()], np.float32),
         category_ids=np.full(len(ids), person, np.int64),
     )
     # Suppress overlapping boxes image by image; what is left keeps the order of the file.

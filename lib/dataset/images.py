@@ -1,16 +1,20 @@
 """Images of a data set: files in a folder, or members of a zip archive that is never unpacked."""
 
 import functools
+import io
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 
+from lib.dataset import jpeg
+from lib.dataset.depth import FULL, may_be_deep, significant_bits, to_eight_bits
+from lib.dataset.image_header import AS_STORED, TRANSPOSED, ImageHeader, as_stored, read_header, turn_upright
 from lib.dataset.image_names import find_image
-from lib.dataset.jpeg import upper_part
+from lib.dataset.image_spec import ImageSpec
 from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
@@ -88,11 +92,10 @@ class ImageFolder:
 
 
 def holds_images(folder: Path) -> bool:
-    """Whether an image lies directly in ``folder``."""
-    try:
-        return any(os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in os.scandir(folder))
-    except OSError:
-        return False
+    """Whether an image lies in ``folder`` or below it. Links to folders are not followed."""
+    return any(
+        os.path.splitext(name)[1].lower() in SUFFIXES for _, _, names in os.walk(folder) for name in names
+    )
 
 
 def _list_folder(folder: Path) -> dict[str, str]:
@@ -144,29 +147,88 @@ DECODE_FLAGS = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREA
 
 
 def read_image(
-    path: str, color_rgb: bool = True, reduce: int = 1, rows: int | None = None, upright: bool = False
+    image: ImageSpec | str, color_rgb: bool = True, reduce: int = 1, rows: int | None = None
 ) -> np.ndarray | None:
     """Read an image as uint8 [H, W, 3].
 
     Args:
-        path: a file, or ARCHIVE.zip@/MEMBER.
+        image: what to read; a path alone stands for the pixels as stored.
         color_rgb: channels in the order RGB, else BGR.
         reduce: 2, 4 or 8 decodes a JPEG at this fraction of its width and height, rounded up.
-        rows: if given, rows below this one (of the stored image) may be missing from the result.
-        upright: apply the EXIF orientation. Annotations refer to the pixels as stored, so not for them.
+        rows: if given, rows below this one may be missing from the result.
 
     Returns:
-        The image, or None if it cannot be read.
+        The image in the frame of its labels, or None if it cannot be read, is cut off, or has another size
+        than annotated; `problem_of` says which.
     """
-    content = read_content(path)
-    if content is None:
-        return None
-    image = None if rows is None else decode(upper_part(content, rows), reduce, upright)
-    if image is None:  # all rows are needed, or the decoder does not take the shortened file
-        image = decode(content, reduce, upright)
-    if image is None or not color_rgb:
-        return image
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = ImageSpec(image) if isinstance(image, str) else image
+    content = read_content(image.path)
+    pixels = None if content is None else decode_image(content, image, reduce, rows)
+    if pixels is None or not color_rgb:
+        return pixels
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def decode_image(
+    content: bytes, image: ImageSpec, reduce: int = 1, rows: int | None = None
+) -> np.ndarray | None:
+    """`read_image` of a file's ``content``, as BGR."""
+    header = jpeg.read_header(content)
+    if header is None:
+        pixels = decode(content, bits=image.bits)
+        turn = None if pixels is None else _turn(content, image, pixels.shape[1::-1])
+    else:
+        turn = _turn(content, image, header.size)
+        if turn == AS_STORED:
+            return _decode_jpeg(content, header, reduce, rows)
+        pixels = None if turn is None else _decode_jpeg(content, header)
+    return None if pixels is None or turn is None else _shrink(turn_upright(pixels, turn), reduce)
+
+
+def problem_of(image: ImageSpec) -> str:
+    """Why `read_image` gave None: path, and what is wrong."""
+    content = read_content(image.path)
+    stored = None if content is None else decode_image(content, ImageSpec(image.path))
+    if stored is None or image.size is None:
+        return f"{image.path}: cannot be read as an image"
+    (height, width), (annotated_width, annotated_height) = stored.shape[:2], image.size
+    return f"{image.path}: has {width} x {height} pixels, but was labelled with {annotated_width} x {annotated_height}"
+
+
+def _turn(content: bytes, image: ImageSpec, stored: tuple[int, int]) -> int | None:
+    """The EXIF orientation to apply to an image of ``stored`` pixels; None if it has another size than annotated."""
+    if image.size in (None, stored) and not image.upright:
+        return AS_STORED
+    header = read_header(io.BytesIO(content))
+    orientation = AS_STORED if header is None else header.orientation
+    if image.size in (None, stored if orientation < TRANSPOSED else stored[::-1]):
+        return orientation
+    return AS_STORED if image.size == stored else None
+
+
+def _decode_jpeg(
+    content: bytes, header: jpeg.Header, reduce: int = 1, rows: int | None = None
+) -> np.ndarray | None:
+    """Decode a JPEG as stored; None if pixels are missing."""
+    upper = content if rows is None else jpeg.upper_part(content, rows, header)
+    if upper is not content and (pixels := decode(upper, reduce)) is not None:
+        return pixels
+    if jpeg.has_end(content, header):
+        return decode(content, reduce)
+    # OpenCV before 4.11 gives wrong pixels in place of missing ones, later it refuses the file.
+    ways = [decode(completed, reduce) for completed in jpeg.completions(content)]
+    same = all(pixels is not None and np.array_equal(pixels, ways[0]) for pixels in ways)
+    return ways[0] if ways and same else None
+
+
+def _shrink(pixels: np.ndarray, reduce: int) -> np.ndarray:
+    """The image at 1 / ``reduce`` of its size, rounded up: means of ``reduce`` x ``reduce`` pixels."""
+    if reduce == 1:
+        return pixels
+    below, right = -pixels.shape[0] % reduce, -pixels.shape[1] % reduce
+    padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    size = padded.shape[1] // reduce, padded.shape[0] // reduce
+    return cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
 
 
 def read_content(path: str) -> bytes | None:
@@ -182,17 +244,73 @@ def read_content(path: str) -> bytes | None:
         return None
 
 
+def open_image(path: str) -> BinaryIO | None:
+    """An image file, or a member of an archive, opened for reading; None if it cannot be read."""
+    if IN_ARCHIVE in path:
+        content = read_content(path)
+        return None if content is None else io.BytesIO(content)
+    try:
+        return open(path, "rb") if os.path.isfile(path) else None
+    except OSError:
+        return None
+
+
+def header_of(path: str) -> ImageHeader | None:
+    """Size and EXIF orientation of an image; None if it cannot be read."""
+    file = open_image(path)
+    if file is None:
+        return None
+    with file:
+        header = read_header(file)
+    if header is None:  # a format that only OpenCV knows, if any
+        pixels = decode(read_content(path) or b"", bits=FULL)
+        header = None if pixels is None else ImageHeader(pixels.shape[1::-1], AS_STORED)
+    return header
+
+
+def starts_deep(path: str) -> bool:
+    """Whether an image may have more than 8 bits a channel, from its first bytes."""
+    file = open_image(path)
+    if file is None:
+        return False
+    with file:
+        return may_be_deep(file.read(32))
+
+
 def file_of(path: str) -> str:
     """The file on disk that holds an image: ``path`` itself, or the archive."""
     archive, in_archive, _ = path.partition(IN_ARCHIVE)
     return f"{archive}.zip" if in_archive else path
 
 
-def decode(content: bytes, reduce: int = 1, upright: bool = False) -> np.ndarray | None:
-    """Decode an image file's ``content`` as BGR, uint8 [H, W, 3]; None if it is not an image."""
-    flags = DECODE_FLAGS[reduce] | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+def decode(content: bytes, reduce: int = 1, bits: int | None = None) -> np.ndarray | None:
+    """Decode an image file's ``content`` as stored.
+
+    Args:
+        content: of the file.
+        reduce: see `read_image`.
+        bits: significant bits of 16-bit pixels; None: as many as the largest value has.
+
+    Returns:
+        BGR, uint8 [H, W, 3]; None if it is not an image.
+    """
+    if may_be_deep(content):
+        content = as_stored(content)
+        deep = None if bits == FULL else decode_deep(content)
+        if deep is not None and (bits := bits or significant_bits(int(deep.max()))) != FULL:
+            return to_eight_bits(deep, bits)
+    return _imdecode(content, DECODE_FLAGS[reduce])
+
+
+def decode_deep(content: bytes) -> np.ndarray | None:
+    """An image of 16 bits a channel as BGR, uint16 [H, W, 3]; None if it is not one."""
+    pixels = _imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH) if may_be_deep(content) else None
+    return None if pixels is None or pixels.dtype != np.uint16 else pixels
+
+
+def _imdecode(content: bytes, flags: int) -> np.ndarray | None:
     try:
-        return cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+        return cv2.imdecode(np.frombuffer(content, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         return None
 

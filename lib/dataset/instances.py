@@ -13,7 +13,7 @@ import numpy as np
 
 from lib.dataset.annotations import float_column, int_column
 from lib.dataset.box_forms import as_corner_and_size, keypoints_in_pixels
-from lib.dataset.coco_file import COCOFile, image_sizes
+from lib.dataset.coco_file import SIZES_READ, COCOFile, image_sizes
 from lib.dataset.images import ImageFolder
 from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError, short_repr
@@ -105,7 +105,7 @@ def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -
     image_ids = [entry.get("image_id") for entry in entries]
     coco.images_of(image_ids, where)
     sizes, read = image_sizes(coco, images, image_ids)
-    counts.filled_in["sizes of images, from the images"] += read
+    counts.filled_in[SIZES_READ] += read
     if shared := coco.shared_files():
         counts.doubts["entries of images name the file of an earlier entry"] += shared
     bounds = np.array([sizes[number] for number in image_ids], np.float64).reshape(-1, 2)

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 from lib.dataset.annotations import Annotations
 from lib.dataset.crop import apply_matrix, crop_matrix, matrix_for_reduced, rows_needed, warp
 from lib.dataset.heatmap import HeatmapCodec
-from lib.dataset.images import DECODE_FLAGS, read_image
+from lib.dataset.image_spec import ImageSpec
+from lib.dataset.images import DECODE_FLAGS, problem_of, read_image
 from lib.dataset.pack import Pack, Part
 from lib.dataset.regions import Range, crop_regions
 
@@ -116,8 +117,8 @@ class KeypointDataset(Dataset):
         cache: bool = False,
         reduced_decode: bool = False,
     ):
-        # {(path, reduction): image}; a plain dictionary, because workers may get the data set pickled.
-        self.image_cache: dict[tuple[str, int], np.ndarray | None] | None = {} if cache else None
+        # {(image, reduction): pixels}; a plain dictionary, because workers may get the data set pickled.
+        self.image_cache: dict[tuple[ImageSpec, int], np.ndarray | None] | None = {} if cache else None
         self.reduced_decode = reduced_decode
         self.pack: Pack | None = None
         self.annotations = annotations
@@ -171,8 +172,7 @@ class KeypointDataset(Dataset):
         matrix = crop_matrix(annotations.centers[index], size, self.codec.image_size, rotation, flipped)
         part, problem = self._part(index, size, matrix), ""
         if part is None:
-            path = annotations.image_paths[annotations.image_index[index]]
-            problem = f"{path}: cannot be read as an image (annotation {annotations.ids[index]})"
+            problem = f"{problem_of(annotations.image(index))} (annotation {annotations.ids[index]})"
             part = NO_IMAGE
         reduced = matrix_for_reduced(matrix, part.reduce)
         crop = warp(part.pixels, part.corner, reduced, self.codec.image_size, self.color_rgb)
@@ -198,10 +198,10 @@ class KeypointDataset(Dataset):
         """
         if self.pack is not None:
             return self.pack.part(index)
-        path = self.annotations.image_paths[self.annotations.image_index[index]]
-        reduce = self._reduction(path, size)
-        image = self._read(path, reduce, rows_needed(matrix, self.codec.image_size))
-        return None if image is None else Part(image, (0, 0), reduce)
+        image = self.annotations.image(index)
+        reduce = self._reduction(image.path, size)
+        pixels = self._read(image, reduce, rows_needed(matrix, self.codec.image_size))
+        return None if pixels is None else Part(pixels, (0, 0), reduce)
 
     def _reduction(self, path: str, size: np.ndarray) -> int:
         """Factor (1, 2, 4 or 8) by which the image may be decoded smaller for a crop of ``size`` pixels."""
@@ -211,13 +211,13 @@ class KeypointDataset(Dataset):
         image_pixels_per_input_pixel = size[0] / self.codec.image_size[0]
         return max(reduce for reduce in DECODE_FLAGS if reduce <= max(1, image_pixels_per_input_pixel))
 
-    def _read(self, path: str, reduce: int, rows: int) -> np.ndarray | None:
+    def _read(self, image: ImageSpec, reduce: int, rows: int) -> np.ndarray | None:
         """The image as BGR, at least its first ``rows`` rows; None if it cannot be read."""
         if self.image_cache is None:
-            return read_image(path, False, reduce, rows)
-        if (path, reduce) not in self.image_cache:
-            self.image_cache[path, reduce] = read_image(path, False, reduce)
-        return self.image_cache[path, reduce]
+            return read_image(image, False, reduce, rows)
+        if (image, reduce) not in self.image_cache:
+            self.image_cache[image, reduce] = read_image(image, False, reduce)
+        return self.image_cache[image, reduce]
 
 
 def normalize(crop: np.ndarray) -> Tensor:

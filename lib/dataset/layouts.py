@@ -148,12 +148,16 @@ class COCOFormatLayout(DatasetLayout):
         return (Path(self.root) / image_set,)
 
     def image_folder(self, image_set: str) -> Path:
-        folder = Path(self.root) / self.image_folder_name.replace("{set}", Path(image_set).stem)
-        beside = (Path(self.root) / image_set).parent
+        folder = self.configured_folder(image_set)
         if self.data_format == "zip" or folder.exists():
             return folder
-        # Some tools write the images of each set beside its annotation file.
-        return beside if holds_images(beside) else folder
+        # Some tools write the images of each set beside its annotation file, or in a folder beside it.
+        beside = (Path(self.root) / image_set).parent
+        return next(filter(holds_images, (beside, Path(self.root))), folder)
+
+    def configured_folder(self, image_set: str) -> Path:
+        """The folder that IMAGES names, which need not be there."""
+        return Path(self.root) / self.image_folder_name.replace("{set}", Path(image_set).stem)
 
     def images(self, image_set: str) -> ImageFolder:
         """As in the base class; file names may contain folders."""

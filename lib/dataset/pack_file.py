@@ -32,7 +32,7 @@ try:
 except ImportError:  # Windows: nothing keeps two runs from writing to the same file
     fcntl = None  # type: ignore[assignment]
 
-VERSION = 1  # increase it if this format, or what is decoded, changes
+VERSION = 2  # increase it if this format, or what is decoded, changes
 MAGIC, END = b"LBI pack", b"pack end"
 HEADER = struct.Struct("<8sI16s")
 RECORD = struct.Struct(
@@ -46,7 +46,7 @@ IMAGE, CONTENTS = b"imag", b"cont"
 class Record:
     """An image of a pack.
 
-    path: for `read_image`.
+    path: `ImageSpec.key` of the image, for most images the path alone.
     state: of its file, see `file_state`; zeros if that proves nothing.
     digest: SHA-256 of its content, in hexadecimal.
     reduce: the image was decoded at 1 / reduce of its size.

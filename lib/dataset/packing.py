@@ -21,7 +21,8 @@ import numpy as np
 
 from lib.dataset import pack_file
 from lib.dataset.file_state import file_state, is_settled
-from lib.dataset.images import decode, file_of, read_content
+from lib.dataset.image_spec import ImageSpec, path_of_key
+from lib.dataset.images import decode_image, file_of, problem_of, read_content
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.pack import UNREADABLE, Pack
 from lib.dataset.pack_file import Contents, NotComplete, Record
@@ -40,14 +41,14 @@ GB = 1e9
 class Wanted:
     """What the N instances of a data set need of their images.
 
-    paths: of the M images.
-    image: int [N], position in ``paths``.
+    images: the M images.
+    image: int [N], position in ``images``.
     regions: int64 [N, 4], not clipped to the image, in pixels of the image decoded at 1 / ``reduce``.
     reduce: int64 [N].
     ids: [N], of the annotations.
     """
 
-    paths: Sequence[str]
+    images: Sequence[ImageSpec]
     image: np.ndarray
     regions: np.ndarray
     reduce: np.ndarray
@@ -57,19 +58,20 @@ class Wanted:
     def by(cls, dataset: KeypointDataset) -> "Wanted":
         """What ``dataset`` needs."""
         annotations = dataset.annotations
-        # A path may be in the list twice; images without an instance are of no interest.
-        used, image = np.unique(annotations.image_index, return_inverse=True)
-        every = list(annotations.image_paths)
-        numbers: dict[str, int] = {}
-        for k in used.tolist():
-            numbers.setdefault(every[k], len(numbers))
-        image = np.array([numbers[every[k]] for k in used.tolist()], np.int64)[image]
-        return cls(list(numbers), image, *dataset.regions(), annotations.ids)
+        # An image may be in the list twice; those without an instance are of no interest.
+        _, first, image = np.unique(annotations.image_index, return_index=True, return_inverse=True)
+        numbers: dict[ImageSpec, int] = {}
+        number = [numbers.setdefault(annotations.image(k), len(numbers)) for k in first.tolist()]
+        return cls(list(numbers), np.array(number, np.int64)[image], *dataset.regions(), annotations.ids)
+
+    def sizes(self) -> np.ndarray:
+        """Width and height of each image as annotated, int64 [M, 2]; 0 if unknown."""
+        return np.array([image.size or (0, 0) for image in self.images], np.int64).reshape(-1, 2)
 
     def by_image(self) -> list[np.ndarray]:
         """The instances of each image."""
         order = np.argsort(self.image, kind="stable")
-        return np.split(order, np.searchsorted(self.image[order], np.arange(1, len(self.paths))))
+        return np.split(order, np.searchsorted(self.image[order], np.arange(1, len(self.images))))
 
 
 @dataclass(frozen=True)
@@ -161,13 +163,14 @@ def _read(file: BinaryIO, path: Path) -> tuple[Contents, bool]:
 
 def _without_changed(contents: Contents, wanted: Wanted) -> tuple[Contents, bool]:
     """Leave out the images whose file has changed; also whether states were updated."""
-    used, known = set(wanted.paths), {}
+    used, known = {image.key for image in wanted.images}, {}
     keep, states = np.ones(len(contents), bool), contents.states.copy()
     stored, lines = contents.states.tolist(), ProgressLines()
-    for k, path in enumerate(contents.paths):
+    for k, key in enumerate(contents.paths):
         lines.log_if_due("comparing images with the pack", k / len(contents))
-        if path not in used:
+        if key not in used:
             continue
+        path = path_of_key(key)
         location = file_of(path)
         if location not in known:
             known[location] = file_state(location)
@@ -190,8 +193,12 @@ def _without_changed(contents: Contents, wanted: Wanted) -> tuple[Contents, bool
 
 def find(contents: Contents, wanted: Wanted) -> np.ndarray:
     """For each instance a stored region that contains its own: int64 [N]; MISSING or OUTSIDE if there is none."""
-    numbers = {path: k for k, path in enumerate(wanted.paths)}
-    image = np.array([numbers.get(path, -1) for path in contents.paths], np.int64)
+    numbers = {image.key: k for k, image in enumerate(wanted.images)}
+    image = np.array([numbers.get(key, -1) for key in contents.paths], np.int64)
+    # Pixels of another size lie in another frame than the labels, such as that of the image before it is turned.
+    sizes = wanted.sizes()[image] if len(wanted.images) else np.zeros((len(image), 2), np.int64)
+    reduced = -(-sizes // contents.reduce[:, None])
+    image[((sizes > 0) & (reduced != contents.sizes)).any(axis=1)] = -1
     # Images decoded at another size have other pixels.
     stored_key, key = image * 16 + contents.reduce, wanted.image * 16 + wanted.reduce
     found = np.full(len(key), MISSING, np.int64)
@@ -267,7 +274,7 @@ def space_needed(wanted: Wanted, images: np.ndarray) -> float:
 
 
 def _complain(wanted: Wanted, number: int, instances: np.ndarray, on_bad_image: str) -> None:
-    problem = f"{wanted.paths[number]}: cannot be read as an image (annotation {wanted.ids[instances[0]]})"
+    problem = f"{problem_of(wanted.images[number])} (annotation {wanted.ids[instances[0]]})"
     if on_bad_image == "raise":
         raise InputError(f"{problem}; DATASET.ON_BAD_IMAGE skip leaves such images out")
     LOG.debug("%s", problem)
@@ -281,23 +288,26 @@ def cut_image(
     Returns:
         For each size at which it is decoded the record and the pixels of its regions; None if it is unreadable.
     """
-    path = wanted.paths[number]
-    before = file_state(file_of(path))
-    content = read_content(path)
+    image = wanted.images[number]
+    location = file_of(image.path)
+    before = file_state(location)
+    content = read_content(image.path)
     if content is None:
         return None
-    proves = before is not None and is_settled(before) and before == file_state(file_of(path))
+    proves = before is not None and is_settled(before) and before == file_state(location)
     digest, parts = hashlib.sha256(content).hexdigest(), []
     for reduce in np.unique(wanted.reduce[instances]).tolist():
-        image = decode(content, reduce)
-        if image is None:
+        pixels = decode_image(content, image, reduce)
+        if pixels is None:
             return None
-        size = image.shape[1], image.shape[0]
+        size = pixels.shape[1], pixels.shape[0]
         boxes = clip(wanted.regions[instances[wanted.reduce[instances] == reduce]], size)
         boxes = joined(boxes[areas(boxes) > 0])
         state = before if proves and before is not None else UNKNOWN_STATE
-        record = Record(path, state, digest, reduce, size, boxes.tolist())
-        parts.append((record, [image[top:bottom, left:right] for left, top, right, bottom in boxes.tolist()]))
+        record = Record(image.key, state, digest, reduce, size, boxes.tolist())
+        parts.append(
+            (record, [pixels[top:bottom, left:right] for left, top, right, bottom in boxes.tolist()])
+        )
     return parts
 
 

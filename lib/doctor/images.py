@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.dataset.annotations import PADDING, Annotations
-from lib.dataset.images import read_image
+from lib.dataset.images import problem_of, read_image
 from lib.doctor.findings import Finding, error, ok, warning
 
 SAMPLED_IMAGES = 64  # of each set, evenly spaced
@@ -31,38 +31,30 @@ class SampledImages:
 
 
 def check_images(role: str, annotations: Annotations, on_bad: str) -> tuple[list[Finding], SampledImages]:
-    """Read a sample of a set's images, and compare their sizes with the annotated ones.
+    """Read a sample of a set's images; one that has another size than annotated cannot be used.
 
     Args:
         role: name of the set in the findings.
-        on_bad: DATASET.ON_BAD_IMAGE; with "raise", an unreadable image is an error, else a warning.
+        on_bad: DATASET.ON_BAD_IMAGE; with "raise", an unusable image is an error, else a warning.
     """
-    used = np.unique(annotations.image_index)
+    _, used = np.unique(annotations.image_index, return_index=True)
     chosen = used[np.unique(np.linspace(0, len(used) - 1, SAMPLED_IMAGES).round().astype(int))]
-    sizes, unreadable, resized = [], [], []
-    for image_index in chosen.tolist():
-        path = annotations.image_paths[image_index]
-        image = read_image(path)
-        if image is None:
-            unreadable.append(path)
-            continue
-        size = image.shape[1::-1]
-        sizes.append(size)
-        if annotations.bounds is not None:
-            first = np.flatnonzero(annotations.image_index == image_index)[0]
-            width, height = annotations.bounds[first].astype(int)
-            if (width, height) != size:
-                resized.append(f"{path} is {size[0]} x {size[1]}, the annotations say {width} x {height}")
+    sizes, unusable = [], []
+    for index in chosen.tolist():
+        image = annotations.image(index)
+        pixels = read_image(image)
+        if pixels is None:
+            unusable.append(problem_of(image))
+        else:
+            sizes.append(pixels.shape[1::-1])
     subject = f"{role}, images"
     findings = []
-    if unreadable:
+    if unusable:
         level = error if on_bad == "raise" else warning
-        result = f"{len(unreadable)} of {len(chosen)} cannot be read, such as {unreadable[0]}"
-        findings.append(level(subject, result, "download them again; DATASET.ON_BAD_IMAGE skip omits them"))
-    if resized:
-        result = f"{len(resized)} of {len(chosen)} have another size: {resized[0]}"
-        advice = "keypoints are misplaced if the images were resized after labelling"
-        findings.append(warning(subject, result, advice))
+        advice = "see what it names; DATASET.ON_BAD_IMAGE skip leaves such images out"
+        findings.append(
+            level(subject, f"{len(unusable)} of {len(chosen)} cannot be used: {unusable[0]}", advice)
+        )
     sampled = SampledImages(np.array(sizes, int).reshape(-1, 2), len(used))
     if sizes and not findings:
         quantiles = np.quantile(sampled.sizes, (0, 0.5, 1), axis=0).round().astype(int)

@@ -67,7 +67,7 @@ def check_packs(config: Config, data: Data) -> Finding:
     need, written = 0.0, 0
     for role, image_set, dataset in sets_with_packs(config, data):
         wanted, path = Wanted.by(dataset), pack_path(config, image_set, role)
-        whole = space_needed(wanted, np.arange(len(wanted.paths)))
+        whole = space_needed(wanted, np.arange(len(wanted.images)))
         size = path.stat().st_size if path.exists() else 0
         need, written = need + max(0.0, whole - size), written + size
     existing = Path(config.output_dir).absolute()

@@ -9,6 +9,7 @@ from lib.config.schema import Config
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import keypoint_dataset, log_annotations, read_annotations, read_options
 from lib.dataset.detections import read_detections
+from lib.dataset.frames import settled
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
@@ -78,7 +79,8 @@ def _coco_set(config: Config, image_set: ImageSet, role: str) -> COCOSet:
             test.image_thre,
             test.bbox_thre,
         )
-        annotations, scores = detected.annotations, detected.scores
+        file = layout.annotation_files(image_set.name)[0]
+        annotations, scores = settled(detected.annotations, file, config.dataset), detected.scores
     dataset = _logged_dataset(config, annotations, image_set, role)
     nms = PoseNMS(test.in_vis_thre, test.oks_thre)
     built = COCOSet(dataset, layout.object_file(image_set.name), COCO_SIGMAS, nms, scores)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 LIMIT = 6.0  # bound of the logits: beyond it the sigmoid's slope is so small that a weight could not return
+TIE = 1e-9  # of the remembered loss in a score: it decides between equal logits, and hardly anything else
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,13 @@ class IgnoringVariables(nn.Module, ABC):
     def all_weights(self) -> Tensor:
         """The weight of every keypoint of the source, [count, J] in annotation order."""
 
+    def all_scores(self) -> Tensor:
+        """How suspect every keypoint of the source is, float64 [count, J] in annotation order; higher is more.
+
+        The order of the weights, lowest first, which goes on where weights are clipped and so equal.
+        """
+        return 1 - self.all_weights().double()
+
     def to_annotation_order(self, values: Tensor, flipped: Tensor) -> Tensor:
         """[N, J] in sample order -> [N, J] in annotation order; ``flipped``: [N], see `SourceSamples`."""
         return torch.where(flipped[:, None], values.index_select(1, self.flip_indices), values)
@@ -168,6 +176,10 @@ class PersistentWeights(IgnoringVariables):
     def all_weights(self) -> Tensor:
         return self.logits.sigmoid()
 
+    def all_scores(self) -> Tensor:
+        """Minus the logits."""
+        return -self.logits.double()
+
     def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
         logits = self.logits[samples.index]
         step = self.lr * rms_normalized(hypergradient, labelled).to(logits.dtype) * sigmoid_slope(logits)
@@ -232,8 +244,20 @@ class LossAwareWeights(IgnoringVariables):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def all_weights(self) -> Tensor:
-        rows = torch.arange(len(self.logits), device=self.logits.device)
+        rows = self._all_rows()
         return self._theta(rows, self._features(rows)).sigmoid()
+
+    def all_scores(self) -> Tensor:
+        """Minus theta; where it is clipped, v goes on; where both are equal, the remembered log loss e.
+
+        v is what the hypergradients said of this very label. The unclipped theta would go on with the instance's
+        losses, whose order among clipped labels is worse than chance (benchmarks/clipped_labels.py).
+        """
+        rows = self._all_rows()
+        theta, v = self._theta(rows, self._features(rows)).double(), self.logits.double()
+        lowest, highest = theta <= -LIMIT, theta >= LIMIT
+        beyond = torch.where(lowest, LIMIT - v, 0) - torch.where(highest, LIMIT + v, 0)
+        return beyond - theta + TIE * self.average.double()
 
     def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
         losses = self._observe_losses(labelled, samples)
@@ -292,6 +316,9 @@ class LossAwareWeights(IgnoringVariables):
         instance_mean = own.sum(1) / met.sum(1).clamp(min=1)
         return torch.stack([own, instance_mean[:, None].expand_as(own)])
 
+    def _all_rows(self) -> Tensor:
+        return torch.arange(len(self.logits), device=self.logits.device)
+
     def _theta(self, rows: Tensor, features: Tensor) -> Tensor:
         """The logits theta [N, J] of the annotations ``rows``."""
         (w1, w2), b = self.linear[:2], self.linear[2:]
@@ -331,6 +358,9 @@ class FixedWeights(IgnoringVariables):
 
     def all_weights(self) -> Tensor:
         return self.weights if self.ranking is None else self.ranking.all_weights()
+
+    def all_scores(self) -> Tensor:
+        return super().all_scores() if self.ranking is None else self.ranking.all_scores()
 
     def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
         raise TypeError("fixed weights do not learn")

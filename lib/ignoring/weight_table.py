@@ -1,4 +1,4 @@
-"""Reads and writes the ignoring-weight table (CSV and NPZ), lowest weight first."""
+"""Reads and writes the ignoring-weight table (CSV and NPZ), most suspect keypoint first."""
 
 import csv
 import io
@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.dataset.annotations import Annotations
+from lib.ignoring.ranking import ranked_keypoints
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically, write_text
 
-COLUMNS = ("rank", "annotation_id", "image", "joint", "weight", "times_seen", "target_weight")
+COLUMNS = ("rank", "annotation_id", "image", "joint", "weight", "score", "times_seen", "target_weight")
 
 
 class WeightTable(NamedTuple):
@@ -19,47 +20,59 @@ class WeightTable(NamedTuple):
 
     weights: float64 [N, J] in [0, 1].
     seen: int64 [N, J], number of batches that contained the keypoint.
+    scores: float64 [N, J], the order of the weights, which goes on where they are clipped; higher is more suspect.
     """
 
     weights: np.ndarray
     seen: np.ndarray
+    scores: np.ndarray
 
 
 def write_weight_table(
-    path: str | Path, annotations: Annotations, weights: np.ndarray, seen: np.ndarray
+    path: str | Path,
+    annotations: Annotations,
+    weights: np.ndarray,
+    seen: np.ndarray,
+    scores: np.ndarray | None = None,
 ) -> None:
     """Write the weights as a table (``path``, .csv) and, next to it, as arrays (.npz).
 
     The table has one row per instance and joint: first the labelled keypoints (``target_weight`` 1),
-    ranked from 1, the lowest weight; then the unlabelled ones, whose weight has no effect, without a
-    rank. Equal weights keep the annotation order. The arrays are weights, seen, visible [N, J],
-    annotation_ids [N] and joints [J], the joint names.
+    ranked from 1, the highest score; then the unlabelled ones, whose weight has no effect, without a rank.
+    Both files have all digits. The arrays are weights, seen, scores, visible [N, J], annotation_ids [N] and
+    joints [J], the joint names.
 
     Args:
         path: Path of the .csv file; the .npz file differs in the suffix only.
         annotations: The N annotations that the weights belong to.
         weights: [N, J] in [0, 1].
         seen: [N, J] number of batches that contained the keypoint.
+        scores: [N, J], higher is more suspect; by default 1 - weight.
     """
     path = Path(path)
+    weights = np.asarray(weights, np.float64)
+    scores = 1 - weights if scores is None else np.asarray(scores, np.float64)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     names = annotations.mapping.names
-    images = [_escape_formula(Path(image).name) for image in annotations.image_paths]
-    labelled = int((annotations.visible > 0).sum())
-    # A stable sort keeps ties in annotation order, so that equal runs write equal tables.
-    order = np.argsort(np.where(annotations.visible > 0, weights, np.inf), axis=None, kind="stable")
-    for rank, keypoint in enumerate(order.tolist(), start=1):
+    images = [_escape_formula(name) for name in annotations.image_names]
+    visible = annotations.visible > 0
+    ranked = ranked_keypoints(scores, visible, annotations.ids).tolist()
+    # Lists: many times as fast as reading numbers out of arrays one by one.
+    ids, image_of = annotations.ids.tolist(), annotations.image_index.tolist()
+    columns = [array.ravel().tolist() for array in (weights, scores, seen, visible.astype(int))]
+    for rank, keypoint in enumerate(ranked + np.flatnonzero(~visible).tolist(), start=1):
         i, j = divmod(keypoint, len(names))
-        label = (annotations.ids[i], images[annotations.image_index[i]], names[j])
-        numbers = (f"{weights[i, j]:.6f}", seen[i, j], int(annotations.visible[i, j] > 0))
-        rows.writerow((rank if rank <= labelled else "", *label, *numbers))
+        label = (ids[i], images[image_of[i]], names[j])
+        numbers = (column[keypoint] for column in columns)
+        rows.writerow((rank if rank <= len(ranked) else "", *label, *numbers))
     write_text(path, text.getvalue())
     arrays: dict[str, Any] = {
         "weights": weights,
         "seen": seen,
-        "visible": annotations.visible > 0,
+        "scores": scores,
+        "visible": visible,
         "annotation_ids": annotations.ids,
         "joints": np.array(names, dtype=np.str_),
     }
@@ -74,7 +87,8 @@ def _escape_formula(name: str) -> str:
 def read_weight_table(path: str | Path, annotations: Annotations) -> WeightTable:
     """Read what `write_weight_table` wrote for ``annotations``, from the .csv or the .npz file.
 
-    The table's weights are rounded to six decimals, those of the arrays are exact.
+    The order of the rows does not matter. In tables of earlier versions, which have no scores, these are
+    1 - weight.
 
     Raises:
         InputError: The file is missing or damaged, or belongs to other annotations or joints.
@@ -88,13 +102,17 @@ def read_weight_table(path: str | Path, annotations: Annotations) -> WeightTable
         raise
     except Exception:  # a damaged archive or table may raise anything
         table = None
-    if table is None or not ((table.weights >= 0) & (table.weights <= 1)).all():
+    if table is None or not _is_valid(table):
         instances, joints = annotations.visible.shape
         raise InputError(
             f"{path}: not the weights of these {instances} instances with {joints} joints; "
-            "expected each keypoint once, with a weight in [0, 1]"
+            "expected each keypoint once, with a weight in [0, 1] and a finite score"
         )
     return table
+
+
+def _is_valid(table: WeightTable) -> bool:
+    return bool(((table.weights >= 0) & (table.weights <= 1) & np.isfinite(table.scores)).all())
 
 
 def index_by_id(annotations: Annotations) -> dict[int, int]:
@@ -107,31 +125,40 @@ def index_by_id(annotations: Annotations) -> dict[int, int]:
 
 
 def _read_rows(path: Path, annotations: Annotations) -> WeightTable:
-    """Read the .csv, rows in any order; KeyError or ValueError unless each keypoint has exactly one."""
+    """Read the .csv; KeyError or ValueError unless each keypoint has exactly one row."""
     shape = annotations.visible.shape
     instances = index_by_id(annotations)
     joints = {name: j for j, name in enumerate(annotations.mapping.names)}
-    weights, seen, rows = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    table = WeightTable(np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape))
+    rows = np.zeros(shape, np.int64)
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             keypoint = instances[int(row["annotation_id"])], joints[row["joint"]]
-            weights[keypoint], seen[keypoint] = float(row["weight"]), int(row["times_seen"])
+            weight = float(row["weight"])
+            table.weights[keypoint], table.seen[keypoint] = weight, int(row["times_seen"])
+            table.scores[keypoint] = float(row.get("score", 1 - weight))
             rows[keypoint] += 1
     if (rows != 1).any():
         raise ValueError("missing or repeated keypoints")
-    return WeightTable(weights, seen)
+    return table
 
 
 def _read_arrays(path: Path, annotations: Annotations) -> WeightTable:
-    """Read the .npz; ValueError if its ids, joints or shapes differ from those of ``annotations``."""
+    """Read the .npz; KeyError or ValueError if its ids, joints or shapes differ from those of ``annotations``."""
+    index_by_id(annotations)
     with np.load(path, allow_pickle=False) as arrays:
         weights, seen = arrays["weights"], arrays["seen"]
+        scores = arrays["scores"] if "scores" in arrays else 1 - weights.astype(np.float64)
         ids, joints = arrays["annotation_ids"].tolist(), arrays["joints"].tolist()
-    if ids != annotations.ids.tolist() or joints != list(annotations.mapping.names):
+    position = {number: k for k, number in enumerate(ids)}
+    rows = [position[number] for number in annotations.ids.tolist()]
+    if len(rows) != len(ids) or joints != list(annotations.mapping.names):
         raise ValueError("other annotations or joints")
-    if not weights.shape == seen.shape == annotations.visible.shape:
+    if not weights.shape == seen.shape == scores.shape == annotations.visible.shape:
         raise ValueError("other shapes")
-    return WeightTable(weights.astype(np.float64), seen.astype(np.int64))
+    return WeightTable(
+        weights[rows].astype(np.float64), seen[rows].astype(np.int64), scores[rows].astype(np.float64)
+    )
 
 
 def auroc(weights: np.ndarray, wrong: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """The source annotations that are trained on, with injected label noise if any, and their truth if known."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.build import read_annotations
 from lib.dataset.layouts import layout_of, training_set
 from lib.label_noise.injection import changed_labels, inject
+from lib.label_noise.source_record import SourceRecord, check_ids, check_source_of_folder
 from lib.label_noise.truth import Truth, read_truth_of, truth_beside, write_truth_of
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
@@ -17,24 +19,51 @@ from lib.utils.log import LOG
 INJECTED_TRUTH = "injected_truth.json"
 
 
+class Source(NamedTuple):
+    """The source's annotations.
+
+    annotations: as trained on.
+    truth: what is known about their labels: from the file beside the annotations or, after noise, relative to
+        the labels on disk; None if nothing is known.
+    record: what identifies the annotations on disk.
+    """
+
+    annotations: Annotations
+    truth: Truth | None
+    record: SourceRecord
+
+
 def read_source(config: Config) -> tuple[Annotations, Truth | None]:
+    """`read_recorded_source` without the record."""
+    on_disk = _read_from_disk(config)
+    return _with_noise(config, on_disk)
+
+
+def read_recorded_source(config: Config) -> Source:
     """Read the source's annotations, and corrupt their labels with LBI.INJECT_NOISE if it is set.
-
-    Args:
-        config: the whole configuration.
-
-    Returns:
-        The annotations to train on, and their truth: from the file beside the annotations or, after noise,
-        relative to the labels on disk; None if nothing is known.
 
     Raises:
         InputError: if the data cannot be read or the noise cannot be injected.
     """
+    on_disk = _read_from_disk(config)
+    record = SourceRecord.of(source_file(config), on_disk)
+    return Source(*_with_noise(config, on_disk), record)
+
+
+def source_file(config: Config) -> Path:
+    """The source's annotation file."""
+    return layout_of(config.dataset_src).annotation_files(config.dataset_src.train_set)[0]
+
+
+def _read_from_disk(config: Config) -> Annotations:
+    return read_annotations(config, training_set(config.dataset_src))
+
+
+def _with_noise(config: Config, on_disk: Annotations) -> tuple[Annotations, Truth | None]:
+    """The annotations as trained on, and their truth."""
     source, lbi = config.dataset_src, config.lbi
     layout = layout_of(source)
-    on_disk = read_annotations(config, training_set(source))
-    file = layout.annotation_files(source.train_set)[0]
-    truth = truth_beside(file, on_disk) if layout.in_coco_format else None
+    truth = truth_beside(source_file(config), on_disk) if layout.in_coco_format else None
     if not lbi.inject_noise:
         return on_disk, truth
     if not layout.in_coco_format:
@@ -76,10 +105,13 @@ def source_of_run(folder: Path) -> tuple[Config, Annotations, Truth | None]:
         The configuration, the source's annotations as trained on, and their truth (None if unknown).
 
     Raises:
-        InputError: if the folder is not a run's, or the noise drawn now corrupts other labels.
+        InputError: if the folder is not a run's, the annotations are not those that it was trained on, an id is
+            given twice, or the noise drawn now corrupts other labels.
     """
     config = load_config(folder / "config.yaml")
-    annotations, truth = read_source(config)
+    annotations, truth, record = read_recorded_source(config)
+    check_source_of_folder(folder, record)
+    check_ids(annotations, record.file)
     if config.lbi.inject_noise:
         written = read_truth_of(folder / INJECTED_TRUTH, annotations)
         # They differ if the annotation files have changed, or NumPy's random number streams.

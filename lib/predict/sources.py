@@ -1,5 +1,6 @@
 """Finds image and video files and reads them image by image."""
 
+import functools
 import glob
 import math
 import os
@@ -10,8 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lib.dataset.depth import FULL, significant_bits
+from lib.dataset.frames import largest_values
+from lib.dataset.image_spec import ImageSpec
 from lib.dataset.images import SUFFIXES, read_image
 from lib.utils.errors import InputError
+from lib.utils.log import LOG
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 DEFAULT_RATE = 25.0  # frames per second, for videos without a valid rate
@@ -99,14 +104,23 @@ class FrameReader:
     """
 
     def __init__(self, sources: Iterable[Source]):
-        self.sources = sources
+        self.sources = list(sources)
         self.problems: list[str] = []
+
+    @functools.cached_property
+    def bits(self) -> int:
+        """Significant bits of the images of 16 bits, which all have the same scale."""
+        largest = largest_values(str(source.path) for source in self.sources if not source.is_video)
+        bits = significant_bits(max(largest, default=0))
+        if bits != FULL:
+            LOG.info(f"16-bit images have values up to {max(largest)} and are read as {bits} bits")
+        return bits
 
     def __iter__(self) -> Iterator[Frame]:
         for source in self.sources:
             if source.is_video:
                 yield from self._read_video(source)
-            elif (image := read_image(str(source.path), upright=True)) is not None:
+            elif (image := read_image(ImageSpec(str(source.path), upright=True, bits=self.bits))) is not None:
                 yield Frame(source, image)
             else:
                 self.problems.append(f"{source.path}: cannot be read as an image")

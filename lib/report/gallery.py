@@ -5,6 +5,7 @@ import base64
 import cv2
 import numpy as np
 
+from lib.ignoring.ranking import one_per_instance, ranked_keypoints
 from lib.report.learned import LearnedWeights
 from lib.report.markup import Markup, element, join
 from lib.report.parts import display_name, paragraph, pluralize, section
@@ -19,8 +20,11 @@ Predictions = dict[int, np.ndarray]  # {instance: [J, 2] pixels of the image}
 
 def gallery_section(run: Run, learned: LearnedWeights, count: int, title: str, anchor: str) -> Markup:
     """The section with the ``count`` most ignored and most trusted keypoints, one per instance."""
-    ignored = lowest_weights(learned.weights, learned.visited, count)
-    trusted = lowest_weights(-learned.weights, learned.visited, count)
+    joints, ids = learned.weights.shape[1], learned.annotations.ids
+    ignored, trusted = (
+        one_per_instance(ranked_keypoints(scores, learned.visited, ids), joints, count)
+        for scores in (learned.scores, -learned.scores)
+    )
     instances = sorted({instance for instance, _ in ignored + trusted})
     predictions = predict_instances(run, learned.model, learned.annotations, instances)
     content = []
@@ -43,23 +47,6 @@ def gallery_section(run: Run, learned: LearnedWeights, count: int, title: str, a
     return section(title, anchor, content)
 
 
-def lowest_weights(weights: np.ndarray, mask: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """(instance, joint) of the keypoints with the lowest weights, at most one per instance.
-
-    Args:
-        weights: [N, J].
-        mask: [N, J] bool, the keypoints to choose from.
-        count: Maximum number of keypoints.
-    """
-    order = np.argsort(np.where(mask, weights, np.inf), axis=None, kind="stable")
-    joint_of: dict[int, int] = {}
-    for keypoint in order[: int(mask.sum())].tolist():
-        if len(joint_of) == count:
-            break
-        joint_of.setdefault(*divmod(keypoint, weights.shape[1]))
-    return list(joint_of.items())
-
-
 def image_uri(drawing: np.ndarray) -> str:
     """Encode [H, W, 3] uint8 RGB as a JPEG data URI, in the best of ``QUALITIES`` that is small enough."""
     image = np.ascontiguousarray(drawing[..., ::-1])
@@ -76,7 +63,7 @@ def _grid(learned: LearnedWeights, keypoints: list[tuple[int, int]], predictions
 
 
 def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None) -> Markup:
-    """Instance ``i`` with label ``j``; below it joint and weight, whether it is wrong, id and visits."""
+    """Instance ``i`` with label ``j``; below it joint and weight, whether it is wrong, id, visits and image."""
     annotations, weight = learned.annotations, learned.weights[i, j]
     joint = display_name(annotations.mapping.names[j])
     right = None if learned.truth is None else learned.truth.clean_joints[i, j]
@@ -92,6 +79,7 @@ def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None)
         kind = "wrong" if learned.wrong[i, j] else "correct"
         lines.append(element("span", {"class": kind}, f"{kind} label"))
     lines.append(f"id {annotations.ids[i]}, seen {pluralize(int(learned.seen[i, j]), 'time')}")
+    lines.append(annotations.image_names[annotations.image_index[i]])
     caption = [join([line, element("br")]) for line in lines]
     return element("figure", {}, image, element("figcaption", {}, caption))
 

@@ -13,6 +13,7 @@ from lib.dataset.layouts import layout_of, training_set
 from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.label_noise.truth import Truth
+from lib.report.results import read_results
 from lib.report.runs import Run
 from lib.utils.errors import InputError
 
@@ -28,6 +29,7 @@ class LearnedWeights:
     annotations: The source annotations, as trained on.
     weights: [N, J] in [0, 1].
     seen: [N, J] number of batches that contained the keypoint.
+    scores: [N, J] the order of the weights, higher is more suspect; see `IgnoringVariables.all_scores`.
     truth: Which labels are wrong, None if unknown.
     annotators: [N] annotator of each annotation ("" if it has none); None if no annotation has one.
     """
@@ -37,6 +39,7 @@ class LearnedWeights:
     annotations: Annotations
     weights: np.ndarray
     seen: np.ndarray
+    scores: np.ndarray
     truth: Truth | None
     annotators: list[str] | None
 
@@ -106,10 +109,19 @@ def read_learned_weights(run: Run) -> list[LearnedWeights]:
     learned = []
     for place, summary in summaries.items():
         path = _table_path(run, place, summary)
-        arrays = path.with_suffix(".npz")  # exact, while the .csv is rounded
+        arrays = path.with_suffix(".npz")  # the same, read faster
         table = read_weight_table(arrays if arrays.exists() else path, annotations)
         learned.append(LearnedWeights(place, path.name, annotations, *table, truth, annotators))
     return learned
+
+
+def refuse_baseline(folder: Path) -> None:
+    """Raise InputError if results.json says that the run in ``folder`` learned no weights."""
+    path = folder / "results.json"
+    if path.exists() and not (results := read_results(path)).get("weights"):
+        raise InputError(
+            f"{folder}: a run of mode {results['mode']}, which learns no weights; expected one of ours1 to ours5"
+        )
 
 
 def _table_path(run: Run, place: str, summary: dict) -> Path:

@@ -36,9 +36,7 @@ def predict_instances(
         InputError: The checkpoint is damaged or of another network.
     """
     checkpoint = run.folder / BEST
-    instances = [
-        i for i in instances if read_image(annotations.image_paths[annotations.image_index[i]]) is not None
-    ]
+    instances = [i for i in instances if read_image(annotations.image(i)) is not None]
     if not instances or not checkpoint.exists():
         return {}
     config = run.config

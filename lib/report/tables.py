@@ -1,12 +1,12 @@
 """Mean weights of groups of labels (joints, images, annotators), and tables of images and annotators."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from lib.dataset.annotations import group_by_image
+from lib.ignoring.ranking import ranked_keypoints, tie_keys
 from lib.report.learned import LearnedWeights
 from lib.report.markup import Markup, element
 from lib.report.parts import display_name, paragraph, percent, pluralize, section, table
@@ -22,7 +22,7 @@ class LabelGroup(NamedTuple):
     mean: Mean weight.
     below_half: Share of the weights below 0.5, in [0, 1].
     wrong: Share of wrong labels, in [0, 1]; NaN if unknown.
-    lowest: (weight, joint) of the label with the lowest weight.
+    lowest: (weight, joint) of the label with the highest score, which none has a lower weight than.
     """
 
     name: str
@@ -42,17 +42,29 @@ def by_joint(learned: LearnedWeights) -> list[LabelGroup]:
 
 
 def by_image(learned: LearnedWeights, count: int) -> list[LabelGroup]:
-    """The ``count`` images with the lowest mean weight, over labels that occurred in a batch."""
+    """The ``count`` images with the lowest mean weight, over labels that occurred in a batch.
+
+    Between equal means, those of the scores decide, then a hash: never the order of the file.
+    """
     annotations = learned.annotations
-    image_index, paths = annotations.image_index, annotations.image_paths
-    weights, visited = np.where(learned.visited, learned.weights, 0), learned.visited
+    image_index, names = annotations.image_index, annotations.image_names
     # Means of all images at once; groups are built for the chosen ones only, as there may be many images.
-    sums = np.bincount(image_index, weights.sum(axis=1), len(paths))
-    labels = np.bincount(image_index, visited.sum(axis=1), len(paths))
-    means = np.divide(sums, labels, out=np.full(len(labels), np.inf), where=labels > 0)
+    labels = np.bincount(image_index, learned.visited.sum(axis=1), len(names))
+    means, scores = (
+        np.divide(
+            np.bincount(image_index, np.where(learned.visited, values, 0).sum(axis=1), len(names)),
+            labels,
+            out=np.full(len(names), np.inf),
+            where=labels > 0,
+        )
+        for values in (learned.weights, learned.scores)
+    )
+    first_id = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first_id, image_index, annotations.ids)
+    order = np.lexsort((tie_keys(first_id), -scores, means))
     instances = {int(image_index[rows[0]]): rows for rows in group_by_image(image_index)}
-    chosen = [image for image in np.argsort(means, kind="stable")[:count].tolist() if labels[image]]
-    return [_group_of_instances(learned, Path(paths[image]).name, instances[image]) for image in chosen]
+    chosen = [image for image in order[:count].tolist() if labels[image]]
+    return [_group_of_instances(learned, names[image], instances[image]) for image in chosen]
 
 
 def by_annotator(learned: LearnedWeights) -> list[LabelGroup]:
@@ -79,7 +91,8 @@ def _group(learned: LearnedWeights, name: str, mask: np.ndarray) -> LabelGroup:
     weights = learned.weights[instances, joints]
     if not weights.size:
         return LabelGroup(name, 0, 0, np.nan, np.nan, np.nan, (np.nan, ""))
-    lowest = int(weights.argmin())
+    first = int(ranked_keypoints(learned.scores, mask, learned.annotations.ids)[0])
+    i, j = divmod(first, mask.shape[1])
     return LabelGroup(
         name,
         instances=len(set(instances.tolist())),
@@ -87,7 +100,7 @@ def _group(learned: LearnedWeights, name: str, mask: np.ndarray) -> LabelGroup:
         mean=float(weights.mean()),
         below_half=float((weights < 0.5).mean()),
         wrong=float("nan") if learned.wrong is None else float(learned.wrong[instances, joints].mean()),
-        lowest=(float(weights[lowest]), learned.annotations.mapping.names[joints[lowest]]),
+        lowest=(float(learned.weights[i, j]), learned.annotations.mapping.names[j]),
     )
 
 

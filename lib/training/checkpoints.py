@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from lib.config.loader import dump_config
 from lib.dataset.coco_file import PERSON
 from lib.dataset.layouts import layout_of
+from lib.label_noise.source_record import check_source_of_checkpoint
 from lib.models.category import Category
 from lib.models.loss import OverPixels
 from lib.training.changed_settings import check_changed_settings
@@ -41,6 +43,7 @@ class Checkpointer:
             "category": _category(spec).entry(),
             "loss_over_pixels": spec.over_pixels.value,
         }
+        self.source = {"source": asdict(spec.data.source_record)} if spec.data.source_record else {}
 
     def due(self) -> bool:
         """True if TRAIN.SAVE_EVERY_MINUTES have passed since the last checkpoint."""
@@ -58,7 +61,12 @@ class Checkpointer:
             save_checkpoint(self.folder / BEST, self._contents())
 
     def _contents(self) -> dict:
-        return {**self.state.state_dict(), **self.settings, "metrics_bytes": self.metrics_bytes()}
+        return {
+            **self.state.state_dict(),
+            **self.settings,
+            **self.source,
+            "metrics_bytes": self.metrics_bytes(),
+        }
 
 
 def _category(spec: RunSpec) -> Category:
@@ -95,6 +103,8 @@ def resume(spec: RunSpec, state: State) -> int:
     if checkpoint.get("mode") == spec.mode.name:  # of another one, nothing fits
         check_changed_settings(spec, checkpoint, path)
         _check_loss_matches(checkpoint, spec, path)
+        if spec.mode.ignores:
+            check_source_of_checkpoint(checkpoint.get("source"), spec.data.source_record, path)
     state.load_state_dict(checkpoint, str(path))
     within = f" and {state.step_of_epoch} steps" if state.step_of_epoch else ""
     LOG.info(f"resumed from {path} (after {state.epoch} epochs{within})")

@@ -10,7 +10,8 @@ from lib.dataset.layouts import COCOLayout, ImageSet, layout_of, target_sets, tr
 from lib.dataset.skeleton import Skeleton
 from lib.evaluation.build import evaluation_set
 from lib.evaluation.evaluators import EvaluationSet
-from lib.label_noise.source import read_source
+from lib.label_noise.source import read_recorded_source
+from lib.label_noise.source_record import SourceRecord
 from lib.label_noise.truth import Truth
 from lib.utils.distributed import Group
 from lib.utils.errors import InputError
@@ -26,6 +27,7 @@ class Data:
     validation: V, without augmentation.
     test: used for model selection only by train.py, which has no other set.
     source_truth: which labels of the source are wrong; None if unknown.
+    source_record: which annotations of the source the ignoring weights belong to; None without a source.
     """
 
     source: KeypointDataset | None
@@ -33,6 +35,7 @@ class Data:
     validation: EvaluationSet
     test: EvaluationSet
     source_truth: Truth | None = None
+    source_record: SourceRecord | None = None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -60,9 +63,9 @@ def build_data(config: Config, uses_source: bool) -> Data:
         raise InputError(
             "DATASET_TARGET.DATASET: the target is evaluated with PCKh or PCK, so it must be mpii or coco_format"
         )
-    source_annotations = truth = None
+    source_annotations = truth = record = None
     if uses_source:
-        source_annotations, truth = read_source(config)
+        source_annotations, truth, record = read_recorded_source(config)
     elif config.lbi.inject_noise:
         LOG.info("LBI.INJECT_NOISE: this mode has no source, so nothing is made wrong")
     training_part, validation_part = target_sets(target)
@@ -83,6 +86,7 @@ def build_data(config: Config, uses_source: bool) -> Data:
         validation=validation,
         test=evaluation_set(config, ImageSet(target, target.test_set), "test"),
         source_truth=truth,
+        source_record=record,
     )
     flips = target.flip or (uses_source and source.flip) or config.test.flip_test
     if problem := sides_without_pairs(data.skeleton, flips):

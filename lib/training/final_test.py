@@ -83,7 +83,8 @@ def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
         name = "ignoring_weights.csv" if not summary else "ignoring_weights_source_model.csv"
         annotations = data.source.annotations
         weights, visits = variables.all_weights().cpu().numpy(), variables.seen.cpu().numpy()
-        write_weight_table(output / name, annotations, weights, visits)
+        scores = variables.all_scores().cpu().numpy()
+        write_weight_table(output / name, annotations, weights, visits, scores)
         labelled = annotations.visible > 0
         summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
         if data.source_truth is not None:

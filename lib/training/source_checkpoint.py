@@ -2,6 +2,7 @@
 
 from lib.config.loader import flat_config, settings_in, stored_settings
 from lib.ignoring.modes import ANCHOR, JOINT, MODES, Mode, Place
+from lib.label_noise.source_record import check_source_of_checkpoint
 from lib.training.influence import COMPUTATION, SCORING, changes, unused_settings
 from lib.training.phases import trains_source_first
 from lib.training.run_spec import RunSpec
@@ -42,6 +43,8 @@ def take_source_model(spec: RunSpec, state: State) -> None:
         )
     checkpoint = load_checkpoint(path)
     role, place = _where(checkpoint, spec, path)
+    if ANCHOR in state.variables:
+        check_source_of_checkpoint(checkpoint.get("source"), spec.data.source_record, path)
     state.load_source_model(checkpoint, path, role, place)
     # The position and the time as if this run had trained the source model: the order of the data follows.
     state.epoch = spec.phases[1].begin

@@ -23,6 +23,7 @@ from lib.config.loader import dump_config, with_settings
 from lib.ignoring.modes import Place, SourceUse
 from lib.ignoring.variables import FixedWeights, IgnoringVariables
 from lib.label_noise.source import write_injected_truth
+from lib.label_noise.source_record import write_source_record
 from lib.tracking.metrics import MetricsWriter
 from lib.training.batch_sizes import batch_sizes, check_batch_sizes
 from lib.training.batches import TrainingBatches, as_step_batches, meta_dataset
@@ -216,6 +217,8 @@ class Trainer:
         if self.group.is_main:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "config.yaml", dump_config(config))
+            if self.data.source_record:
+                write_source_record(folder, self.data.source_record)
             if self.data.source and config.lbi.inject_noise:
                 write_injected_truth(config.lbi, self.data.source.annotations, self.data.source_truth, folder)
         return metrics_bytes

@@ -91,7 +91,7 @@ def _crop(annotations: Annotations, index: int) -> tuple[np.ndarray, np.ndarray,
         The crop [CELL, CELL, 3] RGB, the labels [J, 2] in crop pixels, and the matrix [2, 3] from image pixels
         to crop pixels; None if the image cannot be read.
     """
-    image = read_image(annotations.image_paths[annotations.image_index[index]])
+    image = read_image(annotations.image(index))
     if image is None:
         return None
     side = annotations.sizes[index].max() * 1.1

@@ -12,6 +12,7 @@ from PIL import Image
 
 import lib.dataset.images as images_module
 from lib.dataset.heatmap import HeatmapCodec
+from lib.dataset.image_spec import ImageSpec
 from lib.dataset.images import ImageFolder, read_image
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS
@@ -112,7 +113,7 @@ def test_the_cameras_orientation_is_not_applied(tmp_path, stored):
     assert loaded.shape == (24, 40, 3)
     assert np.abs(loaded.astype(int) - smooth_image(40, 24)).mean() < 5
     # Unless asked for: orientation 6 turns the stored image clockwise.
-    turned = read_image(path, upright=True)
+    turned = read_image(ImageSpec(path, upright=True))
     np.testing.assert_array_equal(turned, np.rot90(loaded, -1))
 
 

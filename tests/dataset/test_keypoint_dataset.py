@@ -265,9 +265,9 @@ def reads(monkeypatch):
     """(path, reduction) of every image that a data set reads, in order."""
     reads = []
 
-    def recorded(path, color_rgb, reduce, rows=None):
-        reads.append((path, reduce))
-        return read_image(path, color_rgb, reduce, rows)
+    def recorded(image, color_rgb, reduce, rows=None):
+        reads.append((image.path, reduce))
+        return read_image(image, color_rgb, reduce, rows)
 
     monkeypatch.setattr("lib.dataset.keypoint_dataset.read_image", recorded)
     return reads

@@ -95,3 +95,20 @@ def test_t_and_v_are_split_if_they_are_one_file(section):
     assert parts(section("mpii", TRAIN_SET="train", VAL_SET="train")) == [("train", None), ("train", None)]
     mpii = section("mpii", TRAIN_SET="train_finetune", VAL_SET="train_validate")
     assert parts(mpii) == [("train_finetune", False), ("train_validate", True)]
+
+
+@pytest.mark.parametrize(
+    ("image_set", "image", "found"),
+    [
+        ("train/_annotations.coco.json", "train/a.jpg", "train"),  # Roboflow: beside the annotation file
+        ("labels.json", "data/a.jpg", "."),  # FiftyOne: in a folder beside it
+        ("annotations/a.json", "train/a.jpg", "."),
+        ("a.json", "images/a.jpg", "images"),
+        ("a.json", "a.txt", "images"),  # none anywhere: errors name the folder that IMAGES says
+    ],
+)
+def test_images_are_looked_for_near_the_annotation_file(section, tmp_path, image_set, image, found):
+    for name in (image_set, image):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert layout_of(section("coco_format")).image_folder(image_set) == tmp_path / found

@@ -70,13 +70,13 @@ def times(monkeypatch, request):
 @pytest.fixture
 def decoded(monkeypatch):
     """The sizes of the images that are decoded to make packs."""
-    decoded, decode = [], packing.decode
+    decoded, decode = [], packing.decode_image
 
-    def recorded(content, reduce):
+    def recorded(content, image, reduce):
         decoded.append(len(content))
-        return decode(content, reduce)
+        return decode(content, image, reduce)
 
-    monkeypatch.setattr(packing, "decode", recorded)
+    monkeypatch.setattr(packing, "decode_image", recorded)
     return decoded
 
 
@@ -205,7 +205,7 @@ CHANGES = {
     other_size: "1 images have changed", moved_box: "packing 1 images", larger_boxes: "packing",
     another_person: "", cut_off: "not finished, or is cut off", empty: "packing 5 images",
     damaged_pixels: "pixels are damaged; keeping 4 images", damaged_end: "cut off; keeping 5 images",
-    other_version: "version 2 of the format",
+    other_version: "version 3 of the format",
 }  # fmt: skip
 
 

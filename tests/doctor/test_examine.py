@@ -308,11 +308,16 @@ def test_labels_that_were_moved_on_purpose_are_a_note(root):
 def test_images_that_cannot_be_read_or_have_another_size(root):
     image = root / "source/images/a/0003.png"
     cv2.imwrite(str(image), np.zeros((40, 48, 3), np.uint8))
-    assert_only_problem(
-        examination_of(root), "warning", "source, images", "0003.png is 48 x 40, the annotations say 96 x 80"
-    )
+    (problem,) = problems(examination_of(root))
+    assert problem[:2] == ("error", "source")
+    assert all(part in problem[2] for part in ("0003.png", "48 x 40", "96 x 80", "train.json"))
+    found = {what: text for _, what, text in problems(examination_of(root, {"DATASET.ON_BAD_IMAGE": "skip"}))}
+    for what in ("source, images", "source, doubtful"):
+        assert all(part in found[what] for part in ("1 of 16", "0003.png", "48 x 40", "96 x 80"))
     image.write_bytes(b"none")
-    assert_only_problem(examination_of(root), "error", "source, images", "1 of 16 cannot be read", "0003.png")
+    assert_only_problem(
+        examination_of(root), "error", "source, images", "1 of 16", "0003.png: cannot be read"
+    )
     assert_only_problem(
         examination_of(root, {"DATASET.ON_BAD_IMAGE": "skip"}), "warning", "source, images", "1 of 16"
     )

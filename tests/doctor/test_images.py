@@ -40,7 +40,7 @@ def test_an_image_of_another_size(tmp_path):
     paths = write_images(tmp_path)
     write_images(tmp_path, 1, width=50)
     (finding,), _ = check_images("source", make_annotations(4, paths=paths), "raise")
-    assert finding.level is Level.WARNING
+    assert finding.level is Level.ERROR
     assert (
         finding.result.startswith("1 of 4 ") and "50 x 80" in finding.result and "100 x 80" in finding.result
     )

@@ -31,13 +31,18 @@ def annotations_of(visible: np.ndarray) -> Annotations:
     )
 
 
-def learned_weights(weights: np.ndarray, *, visible=None, seen=None, wrong=None, place="B", annotators=None):
+def learned_weights(
+    weights: np.ndarray, *, visible=None, seen=None, scores=None, wrong=None, place="B", annotators=None
+):
     """LearnedWeights with ``weights`` [N, 13]; by default all labelled and seen once, the truth unknown."""
     ones = np.ones(weights.shape, int)
     annotations = annotations_of(ones if visible is None else visible)
     truth = None if wrong is None else Truth(annotations.joints, wrong)
     seen = ones if seen is None else seen
-    return LearnedWeights(place, "ignoring_weights.csv", annotations, weights, seen, truth, annotators)
+    scores = 1 - weights if scores is None else scores
+    return LearnedWeights(
+        place, "ignoring_weights.csv", annotations, weights, seen, scores, truth, annotators
+    )
 
 
 def make_run(folder: Path, name="ours1", settings=None, scalars=None, histograms=None, **results) -> Run:

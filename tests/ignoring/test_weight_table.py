@@ -18,7 +18,8 @@ from lib.utils.errors import InputError
 ANNOTATIONS = Annotations(
     mapping=joint_mapping("coco", ("left_knee", "head")),
     ids=np.array([40, 7, 12]),
-    image_paths=("images/a.jpg", "images/b.jpg"),
+    image_paths=("images/b/a.jpg", "images/c/a.jpg"),
+    image_names=("b/a.jpg", "c/a.jpg"),
     image_index=np.array([0, 1, 0]),
     joints=np.zeros((3, 2, 2)),
     visible=np.array([[1, 1], [0, 1], [1, 0]]),
@@ -27,57 +28,68 @@ ANNOTATIONS = Annotations(
 )
 WEIGHTS = np.array([[0.5, 0.25], [0.0, 0.75], [0.25, 0.125]])
 SEEN = np.array([[3, 1], [0, 2], [5, 0]])
+SCORES = np.array([[0.0, 1.5], [6.0, -1.25], [2.5, 2.0]])  # they tell the two weights 0.25 apart
 
 
 @pytest.fixture
 def path(tmp_path):
-    write_weight_table(tmp_path / "weights.csv", ANNOTATIONS, WEIGHTS, SEEN)
+    write_weight_table(tmp_path / "weights.csv", ANNOTATIONS, WEIGHTS, SEEN, SCORES)
     return tmp_path / "weights.csv"
 
 
 def test_labelled_keypoints_are_ranked_and_the_others_follow(path):
     assert path.read_text().splitlines() == [
-        "rank,annotation_id,image,joint,weight,times_seen,target_weight",
-        "1,40,a.jpg,head,0.250000,1,1",
-        "2,12,a.jpg,left_knee,0.250000,5,1",
-        "3,40,a.jpg,left_knee,0.500000,3,1",
-        "4,7,b.jpg,head,0.750000,2,1",
-        ",7,b.jpg,left_knee,0.000000,0,0",
-        ",12,a.jpg,head,0.125000,0,0",
+        "rank,annotation_id,image,joint,weight,score,times_seen,target_weight",
+        "1,12,b/a.jpg,left_knee,0.25,2.5,5,1",
+        "2,40,b/a.jpg,head,0.25,1.5,1,1",
+        "3,40,b/a.jpg,left_knee,0.5,0.0,3,1",
+        "4,7,c/a.jpg,head,0.75,-1.25,2,1",
+        ",7,c/a.jpg,left_knee,0.0,6.0,0,0",
+        ",12,b/a.jpg,head,0.125,2.0,0,0",
     ]
 
 
-def test_equal_weights_keep_the_annotation_order(tmp_path):
-    """More rows than 16, the length up to which NumPy's default sort happens to be stable."""
-    count = 40
-    annotations = replace(
+def many(count, rows=slice(None)):
+    """``count`` fully labelled annotations with the ids 100, 101, ...; ``rows``: their order in the file."""
+    ids = np.arange(100, 100 + count)[rows]
+    return replace(
         ANNOTATIONS,
-        ids=np.arange(100, 100 + count),
+        ids=ids,
         image_index=np.zeros(count, int),
         joints=np.zeros((count, 2, 2)),
         visible=np.ones((count, 2)),
         centers=np.zeros((count, 2)),
         sizes=np.ones((count, 2)),
     )
-    weights = np.tile([0.75, 0.25], count).reshape(count, 2)
-    weights[::3] = 0.5
-    write_weight_table(tmp_path / "w.csv", annotations, weights, np.ones((count, 2), int))
-    rows = list(csv.DictReader((tmp_path / "w.csv").open()))
-    assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, 2 * count + 1)]
-    expected = []
-    for weight in (0.25, 0.5, 0.75):  # each weight's keypoints, by annotation, then by joint
-        for i in range(count):
-            expected += [
-                (str(100 + i), name)
-                for j, name in enumerate(("left_knee", "head"))
-                if weights[i, j] == weight
-            ]
-    assert [(row["annotation_id"], row["joint"]) for row in rows] == expected
+
+
+def ranked_labels(path):
+    return [(row["annotation_id"], row["joint"]) for row in csv.DictReader(path.open()) if row["rank"]]
+
+
+@pytest.mark.parametrize("rows", [slice(None, None, -1), np.random.default_rng(0).permutation(200)])
+def test_precision_at_the_top_does_not_depend_on_the_order_of_the_file(tmp_path, rows):
+    """Equal weights, and only the first 40 of 200 people are wrong: sorted by position, precision would be 1 or 0."""
+    count, seen = 200, np.ones((200, 2), int)
+    for name, annotations in (("as_it_is", many(count)), ("other", many(count, rows))):
+        write_weight_table(tmp_path / f"{name}.csv", annotations, np.full((count, 2), 0.0025), seen)
+    top = ranked_labels(tmp_path / "as_it_is.csv")[:100]
+    precision = np.mean([int(number) < 140 for number, _ in top])
+    assert 0.08 < precision < 0.32  # 0.2 within four standard deviations of chance
+    assert ranked_labels(tmp_path / "other.csv")[:100] == top
+
+
+def test_all_digits_are_written(tmp_path):
+    weights = np.array([[1 / 3, 0.1 + 0.2], [np.float32(0.3), 1e-9], [1 - 1e-15, 5e-324]])
+    scores = np.array([[1 / 7, 1e300], [-np.pi, 1e-300], [0.1, 2 / 3]])
+    write_weight_table(tmp_path / "w.csv", ANNOTATIONS, weights, SEEN, scores)
+    table = read_weight_table(tmp_path / "w.csv", ANNOTATIONS)
+    assert (table.weights == weights).all() and (table.scores == scores).all()
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_an_image_name_is_no_formula_for_a_spreadsheet(tmp_path, start):
-    annotations = replace(ANNOTATIONS, image_paths=(f"images/{start}1.jpg", "images/b=1.jpg"))
+    annotations = replace(ANNOTATIONS, image_names=(f"{start}1.jpg", "b=1.jpg"))
     write_weight_table(tmp_path / "w.csv", annotations, WEIGHTS, SEEN)
     names = {row["image"] for row in csv.DictReader((tmp_path / "w.csv").open())}
     assert names == {f"'{start}1.jpg", "b=1.jpg"}
@@ -87,6 +99,30 @@ def test_an_image_name_is_no_formula_for_a_spreadsheet(tmp_path, start):
 def test_what_was_written_is_read(path, suffix):
     table = read_weight_table(path.with_suffix(suffix), ANNOTATIONS)
     assert (table.weights == WEIGHTS).all() and (table.seen == SEEN).all()
+    assert (table.scores == SCORES).all()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_rows_go_by_id(path, suffix):
+    order = np.array([2, 0, 1])
+    table = read_weight_table(path.with_suffix(suffix), ANNOTATIONS.subset(order))
+    for found, written in zip(table, (WEIGHTS, SEEN, SCORES)):
+        assert (found == written[order]).all()
+
+
+def test_tables_of_earlier_versions_have_no_scores(path):
+    """A rounded weight, and neither a column nor an array of scores."""
+    rows = list(csv.DictReader(path.open()))
+    with path.open("w") as file:
+        table = csv.DictWriter(file, [name for name in rows[0] if name != "score"], extrasaction="ignore")
+        table.writeheader()
+        table.writerows(row | {"weight": f"{float(row['weight']):.6f}"} for row in rows)
+    arrays = dict(np.load(path.with_suffix(".npz")))
+    del arrays["scores"]
+    np.savez(path.with_suffix(".npz"), **arrays)
+    for suffix in (".csv", ".npz"):
+        table = read_weight_table(path.with_suffix(suffix), ANNOTATIONS)
+        assert (table.weights == WEIGHTS).all() and (table.scores == 1 - WEIGHTS).all()
 
 
 def test_the_order_of_rows_does_not_matter(path):
@@ -132,11 +168,14 @@ def test_a_file_that_is_no_table_is_refused(path, suffix, tmp_path):
 @pytest.mark.parametrize(
     "old, new",
     [
-        ("2,12,a.jpg,left_knee,0.250000", "2,12,a.jpg,left_knee,nan"),
-        ("2,12,a.jpg,left_knee,0.250000", "2,12,a.jpg,left_knee,1.5"),
-        ("2,12,a.jpg,left_knee,0.250000", "2,12,a.jpg,left_knee,"),
-        ("2,12,a.jpg,left_knee", "2,40,a.jpg,left_knee"),
-        ("2,12,a.jpg,left_knee,0.250000,5,1\n", ""),
+        ("1,12,b/a.jpg,left_knee,0.25", "1,12,b/a.jpg,left_knee,nan"),
+        ("1,12,b/a.jpg,left_knee,0.25", "1,12,b/a.jpg,left_knee,1.5"),
+        ("1,12,b/a.jpg,left_knee,0.25", "1,12,b/a.jpg,left_knee,"),
+        ("left_knee,0.25,2.5", "left_knee,0.25,nan"),
+        ("left_knee,0.25,2.5", "left_knee,0.25,inf"),
+        ("left_knee,0.25,2.5", "left_knee,0.25,"),
+        ("1,12,b/a.jpg,left_knee", "1,40,b/a.jpg,left_knee"),
+        ("1,12,b/a.jpg,left_knee,0.25,2.5,5,1\n", ""),
     ],
 )
 def test_a_damaged_table_is_refused(path, old, new):

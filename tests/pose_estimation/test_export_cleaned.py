@@ -11,7 +11,8 @@ from lib.config.loader import dump_config, load_config
 from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from lib.ignoring.weight_table import write_weight_table
-from lib.label_noise.source import INJECTED_TRUTH, read_source
+from lib.label_noise.source import INJECTED_TRUTH, read_recorded_source, read_source
+from lib.label_noise.source_record import SOURCE_RECORD, write_source_record
 from lib.label_noise.truth import write_truth_of
 from pose_estimation.export_cleaned import main
 from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco
@@ -25,6 +26,8 @@ NOT_SHARED = [k for k, name in enumerate(COCO_KEYPOINTS) if name not in NATIVE.v
 def root(tmp_path):
     """A source with a crowd, a person without labels, and fields that the project does not read."""
     persons = [coco_person(number, 1 + number % 2, score="kept") for number in (9, 4, 12)]
+    for person in persons:  # no two alike
+        person["keypoints"][0] += person["id"]
     persons.append(coco_person(5, 1, keypoints=[0] * 51, num_keypoints=0))
     persons.append(coco_person(6, 2, iscrowd=1, segmentation={"counts": [1], "size": [2, 2]}))
     path = write_coco(tmp_path / "coco", persons, [coco_image(1), coco_image(2, license=3)])
@@ -83,10 +86,13 @@ def cleaned_by_hand(tree, rows, threshold):
     return tree
 
 
+ALL = ["--allow-share", "1"]
+
+
 @pytest.mark.parametrize("threshold", [0.5, 0.0, 1.0])
 def test_what_is_dropped_is_what_the_table_says(tmp_path, root, finished, capsys, threshold):
     before, folder, output = annotation_file(root, "train2017").read_bytes(), finished(), tmp_path / "c.json"
-    assert main([str(folder), "--threshold", str(threshold), "--output", str(output)]) == 0
+    assert main([str(folder), "--threshold", str(threshold), "--output", str(output), *ALL]) == 0
     assert annotation_file(root, "train2017").read_bytes() == before
     rows = [row for row in rows_of(folder) if row["target_weight"] == "1"]
     below = [row for row in rows if float(row["weight"]) < threshold]
@@ -94,17 +100,17 @@ def test_what_is_dropped_is_what_the_table_says(tmp_path, root, finished, capsys
     assert (len(below) == 0) == (threshold == 0)
 
     printed = capsys.readouterr().out
-    assert f"dropped {len(below)} of {len(rows)} labelled keypoints of 3 " in printed
+    assert f"delete: {len(below)} of {len(rows)} labelled keypoints of 3 " in printed
     heads = [row for row in rows if row["joint"] == "head"]
     line = next(line for line in printed.splitlines() if line.startswith("  head (nose)"))
-    assert line.split()[2:] == [str(sum(row in below for row in heads)), "of", str(len(heads))]
+    assert line.split(",")[0].split()[2:] == [str(sum(row in below for row in heads)), "of", str(len(heads))]
     assert printed.splitlines()[-1] == str(output)
 
 
 def test_other_readers_read_it(tmp_path, root, finished):
     output = root / "annotations" / "person_keypoints_cleaned.json"
     (root / "images" / "cleaned").symlink_to(root / "images" / "train2017")
-    assert main([str(folder := finished()), "--output", str(output)]) == 0
+    assert main([str(folder := finished()), "--output", str(output), *ALL]) == 0
     api = COCO(str(output))
     annotations = read_coco(root, "cleaned", SHARED_KEYPOINTS, 0.75)
     weights = {(int(row["annotation_id"]), row["joint"]): row for row in rows_of(folder)}
@@ -120,7 +126,7 @@ def test_other_readers_read_it(tmp_path, root, finished):
 
 def test_another_table_of_the_run(tmp_path, finished, capsys):
     folder = finished()
-    assert main([str(folder), "--weights", "other.csv", "--output", str(tmp_path / "c.json")]) == 0
+    assert main([str(folder), "--weights", "other.csv", "--output", str(tmp_path / "c.json"), *ALL]) == 0
     exported = json.loads((tmp_path / "c.json").read_text())["annotations"][:3]
     for annotation in exported:
         assert {k for k in range(17) if annotation["keypoints"][3 * k + 2]} <= set(NOT_SHARED)
@@ -131,7 +137,7 @@ def test_a_run_on_injected_noise_exports_the_labels_it_was_trained_on(tmp_path, 
     folder = finished(noise=noise)
     config = load_config(folder / "config.yaml")
     trained_on, truth = read_source(config)
-    assert main([str(folder), "--output", str(tmp_path / "c.json")]) == 0
+    assert main([str(folder), "--output", str(tmp_path / "c.json"), *ALL]) == 0
     assert noise in capsys.readouterr().out
     exported = {a["id"]: a for a in json.loads((tmp_path / "c.json").read_text())["annotations"]}
     disk = {a["id"]: a for a in original(root)["annotations"]}
@@ -185,6 +191,11 @@ def test_the_source_is_not_overwritten(tmp_path, root, finished, capsys, linked)
     [
         (["--threshold", "1.5"], "--threshold is 1.5"),
         (["--threshold", "nan"], "--threshold is nan"),
+        (["--share", "1.01"], "--share is 1.01"),
+        (["--share", "nan"], "--share is nan"),
+        (["--count", "-1"], "--count is -1"),
+        (["--allow-share", "-0.1"], "--allow-share is -0.1"),
+        (["--action", "weight", "--count", "3"], "--count"),
         (["--weights", "none.csv"], "none.csv: cannot read"),
     ],
 )
@@ -192,6 +203,167 @@ def test_what_cannot_be_exported(tmp_path, finished, capsys, flags, expected):
     assert main([str(finished()), "--output", str(tmp_path / "c.json"), *flags]) == 2
     assert expected in capsys.readouterr().err
     assert not (tmp_path / "c.json").exists()
+
+
+def exported(folder, output, *flags):
+    """The annotations written with ``flags``, by id."""
+    assert main([str(folder), "--output", str(output), *flags]) == 0
+    return {a["id"]: a for a in json.loads(output.read_text())["annotations"]}
+
+
+def labels_missing(root, annotations):
+    """(id, keypoint) of the file's labels that have v = 0 in ``annotations``."""
+    return {
+        (a["id"], k)
+        for a in original(root)["annotations"]
+        for k in range(17)
+        if a["keypoints"][3 * k + 2] and not annotations[a["id"]]["keypoints"][3 * k + 2]
+    }
+
+
+def as_labels(rows):
+    return {(int(row["annotation_id"]), COCO_KEYPOINTS.index(NATIVE[row["joint"]])) for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("flags", "count"), [(["--count", "4"], 4), (["--share", "0.15"], 4), (["--share", "0"], 0)]
+)
+def test_the_first_rows_of_the_table_are_deleted(tmp_path, root, finished, flags, count):
+    """Of 27 labels; a share of them is rounded."""
+    folder = finished()
+    found = labels_missing(root, exported(folder, tmp_path / "c.json", *flags, *ALL))
+    assert found == as_labels(rows_of(folder)[:count]) and len(found) == count
+
+
+def test_equal_weights_are_not_taken_in_the_order_of_the_file(tmp_path, root, finished):
+    """All weights are 0; the labels that go are the same ones for another order of the annotations."""
+    folder = finished(weight=lambda i, j: 0)
+    before = labels_missing(root, exported(folder, tmp_path / "c.json", "--count", "8"))
+    assert len({number for number, _ in before}) == 3  # of the first one alone in the file's order
+    tree = original(root)
+    tree["annotations"].reverse()
+    annotation_file(root, "train2017").write_text(json.dumps(tree))
+    folder = finished(weight=lambda i, j: 0)
+    assert labels_missing(root, exported(folder, tmp_path / "c.json", "--count", "8")) == before
+
+
+def test_a_file_without_ids_is_exported_as_it_was_read(tmp_path, root, finished):
+    """Reading numbers its annotations from 1; crowds and people without labels count as well."""
+    tree = original(root)
+    for annotation in tree["annotations"]:
+        del annotation["id"]
+    annotation_file(root, "train2017").write_text(json.dumps(tree))
+    folder = finished()
+    assert main([str(folder), "--output", str(tmp_path / "c.json"), "--count", "5", *ALL]) == 0
+    found = {
+        (position, k)
+        for position, annotation in enumerate(json.loads((tmp_path / "c.json").read_text())["annotations"], 1)
+        for k in range(17)
+        if tree["annotations"][position - 1]["keypoints"][3 * k + 2]
+        and not annotation["keypoints"][3 * k + 2]
+    }
+    assert found == as_labels(rows_of(folder)[:5])
+
+
+def test_hidden_labels_are_read_as_missing(tmp_path, root, finished):
+    folder = finished()
+    hidden = exported(folder, tmp_path / "h.json", "--action", "hide", "--count", "5")
+    deleted = exported(folder, tmp_path / "d.json", "--count", "5")
+    assert labels_missing(root, hidden) == labels_missing(root, deleted) != set()
+    for annotation in original(root)["annotations"]:
+        found = hidden[annotation["id"]]
+        for k in range(17):
+            assert found["keypoints"][3 * k : 3 * k + 2] == annotation["keypoints"][3 * k : 3 * k + 2]
+        assert found["num_keypoints"] == deleted[annotation["id"]]["num_keypoints"]
+    os.replace(tmp_path / "h.json", root / "annotations" / "person_keypoints_hidden.json")
+    (root / "images" / "hidden").symlink_to(root / "images" / "train2017")
+    assert read_coco(root, "hidden", SHARED_KEYPOINTS, 0.75).visible.sum() == 27 - 5
+
+
+def test_weights_stand_beside_all_labels(tmp_path, root, finished, capsys):
+    """Even where every weight is low: nothing is taken away."""
+    folder = finished(weight=lambda i, j: (7 * i + j) / 1000)
+    weighted = exported(folder, tmp_path / "w.json", "--action", "weight")
+    assert not labels_missing(root, weighted)
+    rows = [row for row in rows_of(folder) if row["rank"]]
+    for row in rows:
+        k = COCO_KEYPOINTS.index(NATIVE[row["joint"]])
+        assert weighted[int(row["annotation_id"])]["keypoint_weights"][k] == pytest.approx(
+            float(row["weight"])
+        )
+    for annotation in weighted.values():
+        assert len(annotation["keypoint_weights"]) == 17
+        assert all(annotation["keypoint_weights"][k] == 1 for k in NOT_SHARED)
+    assert len(read_coco(root, "train2017", SHARED_KEYPOINTS, 0.75)) == 3
+
+
+@pytest.mark.parametrize("action", ["delete", "hide"])
+def test_a_run_that_trusts_nothing_is_not_exported(tmp_path, finished, capsys, action):
+    folder, output = finished(weight=lambda i, j: 0.01), tmp_path / "c.json"
+    assert main([str(folder), "--output", str(output), "--action", action]) == 2
+    printed = capsys.readouterr()
+    assert (
+        "27 of 27 labelled keypoints" in printed.out and "head (nose)" in printed.out
+    )  # the counts come first
+    assert str(folder) in printed.err and "100.0 %" in printed.err and "--allow-share" in printed.err
+    assert not output.exists()
+    assert main([str(folder), "--output", str(output), "--allow-share", "0.99"]) == 2 and not output.exists()
+    assert main([str(folder), "--output", str(output), *ALL]) == 0 and output.exists()
+
+
+def test_a_dry_run_writes_nothing(tmp_path, finished, capsys):
+    folder = finished()
+    for flags in ([], ["--output", str(tmp_path / "c.json")]):
+        assert main([str(folder), "--dry-run", "--count", "3", *flags]) == 0
+        assert "3 of 27 labelled keypoints" in capsys.readouterr().out and not (tmp_path / "c.json").exists()
+    assert main([str(folder), "--dry-run", "--threshold", "1"]) == 2  # as without it
+    assert main([str(folder), "--count", "3"]) == 2
+    assert "--output is missing" in capsys.readouterr().err
+
+
+def test_only_one_way_to_choose(tmp_path, finished, capsys):
+    with pytest.raises(SystemExit) as error:
+        main([str(finished()), "--output", str(tmp_path / "c.json"), "--count", "3", "--share", "0.1"])
+    assert error.value.code == 2 and "--count" in capsys.readouterr().err
+
+
+def test_labels_of_no_batch_are_kept_and_counted(tmp_path, root, finished, capsys):
+    folder = finished(weight=lambda i, j: 0.1)
+    rows = rows_of(folder)
+    text = (folder / "ignoring_weights.csv").read_text()
+    row = next(row for row in rows if row["rank"])
+    line = next(line for line in text.splitlines() if line.startswith(f"{row['rank']},"))
+    (folder / "ignoring_weights.csv").write_text(text.replace(line, line.removesuffix(",1,1") + ",0,1"))
+    found = labels_missing(root, exported(folder, tmp_path / "c.json", *ALL))
+    assert found == as_labels([other for other in rows if other["rank"]]) - as_labels([row])
+    assert "1 labels occurred in no batch" in capsys.readouterr().out
+
+
+def test_annotations_of_another_file_are_refused(tmp_path, root, finished, capsys):
+    """As a tool numbers them that was used after the run: ids and labels are there, but not of one another."""
+    folder = finished()
+    settings = load_config(folder / "config.yaml")
+    write_source_record(folder, read_recorded_source(settings).record)
+    output = tmp_path / "c.json"
+    assert main([str(folder), "--output", str(output), *ALL]) == 0
+    output.unlink()
+    tree = original(root)
+    for annotation, number in zip(tree["annotations"][:3], (4, 9, 12)):
+        annotation["id"] = number
+    annotation_file(root, "train2017").write_text(json.dumps(tree))
+    assert main([str(folder), "--output", str(output), *ALL]) == 2
+    error = capsys.readouterr().err
+    assert str(annotation_file(root, "train2017")) in error and SOURCE_RECORD in error
+    assert not output.exists()
+
+
+def test_a_baseline_has_nothing_to_export(tmp_path, finished, capsys):
+    folder = finished()
+    results = {"mode": "baseline2", "seed": 0, "test": {"PCKh": {"Mean": 1.0}}, "output": "o", "log": "l"}
+    (folder / "results.json").write_text(json.dumps(results))
+    assert main([str(folder), "--output", str(tmp_path / "c.json")]) == 2
+    error = capsys.readouterr().err
+    assert str(folder) in error and "baseline2" in error
 
 
 def test_noise_that_cannot_be_reproduced_is_an_error(tmp_path, root, finished, capsys):
@@ -209,4 +381,4 @@ def test_an_id_given_twice_is_an_error(tmp_path, root, finished, capsys):
     tree["annotations"][1]["id"] = 9
     annotation_file(root, "train2017").write_text(json.dumps(tree))
     assert main([str(finished()), "--output", str(tmp_path / "c.json")]) == 2
-    assert "annotation 9: id given twice" in capsys.readouterr().err
+    assert f"{annotation_file(root, 'train2017')}: annotation 9: id given twice" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 from lib.ignoring.weight_table import write_weight_table
 from lib.label_noise.source import source_of_run
 from lib.visualization.labels import CELL, LABEL, RIGHT
-from pose_estimation.show_ignored import main
+from pose_estimation.show_ignored import main, write_caption
 from tests.factories.small_run import RUNS, make_data, run, write_config
 
 
@@ -19,9 +19,40 @@ def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
         assert (np.abs(image.astype(int) - colour).sum(axis=2) < 60).sum() > 20
     capsys.readouterr()
 
+    assert main([str(folder)]) == 0
+    assert cv2.imread(str(folder / "ignored.png")).shape == (2 * (CELL + 2), 6 * (CELL + 2), 3)
+    assert capsys.readouterr().out.strip() == str(folder / "ignored.png")
+    assert main([str(folder), "--output", str(tmp_path / "g.none")]) == 2
+    assert "g.none" in capsys.readouterr().err
+
     (folder / "ignoring_weights.csv").write_text("annotation_id,weight\n1,0.5\n")
     assert main([str(folder)]) == 2
     assert "not the weights of these 20 " in capsys.readouterr().err
+
+
+def test_a_baseline_learns_no_weights(tmp_path, capsys):
+    config = write_config(tmp_path, make_data(tmp_path))
+    assert run(config, "--baseline2") == 0
+    folder = tmp_path / "output" / RUNS / "baseline2"
+    capsys.readouterr()
+    assert main([str(folder)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(folder) in line and "baseline2" in line and "no weights" in line
+    assert not (folder / "ignored.png").exists()
+
+
+def test_captions_keep_the_end_of_a_long_name():
+    """The end of a name tells frames apart, and it stays within the picture."""
+
+    def caption(name):
+        cell = np.zeros((CELL, CELL, 3), np.uint8)
+        write_caption(cell, ("left knee: 0.25", name))
+        return cell
+
+    folders = "video1/" * 9
+    assert not (caption(f"{folders}1.jpg") == caption(f"{folders}2.jpg")).all()
+    assert (caption(f"{folders}1.jpg") == caption(f"other/{folders}1.jpg")).all()
+    assert caption("x" * 99)[-20:, -3:].max() == 0
 
 
 def test_a_label_without_a_true_position_gets_no_cross(tmp_path):

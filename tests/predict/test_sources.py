@@ -86,3 +86,12 @@ def test_bad_files_are_reported_and_the_rest_is_read(folder):
         "cannot be read as an image",
         "cannot be read as a video",
     ]
+
+
+def test_sixteen_bit_images_have_one_scale(tmp_path):
+    """A camera of 12 bits: an image without bright pixels is not made brighter than the others."""
+    for name, largest in (("dark", 900), ("bright", 4000)):
+        pixels = np.full((20, 30), largest, np.uint16)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), pixels)
+    frames = {frame.name: frame.image for frame in FrameReader(find_sources([str(tmp_path)]))}
+    assert frames["dark.png"].max() == 900 >> 4 and frames["bright.png"].max() == 4000 >> 4

@@ -4,26 +4,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from lib.report.gallery import MAX_JPEG_BYTES, QUALITIES, gallery_section, image_uri, lowest_weights
+from lib.dataset.keypoints import SHARED_KEYPOINTS
+from lib.report.gallery import MAX_JPEG_BYTES, QUALITIES, gallery_section, image_uri
 from lib.visualization.labels import CELL
 from tests.factories.data_sets import write_image
 from tests.factories.reports import JOINTS, Page, learned_weights, make_run
-
-LABELLED = np.array([[1, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
-
-
-def test_the_lowest_labelled_keypoint_of_each_instance():
-    weights = np.array([[0.5, 0.2, 0.0], [0.9, 0.0, 0.3], [0.1, 0.15, 0.8]])
-    assert lowest_weights(weights, LABELLED, 2) == [(2, 0), (0, 1)]
-    assert lowest_weights(weights, LABELLED, 9) == [(2, 0), (0, 1), (1, 2)]
-    assert lowest_weights(-weights, LABELLED, 2) == [(1, 0), (2, 2)]
-    assert lowest_weights(weights, np.zeros_like(LABELLED), 2) == []
-
-
-def test_equal_weights_keep_the_annotation_order():
-    """More keypoints than 16, up to which NumPy's default sort happens to be stable."""
-    weights = np.tile([0.75, 0.25], 30)[:, None].repeat(2, axis=1)
-    assert lowest_weights(weights, weights < 1, 5) == [(i, 0) for i in (1, 3, 5, 7, 9)]
 
 
 def test_an_image_in_a_uri():
@@ -40,15 +25,16 @@ def test_a_noisy_image_is_kept_small():
     assert len(image_uri(noise)) * 3 / 4 <= MAX_JPEG_BYTES + 24 < best.size
 
 
-def gallery(tmp_path, seen=None, wrong=None):
+def gallery(tmp_path, seen=None, wrong=None, scores=None):
     """The gallery of two instances in one image of a run without a checkpoint, at most one each."""
     weights = np.full((2, JOINTS), 0.5)
     weights[1, 0], weights[0, 1] = 0.25, 0.75
-    learned = learned_weights(weights, seen=seen, wrong=wrong)
+    learned = learned_weights(weights, seen=seen, wrong=wrong, scores=scores)
     write_image(tmp_path / "0.jpg")
     annotations = replace(
         learned.annotations,
         image_paths=(str(tmp_path / "0.jpg"),),
+        image_names=("video1/0.jpg",),
         centers=np.full((2, 2), 30.0),
         sizes=np.full((2, 2), 40.0),
     )
@@ -69,9 +55,18 @@ def test_a_gallery_shows_the_extremes(tmp_path):
     ]  # fmt: skip
     assert all(image["src"].startswith("data:image/jpeg;base64,") for image in images)
     assert page.texts.index("wrong label") < page.texts.index("correct label")
-    assert "id 11, seen 1 time" in page.texts
+    assert "id 11, seen 1 time" in page.texts and page.texts.count("video1/0.jpg") == 2
     assert "ring: label" in page.texts and "cross: true joint position" in page.texts
     assert "The run has no best.pth" in page.text and "prediction of" not in page.text
+
+
+def test_scores_tell_equal_weights_apart(tmp_path):
+    scores = np.zeros((2, JOINTS))
+    scores[1, 5], scores[0, 4] = 3.0, -3.0
+    assert [text.split(",")[0] for text in gallery(tmp_path, scores=scores).image_texts] == [
+        f"{SHARED_KEYPOINTS[5].replace('_', ' ')} of annotation 11",
+        f"{SHARED_KEYPOINTS[4].replace('_', ' ')} of annotation 10",
+    ]
 
 
 def test_without_truth_there_is_no_verdict(tmp_path):

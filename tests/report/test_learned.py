@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ from lib.config.loader import dump_config
 from lib.dataset.keypoints import SHARED_KEYPOINTS, joint_mapping
 from lib.ignoring.weight_table import write_weight_table
 from lib.label_noise.source import read_source
-from lib.report.learned import name_weights, read_learned_weights, shifted_joints
+from lib.report.learned import name_weights, read_learned_weights, refuse_baseline, shifted_joints
 from lib.utils.errors import InputError
 from tests.factories.data_sets import coco_image, coco_person, write_coco
 from tests.factories.reports import JOINTS, annotations_of, learned_weights, make_run
@@ -70,13 +71,24 @@ def test_weights_and_annotators_are_read(run):
     (learned,) = read_learned_weights(run)
     assert (learned.place, learned.file) == ("B", "ignoring_weights.csv")
     assert dict(zip(learned.annotations.ids.tolist(), learned.annotators)) == {9: "ann", 4: ""}
-    assert (learned.weights == 1 / 3).all() and learned.truth is None  # exact: from the arrays
+    assert (learned.weights == 1 / 3).all() and (learned.scores == 1 - 1 / 3).all() and learned.truth is None
     (run.folder / "ignoring_weights.npz").unlink()
-    assert (read_learned_weights(run)[0].weights == 0.333333).all()
+    assert (read_learned_weights(run)[0].weights == 1 / 3).all()
 
 
 def test_a_baseline_has_no_weights(tmp_path):
     assert read_learned_weights(make_run(tmp_path, "baseline2", weights=None)) == []
+
+
+def test_a_baseline_is_named_where_weights_are_wanted(tmp_path):
+    results = {"mode": "baseline2", "seed": 0, "test": {"PCKh": {"Mean": 1.0}}, "output": "o", "log": "l"}
+    (tmp_path / "results.json").write_text(json.dumps(results | {"weights": {}}))
+    with pytest.raises(InputError) as error:
+        refuse_baseline(tmp_path)
+    assert str(tmp_path) in str(error.value) and "baseline2" in str(error.value)
+    (tmp_path / "results.json").write_text(json.dumps(results | {"weights": {"B": {"file": "w.csv"}}}))
+    refuse_baseline(tmp_path)
+    refuse_baseline(tmp_path / "not_finished")
 
 
 @pytest.mark.parametrize(

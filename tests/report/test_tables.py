@@ -12,7 +12,8 @@ from lib.report.tables import MAX_ROWS, by_annotator, by_image, by_joint, tables
 ANNOTATIONS = Annotations(
     mapping=joint_mapping("coco", ("left_knee", "head")),
     ids=np.array([4, 5, 6, 7]),
-    image_paths=("d/a.jpg", "d/<script>b.jpg", "d/c.jpg"),
+    image_paths=("images/d/a.jpg", "images/d/<script>b.jpg", "images/d/c.jpg"),
+    image_names=("d/a.jpg", "d/<script>b.jpg", "d/c.jpg"),
     image_index=np.array([0, 1, 0, 2]),
     joints=np.zeros((4, 2, 2)),
     visible=np.array([[1, 1], [1, 1], [1, 0], [1, 1]]),
@@ -25,16 +26,16 @@ def learned(annotators=None, wrong=None):
     weights = np.array([[0.2, 0.4], [0.1, 0.3], [0.9, 0.0], [1.0, 1.0]])
     seen = np.array([[1, 1], [2, 1], [1, 0], [0, 0]])
     truth = None if wrong is None else Truth(ANNOTATIONS.joints, wrong)
-    return LearnedWeights("B", "x.csv", ANNOTATIONS, weights, seen, truth, annotators)
+    return LearnedWeights("B", "x.csv", ANNOTATIONS, weights, seen, 1 - weights, truth, annotators)
 
 
 def test_images_by_the_mean_weight_of_the_labels_that_were_seen():
     first, second = by_image(learned(), 25)
-    assert (first.name, first.instances, first.labels) == ("<script>b.jpg", 1, 2)
+    assert (first.name, first.instances, first.labels) == ("d/<script>b.jpg", 1, 2)
     assert first.mean == pytest.approx(0.2) and first.lowest == (0.1, "left_knee") and first.below_half == 1
-    assert (second.name, second.instances, second.labels) == ("a.jpg", 2, 3)
+    assert (second.name, second.instances, second.labels) == ("d/a.jpg", 2, 3)
     assert second.mean == pytest.approx(0.5) and second.below_half == pytest.approx(2 / 3)
-    assert [group.name for group in by_image(learned(), 1)] == ["<script>b.jpg"]
+    assert [group.name for group in by_image(learned(), 1)] == ["d/<script>b.jpg"]
     assert np.isnan(first.wrong)
 
 
@@ -42,8 +43,8 @@ def test_images_are_not_ordered_by_weights_of_labels_that_were_not_seen():
     table = learned()
     table.weights[1], table.weights[2, 1] = 0.6, 1.0  # a.jpg has 0.2, 0.4, 0.9 seen, and 1.0 unseen
     assert [(group.name, round(group.mean, 9)) for group in by_image(table, 25)] == [
-        ("a.jpg", 0.5),
-        ("<script>b.jpg", 0.6),
+        ("d/a.jpg", 0.5),
+        ("d/<script>b.jpg", 0.6),
     ]
 
 
@@ -73,24 +74,44 @@ def test_shares_below_a_half_leave_out_a_half_itself():
     assert first.below_half == 1 / 4  # 0.5, 0.1, 0.9, 1.0
 
 
-def test_images_of_equal_means_keep_their_order():
-    """More images than 16, up to which NumPy's default sort happens to be stable."""
-    count = 40
+def of_equal_means(scores, rows=slice(None)):
+    """Images with one annotation of the same weights each; ``rows``: the order of the file."""
+    count = len(scores)
+    names = tuple(np.array([f"{i}.jpg" for i in range(count)])[rows])
     annotations = replace(
         ANNOTATIONS,
-        ids=np.arange(count),
-        image_paths=tuple(f"{i}.jpg" for i in range(count)),
+        ids=np.arange(count)[rows],
+        image_paths=names,
+        image_names=names,
         image_index=np.arange(count),
         joints=np.zeros((count, 2, 2)),
         visible=np.ones((count, 2)),
         centers=np.zeros((count, 2)),
         sizes=np.ones((count, 2)),
     )
-    weights = np.where(np.arange(count) % 2, 0.25, 0.75)[:, None].repeat(2, axis=1)
-    table = LearnedWeights("B", "x.csv", annotations, weights, np.ones((count, 2), int), None, None)
-    assert [group.name for group in by_image(table, 25)] == [
-        f"{i}.jpg" for i in [*range(1, 40, 2), *range(0, 10, 2)]
-    ]
+    weights, seen = np.full((count, 2), 0.25), np.ones((count, 2), int)
+    return LearnedWeights("B", "x.csv", annotations, weights, seen, scores[rows], None, None)
+
+
+def test_images_of_equal_means_are_ordered_by_their_scores():
+    scores = np.random.default_rng(0).normal(size=(40, 2))
+    expected = [f"{i}.jpg" for i in np.argsort(-scores.mean(axis=1))]
+    assert [group.name for group in by_image(of_equal_means(scores), 40)] == expected
+
+
+def test_images_of_equal_scores_are_not_in_the_order_of_the_file():
+    scores = np.zeros((40, 2))
+    names = [group.name for group in by_image(of_equal_means(scores), 40)]
+    assert names != [f"{i}.jpg" for i in range(40)] and len(set(names)) == 40
+    turned = of_equal_means(scores, slice(None, None, -1))
+    assert [group.name for group in by_image(turned, 40)] == names
+
+
+def test_the_most_ignored_joint_is_that_of_the_highest_score():
+    scores = np.array([[1.0, 1.0], [1.0, 2.0], [0.0, 0.0], [0.0, 0.0]])
+    table = replace(learned(), weights=np.full((4, 2), 0.1), scores=scores)
+    lowest = {group.name: group.lowest for group in by_image(table, 25)}
+    assert lowest["d/<script>b.jpg"] == (0.1, "head")
 
 
 def test_only_the_first_annotators_are_shown():
@@ -103,6 +124,7 @@ def test_only_the_first_annotators_are_shown():
         annotations=ANNOTATIONS.subset(order),
         weights=table.weights[order],
         seen=np.ones((len(names), 2), int),
+        scores=table.scores[order],
         annotators=names,
     )
     page = tables_section(many, "t", "t")

@@ -139,7 +139,7 @@ def people(image_paths=("a.jpg", "b.jpg")):
 def test_no_name_in_a_table_is_a_formula(tmp_path, name):
     """Programs that open tables compute what begins with these characters."""
     write_weight_table(
-        tmp_path / "w.csv", people((f"/data/{name}", "b.jpg")), np.full((3, 2), 0.5), np.zeros((3, 2), int)
+        tmp_path / "w.csv", people((name, "b.jpg")), np.full((3, 2), 0.5), np.zeros((3, 2), int)
     )
     with open(tmp_path / "w.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
