@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from lib.evaluation.evaluators import evaluate
+from lib.ignoring.weight_doubts import Agreement
 from lib.ignoring.weight_table import auroc, average_precision, write_weight_table
 from lib.training.checkpoints import BEST
 from lib.training.data import Data
@@ -87,6 +88,8 @@ def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
         write_weight_table(output / name, annotations, weights, visits, scores)
         labelled = annotations.visible > 0
         summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
+        if variables.learned:
+            summary[place]["sign_agreement"] = Agreement(*variables.agreement.tolist()).share
         if data.source_truth is not None:
             wrong = data.source_truth.corrupted[labelled]
             summary[place]["auroc"] = auroc(weights[labelled], wrong)
