@@ -20,6 +20,7 @@ from lib.config.setting import Setting
 from lib.utils.errors import InputError, one_line, short_repr
 from lib.utils.log import LOG
 
+EVERY = "*"  # DATASET_*.CATEGORY: all categories
 MOST_VALUES = 10_000  # of a YAML file
 LARGEST_WHOLE = 2**63 - 1  # of settings that have no bound of their own: what torch and NumPy can count to
 
@@ -110,6 +111,8 @@ def parse_overrides(words: list[str]) -> dict[str, Any]:
     overrides = {}
     for key, text in zip(words[::2], words[1::2]):
         is_text = _known(key, "command line").is_text
+        if text in ("", EVERY) and not is_text:
+            text = f'"{text}"'  # in YAML, a star alone begins an alias
         try:
             overrides[key] = text if is_text else _parse_yaml(text)
         except ValueError:

@@ -72,7 +72,8 @@ def read_objects(file: ObjectFile, mapping: JointMapping, options: ReadOptions) 
         images.refuse_missing()
     missing = keep & (image_index == MISSING)
     keep &= ~missing
-    notes = notes.joined(ReadingNotes(left_out={"whose image is missing": int(missing.sum())}))
+    left_out = {"whose image is missing": int(missing.sum())}
+    notes = notes.joined(ReadingNotes(left_out)).joined(images.notes)
     if not keep.any():
         images.refuse_missing()
     points = instances.points[keep]

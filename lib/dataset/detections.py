@@ -120,7 +120,7 @@ def read_detections(
     keep = np.sort(np.concatenate(best))
     left_out["suppressed by a better box (TEST.BBOX_THRE)"] = len(ids) - len(keep)
     keep = keep[there[keep]]
-    annotations = replace(annotations.subset(keep), notes=ReadingNotes(left_out=dict(left_out)))
+    annotations = replace(annotations.subset(keep), notes=ReadingNotes(dict(left_out)).joined(images.notes))
     return DetectedPeople(annotations, scores[keep])
 
 

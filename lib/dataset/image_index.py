@@ -7,6 +7,7 @@ import numpy as np
 
 from lib.dataset.images import ImageFolder
 from lib.dataset.packed_strings import PackedStrings
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError, short_repr
 
 MISSING = -1  # position of an image that is not in the folder
@@ -58,6 +59,13 @@ class ImageIndex:
             raise InputError(
                 f"{where}: image {short_repr(name)} is not in {self.folder.location}{of_how_many}"
             )
+
+    @property
+    def notes(self) -> ReadingNotes:
+        """How many images were found by the end of their name alone."""
+        found = {name: position for name, position in self._known.items() if position != MISSING}
+        by_end = sum(name not in self.folder.paths for name in found)
+        return ReadingNotes(filled_in={"images, found by the end of their path": by_end})
 
     @property
     def paths(self) -> PackedStrings:

@@ -95,6 +95,6 @@ def read_mpii(
         centers=(middle - 1).astype(np.float32),
         sizes=np.stack([side * options.aspect, side], axis=1).astype(np.float32),
         head_sizes=head_sizes,
-        notes=ReadingNotes(left_out={"whose image is missing": int((~there).sum())}),
+        notes=ReadingNotes({"whose image is missing": int((~there).sum())}).joined(index.notes),
     )
     return annotations if there.all() else annotations.subset(there)

@@ -296,7 +296,7 @@ def test_broken_value_on_the_command_line(text):
 def test_wrong_value_on_the_command_line(load):
     for words, expected in (
         (["SEED", "x"], "command line: SEED is a whole number, found 'x'"),
-        (["SEED", ""], "command line: SEED is a whole number, found None"),
+        (["SEED", ""], "command line: SEED is a whole number, found ''"),
         (
             ["TRAIN.OPTIMIZER", "rmsprop"],
             "command line: TRAIN.OPTIMIZER is one of adam, sgd; found 'rmsprop'",

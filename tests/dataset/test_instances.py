@@ -229,3 +229,18 @@ def test_a_list_of_images_alone_has_nothing_to_train_on(tmp_path):
     path.write_text(json.dumps(tree))
     with pytest.raises(InputError, match="expected COCO's lists 'images' and 'annotations'"):
         samples(path)
+
+
+def test_images_that_are_found_by_the_end_of_their_path_are_counted(tmp_path):
+    path = write(
+        tmp_path,
+        annotation(1),
+        annotation(2),
+        image={"id": 1, "file_name": "C:\\up\\a.png", "width": 120, "height": 90},
+    )
+    people = samples(path)
+    assert list(people.image_paths) == [str(tmp_path / "images" / "a.png")]
+    assert list(people.image_names) == ["C:\\up\\a.png"]
+    assert {what: count for what, count in people.notes.filled_in.items() if count} == {
+        "images, found by the end of their path": 1
+    }
