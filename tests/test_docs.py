@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lib.config.loader import flat_config, load_config, parse_overrides
 from lib.config.settings_page import page
+from tests.factories.small_run import results_of, run, weights_file, write_config
 from tests.factories.tiny_world import make_world
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,6 +91,41 @@ def test_the_site_builds_and_holds_every_page(tmp_path):
     assert result.returncode == 0, result.stderr
     navigation = re.findall(r"\b[\w-]+\.md\b", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     assert sorted(navigation) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+
+
+# The method of the original code, as docs/differences.md describes it.
+ORIGINAL = {"LBI.VARIABLES": "online", "LBI.HYPERGRAD_THROUGH": "optimizer", "LBI.HYPERGRAD_LAYERS": "all",
+            "LBI.HYPERGRAD_INTERVAL": 1, "LBI.SCHEDULE": "together", "LBI.WARMUP": 0, "LBI.FREEZE_WEIGHTS_EPOCH": 0,
+            "LBI.META_DATA": "validation", "LBI.META_MODEL": "target", "LBI.META_LOOP": 1, "LBI.VAL_BATCH_SIZE": 0,
+            "LBI.VAL_IN_TRAIN": False, "LBI.RETRAIN": 0.0}  # fmt: skip
+WITH_ORIGINAL = [
+    ROOT / "docs/modes.md",
+    *(ROOT / f"experiments/{name}.yaml" for name in ("custom/excavator", "demo/people", "transfer/ours1")),
+    ROOT / "experiments/transfer/ours2.yaml",
+    ROOT / "experiments/coco/resnet50/256x192_d256x3_adam_lr1e-3_lbi.yaml",
+]
+
+
+def original_words(path: Path) -> list[str]:
+    """The settings that ``path`` prints, on one line, as the original's way."""
+    (line,) = re.findall(r"LBI\.VARIABLES online .*", path.read_text(encoding="utf-8"))
+    return line.split()
+
+
+@pytest.mark.parametrize("path", WITH_ORIGINAL, ids=lambda path: path.name)
+def test_the_originals_way_is_one_line_away(path):
+    overrides = parse_overrides(original_words(path))
+    for experiment in WITH_ORIGINAL[1:]:  # whatever the file says itself
+        config = flat_config(load_config(experiment, overrides))
+        assert {key: config[key] for key in ORIGINAL} == ORIGINAL
+
+
+def test_the_originals_way_trains_both_models_at_once_with_weights_that_are_not_kept(tmp_path, data):
+    config = write_config(tmp_path, data)
+    assert run(config, "--ours2", *original_words(WITH_ORIGINAL[-1])) == 0
+    assert results_of(config, "ours2")["steps"] == 4  # one phase
+    checkpoint = weights_file(config, "ours2")
+    assert checkpoint["variables"]["A"].keys() >= {"seen", "total"}  # a mean over visits, for the table only
 
 
 @pytest.mark.slow

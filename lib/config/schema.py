@@ -149,27 +149,27 @@ class IgnoringConfig:
     gamma: float = setting(1.0, "gamma: weight of the source loss in the loss of the target model", minimum=0)
     meta_loop: int = setting(1, "look-ahead steps per hypergradient step", minimum=1)
     variables: Literal["online", "persistent", "loss_aware"] = setting(
-        "online",
-        "ignoring variables: recomputed for every batch (online), stored for every labelled keypoint "
-        "(persistent), or stored and combined with the keypoint's loss (loss_aware)",
+        "loss_aware",
+        "ignoring variables: recomputed for every batch, as the original (online; no ranking of labels), stored "
+        "for every labelled keypoint (persistent), or stored and combined with the keypoint's loss (loss_aware)",
     )
-    lr: float = setting(0.7, "learning rate of the persistent and the loss-aware variables", minimum=0)
+    lr: float = setting(1.0, "learning rate of the persistent and the loss-aware variables", minimum=0)
     hypergrad_interval: int = setting(
-        1, "steps between two hypergradients; the steps in between use the current weights", minimum=1
+        2, "steps between two hypergradients; the steps in between use the current weights", minimum=1
     )
     freeze_weights_epoch: int = setting(
         0,
-        "epoch of a phase from which the ignoring weights are frozen (0: never); a model that has fitted V "
-        "gives no useful hypergradients",
+        "epoch of a phase from which the ignoring weights are frozen (0: never); the first of TRAIN.LR_STEP saves "
+        "time, as a model that has fitted V gives no useful hypergradients",
         minimum=0,
     )
     schedule: Literal["together", "source_first"] = setting(
-        "together",
-        "train source and target model jointly (together), or first the source model and then, "
-        "initialized from it, the target model (source_first)",
+        "source_first",
+        "train first the source model and then, initialized from it, the target model (source_first), or both "
+        "side by side, as the original (together)",
     )
     source_model_on: Literal["source", "both"] = setting(
-        "source", "source_first: train the source model on the source, or on source and target (both)"
+        "both", "source_first: train the source model on source and target (both), or on the source alone"
     )
     source_ckpt: str = setting(
         "",
@@ -177,7 +177,7 @@ class IgnoringConfig:
         "training a source model; with SOURCE_MODEL_ON both also the target model of ours1 (or baseline2)",
     )
     target_lr: float = setting(
-        0.3, "source_first: learning rate of the target model, as a fraction of TRAIN.LR", minimum=0
+        0.03, "source_first: learning rate of the target model, as a fraction of TRAIN.LR", minimum=0
     )
     meta_model: Literal["target", "source"] = setting(
         "target",
@@ -185,9 +185,13 @@ class IgnoringConfig:
         "model or the source model; always the source model with source_first",
     )
     meta_data: Literal["validation", "target"] = setting(
-        "validation", "data of the meta-objective: V, or T and V (target)"
+        "validation",
+        "data of the meta-objective: V, or T and V (target), which helps if V is small (below 100 instances)",
     )
-    val_in_train: bool = setting(False, "train on V too; without model selection: the last epoch is kept")
+    val_in_train: bool = setting(
+        False,
+        "train on V too; without model selection: the last epoch is kept; for a target too small to spare V",
+    )
     retrain: float = setting(
         0.0,
         "at the end, retrain from scratch without the labels whose weight is below this (0: no retraining)",
@@ -195,9 +199,9 @@ class IgnoringConfig:
         maximum=1,
     )
     hypergrad_through: Literal["optimizer", "sgd"] = setting(
-        "optimizer",
-        "differentiate the look-ahead step through the optimizer's update rule (optimizer), "
-        "or as a plain SGD step (sgd)",
+        "sgd",
+        "differentiate the look-ahead step as a plain SGD step (sgd), which finds wrong labels better, "
+        "or through the optimizer's update rule, as the original (optimizer)",
     )
     hypergrad_layers: Literal["all", "head", "final"] = setting(
         "final",
@@ -206,10 +210,16 @@ class IgnoringConfig:
         "no hypergradient and finds wrong labels as well",
     )
     warmup: int = setting(
-        0, "steps at the start of each phase with all ignoring weights equal to one", minimum=0
+        0,
+        "steps at the start of each phase with all ignoring weights equal to one; 100 with HYPERGRAD_THROUGH "
+        "optimizer, where Adam's first steps give no direction",
+        minimum=0,
     )
     val_batch_size: int = setting(
-        0, "size of the validation batch of the hypergradient (0: TRAIN.BATCH_SIZE)", minimum=0
+        64,
+        "size of the validation batch of the hypergradient, at most all of V (0: TRAIN.BATCH_SIZE); the more, "
+        "the less noise",
+        minimum=0,
     )
     inject_noise: str = setting(
         "",

@@ -12,7 +12,7 @@ from lib.doctor.images import check_images, check_scale
 from lib.doctor.joint_mapping import check_joints
 from lib.doctor.labels import check_boxes, check_labels, reading_notes
 from lib.doctor.machine import check_device, check_disk, check_extension, check_memory, check_packs
-from lib.doctor.method import check_method
+from lib.doctor.method import check_method, check_trusted
 from lib.doctor.request import Request, roles_of
 from lib.doctor.sets import Sets, labels_by_joint, read_sets, shared_images
 from lib.doctor.sheet import FILE_NAME, write_sheet
@@ -53,6 +53,8 @@ def examine(request: Request) -> Iterator[Item]:
     cache_bytes = 0.0
     if sets.annotations:
         yield from shared_images(sets.annotations, config.lbi.val_in_train)
+        if sets.data is not None:
+            yield from check_trusted(config, request.mode, sets.data)
         cache_bytes = yield from _content(request, sets)
 
     yield Heading("machine")

@@ -7,7 +7,9 @@ order: values of a mirrored sample go through the flip permutation first.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +39,8 @@ class IgnoringVariables(nn.Module, ABC):
 
     The tables [count, J] are buffers, so they are moved and checkpointed like those of any module.
     ``learned``: hypergradients change the weights.
+    ``signs``: of each keypoint's last hypergradient, 0 before it.
+    ``agreement``: pairs of successive hypergradients with the same sign, and all pairs.
 
     Args:
         count: number of source annotations.
@@ -45,6 +49,8 @@ class IgnoringVariables(nn.Module, ABC):
 
     learned = True
     seen: Tensor
+    signs: Tensor
+    agreement: Tensor
     flip_indices: Tensor
 
     def __init__(self, count: int, flip_indices: tuple[int, ...]):
@@ -52,11 +58,23 @@ class IgnoringVariables(nn.Module, ABC):
         # A buffer, to be where the tables are, but known without a checkpoint.
         self.register_buffer("flip_indices", torch.tensor(flip_indices), persistent=False)
         self.register_buffer("seen", torch.zeros(count, len(flip_indices), dtype=torch.int32))
+        self.register_buffer("signs", torch.zeros(count, len(flip_indices), dtype=torch.int8))
+        self.register_buffer("agreement", torch.zeros(2, dtype=torch.int64))
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load as torch does; checkpoints of earlier versions have no ``signs`` and no ``agreement``."""
+        added = {
+            name: buffer for name, buffer in self.named_buffers() if name.endswith(("signs", "agreement"))
+        }
+        fresh = {name: torch.zeros_like(buffer) for name, buffer in added.items()}
+        return super().load_state_dict({**fresh, **state_dict}, *args, **kwargs)
 
     def update(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
         """Learn from one visit of a batch: the hypergradient and the new weights are [N, J] in sample order."""
         labelled = self._count_visit(samples)
-        weights = self._learn(self.to_annotation_order(hypergradient, samples.flipped), labelled, samples)
+        hypergradient = self.to_annotation_order(hypergradient, samples.flipped)
+        self._compare_signs(hypergradient, labelled, samples)
+        weights = self._learn(hypergradient, labelled, samples)
         return self.to_sample_order(weights, samples.flipped)
 
     def preview(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
@@ -96,6 +114,14 @@ class IgnoringVariables(nn.Module, ABC):
         labelled = self.to_annotation_order(samples.labelled, samples.flipped) > 0
         self.seen[samples.index] += labelled.to(self.seen.dtype)
         return labelled
+
+    def _compare_signs(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> None:
+        """Count in which labelled keypoints the sign is that of the last hypergradient, and store the signs."""
+        before = self.signs[samples.index]
+        signs = hypergradient.sign().to(before.dtype) * labelled
+        product = before * signs
+        self.agreement += torch.stack([(product > 0).sum(), (product != 0).sum()])
+        self.signs[samples.index] = torch.where(signs == 0, before, signs)
 
     @abstractmethod
     def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:

@@ -4,6 +4,7 @@ from lib.config.loader import flat_config
 from lib.config.schema import settings
 from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
+from lib.report.doubts import warnings_of
 from lib.report.learned import LearnedWeights, NamedWeights, name_weights
 from lib.report.markup import Markup, element
 from lib.report.parts import card, figures, paragraph, percent, section, table
@@ -45,7 +46,12 @@ def comparison_report(runs: list[Run], learned: list[list[LearnedWeights]]) -> t
     ]
     if named:
         charts = figures(joints_of_runs(named), distributions(named))
-        sections.append(section("Ignoring weights", "weights", charts, _weights_table(named)))
+        warnings = [
+            [paragraph(element("b", {}, run.name)), found]
+            for run, weights in zip(runs, learned)
+            if (found := warnings_of(run, weights))
+        ]
+        sections.append(section("Ignoring weights", "weights", warnings, charts, _weights_table(named)))
     sections += [detection_section(named), _differing_settings(runs)]
     return title, [header, *sections, _commands(runs)]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
+from lib.report.doubts import warnings_of
 from lib.report.gallery import gallery_section
 from lib.report.learned import LearnedWeights, name_weights
 from lib.report.markup import Markup, element
@@ -54,6 +55,7 @@ def single_report(run: Run, learned: list[LearnedWeights], rows: int) -> tuple[s
         element("h1", {}, title),
         paragraph(_description(run, learned)),
         _cards(run, learned),
+        warnings_of(run, learned),
         _contents(learned),
     )
     return title, [header, *sections, _files(run, learned)]

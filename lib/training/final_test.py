@@ -5,12 +5,14 @@ from pathlib import Path
 import torch
 
 from lib.evaluation.evaluators import evaluate
+from lib.ignoring.weight_doubts import Agreement
 from lib.ignoring.weight_table import auroc, average_precision, write_weight_table
 from lib.training.checkpoints import BEST
 from lib.training.data import Data
 from lib.training.metric_logger import MetricLogger, format_scores
 from lib.training.run_spec import RunSpec
 from lib.training.state import State
+from lib.training.weight_warnings import warn_after_training
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.json_files import write_results
 from lib.utils.log import LOG
@@ -41,6 +43,7 @@ def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
         "steps": state.step,
         "best_epoch": state.best_epoch,
         "weights": weights,
+        "warnings": warn_after_training(spec, state) if state.group.is_main else [],
         "device": str(state.device),
         "threads": torch.get_num_threads(),
         "output": str(spec.paths.output),
@@ -85,6 +88,8 @@ def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
         write_weight_table(output / name, annotations, weights, visits, scores)
         labelled = annotations.visible > 0
         summary[place] = {"file": name, "mean": float(weights[labelled].mean())}
+        if variables.learned:
+            summary[place]["sign_agreement"] = Agreement(*variables.agreement.tolist()).share
         if data.source_truth is not None:
             wrong = data.source_truth.corrupted[labelled]
             summary[place]["auroc"] = auroc(weights[labelled], wrong)

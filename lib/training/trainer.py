@@ -38,6 +38,7 @@ from lib.training.run_spec import RunSpec
 from lib.training.source_checkpoint import take_source_model
 from lib.training.state import State, initial_state
 from lib.training.step import raise_if_nonfinite_loss, run_phase_step, weighting_of_step
+from lib.training.weight_warnings import warn_before_training
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.errors import NonFiniteError, StoppedError
 from lib.utils.files import rotate_directory, write_text
@@ -118,6 +119,7 @@ class Trainer:
         try:
             with self._metrics_writer(metrics_bytes) as writer:
                 log_run_info(writer, self.spec, self.state, messages)
+                warn_before_training(self.spec, self.state)
                 self.checkpointer = Checkpointer(self.spec, self.state, writer.written)
                 progress = Progress(self.spec, self.state)
                 with progress.bar() as bar, GracefulShutdown() as self.shutdown:

@@ -349,7 +349,7 @@ def test_shipped_experiment_loads(path):
 
 
 VALUES = {"LBI.EVERY": 3, "LBI.REST_EPOCH": 7, "LBI.VALIDATE_AT": "source", "LBI.VALIDATE_ON": "target",
-          "LBI.LOOKAHEAD": "sgd"}  # fmt: skip
+          "LBI.LOOKAHEAD": "optimizer"}  # fmt: skip
 
 
 @pytest.mark.parametrize("former", ALIASES)

@@ -1,5 +1,9 @@
 import typing
+from pathlib import Path
 
+import pytest
+
+from lib.config.loader import flat_config, load_config
 from lib.config.schema import Config, settings
 from lib.config.setting import Setting
 
@@ -32,6 +36,24 @@ def test_the_defaults_of_the_dataclasses_are_those_of_the_settings():
         for part in key.split("."):
             value = getattr(value, part.lower())
         assert (list(value) if isinstance(value, tuple) else value) == setting.default, key
+
+
+# What docs/evidence.md shows to work, and what docs/modes.md prints in bold.
+RECOMMENDED = {"LBI.VARIABLES": "loss_aware", "LBI.SCHEDULE": "source_first", "LBI.SOURCE_MODEL_ON": "both",
+               "LBI.TARGET_LR": 0.03, "LBI.HYPERGRAD_THROUGH": "sgd", "LBI.HYPERGRAD_LAYERS": "final",
+               "LBI.HYPERGRAD_INTERVAL": 2, "LBI.LR": 1.0, "LBI.META_MODEL": "target", "LBI.META_LOOP": 1,
+               "LBI.GAMMA": 1.0}  # fmt: skip
+EXPERIMENTS = sorted((Path(__file__).resolve().parents[2] / "experiments").rglob("*.yaml"))
+
+
+def test_the_defaults_of_lbi_are_the_recommendation():
+    assert {key: settings()[key].default for key in RECOMMENDED} == RECOMMENDED
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: "/".join(path.parts[-2:]))
+def test_no_experiment_recommends_anything_else(path):
+    config = flat_config(load_config(path))
+    assert {key: config[key] for key in RECOMMENDED} == RECOMMENDED
 
 
 def test_keys_are_unique_and_sections_typed():

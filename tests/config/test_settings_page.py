@@ -9,6 +9,6 @@ def test_the_page_has_a_row_for_each_setting_and_former_name():
     (row,) = (row for row in rows if row[0] == "| `TRAIN.LR_FACTOR`")
     assert row[1] == "`0.1`" and row[2].endswith("(at least 0, at most 1) |")
     (row,) = (row for row in rows if row[0] == "| `LBI.SOURCE_MODEL_ON`")
-    assert row[1] == "`source`" and row[2].endswith("(`source` or `both`) |")
+    assert row[1] == "`both`" and row[2].endswith("(`source` or `both`) |")
     (row,) = (row for row in rows if row[0] == "| `LBI.EVERY`")
     assert row[1].startswith("`LBI.HYPERGRAD_INTERVAL`")

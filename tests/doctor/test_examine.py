@@ -173,6 +173,8 @@ def test_the_head_of_coco_and_mpii_is_a_note(config):
     assert level == "note" and "head (head_top in the target, nose in the source)" in text
     level, text = found.pop("validation V")
     assert level == "warning" and "fewer than 20" in text
+    level, text = found.pop("trusted labels")
+    assert level == "warning" and "LBI.META_DATA target" in text
     assert set(found) <= {"suggestion"}
 
 
@@ -191,7 +193,8 @@ def test_a_side_that_is_alone(root):
 def test_too_few_for_a_batch_and_for_validation(root):
     assert_only_problem(examination_of(root, {"TRAIN.BATCH_SIZE": 50, "TRAIN.SRC_BATCH_SIZE": 8}), "warning", "target T", "batch size 45 instead of 50")  # fmt: skip
     examination = examination_of(root, {"DATASET_TARGET.VAL_SET": "annotations/test.json"})
-    assert [found[1] for found in problems(examination)] == ["validation V", "test and validation V"]
+    subjects = [found[1] for found in problems(examination)]
+    assert subjects == ["validation V", "test and validation V", "trusted labels"]
 
 
 def test_images_that_are_trained_on_and_tested_on(root):
@@ -216,7 +219,8 @@ def test_joints_without_labels(root):
     )
     change_file(root, TRAIN, unlabel(3))
     found = [what for _, what, _ in problems(examination_of(root))]
-    assert found == [f"joints without a label in {role}" for role in ("target T", "validation V", "test")]
+    without = [f"joints without a label in {role}" for role in ("target T", "validation V", "test")]
+    assert found == ["trusted labels", *without]
     change_file(root, SOURCE, unlabel(3))
     assert ("error", "joints without any training label") in [
         found[:2] for found in problems(examination_of(root))

@@ -39,7 +39,7 @@ def request_of(root, changed=None, mode="ours2", steps=0, **trial):
     """The examination of a run of main.py in ``mode``, or of "train" or "valid", on small data."""
     values = {f"{section}.ROOT": str(root / folder) for section, folder in ROOTS.items()} | {
         "DATASET_SRC.JOINTS": {}, "DATASET.DATASET": "coco_format", "DATASET.TRAIN_SET": "annotations/train.json", "DATASET.TEST_SET": "annotations/test.json",
-        "OUTPUT_DIR": str(root / "output"), "LOG_DIR": str(root / "log"), "LBI.INJECT_NOISE": "", "LBI.SCHEDULE": "together", "DEVICE": "cpu",
+        "OUTPUT_DIR": str(root / "output"), "LOG_DIR": str(root / "log"), "LBI.INJECT_NOISE": "", "LBI.SCHEDULE": "together", "LBI.META_DATA": "validation", "DEVICE": "cpu",
         "MODEL.EXTRA.WIDTH": 4, "MODEL.EXTRA.NUM_DECONV_FILTERS": [8, 8, 8], "THREADS": 1,
     }  # fmt: skip
     with captured_messages() as notes:

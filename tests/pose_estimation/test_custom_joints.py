@@ -26,7 +26,7 @@ def root(tmp_path_factory):
 def words(root, *more):
     roots = ["DATASET_SRC.ROOT", str(root / "source"), "DATASET_TARGET.ROOT", str(root / "target"),
              "OUTPUT_DIR", str(root / "output"), "LOG_DIR", str(root / "log")]  # fmt: skip
-    short = ["TRAIN.STEPS_PER_EPOCH", "3", "TRAIN.END_EPOCH", "2", "TEST.EVAL_EPOCHS", "1", "MODEL.EXTRA.WIDTH", "4", "THREADS", "1"]  # fmt: skip
+    short = ["LBI.HYPERGRAD_INTERVAL", "1", "LBI.VAL_BATCH_SIZE", "0", "LBI.META_DATA", "validation", "TRAIN.STEPS_PER_EPOCH", "3", "TRAIN.END_EPOCH", "2", "TEST.EVAL_EPOCHS", "1", "MODEL.EXTRA.WIDTH", "4", "THREADS", "1"]  # fmt: skip
     return ["--cfg", CONFIG, *more, *roots, *short]
 
 

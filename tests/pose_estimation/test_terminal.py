@@ -51,7 +51,9 @@ def test_a_pipe_gets_plain_lines_those_of_the_file(config, capsys):
 def test_quiet_prints_where_the_results_are_and_the_log_has_everything(config, capsys):
     assert run(config, "--ours1", "--quiet") == 0
     captured = capsys.readouterr()
-    assert captured.out.splitlines() == [results_line(config)] and not captured.err
+    *warnings, last = captured.out.splitlines()
+    assert last == results_line(config) and not captured.err
+    assert warnings and all(text.startswith(("ignoring weights: ", "weights B: ")) for text in warnings)
     assert sum(map(is_step, logged(config))) == 4
 
 

@@ -140,7 +140,9 @@ def test_forward_passes_of_a_step(tmp_path):
              "ours3": 14, "ours4": 14, "ours5": 16}  # fmt: skip
     final = whole | {"ours1": 7, "ours2": 7, "ours3": 10, "ours4": 10, "ours5": 10}
     for layers, expected in {"all": whole, "final": final}.items():
-        config = config_of(tmp_path, f"LBI: {{HYPERGRAD_LAYERS: {layers}}}")
+        config = config_of(
+            tmp_path, f"LBI: {{HYPERGRAD_LAYERS: {layers}, SCHEDULE: together, VAL_BATCH_SIZE: 0}}"
+        )
         for name, mode in MODES.items():
             (phase,) = phases(config.train, config.lbi, mode)
             found = forwards_of_step(config.train, phase) + forwards_of_hypergradient(config, phase)
@@ -150,7 +152,7 @@ def test_forward_passes_of_a_step(tmp_path):
 def test_the_cost_by_hand(tmp_path):
     text = (
         "TRAIN: {BATCH_SIZE: 10, BEGIN_EPOCH: 1, END_EPOCH: 6}\nTEST: {FLIP_TEST: true, EVAL_EPOCHS: 2}\n"
-        "LBI: {HYPERGRAD_LAYERS: all}"
+        "LBI: {HYPERGRAD_LAYERS: all, HYPERGRAD_INTERVAL: 1, SCHEDULE: together, VAL_BATCH_SIZE: 0}"
     )
     config = config_of(tmp_path, text)
     cost = training_cost(config, MODES["ours2"], target_people=91, source_people=120)
@@ -169,7 +171,7 @@ def test_the_cost_of_source_first_by_hand(tmp_path):
         tmp_path,
         "TRAIN: {BATCH_SIZE: 10, SRC_BATCH_SIZE: 20, END_EPOCH: 8}\n"
         "LBI: {SCHEDULE: source_first, HYPERGRAD_INTERVAL: 2, FREEZE_WEIGHTS_EPOCH: 6, VAL_BATCH_SIZE: 40, VAL_IN_TRAIN: true,"
-        " HYPERGRAD_LAYERS: all}",
+        " HYPERGRAD_LAYERS: all, SOURCE_MODEL_ON: source}",
     )
     cost = training_cost(config, MODES["ours2"], target_people=91, source_people=120)
     # 9 batches of T and V. The source: 72 steps of 3 * 2 F, and 27 hypergradients of 3 * 4 and 2 * 2 F.

@@ -33,7 +33,7 @@ def test_the_headline_numbers_of_two_runs(tmp_path):
     row = page.texts.index("weights of") + 6
     assert page.texts[row : row + 5] == ["ours1", "26", f"{weights.mean():.2f}", "15.4\u00a0%", "0.0\u00a0%"]
     difference = page.texts.index("LBI.LR")
-    assert page.texts[difference : difference + 3] == ["LBI.LR", "0.5", "0.7"]
+    assert page.texts[difference : difference + 3] == ["LBI.LR", "0.5", "1.0"]
     commands = [text for text in page.texts if text.startswith("python pose_estimation/report.py")]
     assert commands == [f"python pose_estimation/report.py {run.folder}" for run in runs]
 

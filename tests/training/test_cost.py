@@ -68,7 +68,14 @@ def cheap_start(monkeypatch):
     [("ours1", "target"), ("ours2", "target"), ("ours5", "target"), ("ours5", "source")],
 )
 def test_cost_of_a_step_with_its_hypergradient(name, meta_model, meta_loop, layers):
-    lbi = IgnoringConfig(meta_loop=meta_loop, meta_model=meta_model, hypergrad_layers=layers)
+    lbi = IgnoringConfig(
+        meta_loop=meta_loop,
+        meta_model=meta_model,
+        hypergrad_layers=layers,
+        hypergrad_through="optimizer",
+        schedule="together",
+        val_batch_size=0,
+    )
     config, mode = Config(train=TrainConfig(batch_size=BATCH), lbi=lbi), MODES[name]
     (phase,) = phases(config.train, config.lbi, mode)
     target, source = make_model(0, layers), make_model(1, layers) if mode.has_source_model else None
@@ -91,7 +98,7 @@ def test_a_part_costs_its_own_multiplications():
     forward = first + widen + middle + last
     # The last layer: its weights. The head: also the middle's weights, and the last layer's input.
     for layers, part in {"final": last, "head": 2 * last + middle}.items():
-        lbi = IgnoringConfig(hypergrad_layers=layers)
+        lbi = IgnoringConfig(hypergrad_layers=layers, val_batch_size=0)
         config = Config(lbi=lbi, model=ModelConfig(image_size=(16, 16)))
         found = forwards_of_hypergradient(config, phase)
         assert found == pytest.approx(1 + 2 * part / forward)
@@ -99,7 +106,8 @@ def test_a_part_costs_its_own_multiplications():
 
 def test_the_last_layer_of_the_published_network_costs_next_to_nothing():
     """Multiplications of a forward pass at 256x192: 16 heatmaps of 64x48 from 256 channels; all, 5.4e9."""
-    config = Config(model=ModelConfig(image_size=(192, 256), num_joints=16))
+    model = ModelConfig(image_size=(192, 256), num_joints=16)
+    config = Config(model=model, lbi=IgnoringConfig(val_batch_size=0))
     (phase,) = phases(config.train, config.lbi, MODES["ours1"])
     state = torch.get_rng_state()
     found = forwards_of_hypergradient(config, phase)
@@ -109,7 +117,7 @@ def test_the_last_layer_of_the_published_network_costs_next_to_nothing():
 
 def test_sizes_of_source_and_validation_batches():
     """Source batches of 3 and validation batches of 2 target batches: 3 F for a gradient, 2 F for a tangent."""
-    lbi = IgnoringConfig(meta_loop=2, val_batch_size=20, hypergrad_layers="all")
+    lbi = IgnoringConfig(meta_loop=2, val_batch_size=20, hypergrad_layers="all", schedule="together")
     config = Config(train=TrainConfig(batch_size=10, src_batch_size=30), lbi=lbi)
     (phase,) = phases(config.train, config.lbi, MODES["ours1"])
     assert forwards_of_step(config.train, phase) == 3 + 3 * 3

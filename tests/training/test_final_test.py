@@ -53,6 +53,7 @@ def test_a_run_without_steps_or_best_epoch(config):
     state = make_state(spec)
     before = {name: tensor.clone() for name, tensor in state.target.model.state_dict().items()}
     results = json.loads(run_final_test(spec, state, make_logger(spec, state, writer)).read_text())
+    assert results["warnings"] == []
     assert results["best_epoch"] == -1 and results["weights"] == {} and results["source_model"] is None
     assert results["seconds_per_step"] is None
     for name, tensor in state.target.model.state_dict().items():

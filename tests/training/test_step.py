@@ -18,7 +18,7 @@ from lib.training.step import raise_if_nonfinite_loss, run_phase_step, step_opti
 from lib.utils.errors import NonFiniteError
 from tests.factories.setups import PARTNER, learner, small_batches, step_batches
 
-LBI = IgnoringConfig(lam=0.3, gamma=0.7, meta_loop=2, variables="persistent")
+LBI = IgnoringConfig(lam=0.3, gamma=0.7, meta_loop=2, variables="persistent", hypergrad_through="optimizer")
 
 
 def test_options_of_the_settings():
