@@ -43,7 +43,7 @@ from benchmarks.samples import (
 )
 from benchmarks.tables import tables
 from benchmarks.timing import benchmark_parser, write_numbers
-from lib.dataset.annotations import Annotations
+from lib.dataset.annotations import Annotations, ReadOptions
 from lib.dataset.build import build_codec, pack_path, read_annotations, training_dataset, with_pack
 from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoint_dataset import KeypointDataset
@@ -252,7 +252,7 @@ def main() -> None:
         start = measure_start_up(root, output, options.repeat)
         memory_of = measure_memory(root, output)
         write_noisy_coco(Path(folder, "noisy"))
-        drawn = COCOLayout(Path(folder, "noisy")).read(big_coco.SET, COCO, 0.75)
+        drawn = COCOLayout(Path(folder, "noisy")).read(big_coco.SET, COCO, ReadOptions(0.75))
         people = {"all": drawn, "large_people": drawn.subset(drawn.sizes[:, 0] > 2.5 * 192)}
         people |= real_people(options.real)
         samples = {name: measure_samples(of_set, 3 * options.repeat) for name, of_set in people.items()}

@@ -19,6 +19,7 @@ import cv2
 from benchmarks import big_coco
 from benchmarks.data import USUAL, configuration, write_noisy_coco
 from benchmarks.gpu_case import PEOPLE, Task, run_part
+from lib.dataset.annotations import ReadOptions
 from lib.dataset.build import build_codec
 from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.dataset.keypoints import COCO_KEYPOINTS, joint_mapping
@@ -40,7 +41,7 @@ def dataset(root: Path, people: int) -> KeypointDataset:
     """Write noisy images of 640 x 480 pixels and about 225 kB below ``root``; augmented samples of 256x192."""
     write_noisy_coco(root, people)
     mapping = joint_mapping("coco", COCO_KEYPOINTS)
-    annotations = COCOLayout(root).read(big_coco.SET, mapping, 0.75)
+    annotations = COCOLayout(root).read(big_coco.SET, mapping, ReadOptions(0.75))
     return KeypointDataset(annotations, build_codec(configuration(Path(), Path()).model), USUAL)
 
 

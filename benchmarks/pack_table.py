@@ -28,8 +28,8 @@ def write_pack_table(dataset: KeypointDataset, path: Path) -> dict[str, float]:
             boxes = clip(wanted.regions[instances], size)
             boxes = joined(boxes[areas(boxes) > 0])
             pixels += int(areas(boxes).sum())
-            image = wanted.images[number].path
-            record = Record(image, file_state(image), "0" * 64, 1, size, boxes.tolist())
+            image = wanted.images[number]
+            record = Record(image.key, file_state(image.path), "0" * 64, 1, size, boxes.tolist())
             records.append(pack_file.append(file, record, []))
         contents = Contents.of(records)
         pack_file.finish(file, contents)

@@ -19,7 +19,7 @@ from benchmarks.plain_data import JOINTS, plain_sample
 from benchmarks.timing import median_times
 from lib.config.loader import load_config
 from lib.dataset import pack_file
-from lib.dataset.annotations import Annotations
+from lib.dataset.annotations import Annotations, ReadOptions
 from lib.dataset.build import build_codec
 from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
@@ -80,11 +80,13 @@ def real_people(data: Path) -> dict[str, Annotations]:
     found = {}
     sets = [name for name in (big_coco.SET, "val2017") if annotation_file(data / "coco", name).is_file()]
     if sets:
-        every = [COCOLayout(data / "coco").read(name, COCO, 0.75) for name in sets]
+        every = [COCOLayout(data / "coco").read(name, COCO, ReadOptions(0.75)) for name in sets]
         found["coco"] = functools.reduce(Annotations.joined, every)
     if (data / "mpii").is_dir():
         mapping = joint_mapping("mpii", MPII_KEYPOINTS)
-        parts = [MPIILayout(data / "mpii").read(name, mapping, 0.75) for name in ("train", "valid")]
+        parts = [
+            MPIILayout(data / "mpii").read(name, mapping, ReadOptions(0.75)) for name in ("train", "valid")
+        ]
         one, two = (replace(people, head_sizes=None) for people in parts)
         people = one.joined(two)
         more = ((0, 0), (0, JOINTS - len(MPII_KEYPOINTS)))  # a joint without a label

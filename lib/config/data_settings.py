@@ -25,8 +25,9 @@ class DatasetConfig:
     dataset: Layout
     root: str
     images: str = setting(
-        "images",
-        "coco_format: image folder in ROOT; {set} in it stands for the annotation file's name without .json",
+        "",
+        "coco_format: image folder in ROOT; {set} in it stands for the annotation file's name without .json "
+        "(empty: images, or if there is none the annotation file's folder, or ROOT, and all folders in it)",
     )
     category: tuple[str, ...] = setting(
         (),

@@ -16,7 +16,7 @@ from lib.dataset.frames import settled
 from lib.dataset.heatmap import BACKBONE_STRIDE, HeatmapCodec, network_heatmap_size
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import Augmentation, KeypointDataset
-from lib.dataset.layouts import COCOFormatLayout, ImageSet
+from lib.dataset.layouts import USUAL_IMAGE_FOLDER, COCOFormatLayout, ImageSet
 from lib.dataset.packing import Packing, opened, packed
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
@@ -62,10 +62,10 @@ def log_annotations(annotations: Annotations, image_set: ImageSet, role: str) ->
         f"{role}: {len(annotations)} {layout.noun} in {len(np.unique(annotations.image_index))} images"
         f" ({layout.name} {image_set.name}, {image_set.dataset_config.root})"
     )
-    if isinstance(layout, COCOFormatLayout):
-        folder, configured = layout.image_folder(image_set.name), layout.configured_folder(image_set.name)
-        if folder != configured:
-            LOG.info(f"{role}: images from {folder}, as {configured} (IMAGES) is not there")
+    if isinstance(layout, COCOFormatLayout) and not layout.image_folder_name:
+        folder = layout.image_folder(image_set.name)
+        if folder.name != USUAL_IMAGE_FOLDER:
+            LOG.info(f"{role}: images from {folder} (IMAGES is empty)")
     for kind, counts in annotations.notes.sentences().items():
         (LOG.warning if kind == "doubtful" else LOG.info)(f"{role}, {kind}: {counts}")
 

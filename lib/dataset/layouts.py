@@ -13,6 +13,8 @@ from lib.dataset.coco_format import KeypointCategory, read_category
 from lib.dataset.images import ImageFolder, holds_images
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, JointMapping
 
+USUAL_IMAGE_FOLDER = "images"
+
 
 @dataclass(frozen=True)
 class DatasetLayout(ABC):
@@ -133,11 +135,12 @@ class COCOLayout(DatasetLayout):
 class COCOFormatLayout(DatasetLayout):
     """Any set in COCO's format: an image set is named by its annotation file, relative to ``root``.
 
-    image_folder_name: folder of the images in ``root``; {set} in it stands for the annotation file's stem.
+    image_folder_name: folder of the images in ``root``; {set} in it stands for the annotation file's stem; empty:
+        looked for.
     category_names: names of the categories to read, see `read_category`.
     """
 
-    image_folder_name: str = "images"
+    image_folder_name: str = ""
     category_names: tuple[str, ...] = ()
 
     name = "coco_format"
@@ -148,16 +151,14 @@ class COCOFormatLayout(DatasetLayout):
         return (Path(self.root) / image_set,)
 
     def image_folder(self, image_set: str) -> Path:
-        folder = self.configured_folder(image_set)
+        if self.image_folder_name:
+            return Path(self.root) / self.image_folder_name.replace("{set}", Path(image_set).stem)
+        folder = Path(self.root) / USUAL_IMAGE_FOLDER
         if self.data_format == "zip" or folder.exists():
             return folder
         # Some tools write the images of each set beside its annotation file, or in a folder beside it.
         beside = (Path(self.root) / image_set).parent
         return next(filter(holds_images, (beside, Path(self.root))), folder)
-
-    def configured_folder(self, image_set: str) -> Path:
-        """The folder that IMAGES names, which need not be there."""
-        return Path(self.root) / self.image_folder_name.replace("{set}", Path(image_set).stem)
 
     def images(self, image_set: str) -> ImageFolder:
         """As in the base class; file names may contain folders."""

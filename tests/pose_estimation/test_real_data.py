@@ -72,7 +72,8 @@ def test_noise_injected_into_real_labels_is_judged_and_exported(tmp_path, capsys
     cleaned = {a["id"]: a["keypoints"] for a in json.loads(output.read_text())["annotations"]}
     for row in labelled:
         k = COCO_KEYPOINTS.index("nose" if row["joint"] == "head" else row["joint"])
-        assert (cleaned[int(row["annotation_id"])][3 * k + 2] == 0) == (float(row["weight"]) < threshold)
+        dropped = float(row["weight"]) < threshold and int(row["times_seen"]) > 0
+        assert (cleaned[int(row["annotation_id"])][3 * k + 2] == 0) == dropped
     assert show_ignored.main([str(folder), "--output", str(tmp_path / "ignored.png")]) == 0
     assert report.main([str(folder)]) == 0
     page = (folder / "report.html").read_text()

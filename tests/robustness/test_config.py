@@ -54,9 +54,8 @@ def assert_sane(config):
             assert all(type(name) is str for pair in value.items() for name in pair), key
             continue
         assert isinstance(value, tuple) == isinstance(setting.default, list), key
-        kind = type(setting.default[0]) if isinstance(setting.default, list) else type(setting.default)
         for item in value if isinstance(value, tuple) else [value]:
-            assert type(item) is kind, key
+            assert type(item) is setting.kind, key
             assert not setting.choices or item in setting.choices, key
             assert setting.minimum is None or item >= setting.minimum, key
             assert setting.maximum is None or item <= setting.maximum, key
