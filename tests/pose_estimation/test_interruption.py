@@ -164,7 +164,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(config, capsys):
         spoil(folder / name)
     capsys.readouterr()
     assert run(config, *words, "--resume") == 2
-    assert "previous.pth: not a checkpoint, or a damaged one" in capsys.readouterr().err
+    assert "previous.pth: cannot be read as a checkpoint: damaged" in capsys.readouterr().err
 
 
 def in_child(config, words, before=lambda: None, expect=0, kill_after=None):
