@@ -49,6 +49,7 @@ def test_a_third_of_its_steps_find_wrong_labels(printed, tmp_path):
     assert weights["auroc"] > 0.8 and weights["sign_agreement"] > 0.55 and results["warnings"] == []
 
 
+@pytest.mark.slow
 def test_along_a_random_direction_the_run_warns(printed, tmp_path, monkeypatch, capsys):
     own = bilevel_step.validation_gradient
 
