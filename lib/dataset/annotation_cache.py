@@ -21,6 +21,8 @@ import numpy as np
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.file_state import file_state, hash_file, is_settled
+from lib.dataset.image_index import IMAGE_MISSING
+from lib.dataset.image_sizes import SIZES_READ
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.reading_notes import ReadingNotes
@@ -28,7 +30,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_atomically
 from lib.utils.log import LOG
 
-VERSION = 4  # increase it if this format or the result of a reader changes
+VERSION = 5  # increase it if this format or the result of a reader changes
 MIN_JSON_BYTES = 2**22  # smaller annotation files are parsed quickly enough without a cache
 BLOCK = 64  # bytes; every .npy header is padded to a multiple of it
 
@@ -85,6 +87,8 @@ def load_or_build(folder: Path | None, key: CacheKey, read: Callable[[], Annotat
 
     before = _file_stats(key)
     annotations = read()
+    if _depends_on_images(annotations):
+        return annotations
     try:
         hashes = [hash_file(file) for file in key.files]
         if None not in before and before == _file_stats(key):  # nothing changed while it was read
@@ -92,6 +96,12 @@ def load_or_build(folder: Path | None, key: CacheKey, read: Callable[[], Annotat
     except OSError as error:
         LOG.info(f"{path}: cannot write the annotation cache ({error.strerror or error})")
     return annotations
+
+
+def _depends_on_images(annotations: Annotations) -> bool:
+    """Whether the result could change with the images: some are missing, or gave their size."""
+    notes = annotations.notes
+    return bool(notes.left_out.get(IMAGE_MISSING)) or bool(notes.filled_in.get(SIZES_READ))
 
 
 class _OutOfDate(Exception):

@@ -40,6 +40,7 @@ class Annotations:
     head_sizes: float64 [N], length that PCKh divides by; None if it is not defined.
     image_ids: int64 [N], the data set's id of the image; None if it has none.
     bounds: float32 [N, 2], width and height of the image; None if the annotations lack them.
+    sized: bool [N], ``bounds`` is what the annotations say, not read from the image; None: all.
     box_sizes: float32 [N], longer side of the box, which PCK divides by; None if PCK is not used.
     upright: bool [N], see `ImageSpec`; None: False, as long as `frames.settled` has not found out.
     bits: uint8 [N], see `ImageSpec`; None: unknown, as ``upright``.
@@ -59,6 +60,7 @@ class Annotations:
     head_sizes: np.ndarray | None = None
     image_ids: np.ndarray | None = None
     bounds: np.ndarray | None = None
+    sized: np.ndarray | None = None
     box_sizes: np.ndarray | None = None
     upright: np.ndarray | None = None
     bits: np.ndarray | None = None
@@ -240,7 +242,9 @@ def _plain_numbers(values: list, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def whole_number(value: Any, where: str, what: str) -> int:
-    """Return ``value`` if it is an integer of at most 64 bits, else raise InputError."""
+    """Return ``value`` if it is an integer of at most 64 bits, or 3.0 as tables have it, else raise InputError."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, int) or abs(value) >= 2**63:
         raise InputError(
             f"{where}: {what} should be a whole number of at most 64 bits, found {short_repr(value)}"
@@ -251,8 +255,7 @@ def whole_number(value: Any, where: str, what: str) -> int:
 def int_column(values: list, where: Callable[[int], str], what: str) -> np.ndarray:
     """``whole_number`` of N values, as int64 [N]; ``where`` gives the file and annotation of value k."""
     if set(map(type, values)) != {int} or max(map(abs, values)) >= 2**63:
-        for k, value in enumerate(values):
-            whole_number(value, where(k), what)
+        values = [whole_number(value, where(k), what) for k, value in enumerate(values)]
     return np.array(values, np.int64)
 
 

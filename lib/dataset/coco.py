@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lib.dataset.annotations import Annotations, ReadOptions, padded_crops, without_garbage_collection
 from lib.dataset.coco_file import COCOFile, read_coco_file
-from lib.dataset.image_index import MISSING, ImageIndex
+from lib.dataset.image_index import IMAGE_MISSING, MISSING, ImageIndex
 from lib.dataset.images import ImageFolder
 from lib.dataset.instances import Instances, Wanted, read_instances
 from lib.dataset.keypoints import JointMapping
@@ -65,17 +66,33 @@ def read_objects(file: ObjectFile, mapping: JointMapping, options: ReadOptions) 
 
     images = ImageIndex(file.images)
     image_index = np.full(len(instances), MISSING, np.int32)
-    for k in np.flatnonzero(keep).tolist():
-        name = coco.images[instances.image_ids[k]].file_name
-        image_index[k] = images.position(name, f"{file.path}: annotation {instances.ids[k]}")
+    kept = np.flatnonzero(keep).tolist()
+    named: dict[int, tuple[Any, str]] = {}
+    for k in kept:
+        if (number := instances.image_ids[k]) not in named:
+            named[number] = coco.images[number].file_name, f"{file.path}: annotation {instances.ids[k]}"
+    positions = images.positions(named)
+    image_index[kept] = [positions[instances.image_ids[k]] for k in kept]
     if not options.skip_missing_images:
         images.refuse_missing()
     missing = keep & (image_index == MISSING)
     keep &= ~missing
-    left_out = {"whose image is missing": int(missing.sum())}
+    unreadable = keep & np.isnan(bounds).any(axis=1)
+    if unreadable.any() and not options.skip_missing_images:
+        k = int(np.flatnonzero(unreadable)[0])
+        raise InputError(
+            f"{file.path}: image {instances.image_ids[k]} has no width and height, and "
+            f"{images.paths[image_index[k]]} cannot be read as an image"
+        )
+    keep &= ~unreadable
+    left_out = {
+        IMAGE_MISSING: int(missing.sum()),
+        "whose image has no width and height and cannot be read": int(unreadable.sum()),
+    }
     notes = notes.joined(ReadingNotes(left_out)).joined(images.notes)
     if not keep.any():
         images.refuse_missing()
+        raise InputError(f"{file.path}: no annotation can be read: {counted(notes.left_out)}")
     points = instances.points[keep]
     if mapping.missing:  # append an unlabelled keypoint, which index -1 selects
         points = np.concatenate([points, np.zeros((len(points), 1, 3))], axis=1)
@@ -95,6 +112,7 @@ def read_objects(file: ObjectFile, mapping: JointMapping, options: ReadOptions) 
         image_ids=np.array(instances.image_ids, np.int64)[keep],
         category_ids=instances.category_ids[keep],
         bounds=bounds[keep].astype(np.float32),
+        sized=instances.sized[keep],
         box_sizes=longer if file.categories else None,
         notes=notes,
     )

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lib.dataset.annotations import columns_of, float_column, int_column, read_json
-from lib.dataset.images import ImageFolder, header_of
 from lib.utils.errors import InputError, short_repr
 
 PERSON = 1  # COCO's category id
@@ -26,9 +25,6 @@ def annotation_file(root: str | Path, image_set: str) -> Path:
 def image_folder(root: str | Path, image_set: str) -> Path:
     """COCO's own image folder of ``image_set``."""
     return Path(root) / "images" / image_set
-
-
-SIZES_READ = "sizes of images, from the images"  # in the notes on a file without width and height
 
 
 class COCOImage(NamedTuple):
@@ -56,11 +52,11 @@ class COCOFile:
 
     def image(self, image_id: Any, where: str) -> COCOImage:
         """The image with this (unchecked) id. Raises InputError, naming the annotation ``where``."""
-        if not isinstance(image_id, int) or image_id not in self.images:
+        if not isinstance(image_id, int | float) or image_id not in self.images:
             raise InputError(
                 f"{where}: image_id {short_repr(image_id)} is not among the images of {self.path}"
             )
-        return self.images[image_id]
+        return self.images[int(image_id)]
 
     def images_of(self, image_ids: list, where: Callable[[int], str]) -> list[COCOImage]:
         """``image`` of each of ``image_ids``; ``where(k)`` names the annotation at k."""
@@ -76,6 +72,8 @@ class COCOFile:
     def person(self) -> int:
         """The id of the category of people: called "person", or the only one (with keypoints), or COCO's.
 
+        A file without categories has one if all its annotations are of the same.
+
         Raises:
             InputError: there are several, and none of them is called "person".
         """
@@ -88,7 +86,11 @@ class COCOFile:
             if len(candidates) == 1:
                 return candidates[0]["id"]
         if not entries:
-            return PERSON
+            numbers = [
+                entry.get("category_id") for entry in self.annotations or [] if isinstance(entry, dict)
+            ]
+            is_known = set(map(type, numbers)) == {int} and len(set(numbers)) == 1
+            return numbers[0] if is_known else PERSON
         names = ", ".join(f"{entry['id']} ({entry.get('name')})" for entry in entries)
         raise InputError(f"{self.path}: expected a category called person, found {names}")
 
@@ -117,7 +119,7 @@ def read_coco_file(path: str | PathLike) -> COCOFile:
     def where(k: int) -> str:
         return f"{path}: image {short_repr(ids[k])}"
 
-    int_column(ids, where, "id")
+    ids = int_column(ids, where, "id").tolist()
     sizes = _sizes(images, where)
     by_id = {number: COCOImage(name, *size) for number, name, size in zip(ids, names, sizes.tolist())}
     if len(by_id) < len(images):
@@ -133,32 +135,3 @@ def _sizes(images: list[dict], where: Callable[[int], str]) -> np.ndarray:
         raise InputError(f"{where(k)}: width and height should be positive, found {sizes[k]}")
     sizes[(sizes < 1).any(axis=1)] = np.nan
     return sizes
-
-
-def image_sizes(
-    coco: COCOFile, images: ImageFolder | None, image_ids: list[int]
-) -> tuple[dict[int, tuple[float, float]], int]:
-    """Width and height of each of ``image_ids``, from the annotation file or else from the image itself.
-
-    Args:
-        images: folder of the images; None: only what the annotation file says.
-
-    Returns:
-        {image id: (width, height)} in pixels, NaN if unknown, and how many were read from images.
-
-    Raises:
-        InputError: an image of unknown size is missing or cannot be read.
-    """
-    sizes, read = {}, 0
-    for number in dict.fromkeys(image_ids):
-        image = coco.images[number]
-        size = (image.width, image.height)
-        if images is not None and not image.width > 0:
-            where = f"{coco.path}: image {number} has no width and height"
-            path = images.path(image.file_name, where)
-            header = header_of(path)
-            if header is None:
-                raise InputError(f"{where}, and {path} cannot be read as an image")
-            size, read = (float(header.size[0]), float(header.size[1])), read + 1
-        sizes[number] = size
-    return sizes, read

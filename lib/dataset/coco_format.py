@@ -139,23 +139,26 @@ def _category(entry: Any, where: str) -> KeypointCategory:
 
 
 def _lines(skeleton: Any, keypoints: list[str]) -> tuple[tuple[str, str], ...]:
-    """The keypoints that ``skeleton`` (pairs of positions, unchecked) connects; pairs that make no sense are left out.
+    """The keypoints that ``skeleton`` (unchecked) connects; pairs that make no sense are left out.
 
-    COCO counts from 1, some tools from 0.
+    Ends are names of keypoints or positions: COCO counts from 1, some tools from 0.
     """
     pairs = skeleton if isinstance(skeleton, list) else []
-    pairs = [
-        pair
-        for pair in pairs
-        if isinstance(pair, list) and len(pair) == 2 and all(type(end) is int for end in pair)
-    ]
-    first = 0 if any(0 in pair for pair in pairs) else 1
+    ends = [tuple(map(_end, pair)) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+    first = 0 if any(0 in pair for pair in ends) else 1
     within = range(first, first + len(keypoints))
-    return tuple(
-        (keypoints[a - first], keypoints[b - first])
-        for a, b in pairs
-        if a in within and b in within and a != b
-    )
+    named = [
+        tuple(keypoints[end - first] if isinstance(end, int) and end in within else end for end in pair)
+        for pair in ends
+    ]
+    return tuple((a, b) for a, b in named if a in keypoints and b in keypoints and a != b)
+
+
+def _end(value: Any) -> Any:
+    """An end of a line: a position as a whole number, anything else as it is."""
+    if isinstance(value, str) and value.isdecimal() or isinstance(value, float) and value.is_integer():
+        return int(value)
+    return None if isinstance(value, bool) else value
 
 
 def _is_name(value: Any) -> bool:

@@ -20,12 +20,15 @@ from lib.dataset.annotations import (
     without_garbage_collection,
 )
 from lib.dataset.coco_file import COCOFile, read_coco_file
-from lib.dataset.image_index import ImageIndex, with_image
+from lib.dataset.image_index import IMAGE_MISSING, ImageIndex, with_image
+from lib.dataset.image_names import candidates
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.layouts import DatasetLayout
 from lib.dataset.reading_notes import ReadingNotes, counted
 from lib.nms.nms import box_nms
 from lib.utils.errors import InputError, short_repr
+
+BEYOND = 0.02  # of a box's sides: boxes that reach out of the image by more are doubtful
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def read_detections(
 ) -> DetectedPeople:
     """Read a list of {image_id, category_id, bbox [x, y, width, height], score}; only people count.
 
-    An ``image_id`` may also be the name of the image, with or without its suffix.
+    An ``image_id`` may also be the name of the image, with or without its folder and suffix, or the id as text.
 
     Args:
         path: the detections file.
@@ -93,11 +96,14 @@ def read_detections(
     there = with_image(image_index)
     if not options.skip_missing_images or not there.any():
         images.refuse_missing()
-    left_out["whose image is missing"] = int((~there).sum())
+    left_out[IMAGE_MISSING] = int((~there).sum())
     if not ids:
         raise InputError(f"{path}: no person detected: {counted(left_out) or 'it has no detection'}")
     boxes, scores, image_ids = np.array(boxes), np.array(scores), np.array(image_ids, np.int64)
     centers, sizes = padded_crops(boxes, options.aspect)
+    bounds = np.array([coco.images[k][1:] for k in image_ids.tolist()])
+    beyond = (boxes[:, :2] + boxes[:, 2:] > bounds + BEYOND * boxes[:, 2:] + 1).any(axis=1)
+    doubts = {"boxes that reach out of their image (are they corners?)": int(beyond.sum())}
     annotations = Annotations(
         mapping=mapping,
         ids=np.array(ids, np.int64),
@@ -109,7 +115,7 @@ def read_detections(
         centers=centers,
         sizes=sizes,
         image_ids=image_ids,
-        bounds=np.array([coco.images[k][1:] for k in image_ids.tolist()], np.float32),
+        bounds=bounds.astype(np.float32),
         category_ids=np.full(len(ids), person, np.int64),
     )
     # Suppress overlapping boxes image by image; what is left keeps the order of the file.
@@ -120,7 +126,9 @@ def read_detections(
     keep = np.sort(np.concatenate(best))
     left_out["suppressed by a better box (TEST.BBOX_THRE)"] = len(ids) - len(keep)
     keep = keep[there[keep]]
-    annotations = replace(annotations.subset(keep), notes=ReadingNotes(dict(left_out)).joined(images.notes))
+    annotations = replace(
+        annotations.subset(keep), notes=ReadingNotes(dict(left_out), {}, doubts).joined(images.notes)
+    )
     return DetectedPeople(annotations, scores[keep])
 
 
@@ -131,25 +139,38 @@ class _ImageIds:
         self.coco = coco
 
     @functools.cached_property
-    def by_name(self) -> dict[str, int]:
-        names: dict[str, int] = {}
+    def by_name(self) -> dict[str, set[int]]:
+        """{name of an image, or its end, with or without its suffix: ids}."""
+        names: dict[str, set[int]] = {}
         for number, image in self.coco.images.items():
-            name = str(image.file_name).replace("\\", "/")
-            for part in (
-                name,
-                name.rpartition("/")[2],
-                PurePosixPath(name).stem,
-                PurePosixPath(name).with_suffix("").as_posix(),
-            ):
-                names.setdefault(part, number)
+            for candidate in candidates(str(image.file_name)):
+                path = PurePosixPath(candidate)
+                for part in {candidate, path.with_suffix("").as_posix() if path.name else candidate}:
+                    names.setdefault(part, set()).add(number)
         return names
 
     def __call__(self, image_id: Any, where: str) -> int | None:
-        """The image's id; None if it is not in the set. Raises InputError if it is neither a number nor a text."""
+        """The image's id; None if it is not in the set.
+
+        Raises:
+            InputError: it is neither a number nor a text, or the name of several images.
+        """
         if isinstance(image_id, str):
-            return self.by_name.get(image_id)
-        whole_number(image_id, where, "image_id")
-        return image_id if image_id in self.coco.images else None
+            return self._named(image_id, where)
+        number = whole_number(image_id, where, "image_id")
+        return number if number in self.coco.images else None
+
+    def _named(self, name: str, where: str) -> int | None:
+        for candidate in candidates(name):
+            found = self.by_name.get(candidate, set())
+            if len(found) > 1:
+                raise InputError(
+                    f"{where}: image_id {short_repr(name)} may be {len(found)} images of {self.coco.path}, "
+                    f"{' and '.join(map(str, sorted(found)[:2]))}; expected the id, or the name with its folder"
+                )
+            if found:
+                return next(iter(found))
+        return int(name) if name.isdecimal() and int(name) in self.coco.images else None
 
 
 class Detection(NamedTuple):

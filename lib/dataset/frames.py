@@ -15,7 +15,6 @@ import numpy as np
 
 from lib.config.data_settings import SingleDatasetConfig
 from lib.dataset.annotations import Annotations
-from lib.dataset.coco_file import SIZES_READ
 from lib.dataset.depth import FULL, significant_bits
 from lib.dataset.image_header import AS_STORED, ImageHeader
 from lib.dataset.image_spec import ImageSpec
@@ -24,6 +23,7 @@ from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError
 
 SAMPLED = 64  # images whose header is read
+DARK = 16  # an image whose values are all below this part of white is nearly black
 SAMPLED_DEEP = 16  # of them, images that are decoded to find the bits they use
 UPRIGHT, STORED, UNTOLD, OTHER = "upright", "stored", "untold", "other size"
 
@@ -55,8 +55,8 @@ class Sample:
         """Whether they refer to the pixels as stored."""
         return self.kinds[STORED] > 0 and self.kinds[UPRIGHT] == 0
 
-    def notes(self, bits: int) -> ReadingNotes:
-        """What is said of the images, of which those of 16 bits are read as ``bits``."""
+    def notes(self, bits: int, given: bool = False) -> ReadingNotes:
+        """What is said of the images, of which those of 16 bits are read as ``bits``; given: the user said so."""
         of, filled_in, doubts = f"of {self.checked} images looked at", {}, {}
         if self.kinds[UPRIGHT]:
             what = f"{of} were labelled upright and are turned as their EXIF orientation says"
@@ -64,6 +64,12 @@ class Sample:
         if self.largest and bits != FULL:
             what = f"images of 16 bits have values up to {max(self.largest)} and are read as {bits} bits (DATASET.IMAGE_BITS)"
             filled_in[what] = len(self.largest)
+        dark = [value for value in self.largest if value < 2**bits / DARK]
+        if dark and not given:
+            doubts[
+                f"of {len(self.largest)} images of 16 bits looked at have no value above {max(dark)} and are nearly "
+                f"black, read as {bits} bits: do they use fewer? Scale them, or set DATASET.IMAGE_BITS"
+            ] = len(dark)
         if self.untold and not self.upright and not self.stored:
             what = (
                 f"{of} have an EXIF orientation, such as {self.untold}, and no size tells whether they were"
@@ -89,8 +95,7 @@ def settled(annotations: Annotations, file: str | PathLike, images: SingleDatase
     Raises:
         InputError: an image has another size than annotated, and ON_BAD_IMAGE is "raise".
     """
-    sizes_given = not annotations.notes.filled_in.get(SIZES_READ)
-    sample = look_at(sampled_images(annotations, SAMPLED), sizes_given)
+    sample = look_at(sampled_images(annotations, SAMPLED))
     if sample.other and images.on_bad_image == "raise":
         raise InputError(
             f"{file}: {sample.kinds[OTHER]} of {sample.checked} images looked at have another size: {sample.other}"
@@ -101,31 +106,30 @@ def settled(annotations: Annotations, file: str | PathLike, images: SingleDatase
         annotations,
         upright=np.full(len(annotations), sample.upright),
         bits=np.full(len(annotations), bits, np.uint8),
-        notes=annotations.notes.joined(sample.notes(bits)),
+        notes=annotations.notes.joined(sample.notes(bits, images.image_bits > 0)),
     )
 
 
 def sampled_images(annotations: Annotations, count: int) -> list[ImageSpec]:
-    """``count`` images, evenly spaced."""
+    """``count`` images, evenly spaced; without a size where the annotations do not give it."""
     _, first = np.unique(annotations.image_index, return_index=True)
     chosen = first[np.unique(np.linspace(0, max(0, len(first) - 1), count).round().astype(int))]
-    return [annotations.image(index) for index in chosen.tolist()]
+    images = [annotations.image(index) for index in chosen.tolist()]
+    if annotations.sized is None:
+        return images
+    sized = annotations.sized[chosen].tolist()
+    return [image if known else replace(image, size=None) for image, known in zip(images, sized)]
 
 
-def look_at(images: list[ImageSpec], sizes_given: bool = True) -> Sample:
-    """Read the headers of ``images``, and decode a few of 16 bits. Unreadable ones are found when they are used.
-
-    Args:
-        images: the sample.
-        sizes_given: False: the sizes are those of the stored images, for want of annotated ones.
-    """
+def look_at(images: list[ImageSpec]) -> Sample:
+    """Read the headers of ``images``, and decode a few of 16 bits. Unreadable ones are found when they are used."""
     sample = Sample()
     for image in images:
         header = header_of(image.path)
         if header is None:
             continue
         sample.checked += 1
-        kind = kind_of(image if sizes_given else replace(image, size=None), header)
+        kind = kind_of(image, header)
         sample.kinds[kind] += 1
         if kind == OTHER:
             sample.other = sample.other or other_size(image, header)

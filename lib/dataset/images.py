@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,7 @@ import numpy as np
 from lib.dataset import jpeg
 from lib.dataset.depth import FULL, may_be_deep, significant_bits, to_eight_bits
 from lib.dataset.image_header import AS_STORED, TRANSPOSED, ImageHeader, as_stored, read_header, turn_upright
-from lib.dataset.image_names import find_image
+from lib.dataset.image_names import Listing
 from lib.dataset.image_spec import ImageSpec
 from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
@@ -52,43 +53,42 @@ class ImageFolder:
         return paths
 
     @functools.cached_property
-    def by_last_part(self) -> dict[str, list[str]]:
-        """{file name without folders: paths}."""
-        grouped: dict[str, list[str]] = {}
-        for name, path in self.paths.items():
-            grouped.setdefault(name.rpartition("/")[2], []).append(path)
-        return grouped
+    def listing(self) -> Listing:
+        """``paths`` by all names that may be given for them."""
+        return Listing.of(self.paths)
 
-    def find(self, name: Any, where: str) -> str | None:
-        """The path for `read_image` of the image ``name``, of which only the end may be there; None if it is missing.
+    def find(self, name: Any, where: str) -> list[str]:
+        """The paths for `read_image` of the image ``name``, of which only the end may be there.
 
         Args:
             name: value of the annotation, unchecked.
             where: the annotation, for the error message.
 
+        Returns:
+            One path; none if the image is missing; or several that ``name`` ends like.
+
         Raises:
-            InputError: ``name`` is no file name, or may mean several images.
+            InputError: ``name`` is no file name.
         """
         if not isinstance(name, str) or not name:
             raise InputError(
                 f"{where}: image name {short_repr(name)} is not the name of a file in {self.location}"
             )
-        if name in self.paths:
-            return self.paths[name]
-        found = find_image(name, self.paths, self.by_last_part)
-        if len(found) > 1:
-            raise InputError(
-                f"{where}: image {short_repr(name)} is not in {self.location}, and its last part is there "
-                f"{len(found)} times: {found[0]}, {found[1]}"
-            )
-        return found[0] if found else None
+        return [self.paths[name]] if name in self.paths else self.listing.find(name)
+
+    def absence(self, name: str, found: Sequence[str]) -> str:
+        """Why ``name`` is none of the images, given what `find` found."""
+        there = (
+            f", and what it ends with is there {len(found)} times: {found[0]}, {found[1]}" if found else ""
+        )
+        return f"image {short_repr(name)} is not in {self.location}{there}"
 
     def path(self, name: Any, where: str) -> str:
-        """`find`, but an image that is missing is an error, too."""
-        path = self.find(name, where)
-        if path is None:
-            raise InputError(f"{where}: image {short_repr(name)} is not in {self.location}")
-        return path
+        """The one path that `find` finds. Raises InputError if there is none, or several."""
+        found = self.find(name, where)
+        if len(found) != 1:
+            raise InputError(f"{where}: {self.absence(name, found)}")
+        return found[0]
 
 
 def holds_images(folder: Path) -> bool:

@@ -13,7 +13,8 @@ import numpy as np
 
 from lib.dataset.annotations import float_column, int_column
 from lib.dataset.box_forms import as_corner_and_size, keypoints_in_pixels
-from lib.dataset.coco_file import SIZES_READ, COCOFile, image_sizes
+from lib.dataset.coco_file import COCOFile
+from lib.dataset.image_sizes import SIZES_READ, image_sizes
 from lib.dataset.images import ImageFolder
 from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError, short_repr
@@ -21,6 +22,7 @@ from lib.utils.errors import InputError, short_repr
 # A box made from joints is wider than they are: by a tenth of their extent's longer side on each side, and at
 # least by a twentieth of the image's longer side, as a single joint has no extent.
 BOX_MARGIN, LEAST_BOX_MARGIN = 0.1, 0.05
+FAR = 0.25  # of the box's longer side: keypoints outside of it by more are doubtful
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Instances:
     boxes: float64 [N, 4], x, y, width and height; those of unlabelled annotations may be empty.
     areas: float64 [N], for OKS.
     bounds: float64 [N, 2], width and height of the image; NaN if unknown.
+    sized: bool [N], that size is the annotation file's, not read from the image.
     notes: what was left out and filled in.
     """
 
@@ -60,6 +63,7 @@ class Instances:
     boxes: np.ndarray
     areas: np.ndarray
     bounds: np.ndarray
+    sized: np.ndarray
     notes: ReadingNotes
 
     def __len__(self) -> int:
@@ -104,26 +108,30 @@ def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -
 
     image_ids = [entry.get("image_id") for entry in entries]
     coco.images_of(image_ids, where)
-    sizes, read = image_sizes(coco, images, image_ids)
-    counts.filled_in[SIZES_READ] += read
+    if set(map(type, image_ids)) != {int}:
+        image_ids = [int(number) for number in image_ids]  # tables have 3.0
+    sizes = image_sizes(coco, images, image_ids)
+    counts.filled_in[SIZES_READ] += len(sizes.read)
     if shared := coco.shared_files():
         counts.doubts["entries of images name the file of an earlier entry"] += shared
-    bounds = np.array([sizes[number] for number in image_ids], np.float64).reshape(-1, 2)
+    bounds = np.array([sizes.of[number] for number in image_ids], np.float64).reshape(-1, 2)
     points = _points(entries, wanted.keypoints, where, counts)
     points = keypoints_in_pixels(points, bounds, counts.filled_in)
     points, dropped = _without_zeros(points, wanted.drop_zero, counts)
     boxes = _boxes(entries, where)
     boxes = as_corner_and_size(boxes, points, bounds, counts.filled_in)
     boxes = _filled_boxes(boxes, points, bounds, dropped, counts)
+    _doubt_far_keypoints(points, boxes, bounds, counts)
     return Instances(
         ids=ids,
         image_ids=image_ids,
         category_ids=category_ids,
-        crowd=np.array([bool(entry.get("iscrowd", 0)) for entry in entries], bool),
+        crowd=_crowd(entries),
         points=points,
         boxes=boxes,
         areas=_areas(entries, boxes, where, counts),
         bounds=bounds,
+        sized=np.array([number not in sizes.read for number in image_ids], bool),
         notes=counts.notes(),
     )
 
@@ -162,14 +170,12 @@ def annotation_ids(entries: list[dict], path: object) -> np.ndarray:
         InputError: an id is not a whole number.
     """
     given = [entry.get("id") for entry in entries]
+    missing = np.array([number is None for number in given], bool)
     known = [number for number in given if number is not None]
-    int_column(known, lambda k: f"{path}: annotation {short_repr(known[k])}", "id")
-    following = max(known, default=0) + 1
-    ids = []
-    for number in given:
-        ids.append(following if number is None else number)
-        following += number is None
-    return np.array(ids, np.int64)
+    ids = np.empty(len(given), np.int64)
+    ids[~missing] = int_column(known, lambda k: f"{path}: annotation {short_repr(known[k])}", "id")
+    ids[missing] = ids[~missing].max(initial=0) + 1 + np.arange(missing.sum())
+    return ids
 
 
 def _ids(coco: COCOFile, entries: list[dict], counts: _Counts) -> np.ndarray:
@@ -206,6 +212,16 @@ def _without_gaps(value: Any, counts: _Counts) -> Any:
     return filled
 
 
+def _crowd(entries: list[dict]) -> np.ndarray:
+    values = [entry.get("iscrowd", 0) for entry in entries]
+    plain = set(map(type, values)) <= {int, bool}
+    return np.array(values if plain else [_is_crowd(value) for value in values], bool)
+
+
+def _is_crowd(value: Any) -> bool:
+    return bool(value) and not _is_gap(value) and str(value).casefold() not in ("0", "0.0", "false", "no")
+
+
 def _is_gap(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
@@ -228,9 +244,14 @@ def _without_zeros(points: np.ndarray, drop: bool, counts: _Counts) -> tuple[np.
 def _boxes(entries: list[dict], where: Callable[[int], str]) -> np.ndarray:
     """The boxes as the file gives them, float64 [N, 4]; zeros where they are missing, null or empty lists."""
     values = [entry.get("bbox") or [0.0] * 4 for entry in entries]
-    missing = [isinstance(value, list) and len(value) == 4 and any(map(_is_gap, value)) for value in values]
-    values = [[0.0] * 4 if gap else value for value, gap in zip(values, missing)]
-    return float_column(values, (4,), where, "bbox")
+    try:
+        return float_column(values, (4,), where, "bbox")
+    except InputError:
+        missing = [
+            isinstance(value, list) and len(value) == 4 and any(map(_is_gap, value)) for value in values
+        ]
+        values = [[0.0] * 4 if gap else value for value, gap in zip(values, missing)]
+        return float_column(values, (4,), where, "bbox")
 
 
 def _filled_boxes(
@@ -252,6 +273,26 @@ def _filled_boxes(
     filled = boxes.copy()
     filled[made] = np.concatenate([low - margin, high - low + 2 * margin], axis=1)
     return filled
+
+
+def _doubt_far_keypoints(points: np.ndarray, boxes: np.ndarray, bounds: np.ndarray, counts: _Counts) -> None:
+    """Count keypoints that lie where they cannot be, if boxes or keypoints have another form than COCO's."""
+    labelled = points[..., 2] > 0
+    xy = points[..., :2]
+    beyond = labelled & ((xy < -1) | (xy > bounds[:, None] + 1)).any(
+        axis=2
+    )  # False where the size is unknown
+    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
+    slack = FAR * boxes[:, None, 2:].max(axis=2, keepdims=True) + 1
+    far = labelled & ((xy < low - slack) | (xy > high + slack)).any(axis=2)
+    gone = ((low >= bounds[:, None]) | (high <= 0)).any(axis=(1, 2))  # the box is not in the image: left out
+    doubts = {
+        "labelled keypoints outside of their image": beyond.sum(),
+        "annotations with most labelled keypoints far outside of their box": (
+            ~gone & (far.sum(axis=1) > labelled.sum(axis=1) / 2)
+        ).sum(),
+    }
+    counts.doubts.update({what: int(count) for what, count in doubts.items() if count})
 
 
 def _stretched(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from lib.dataset.annotations import (
     read_json,
     without_garbage_collection,
 )
-from lib.dataset.image_index import ImageIndex, with_image
+from lib.dataset.image_index import IMAGE_MISSING, ImageIndex, with_image
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import MPII_KEYPOINTS, JointMapping
 from lib.dataset.mpii_truth import head_sizes_from_scales, read_mpii_truth
@@ -95,6 +95,6 @@ def read_mpii(
         centers=(middle - 1).astype(np.float32),
         sizes=np.stack([side * options.aspect, side], axis=1).astype(np.float32),
         head_sizes=head_sizes,
-        notes=ReadingNotes({"whose image is missing": int((~there).sum())}).joined(index.notes),
+        notes=ReadingNotes({IMAGE_MISSING: int((~there).sum())}).joined(index.notes),
     )
     return annotations if there.all() else annotations.subset(there)

@@ -207,7 +207,7 @@ def _checked_results(results: Any, where: str, truth: GroundTruth | None = None)
                 f"{named}: category_id should be {_either(kind.categories)} as in {truth.path}, "
                 f"found {short_repr(category)}"
             )
-        whole_number(image_id, named, "image_id")
+        image_id = whole_number(image_id, named, "image_id")
         if truth is not None and image_id not in truth.images:
             raise InputError(f"{named}: image_id {image_id} is not among the images of {truth.path}")
         keypoints = numbers(keypoints, kind.keypoints_shape, named, "keypoints").tolist()

@@ -12,8 +12,11 @@ import lib.dataset.annotation_cache as cache_module
 from lib.dataset.annotation_cache import CacheKey, load_or_build
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco_file import annotation_file, image_folder
+from lib.dataset.image_index import IMAGE_MISSING
+from lib.dataset.image_sizes import SIZES_READ
 from lib.dataset.images import ImageFolder
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS, joint_mapping
+from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco, write_image
@@ -274,3 +277,14 @@ def test_small_files_are_not_worth_it(reader, monkeypatch):
     reader.read()
     reader.read()
     assert reader.reads == 2 and not reader.cache.exists()
+
+
+def test_annotations_that_depend_on_missing_images_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "MIN_JSON_BYTES", 1)
+    data = CountingReader(tmp_path)
+    whole = data.read(None)
+    for notes in (ReadingNotes(left_out={IMAGE_MISSING: 1}), ReadingNotes(filled_in={SIZES_READ: 1})):
+        load_or_build(data.cache, data.key(), lambda notes=notes: replace(whole, notes=notes))
+        assert not data.cache.exists()
+    load_or_build(data.cache, data.key(), lambda: whole)
+    assert data.file.exists()

@@ -89,3 +89,12 @@ def test_keypoints_as_shares_of_the_image():
     np.testing.assert_allclose(keypoints_in_pixels(shares, bounds, counts), points, rtol=1e-9)
     assert sum(counts.values()) == 12 * 5 - 1
     assert keypoints_in_pixels(points, bounds, Counter()) is points
+
+
+def test_shares_a_little_outside_of_the_image_and_pixels_near_its_corner():
+    bounds, counts = np.full((1, 2), 100.0), Counter()
+    shares = np.array([[[-0.02, 0.5, 2], [0.3, 1.04, 2], [0.7, 0.2, 2]]])
+    found = keypoints_in_pixels(shares, bounds, counts)
+    np.testing.assert_allclose(found, shares * [100, 100, 1])
+    pixels = np.array([[[0.5, 1.9, 2], [1.5, 1.0, 2], [0.0, 0.0, 2]]])
+    assert keypoints_in_pixels(pixels, bounds, counts) is pixels and sum(counts.values()) == 3

@@ -259,3 +259,13 @@ def check_nasty(root, path, tree):
         for array in (people.ids, people.joints, people.visible, people.centers, people.sizes):
             assert np.isfinite(array).all()
         assert (people.sizes > 0).all()
+
+
+@pytest.mark.parametrize(("numbers", "count"), [((0, 0), 2), ((3, 3), 2), ((1, 2), 1), ((1, 1), 2)])
+def test_people_of_a_file_without_categories(tmp_path, numbers, count):
+    people = [coco_person(n, 1, category_id=number) for n, number in enumerate(numbers)]
+    path = write_coco(tmp_path, people, [coco_image(1)])
+    tree = json.loads(path.read_text())
+    tree.pop("categories", None)
+    path.write_text(json.dumps(tree))
+    assert len(read(tmp_path)) == count

@@ -179,3 +179,16 @@ def test_no_categories(tmp_path, content):
         read_category(tmp_path / "a.json")
     with pytest.raises(InputError, match="gone.json: cannot be read"):
         read_category(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize(
+    "skeleton",
+    [
+        [[1, 2], [2, 3]], [[0, 1], [1, 2]], [["a", "b"], ["b", "c"]], [["1", "2"], ["2", "3"]], [[1.0, 2.0], [2, 3]],
+        [[1, 2], [2, 3], [3, 9], [1, 1], [None, 2], [1], "x", [True, 2], ["a", "z"], [[1], 2], [{}, 1]],
+    ],
+)  # fmt: skip
+def test_skeletons_as_tools_write_them(tmp_path, skeleton):
+    kind = {"id": 1, "name": "bird", "keypoints": ["a", "b", "c"], "skeleton": skeleton}
+    (tmp_path / "a.json").write_text(json.dumps({"images": [], "annotations": [], "categories": [kind]}))
+    assert read_category(tmp_path / "a.json").lines == (("a", "b"), ("b", "c"))

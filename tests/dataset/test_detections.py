@@ -269,3 +269,40 @@ def test_missing_images_are_counted_or_left_out(root):
     )
     people = read(root, detections, skip=True).annotations
     assert people.ids.tolist() == [0] and people.notes.left_out["whose image is missing"] == 2
+
+
+def named_images(root, *names):
+    write_coco(root, [], [coco_image(k) | {"file_name": name} for k, name in enumerate(names, 1)])
+    for name in names:
+        path = root / "images" / "train2017" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "image_id", ["2", "b", "b.jpg", "/x/b.jpg", "C:\\x\\b.jpg", "http://h/b.jpg?s=1", 2, 2.0]
+)
+def test_an_image_named_in_every_way(tmp_path, image_id):
+    named_images(tmp_path, "a.jpg", "b.jpg")
+    assert read(tmp_path, [detection(image_id)]).annotations.image_ids.tolist() == [2]
+
+
+def test_a_name_of_several_images_is_an_error(tmp_path):
+    path = tmp_path / "annotations" / "person_keypoints_train2017.json"
+    named_images(tmp_path, "a.jpg", "b.jpg")
+    tree = json.loads(path.read_text())
+    for image, name in zip(tree["images"], ("v1/a.jpg", "v2/a.jpg")):
+        image["file_name"] = name
+    write_json(path, tree)
+    complaint(tmp_path, [detection("a")], "detection 0", "2 images", "1 and 2")
+    complaint(tmp_path, [detection("up/a.jpg")], "detection 0", "2 images")
+
+
+def test_boxes_out_of_their_image_are_doubted(root):
+    width, height = coco_image(1)["width"], coco_image(1)["height"]
+    doubts = read(
+        root, [detection(bbox=(5, 5, width - 4, height - 4)), detection(2)]
+    ).annotations.notes.doubts
+    assert not any(doubts.values())
+    corners = detection(bbox=(width / 2, height / 2, width, height))
+    assert list(read(root, [corners, detection(2)]).annotations.notes.doubts.values()) == [1]

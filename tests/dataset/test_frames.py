@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 
 from lib.config.schema import Config
-from lib.dataset.coco_file import SIZES_READ
 from lib.dataset.crop import apply_matrix, crop_matrix
 from lib.dataset.frames import SAMPLED, sampled_images, settled
 from lib.dataset.heatmap import HeatmapCodec
 from lib.dataset.images import problem_of, read_image
 from lib.dataset.keypoint_dataset import KeypointDataset, denormalize
 from lib.dataset.packing import Packing, packed
-from lib.dataset.reading_notes import ReadingNotes
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 from tests.factories.annotations import make_annotations, write_images
@@ -183,7 +181,7 @@ def test_sizes_that_are_not_known_are_not_compared(tmp_path):
 def test_sizes_taken_from_the_images_tell_nothing(tmp_path):
     paths = [write_oriented(tmp_path / f"{o}.jpg", labelled_picture(), o) for o in (1, 6, 3)]
     people = make_annotations(3, paths=paths, bounds=np.tile(np.float32([100, 64]), (3, 1)))
-    filled_in = replace(people, notes=ReadingNotes(filled_in={SIZES_READ: 3}))
+    filled_in = replace(people, sized=np.zeros(3, bool))
     assert settle(people)[1] == ""
     assert "2 of 3 images looked at have an EXIF orientation" in settle(filled_in)[1]
 
@@ -238,3 +236,22 @@ def test_usual_images_use_all_their_bits(tmp_path):
     people, said = settle(make_annotations(4, paths=write_images(tmp_path)))
     assert people.bits.tolist() == [16] * 4 and not said
     assert [people.image(i).key for i in range(4)] == list(people.image_paths)
+
+
+def test_dark_images_among_bright_ones_of_16_bits_are_told(tmp_path):
+    paths = [str(tmp_path / f"{k}.png") for k in range(3)]
+    for path, largest in zip(paths, (4095, 65535, 50000)):
+        cv2.imwrite(path, np.full((80, 100), largest, np.uint16))
+    people = make_annotations(3, paths=paths)
+    settled_people, said = settle(people)
+    assert settled_people.bits.tolist() == [16] * 3
+    assert "1 of 3 images of 16 bits" in said and "4095" in said
+    assert settle(people, bits=16)[1] == ""
+
+
+def test_one_image_without_a_size_hides_nothing_of_the_others(tmp_path):
+    people = replace(write_upright_labelled(tmp_path, [6, 6, 3]), sized=np.array([True, False, True]))
+    people, said = settle(people)
+    assert on_joints(people) == [3, 3, 3] and "1 of 3 images looked at were labelled upright" in said
+    with pytest.raises(InputError, match="1 of 3 images looked at have another size"):
+        settle(replace(people, bounds=people.bounds + np.float32([[9, 0], [0, 0], [0, 0]])))

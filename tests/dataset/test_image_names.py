@@ -44,3 +44,31 @@ def test_a_name_without_a_file_is_an_error(folder, name):
 def test_a_name_that_several_files_end_with_is_an_error(folder):
     with pytest.raises(InputError, match="'same.jpg'.*2 times.*same.jpg.*same.jpg"):
         ImageFolder(folder, nested=True).path("same.jpg", "a.json: annotation 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "on_disk"),
+    [
+        ("A1.JPG", "a1.jpg"), ("a1.jpg", "A1.JPG"), ("C:\\up\\Birds\\C.jpg", "birds/c.JPG"),
+        ("u\u0308.jpg", "\u00fc.jpg"), ("\u00fc.jpg", "u\u0308.jpg"), ("http://h/%C3%BC.jpg", "u\u0308.jpg"),
+        ("\\\\server\\share\\a#1.jpg", "a#1.jpg"), ("a1.jpg#t=3", "a1.jpg"), ("a1.jpg?v=1#t", "a1.jpg"),
+        ("http://h/a%231.jpg?x=1#y", "a#1.jpg"), ("upload%5Ca1.jpg", "a1.jpg"),
+        ("http://[h/a1.jpg", "a1.jpg"), ("\\\\[h]\\a1.jpg?x=1", "a1.jpg"),
+    ],
+)  # fmt: skip
+def test_systems_and_servers_spell_a_name_differently(tmp_path, name, on_disk):
+    (tmp_path / on_disk).parent.mkdir(exist_ok=True)
+    (tmp_path / on_disk).write_bytes(b"")
+    assert ImageFolder(tmp_path, nested=True).path(name, "a.json: annotation 1") == str(tmp_path / on_disk)
+
+
+def test_the_longest_end_of_a_path_decides_however_it_is_spelled(folder):
+    (folder / "c.jpg").write_bytes(b"")  # not the one in birds/
+    for name in (
+        "/data/local-files/?d=birds/c.jpg",
+        "/data/?d=birds%2Fc.jpg",
+        "http://h/birds/c.jpg?d=c.jpg",
+    ):
+        assert ImageFolder(folder, nested=True).path(name, "") == str(folder / "birds" / "c.jpg")
+    (folder / "C.JPG").write_bytes(b"")
+    assert ImageFolder(folder, nested=True).path("C.JPG", "") == str(folder / "C.JPG")

@@ -118,9 +118,46 @@ def test_keypoints_as_a_list_of_points(tmp_path):
 def test_the_size_of_an_image_is_read_from_it(tmp_path, size):
     instances = read(write(tmp_path, annotation(), image={"id": 1, "file_name": "a.png", **size}))
     assert instances.bounds.tolist() == [[120, 90]] and sum(filled(instances).values()) == 1
-    path = write(tmp_path, annotation(), image={"id": 1, "file_name": "gone.png", **size})
-    with pytest.raises(InputError, match="image 1 has no width and height: image 'gone.png' is not in"):
-        read(path)
+    assert instances.sized.tolist() == [False]
+
+
+@pytest.mark.parametrize(("name", "error"), [("gone.png", "image 'gone.png' is not in"), ("a.json", "image 1 has no width and height, and .*a.json cannot")])  # fmt: skip
+def test_an_image_without_a_size_that_cannot_be_read(tmp_path, name, error):
+    path = write(tmp_path, annotation(), annotation(2, image_id=2), image={"id": 1, "file_name": name})
+    tree = json.loads(path.read_text())
+    tree["images"].append({"id": 2, "file_name": "a.png"})
+    path.write_text(json.dumps(tree))
+    (tmp_path / "images" / "a.json").write_text("no image")
+    with pytest.raises(InputError, match=error):
+        samples(path)
+    read_without = samples(path, skip=True)
+    assert read_without.ids.tolist() == [2] and sum(read_without.notes.left_out.values()) == 1
+
+
+@pytest.mark.parametrize(("value", "crowd"), [(0, False), ("0", False), (NAN, False), (None, False), ("false", False), (1, True), ("1", True), (True, True)])  # fmt: skip
+def test_crowds_in_every_spelling(tmp_path, value, crowd):
+    assert read(write(tmp_path, annotation(iscrowd=value))).crowd.tolist() == [crowd]
+
+
+def test_tables_write_whole_numbers_as_floats(tmp_path):
+    image = {"id": 1.0, "file_name": "a.png", "width": 120.0, "height": 90.0}
+    path = write(tmp_path, annotation(7.0, image_id=1.0, category_id=5.0), image=image)
+    people = samples(path)
+    assert (people.ids.tolist(), people.image_ids.tolist(), people.category_ids.tolist()) == ([7], [1], [5])
+    with pytest.raises(InputError, match="1.5"):
+        samples(write(tmp_path, annotation(1.5)))
+
+
+def test_keypoints_where_none_can_be_are_doubted(tmp_path):
+    def doubts(*entries):
+        return {what.split(" ")[-2]: count for what, count in samples(write(tmp_path, *entries)).notes.doubts.items() if count}  # fmt: skip
+
+    near = [16, 26, 2, 64, 74, 2, 72, 40, 2]  # the last a bit outside of its box
+    assert doubts(annotation(keypoints=near), annotation(2)) == {}
+    assert doubts(annotation(keypoints=[20, 30, 2, 60, 30, 2, 140, 70, 2]), annotation(2)) == {"their": 1}
+    # shares of the image in one annotation of many
+    shares = [0.2, 0.3, 2, 0.6, 0.3, 2, 0.4, 0.7, 1]
+    assert doubts(annotation(keypoints=shares), annotation(2)) == {"their": 1}
 
 
 def test_one_category_needs_no_category_id(tmp_path):

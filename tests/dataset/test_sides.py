@@ -21,6 +21,9 @@ from lib.dataset.sides import find_pairs, side_of
         ("ojo_izquierdo", "ojo_derecho"), ("mano_izquierda", "mano_derecha"), ("occhio_sinistro", "occhio_destro"),
         ("olho_esquerdo", "olho_direito"), ("vänster_hand", "höger_hand"), ("lewa_ręka", "prawa_ręka"),
         ("левая_рука", "правая_рука"), ("左手", "右手"), ("왼쪽눈", "오른쪽눈"), ("يسرى", "يمنى"),
+        ("hand_li", "hand_re"), ("eye.lft", "eye.rgt"), ("глаз_л", "глаз_п"), ("mata_kiri", "mata_kanan"),
+        ("lijevo_oko", "desno_oko"), ("ochi_stâng", "ochi_drept"), ("ひだり目", "みぎ目"), ("ตาซ้าย", "ตาขวา"),
+        ("עין_שמאלית", "עין_ימנית"), ("αριστερό_μάτι", "δεξί_μάτι"),
     ],
 )  # fmt: skip
 def test_ways_to_name_a_side(left, right):
@@ -34,6 +37,12 @@ def test_names_of_different_things_are_no_pair():
         ("upper", "lower"),
         ("left_eye", "left_eye_2"),
         ("nose",),
+        ("lump", "rump"),
+        ("lock", "rock", "collar", "tail"),
+        ("upper_lip", "lower_lip"),
+        ("near", "far"),
+        ("line", "rein", "ulnar", "ulnal"),
+        ("p_g", "p_d"),
     ):
         assert find_pairs(names) == ()
 
@@ -51,3 +60,11 @@ def test_the_surest_spelling_decides():
 )  # fmt: skip
 def test_a_side_without_its_counterpart_needs_a_word_or_a_separate_letter(name, side):
     assert side_of(name) == side
+
+
+def test_a_letter_of_an_unknown_word_is_a_side_if_several_pairs_have_it():
+    assert find_pairs(("lgonad", "rgonad", "lspleen", "rspleen")) == (
+        ("lgonad", "rgonad"),
+        ("lspleen", "rspleen"),
+    )
+    assert find_pairs(("lump", "rump", "lear", "rear")) == (("lear", "rear"),)

@@ -13,7 +13,7 @@ from tests.factories.data_sets import NASTY_VALUES, coco_person, write_json
 BAD_RESULTS = [
     ({"image_id": 99}, "image_id 99 is not among the images of"),
     ({"image_id": "1"}, "image_id should be a whole number"),
-    ({"image_id": 1.0}, "image_id should be a whole number"),
+    ({"image_id": 1.5}, "image_id should be a whole number"),
     ({"category_id": 2}, "category_id should be 1 as in "),
     ({"keypoints": [1.0] * 48}, "keypoints should have shape (51,), found (48,)"),
     ({"keypoints": [1.0] * 39}, "keypoints should have shape (51,), found (39,)"),
