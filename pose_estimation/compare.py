@@ -38,21 +38,27 @@ def log_root(log: str) -> Path:
     return path.parents[2] if len(path.parts) > 3 else path
 
 
-def results_files(given: Path) -> list[Path]:
+def results_files(given: Path) -> tuple[list[Path], list[Path]]:
     """The results.json of a run's folder, or else those of the runs in the folder ``given``; a file is itself.
+
+    Returns:
+        The files, and the folders in ``given`` of runs that have none yet.
 
     Raises:
         InputError: A folder has none.
     """
     if not given.is_dir():
-        return [given]
+        return [given], []
     own = given / "results.json"
-    found = [own] if own.exists() else sorted(given.glob("*/results.json"))
+    if own.exists():
+        return [own], []
+    found = sorted(given.glob("*/results.json"))
     if not found:
         raise InputError(
             f"{given}: neither it nor a folder in it has a results.json; expected a finished run"
         )
-    return found
+    started = sorted(path.parent for path in given.glob("*/config.yaml"))
+    return found, [folder for folder in started if folder / "results.json" not in found]
 
 
 def config_beside(path: Path) -> Config | None:
@@ -70,7 +76,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a folder, or a results.json")
     try:
-        paths = [path for given in parser.parse_args(argv).runs for path in results_files(given)]
+        found = [results_files(given) for given in parser.parse_args(argv).runs]
+        paths = [path for files, _ in found for path in files]
         runs = [read_results(path) for path in paths]
         groups = groups_of(runs)
         folders = [path.parent if path.name == "results.json" else path for path in paths]
@@ -88,6 +95,8 @@ def main(argv: list[str] | None = None) -> int:
     print(f"\n{len(runs)} runs, seeds {', '.join(sorted({str(run['seed']) for run in runs}))}")
     for run, name, path in zip(runs, names, paths):
         print(f"{name}: {path}, curves in {run['log']}")
+    for folder in (folder for _, folders in found for folder in folders):
+        print(f"{folder}: left out, as it has no results.json: not finished")
     for root in dict.fromkeys(log_root(run["log"]) for run in runs):
         print(f"curves and images: tensorboard --logdir {root}")
     return 0

@@ -2,7 +2,7 @@
 
     python pose_estimation/export_cleaned.py output/coco_to_mpii/pose_resnet_10/people/ours1 --share 0.05 --output cleaned.json
 
-First it shows how many labels of each joint are concerned. If they are too many (--allow-share), nothing is
+First it shows the run's warnings, and how many labels of each joint are concerned. If they are too many (--allow-share), nothing is
 written and the exit code is 2: weights that are low everywhere say that the training did not work, not that
 all labels are wrong. Labels that occurred in no batch are kept, since nothing was learned about them.
 The weights refer to the labels that the run was trained on: for a run with LBI.INJECT_NOISE, the output
@@ -33,6 +33,7 @@ from lib.ignoring.cleaned_annotations import (
     hide_keypoints,
     write_trained_labels,
 )
+from lib.ignoring.weight_doubts import doubts_about_weights
 from lib.ignoring.weight_table import WeightTable, read_weight_table
 from lib.label_noise.source import read_source, source_file, source_of_run
 from lib.report.learned import refuse_baseline
@@ -57,6 +58,16 @@ def summary(heading: str, annotations: Annotations, table: WeightTable, selected
             f"{unknown} labels occurred in no batch: nothing was learned about them, and they are kept"
         )
     return "\n".join(lines)
+
+
+def warnings_of(run: Path, annotations: Annotations, table: WeightTable) -> list[str]:
+    """The warnings that the run in ``run`` recorded about its weights; without a record, what the weights tell."""
+    results = run / "results.json"
+    recorded = read_json(results) if results.exists() else None
+    recorded = recorded.get("warnings") if isinstance(recorded, dict) else None
+    if isinstance(recorded, list):
+        return [str(warning) for warning in recorded]
+    return doubts_about_weights(table.weights[annotations.visible > 0])
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -116,6 +127,8 @@ def command(argv: list[str] | None) -> str:
             f"{arguments.action}: {selected.sum()} of {(annotations.visible > 0).sum()} labelled keypoints "
             f"of {len(annotations)} instances ({selection})"
         )
+    for warning in warnings_of(arguments.run, annotations, table):
+        print(f"warning: {warning}")
     print(summary(heading, annotations, table, selected), flush=True)
     if too_many := excess(selected, annotations, arguments.allow_share):
         raise InputError(

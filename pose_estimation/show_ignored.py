@@ -27,16 +27,23 @@ from lib.visualization.labels import CELL, draw_keypoint
 from lib.visualization.skeletons import contact_sheet
 
 LINE, LETTERS = 16, 36  # height of a caption's line in pixels, letters that fit into it
+START = 12  # letters of a longer line that are kept before the gap
 
 
 def write_caption(drawing: np.ndarray, lines: tuple[str, ...]) -> None:
-    """Draw ``lines`` into ``drawing`` [CELL, CELL, 3], on a black bar at the lower edge; long ones lose their start."""
+    """Draw ``lines`` into ``drawing`` [CELL, CELL, 3], on a black bar at the lower edge; long ones lose their middle."""
     top = CELL - LINE * len(lines) - 4
     cv2.rectangle(drawing, (0, top), (CELL, CELL), (0, 0, 0), -1)
     for k, line in enumerate(lines, start=1):
-        text = line if len(line) <= LETTERS else f"...{line[3 - LETTERS :]}"
         place = (6, top + LINE * k - 2)
-        cv2.putText(drawing, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
+        cv2.putText(
+            drawing, shortened(line), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA
+        )
+
+
+def shortened(line: str) -> str:
+    """``line``, of at most LETTERS: the side of a joint is at its start, weight and file name are at the end."""
+    return line if len(line) <= LETTERS else f"{line[:START]}...{line[START + 3 - LETTERS :]}"
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -36,7 +36,7 @@ from lib.evaluation.evaluators import evaluate, score_predictions
 from lib.evaluation.inference import inference_options
 from lib.evaluation.tested_set import SECTIONS, ChosenSet, choose_tested_set
 from lib.models.pose_resnet import build_pose_resnet
-from lib.models.pretrained import load_weights
+from lib.models.pretrained import load_whole_network
 from lib.models.trained import with_color_order
 from lib.models.weights_file import Weights, read_weights
 from lib.training.checkpoints import BEST, LAST
@@ -210,15 +210,10 @@ def _evaluate_network(request: Request, group: Group) -> dict:
     if config.train.channels_last:  # as in the run, whose numbers it repeats to the bit
         model = model.to(memory_format=torch.channels_last)
     joints = _joints_by_name(request.weights, to_evaluate.dataset.annotations)
-    report = load_weights(model, request.weights.tensors, **joints)
+    report = load_whole_network(model, request.weights, **joints)
     LOG.info(description)
     for line in report.summary().splitlines():
         LOG.info(f"{config.test.model_file}: {line}")
-    if report.reinitialized:
-        raise InputError(
-            f"{config.test.model_file}: has no tensor for {len(report.reinitialized)} of the network's "
-            f"({', '.join(report.reinitialized[:2])}, ...); expected all of a trained network"
-        )
     options = inference_options(config, group)
     summary, predictions = evaluate(model.to(device), to_evaluate, device, options)
     if not group.is_main:

@@ -21,6 +21,7 @@ from lib.doctor.trial_steps import try_steps
 from lib.doctor.weights import check_model_file, check_source_checkpoint, check_weights
 from lib.models.loss import OverPixels
 from lib.training.data import Data
+from lib.training.phases import check_epochs, phases
 from lib.training.run_spec import RunSpec
 from lib.training.state import Placement, State, TableShape
 from lib.utils.device import set_up_backends
@@ -75,9 +76,22 @@ def _settings(request: Request) -> list[Finding]:
         return [error("sizes", str(problem), "change one of the settings that it names")]
     sizes = f"input {codec.image_size[0]} x {codec.image_size[1]}, heatmaps {codec.heatmap_size[0]} x {codec.heatmap_size[1]}"
     remarks = [ok("remark", remark) for remark in request.notes]
+    remarks += _epochs(request)
     if request.program == "valid":
         remarks.insert(0, ok("test set", f"{request.tested.section}.TEST_SET ({request.tested.reason})"))
     return [ok("sizes", sizes), *check_method(request.config, request.mode), *remarks]
+
+
+def _epochs(request: Request) -> list[Finding]:
+    """An error if the run has no epoch to train."""
+    config = request.config
+    if not request.trains:
+        return []
+    try:
+        check_epochs(config.train, phases(config.train, config.lbi, request.mode))
+    except InputError as problem:
+        return [error("epochs", str(problem), "set TRAIN.END_EPOCH to the number of epochs")]
+    return []
 
 
 def _tables(lines: tuple[str, ...]) -> list[Table]:
@@ -111,7 +125,7 @@ def _content(request: Request, sets: Sets) -> Generator[Item, None, float]:
         if name not in sets.labelled:
             continue
         is_injected = name == "source" and bool(config.lbi.inject_noise)
-        for finding in check_labels(name, annotations):
+        for finding in check_labels(name, annotations, name == "source" and request.mode.ignores):
             is_moved = is_injected and finding.subject in (f"{name}, crops", f"{name}, joints")
             yield expected(finding, "LBI.INJECT_NOISE moves labels on purpose") if is_moved else finding
 

@@ -7,27 +7,31 @@ from lib.dataset.annotations import Annotations
 from lib.dataset.coco_file import read_coco_file
 from lib.dataset.instances import Instances, read_instances
 from lib.dataset.layouts import layout_of
-from lib.doctor.findings import Finding, note, ok, warning
+from lib.doctor.findings import Finding, error, note, ok, warning
 
 TOLERANCE = 1.0  # pixels that a box or joint may lie outside its image: many tools count from 1
 MAX_SHARE_OUTSIDE_CROP = 0.05  # of the labels; more is a warning
 
 
-def check_labels(role: str, annotations: Annotations) -> list[Finding]:
-    """Find duplicates, and labels outside the crop or the image, in what is trained or evaluated on."""
+def check_labels(role: str, annotations: Annotations, learns_weights: bool = False) -> list[Finding]:
+    """Find duplicates, and labels outside the crop or the image, in what is trained or evaluated on.
+
+    ``learns_weights`` says that weights of these labels are learned, for which ids need to be unique.
+    """
     return [
-        _duplicates(role, annotations),
+        _duplicates(role, annotations, learns_weights),
         _outside_crop(role, annotations),
         *_outside_image(role, annotations),
     ]
 
 
-def _duplicates(role: str, annotations: Annotations) -> Finding:
+def _duplicates(role: str, annotations: Annotations, learns_weights: bool) -> Finding:
     subject = f"{role}, copies"
     ids, counts = np.unique(annotations.ids, return_counts=True)
     if (counts > 1).any():
         result = f"{(counts > 1).sum():,} ids are not unique, such as {ids[counts > 1][0]}"
-        return warning(subject, result, "renumber the annotations: weights and cleaned files go by id")
+        level = error if learns_weights else warning
+        return level(subject, result, "renumber the annotations: weights and cleaned files go by id")
     # Different ids, but the same image, crop and labels.
     labels = np.where(annotations.visible[..., None] > 0, annotations.joints, -1)
     contents = np.column_stack([

@@ -28,7 +28,7 @@ class SourceRecord:
     file: annotation file, as the configuration names it.
     sha256: of its content.
     instances: number of annotations that are read.
-    labels: SHA-256 of their ids and labelled joints, whatever their order.
+    labels: SHA-256 of their ids, images (the file's names) and labelled joints, whatever their order.
     order: SHA-256 of their ids in the file's order.
     """
 
@@ -44,7 +44,9 @@ class SourceRecord:
         by_id = np.argsort(annotations.ids, kind="stable")
         visible = annotations.visible[by_id] > 0
         joints = np.where(visible[..., None], annotations.joints[by_id], 0)
-        columns = (annotations.ids[by_id].astype("<i8"), visible, joints.astype("<f4"))
+        images = "\0".join(annotations.image_names[k] for k in annotations.image_index[by_id].tolist())
+        names = np.frombuffer(images.encode("utf-8", "surrogatepass"), np.uint8)
+        columns = (annotations.ids[by_id].astype("<i8"), names, visible, joints.astype("<f4"))
         ids = annotations.ids.astype("<i8")
         return cls(str(file), hash_file(file), len(annotations), _sha256(*columns), _sha256(ids))
 
@@ -82,7 +84,7 @@ def check_source_of_folder(folder: Path, now: SourceRecord) -> None:
     """Compare the annotations of now with those that the run in ``folder`` was trained on.
 
     Raises:
-        InputError: ids or labels differ. That the file differs in anything else is only logged.
+        InputError: ids, images or labels differ. That the file differs in anything else is only logged.
     """
     path = folder / SOURCE_RECORD
     if not path.exists():  # a run of an earlier version
@@ -102,7 +104,7 @@ def check_source_of_checkpoint(stored: Any, now: SourceRecord, path: Path | str)
         path: named in errors.
 
     Raises:
-        InputError: ids, labels or their order differ. That the file differs in anything else is only logged.
+        InputError: ids, images, labels or their order differ. That the file differs in anything else is only logged.
     """
     if stored is None:
         LOG.info(f"{path}: does not say which annotations its weights belong to; {now.file} is not checked")
@@ -121,14 +123,14 @@ def _compare(recorded: SourceRecord, now: SourceRecord, where: str) -> None:
         if recorded.sha256 != now.sha256:
             LOG.warning(
                 f"{now.file}: not the same file as at the start of the run ({recorded.file}), but the same "
-                f"{now.instances:,} ids and labels"
+                f"{now.instances:,} ids, images and labels"
             )
         return
     same_file = recorded.sha256 == now.sha256
     raise InputError(
         f"{where}: the weights belong to {recorded.file} (SHA-256 {recorded.sha256[:12]}, {recorded.instances:,} "
-        f"annotations), but {now.file} (SHA-256 {now.sha256[:12]}, {now.instances:,} annotations) has other ids or "
-        f"labels{' by other settings or another version' if same_file else ''}; expected those that were trained on"
+        f"annotations), but {now.file} (SHA-256 {now.sha256[:12]}, {now.instances:,} annotations) has other ids, "
+        f"images or labels{' by other settings or another version' if same_file else ''}; expected those that were trained on"
     )
 
 

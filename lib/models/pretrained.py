@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.dataset.keypoints import NATIVE_KEYPOINTS, joint_mapping, network_joints
+from lib.models.weights_file import Weights
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
 
@@ -120,6 +121,35 @@ def load_weights(
     # Checkpoints written before torch 0.4.1 lack num_batches_tracked, and BatchNorm with a momentum ignores it.
     missing = [n for n in own if n not in loaded and not n.endswith("num_batches_tracked")]
     return LoadReport(tuple(loaded), dropped, tuple(missing))
+
+
+def load_whole_network(
+    model: nn.Module,
+    weights: Weights,
+    source_joints: tuple[str, ...] | None = None,
+    joints: tuple[str, ...] | None = None,
+) -> LoadReport:
+    """`load_weights` of a trained network, all of which has to be in the file.
+
+    Raises:
+        InputError: naming the file, where `load_weights` raises it, if a tensor of the network is missing, and if
+            the file has more tensors within the network's layers: it is of another network, such as one with
+            attention blocks, and without them its predictions would be wrong.
+    """
+    try:
+        report = load_weights(model, weights.tensors, source_joints=source_joints, joints=joints)
+    except InputError as error:
+        raise InputError(f"{weights.path}: {error}") from None
+    if report.reinitialized:
+        found = "; ".join(report.summary().splitlines())
+        raise InputError(f"{weights.path}: {found}; expected all of a trained network")
+    layers = {name for name, _ in model.named_children()}
+    if inside := [name for name in report.dropped if name.partition(".")[0] in layers]:
+        raise InputError(
+            f"{weights.path}: of another network: {len(inside)} of its tensors have no place in the layers of this "
+            f"one ({', '.join(inside[:2])}); expected its tensors alone"
+        )
+    return report
 
 
 def _is_plain(tensor: Tensor) -> bool:

@@ -19,7 +19,11 @@ NEVER = (
     "LBI.VARIABLES",
     "LBI.VAL_IN_TRAIN",
     "TRAIN.OPTIMIZER",
-)
+    # The tensors of the network.
+    "MODEL.NAME", "MODEL.EXTRA.NUM_LAYERS", "MODEL.EXTRA.WIDTH", "MODEL.EXTRA.NUM_DECONV_LAYERS",
+    "MODEL.EXTRA.NUM_DECONV_FILTERS", "MODEL.EXTRA.NUM_DECONV_KERNELS", "MODEL.EXTRA.DECONV_WITH_BIAS",
+    "MODEL.EXTRA.FINAL_CONV_KERNEL",
+)  # fmt: skip
 # ... with two phases: it would move the end of the first one.
 NEVER_WITH_PHASES = ("TRAIN.END_EPOCH",)
 # ... within an epoch: they decide which step of the epoch comes next.

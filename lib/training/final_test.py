@@ -66,7 +66,8 @@ def _evaluate_model(spec: RunSpec, state: State, logger: MetricLogger, role: str
     logger.write_evaluation("val", role, data.validation, validation)
     logger.write_evaluation("test", role, data.test, test)
     numbers = format_scores(test[data.test.measure])
-    LOG.info(f"test of the {role} model of epoch {state.best_epoch}: {data.test.measure} {numbers}")
+    epoch = f"epoch {state.best_epoch}" if state.best_epoch >= 0 else "the last epoch"
+    LOG.info(f"test of the {role} model of {epoch}: {data.test.measure} {numbers}")
     if role == "target" and state.group.is_main:
         LOG.info(f"its predictions: {data.test.save(predictions, spec.paths.output)}")
     return {"test": test, "val": validation}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from lib.config.schema import IgnoringConfig, TrainConfig
 from lib.ignoring.modes import Mode, SourceUse
+from lib.utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,18 @@ def phases(train: TrainConfig, lbi: IgnoringConfig, mode: Mode) -> list[Phase]:
         Phase(("source",), first, 0, end, lr),
         Phase(("target",), replace(mode, anchor=SourceUse.FROZEN), end, 2 * end, lr * lbi.target_lr),
     ]
+
+
+def check_epochs(train: TrainConfig, of_run: list[Phase]) -> None:
+    """Raise InputError if a run of these phases that begins anew has no epoch to train.
+
+    With TRAIN.LOAD_CKPT it may have none: the models of the checkpoint are tested.
+    """
+    if train.begin_epoch >= of_run[-1].end and not train.load_ckpt:
+        raise InputError(
+            f"nothing to train: TRAIN.BEGIN_EPOCH is {train.begin_epoch}, TRAIN.END_EPOCH {train.end_epoch}; "
+            "expected an end after the beginning"
+        )
 
 
 def trains_source_first(lbi: IgnoringConfig, mode: Mode) -> bool:

@@ -32,7 +32,7 @@ from lib.training.dashboard import log_run_info
 from lib.training.final_test import run_final_test
 from lib.training.metric_logger import FinishedStep, MetricLogger
 from lib.training.nonfinite import BatchTrace, locate_nonfinite, most_specific
-from lib.training.phases import Phase
+from lib.training.phases import Phase, check_epochs
 from lib.training.progress import Progress
 from lib.training.run_spec import RunSpec
 from lib.training.source_checkpoint import take_source_model
@@ -202,6 +202,7 @@ class Trainer:
             with self.group.main_process_first():  # it renames a damaged checkpoint
                 metrics_bytes = resume(self.spec, state)
         else:
+            check_epochs(config.train, self.spec.phases)
             if config.train.load_ckpt:
                 state.load_models(load_checkpoint(config.train.load_ckpt), config.train.load_ckpt)
                 LOG.info(f"models start from {config.train.load_ckpt}")

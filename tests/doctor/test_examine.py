@@ -136,6 +136,11 @@ def test_settings_that_do_not_fit(root):
     assert all("same error as joints" in text for *_, text in found[1:])
 
 
+def test_a_run_without_an_epoch(root):
+    changed = {"TRAIN.BEGIN_EPOCH": 9, "TRAIN.END_EPOCH": 3}
+    assert_only_problem(examination_of(root, changed), "error", "epochs", "BEGIN_EPOCH is 9")
+
+
 def test_what_is_about_all_sets_together(root):
     found = problems(examination_of(root, {"DATASET_TARGET.DATASET": "coco", "MODEL.NUM_JOINTS": 17}))
     assert ("error", "data") in [found[:2] for found in found]
@@ -279,7 +284,7 @@ def test_copies(root):
         excavators(tree)[0]["id"] = excavators(tree)[3]["id"]
 
     change_file(root, SOURCE, renumber)
-    assert_only_problem(examination_of(root), "warning", "source, copies", "1 ids")
+    assert_only_problem(examination_of(root), "error", "source, copies", "1 ids")
 
 
 def test_labels_outside_crops_and_images(root):

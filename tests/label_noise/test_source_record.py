@@ -114,6 +114,15 @@ def unlabelled(tree):
     tree["annotations"][1]["keypoints"][:3] = [0, 0, 0]
 
 
+def on_the_other_image(tree):
+    tree["annotations"][1]["image_id"] = 3 - tree["annotations"][1]["image_id"]
+
+
+def exchanged_images(tree):
+    first, second = tree["images"]
+    first["file_name"], second["file_name"] = second["file_name"], first["file_name"]
+
+
 def removed(tree):
     del tree["annotations"][2]
 
@@ -122,8 +131,11 @@ def added(tree):
     tree["annotations"].append(coco_person(5, 1))
 
 
-@pytest.mark.parametrize("change", [reversed_numbers, moved_by_a_pixel, unlabelled, removed, added])
-def test_other_ids_or_labels_are_refused(tmp_path, changed, change):
+@pytest.mark.parametrize(
+    "change",
+    [reversed_numbers, moved_by_a_pixel, unlabelled, on_the_other_image, exchanged_images, removed, added],
+)
+def test_other_ids_images_or_labels_are_refused(tmp_path, changed, change):
     before, after = changed(change)
     before = replace(before, file="then/train.json")
     messages = (
@@ -131,7 +143,7 @@ def test_other_ids_or_labels_are_refused(tmp_path, changed, change):
         refused(check_source_of_checkpoint, asdict(before), after, "last.pth"),
     )
     for message in messages:
-        assert "then/train.json" in message and after.file in message and "ids or labels" in message
+        assert "then/train.json" in message and after.file in message and "images or labels" in message
     assert str(tmp_path / "run" / SOURCE_RECORD) in messages[0] and "last.pth" in messages[1]
 
 

@@ -4,8 +4,8 @@ import torchvision
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.models.pose_resnet import DeconvHead, PoseResNet
-from lib.models.pretrained import imagenet_weights_path, load_weights
-from lib.models.weights_file import read_state_dict
+from lib.models.pretrained import imagenet_weights_path, load_weights, load_whole_network
+from lib.models.weights_file import Weights, read_state_dict
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
 
@@ -180,3 +180,22 @@ def test_only_imagenet_weights_of_the_same_style_stand_in(tmp_path):
     (tmp_path / "mine-new.pth").touch()
     for name in ("resnet50-caffe.pth", "mine-old.pth"):
         assert imagenet_weights_path(tmp_path / name) == tmp_path / name
+
+
+def test_a_whole_network_is_all_tensors_of_its_layers_and_no_others_within():
+    model = thin(13)
+    own = filled(model)
+
+    def loaded(tensors):
+        return load_whole_network(thin(13), Weights("a.pth", tensors, {}, False))
+
+    assert set(loaded(own).loaded) == set(own)
+    assert "loss.scale" in loaded(own | {"loss.scale": torch.ones(2)}).dropped  # beside the network
+    for spoilt, expected in (
+        (own | {"layer1.0.attention.weight": torch.ones(2)}, "1 of its tensors .*layer1.0.attention.weight"),
+        ({name: own[name] for name in own if name != "final_layer.bias"}, "final_layer .1.; expected all"),
+        (own | {"bn1.weight": torch.full_like(own["bn1.weight"], torch.nan)}, "bn1.weight .*not finite"),
+        ({"x.weight": torch.ones(2)}, "no tensor of the checkpoint fits"),
+    ):
+        with pytest.raises(InputError, match=f"a.pth: .*{expected}"):
+            loaded(spoilt)

@@ -83,6 +83,17 @@ def test_folders_and_the_folder_of_several(tmp_path, capsys):
     assert "results.json" in capsys.readouterr().err
 
 
+def test_runs_that_are_not_finished_are_named(tmp_path, capsys):
+    done, started = run_in(tmp_path / "people" / "ours1"), tmp_path / "people" / "ours2"
+    started.mkdir()
+    (started / "config.yaml").write_text("{}")
+    (tmp_path / "people" / "doctor").mkdir()  # no run
+    assert main([str(done.parent)]) == 0
+    out = capsys.readouterr().out
+    assert names_in(out) == ["ours1"] and out.count("left out") == 1
+    assert f"{started}: left out" in out
+
+
 def test_runs_of_the_same_mode_are_told_apart(tmp_path, capsys):
     runs = [run_in(tmp_path / "a", settings="LBI: {GAMMA: 0.5}"), run_in(tmp_path / "b", settings="LBI: {GAMMA: 2}"),
             run_in(tmp_path / "c", "baseline1")]  # fmt: skip

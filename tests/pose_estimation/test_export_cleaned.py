@@ -87,6 +87,7 @@ def cleaned_by_hand(tree, rows, threshold):
 
 
 ALL = ["--allow-share", "1"]
+RESULTS = {"mode": "ours1", "seed": 0, "test": {"PCKh": {"Mean": 1.0}}, "output": "o", "log": "l"}
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.0, 1.0])
@@ -311,6 +312,21 @@ def test_a_run_that_trusts_nothing_is_not_exported(tmp_path, finished, capsys, a
     assert main([str(folder), "--output", str(output), *ALL]) == 0 and output.exists()
 
 
+def test_weights_that_say_nothing_are_exported_with_a_warning(tmp_path, finished, capsys):
+    """The run's own warnings, or what the weights tell."""
+
+    def warnings(folder):
+        assert main([str(folder), "--dry-run", "--count", "3"]) == 0
+        return [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+
+    assert warnings(finished()) == []
+    (warning,) = warnings(folder := finished(weight=lambda i, j: 0.5))
+    assert "0.50" in warning
+    results = RESULTS | {"weights": {"B": {}}, "warnings": ["of 3 instances", "noise"]}
+    (folder / "results.json").write_text(json.dumps(results))
+    assert warnings(folder) == ["warning: of 3 instances", "warning: noise"]
+
+
 def test_a_dry_run_writes_nothing(tmp_path, finished, capsys):
     folder = finished()
     for flags in ([], ["--output", str(tmp_path / "c.json")]):
@@ -359,8 +375,7 @@ def test_annotations_of_another_file_are_refused(tmp_path, root, finished, capsy
 
 def test_a_baseline_has_nothing_to_export(tmp_path, finished, capsys):
     folder = finished()
-    results = {"mode": "baseline2", "seed": 0, "test": {"PCKh": {"Mean": 1.0}}, "output": "o", "log": "l"}
-    (folder / "results.json").write_text(json.dumps(results))
+    (folder / "results.json").write_text(json.dumps(RESULTS | {"mode": "baseline2"}))
     assert main([str(folder), "--output", str(tmp_path / "c.json")]) == 2
     error = capsys.readouterr().err
     assert str(folder) in error and "baseline2" in error

@@ -84,7 +84,7 @@ def test_every_command_refuses_weights_of_other_annotations(finished, capsys):
 
     assert run(config, "--ours1", "--resume", "TRAIN.END_EPOCH", "2") == 2
     error = capsys.readouterr().err
-    assert str(file) in error and str(folder / "last.pth") in error and "ids or labels" in error
+    assert str(file) in error and str(folder / "last.pth") in error and "images or labels" in error
     assert weights_file(config, "ours1")["step"] == before["step"]
 
 
@@ -97,7 +97,7 @@ def test_a_run_goes_on_with_annotations_that_differ_in_nothing_that_counts(finis
 
     change(file, mark)
     assert run(config, "--ours1", "--resume", "TRAIN.END_EPOCH", "2") == 0
-    assert "the same 20 ids and labels" in capsys.readouterr().out
+    assert "the same 20 ids, images and labels" in capsys.readouterr().out
     assert json.loads((folder / SOURCE_RECORD).read_text()) == weights_file(config, "ours1")["source"]
 
 
@@ -127,4 +127,4 @@ def test_a_source_model_and_its_weights_come_from_a_run_on_the_same_annotations(
     change(file, number_anew)
     assert run(config, "--ours2", *words, "LBI.SOURCE_CKPT", str(checkpoint)) == 2
     error = capsys.readouterr().err
-    assert str(checkpoint) in error and "ids or labels" in error
+    assert str(checkpoint) in error and "images or labels" in error

@@ -4,7 +4,7 @@ import numpy as np
 from lib.ignoring.weight_table import write_weight_table
 from lib.label_noise.source import source_of_run
 from lib.visualization.labels import CELL, LABEL, RIGHT
-from pose_estimation.show_ignored import main, write_caption
+from pose_estimation.show_ignored import LETTERS, main, shortened, write_caption
 from tests.factories.small_run import RUNS, make_data, run, write_config
 
 
@@ -51,8 +51,16 @@ def test_captions_keep_the_end_of_a_long_name():
 
     folders = "video1/" * 9
     assert not (caption(f"{folders}1.jpg") == caption(f"{folders}2.jpg")).all()
-    assert (caption(f"{folders}1.jpg") == caption(f"other/{folders}1.jpg")).all()
     assert caption("x" * 99)[-20:, -3:].max() == 0
+
+
+def test_long_joint_names_keep_side_and_weight():
+    name = "metatarsophalangeal joint number five"
+    captions = {shortened(f"{side} {name}: 0.25") for side in ("left", "right")}
+    assert len(captions) == 2 and max(map(len, captions)) == LETTERS
+    assert {line.split()[0] for line in captions} == {"left", "right"}
+    assert all(line.endswith("number five: 0.25") for line in captions)
+    assert shortened("left knee: 0.25") == "left knee: 0.25"
 
 
 def test_a_label_without_a_true_position_gets_no_cross(tmp_path):

@@ -122,6 +122,8 @@ def test_only_what_the_mode_reads_counts(spec, mode, settings, refused):
         ("ours1", {"LBI.VARIABLES": "loss_aware"}, 0, True),
         ("ours1", {"LBI.VAL_IN_TRAIN": True}, 0, True),
         ("ours1", {"TRAIN.OPTIMIZER": "sgd"}, 0, True),
+        ("ours1", {"MODEL.EXTRA.WIDTH": 32}, 0, True),
+        ("baseline1", {"MODEL.EXTRA.FINAL_CONV_KERNEL": 3}, 0, True),
         ("ours1", {"TRAIN.STEPS_PER_EPOCH": 7}, 1, True),
         ("ours1", {"TRAIN.BATCH_SIZE": 5}, 1, True),
         ("ours1", {"TRAIN.STEPS_PER_EPOCH": 7}, 0, False),

@@ -6,7 +6,8 @@ import pytest
 
 from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.ignoring.modes import MODES, SourceUse
-from lib.training.phases import phases, trains_source_first
+from lib.training.phases import check_epochs, phases, trains_source_first
+from lib.utils.errors import InputError
 
 TRAIN = TrainConfig(lr=0.01, lr_factor=0.5, lr_step=(2, 4), end_epoch=5)
 WITH_SOURCE_MODEL = [name for name, mode in MODES.items() if mode.has_source_model]
@@ -90,3 +91,16 @@ def test_learning_rates_start_again_for_the_target_model_at_its_share(name):
 def test_without_epochs_there_is_nothing_to_train():
     for phase in phases_of(configured("source_first", end_epoch=0), MODES["ours2"]):
         assert phase.begin == phase.end == 0
+
+
+@pytest.mark.parametrize(("name", "last"), [("baseline1", 5), ("ours1", 5), ("ours2", 10), ("ours5", 10)])
+def test_a_run_has_an_epoch_to_train(name, last):
+    config = configured("source_first")
+    of_run = phases_of(config, MODES[name])
+    check_epochs(replace(config.train, begin_epoch=last - 1), of_run)
+    with pytest.raises(InputError, match=f"BEGIN_EPOCH is {last}, TRAIN.END_EPOCH 5"):
+        check_epochs(replace(config.train, begin_epoch=last), of_run)
+    check_epochs(replace(config.train, begin_epoch=last, load_ckpt="last.pth"), of_run)
+    none = configured("source_first", end_epoch=0)
+    with pytest.raises(InputError, match="nothing to train"):
+        check_epochs(none.train, phases_of(none, MODES[name]))
