@@ -9,6 +9,7 @@ settings that differ, or by their folders.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -36,6 +37,12 @@ def log_root(log: str) -> Path:
     """The folder for tensorboard: that of all runs on the same data, from a run's log folder."""
     path = Path(log)  # LOG_DIR/data/network/settings/mode
     return path.parents[2] if len(path.parts) > 3 else path
+
+
+def curves_of(run: dict[str, Any], path: Path) -> str:
+    """The log folder of the run with the results ``path``; a run that was moved aside took its own along."""
+    log, folder, was = Path(run["log"]), path.parent.name, Path(run["output"]).name
+    return str(log.with_name(folder)) if folder.startswith(f"{was}.") else run["log"]
 
 
 def results_files(given: Path) -> tuple[list[Path], list[Path]]:
@@ -94,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     print(table(list(columns_of(groups)), rows))
     print(f"\n{len(runs)} runs, seeds {', '.join(sorted({str(run['seed']) for run in runs}))}")
     for run, name, path in zip(runs, names, paths):
-        print(f"{name}: {path}, curves in {run['log']}")
+        print(f"{name}: {path}, curves in {curves_of(run, path)}")
     for folder in (folder for _, folders in found for folder in folders):
         print(f"{folder}: left out, as it has no results.json: not finished")
     for root in dict.fromkeys(log_root(run["log"]) for run in runs):

@@ -69,7 +69,7 @@ class ModelConfig:
     flip_pairs: Mapping[str, str] = setting(
         {},
         "joints that change places in a mirrored image, {left: right}; needed only where their names do not "
-        "tell (left_eye, eyeR, hand_links, ... do)",
+        "tell (left_eye, eyeR, hand_links, ... do); {joint: joint}: it has no side",
     )
     image_size: tuple[int, int] = setting(
         (192, 256), "width and height of the network input in pixels", minimum=32, maximum=8192

@@ -191,8 +191,9 @@ def numbers(value: Any, shape: tuple[int, ...], where: str, what: str) -> np.nda
         array = np.asarray(value)
     except ValueError:  # lists of different lengths
         array = np.asarray(None)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{where}: {what} should be numbers of shape {shape}, found {short_repr(value)}")
+    if array.dtype.kind not in "biuf" or (array.ndim and not shape):
+        kind = f"numbers of shape {shape}" if shape else "a number"
+        raise InputError(f"{where}: {what} should be {kind}, found {short_repr(value)}")
     if array.shape != shape:
         raise InputError(f"{where}: {what} should have shape {shape}, found {array.shape}")
     array = array.astype(np.float64)

@@ -66,8 +66,11 @@ def log_annotations(annotations: Annotations, image_set: ImageSet, role: str) ->
         folder = layout.image_folder(image_set.name)
         if folder.name != USUAL_IMAGE_FOLDER:
             LOG.info(f"{role}: images from {folder} (IMAGES is empty)")
+    if image_set.validation is False:
+        return  # the notes are those of the file, and were logged with its other part, V
+    of = role if image_set.validation is None else f"T and V, {image_set.name}"
     for kind, counts in annotations.notes.sentences().items():
-        (LOG.warning if kind == "doubtful" else LOG.info)(f"{role}, {kind}: {counts}")
+        (LOG.warning if kind == "doubtful" else LOG.info)(f"{of}, {kind}: {counts}")
 
 
 def training_dataset(

@@ -74,6 +74,7 @@ def read_detections(
     images, find = ImageIndex(layout.images(image_set)), _ImageIds(coco)
     person = coco.person()
     left_out: Counter[str] = Counter()
+    unknown = ""  # the first image that is not in the set
     ids, image_ids, image_index, boxes, scores = [], [], [], [], []
     for detection in each_detection(read_json(path), path):
         if detection.category != person:
@@ -82,7 +83,8 @@ def read_detections(
         image_id = find(detection.image_id, f"{path}: detection {detection.number}")
         box, score = detection.checked(path)
         if image_id is None:
-            left_out[f"of images that are not in {coco.path}"] += 1
+            unknown = unknown or short_repr(detection.image_id)
+            left_out[f"of images that are not in {coco.path}, such as {unknown}"] += 1
         elif score < image_thre:
             left_out[f"with a score below {image_thre:g} (TEST.IMAGE_THRE)"] += 1
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.dataset.image_names import same_path
+from lib.dataset.image_names import agree, same_path
 from lib.dataset.images import ImageFolder
 from lib.dataset.packed_strings import PackedStrings
 from lib.dataset.reading_notes import ReadingNotes
@@ -87,14 +87,31 @@ class ImageIndex:
             of_how_many = ""
             if len(self._known) > 1:
                 of_how_many = f" ({len(self._missing):,} of {len(self._known):,} images are missing; DATASET.ON_BAD_IMAGE skip leaves them out)"
-            raise InputError(f"{next(iter(self._missing.values()))}{of_how_many}")
+            name, problem = next(iter(self._missing.items()))
+            raise InputError(f"{problem}{of_how_many}{self._hint(name)}")
+
+    def _hint(self, name: str) -> str:
+        """Where else there is a file of the missing image's name; empty if there is none."""
+        folder = self.folder.elsewhere(name)
+        if folder is None or folder.is_relative_to(self.folder.location):
+            return ""
+        hint = f"; a file of that name is in {folder}"
+        if self.folder.setting:
+            hint += f", which {self.folder.setting} can name ('.' finds images anywhere below ROOT)"
+        return hint
 
     @property
     def notes(self) -> ReadingNotes:
-        """How many images were found by the end of their name alone."""
+        """How many images were found by the end of their name alone, and in another folder than it says."""
         found = {name: position for name, position in self._known.items() if position != MISSING}
-        by_end = sum(name not in self.folder.paths for name in found)
-        return ReadingNotes(filled_in={"images, found by the end of their path": by_end})
+        paths = list(self._positions)
+        by_end = {name: paths[found[name]] for name in found if name not in self.folder.paths}
+        elsewhere = [name for name, path in by_end.items() if not agree(name, self.folder.names[path])]
+        doubts = {}
+        if elsewhere:
+            first = f"{short_repr(elsewhere[0])} is read from {by_end[elsewhere[0]]}"
+            doubts[f"images, found in another folder than they are named with: {first}"] = len(elsewhere)
+        return ReadingNotes(filled_in={"images, found by the end of their path": len(by_end)}, doubts=doubts)
 
     @property
     def paths(self) -> PackedStrings:

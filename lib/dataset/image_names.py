@@ -27,6 +27,12 @@ def same_path(name: str, other: str) -> bool:
     return _whole(name) == _whole(other)
 
 
+def agree(name: str, other: str) -> bool:
+    """Whether one of two paths may be the other with folders in front; a/1.jpg and b/1.jpg may not."""
+    ends = [[f"/{plain('/'.join(parts))}" for parts in _readings(given)] for given in (name, other)]
+    return any(a.endswith(b) or b.endswith(a) for a in ends[0] for b in ends[1])
+
+
 def _whole(name: str) -> str:
     return plain("/".join(sorted(_readings(name), key=len)[-1]))
 

@@ -21,6 +21,7 @@ from lib.utils.log import LOG
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 IN_ARCHIVE = ".zip@/"  # e.g. images/train2017.zip@/train2017/000000000009.jpg
+SEARCHED_FILES = 100_000  # beside a folder that lacks an image: an error does not wait for the whole disk
 MAX_MEMBER_BYTES = 2**28  # uncompressed: far more than any image, far less than a machine's memory
 
 
@@ -30,12 +31,14 @@ class ImageFolder:
     folder: path of the folder.
     data_format: "zip" if the images are in ``folder``.zip, under ``folder``'s name or at the top level.
     nested: also list images in subfolders, whose names are then like a/b.jpg.
+    setting: the setting that names the folder, for error messages; empty if there is none.
     """
 
-    def __init__(self, folder: Path, data_format: str = "jpg", nested: bool = False):
+    def __init__(self, folder: Path, data_format: str = "jpg", nested: bool = False, setting: str = ""):
         self.folder = folder
         self.data_format = data_format
         self.nested = nested
+        self.setting = setting
 
     @property
     def location(self) -> Path:
@@ -51,6 +54,11 @@ class ImageFolder:
             paths = _list_tree(self.folder) if self.nested else _list_folder(self.folder)
         LOG.debug("images: %s, %d files", self.location, len(paths))
         return paths
+
+    @functools.cached_property
+    def names(self) -> dict[str, str]:
+        """{path: image name}, the reverse of ``paths``."""
+        return {path: name for name, path in self.paths.items()}
 
     @functools.cached_property
     def listing(self) -> Listing:
@@ -89,6 +97,18 @@ class ImageFolder:
         if len(found) != 1:
             raise InputError(f"{where}: {self.absence(name, found)}")
         return found[0]
+
+    def elsewhere(self, name: str) -> Path | None:
+        """A folder beside this one, or below it, with a file of the last part of ``name``, for an error message."""
+        last = name.replace("\\", "/").rpartition("/")[2]
+        entries = 0
+        for subfolder, _, files in os.walk(self.location.parent):
+            if last in files:
+                return Path(subfolder)
+            entries += len(files)
+            if entries > SEARCHED_FILES:
+                break
+        return None
 
 
 def holds_images(folder: Path) -> bool:

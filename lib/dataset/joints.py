@@ -16,6 +16,7 @@ from lib.dataset.layouts import COCOFormatLayout, ImageSet, layout_of
 from lib.dataset.skeleton import Skeleton
 from lib.utils.errors import InputError
 
+NAMES_PAIRS = "MODEL.FLIP_PAIRS '{LEFT: RIGHT, ...}'"  # how messages say it
 JOINT_COUNTS = tuple(sorted(map(len, (SHARED_KEYPOINTS, MPII_KEYPOINTS, COCO_KEYPOINTS))))
 
 
@@ -166,9 +167,10 @@ def sides_without_pairs(skeleton: Skeleton, flips: bool) -> str:
         return (
             f"joints of one side only, whose label mirroring does not swap: {', '.join(skeleton.one_sided)}"
         )
-    if not skeleton.pairs and len(skeleton.names) > 1:
+    if not skeleton.pairs and not skeleton.middle and len(skeleton.names) > 1:
         return (
             "images are mirrored, but no pair of left and right is known among the joints "
-            f"{', '.join(skeleton.names)}: name the pairs in MODEL.FLIP_PAIRS, or set FLIP and TEST.FLIP_TEST false"
+            f"{', '.join(skeleton.names)}: name the pairs in {NAMES_PAIRS}, or say "
+            f"there that no joint has a side, '{{{skeleton.names[0]}: {skeleton.names[0]}}}', or set FLIP and TEST.FLIP_TEST false"
         )
     return ""

@@ -162,7 +162,7 @@ class COCOFormatLayout(DatasetLayout):
 
     def images(self, image_set: str) -> ImageFolder:
         """As in the base class; file names may contain folders."""
-        return ImageFolder(self.image_folder(image_set), self.data_format, nested=True)
+        return ImageFolder(self.image_folder(image_set), self.data_format, nested=True, setting="IMAGES")
 
     def category(self, image_set: str) -> KeypointCategory:
         (file,) = self.annotation_files(image_set)

@@ -2,6 +2,7 @@
 
 import functools
 import multiprocessing
+import warnings
 from collections.abc import Iterator
 
 import cv2
@@ -162,6 +163,8 @@ def evaluation_batches(
 def _loader(dataset: KeypointDataset, order: dict, workers: int, pin: bool) -> DataLoader:
     if workers and not workers_are_forked():
         dataset = SharedMemoryDataset(dataset)
+    # More workers than cores are the default on a small machine: slower by little, and nothing to act on.
+    warnings.filterwarnings("ignore", message="This DataLoader will create .* worker processes")
     # With its own generator, the loader does not draw from torch's global one.
     return DataLoader(
         dataset,

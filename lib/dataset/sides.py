@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 WORDS = (
     ("left", "right"), ("near", "off"), ("port", "starboard"),
     ("linker", "rechter"), ("linkes", "rechtes"), ("linke", "rechte"), ("links", "rechts"),
-    ("gauche", "droite"), ("gauche", "droit"), ("izquierdo", "derecho"), ("izquierda", "derecha"), ("izq", "der"),
+    ("gauche", "droite"), ("gauche", "droit"), ("izquierdo", "derecho"), ("izquierda", "derecha"), ("izq", "der"), ("izda", "dcha"), ("izdo", "dcho"),
     ("sinistro", "destro"), ("sinistra", "destra"), ("sx", "dx"), ("sinister", "dexter"),
     ("esquerdo", "direito"), ("esquerda", "direita"), ("esq", "dir"),
     ("vänster", "höger"), ("venstre", "højre"), ("venstre", "høyre"), ("vasen", "oikea"),

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lib.dataset.sides import find_pairs, side_of
 from lib.utils.errors import InputError
@@ -26,11 +26,13 @@ class Skeleton:
     names: of the joints, in the order of the heatmaps.
     pairs: (left, right) names of joints that change places in a mirrored image.
     lines: names of the joints that drawings connect.
+    middle: joints that the user says have no side; no property of the network, so checkpoints do not hold them.
     """
 
     names: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...] = ()
     lines: tuple[tuple[str, str], ...] = ()
+    middle: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def of(
@@ -43,15 +45,18 @@ class Skeleton:
 
         Args:
             names: of the joints.
-            given_pairs: {left: right}, MODEL.FLIP_PAIRS; pairs among the other joints are found by name.
+            given_pairs: {left: right}, MODEL.FLIP_PAIRS; a joint with itself has no side; pairs among the other
+                joints are found by name.
             lines: of the data set; if none of them has both ends among ``names``, those of people.
 
         Raises:
             InputError: ``given_pairs`` names something else, or a joint twice.
         """
-        given = tuple((given_pairs or {}).items())
+        pairs = tuple((given_pairs or {}).items())
+        middle = tuple(left for left, right in pairs if left == right)
+        given = tuple(pair for pair in pairs if pair[0] != pair[1])
         seen: set[str] = set()
-        for name in (name for pair in given for name in pair):
+        for name in (*middle, *(name for pair in given for name in pair)):
             if name not in names or name in seen:
                 problem = "is no joint of the network" if name not in names else "is in two pairs"
                 raise InputError(f"MODEL.FLIP_PAIRS: '{name}' {problem}; the joints are {', '.join(names)}")
@@ -59,7 +64,7 @@ class Skeleton:
         found = find_pairs([name for name in names if name not in seen])
         known = tuple((a, b) for a, b in lines if a in names and b in names)
         people = tuple((a, b) for a, b in LIMBS if a in names and b in names)
-        return cls(tuple(names), (*given, *found), known or people)
+        return cls(tuple(names), (*given, *found), known or people, middle)
 
     @functools.cached_property
     def flip_indices(self) -> tuple[int, ...]:
@@ -76,6 +81,7 @@ class Skeleton:
     def sides(self) -> tuple[str, ...]:
         """For each joint "left", "right" or "middle"."""
         sides = {left: "left" for left, _ in self.pairs} | {right: "right" for _, right in self.pairs}
+        sides |= dict.fromkeys(self.middle, "middle")
         return tuple(sides.get(name) or side_of(name) for name in self.names)
 
     @property

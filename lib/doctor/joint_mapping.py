@@ -1,6 +1,6 @@
 """Checks of the network's joints, and of how source and target keypoints are mapped to them."""
 
-from lib.dataset.joints import mapping_of
+from lib.dataset.joints import NAMES_PAIRS, mapping_of
 from lib.dataset.keypoints import STAND_INS, JointMapping
 from lib.dataset.skeleton import Skeleton
 from lib.doctor.findings import Finding, error, note, ok, warning
@@ -108,16 +108,17 @@ def check_sides(skeleton: Skeleton, mirrored: tuple[str, ...]) -> list[Finding]:
     findings = []
     if skeleton.pairs:
         findings.append(ok(subject, ", ".join(f"{left} / {right}" for left, right in skeleton.pairs)))
-    elif not mirrored or len(skeleton.names) == 1:
+    elif not mirrored or len(skeleton.names) == 1 or skeleton.middle:
         findings.append(ok(subject, "no pair is known, and none is needed"))
     else:
         result = f"no pair is known, but images are mirrored ({', '.join(mirrored)})"
         advice = (
-            f"if there are left and right joints, they are mixed up: name them in MODEL.FLIP_PAIRS, or {off}"
+            f"if there are left and right joints, they are mixed up: name them in {NAMES_PAIRS}, or {off}; if there "
+            f"are none, '{{{skeleton.names[0]}: {skeleton.names[0]}}}' in MODEL.FLIP_PAIRS says so"
         )
         findings.append(warning(subject, result, advice))
     if skeleton.one_sided and mirrored:
-        advice = f"name its counterpart in MODEL.FLIP_PAIRS, or {off}"
+        advice = f"name its counterpart in {NAMES_PAIRS}, or {off}"
         result = f"{', '.join(skeleton.one_sided)}: keeps its label when the image is mirrored"
         findings.append(warning("joints of one side alone", result, advice))
     return findings

@@ -30,8 +30,9 @@ def _duplicates(role: str, annotations: Annotations, learns_weights: bool) -> Fi
     ids, counts = np.unique(annotations.ids, return_counts=True)
     if (counts > 1).any():
         result = f"{(counts > 1).sum():,} ids are not unique, such as {ids[counts > 1][0]}"
-        level = error if learns_weights else warning
-        return level(subject, result, "renumber the annotations: weights and cleaned files go by id")
+        if learns_weights:
+            return error(subject, result, "renumber the annotations: weights and cleaned files go by id")
+        return note(subject, result, "nothing here needs them; weights and cleaned files of a source would")
     # Different ids, but the same image, crop and labels.
     labels = np.where(annotations.visible[..., None] > 0, annotations.joints, -1)
     contents = np.column_stack([

@@ -116,10 +116,12 @@ class BoxesFile:
             }
         wanted = {key for source in sources for key in _keys(source)}
         if not wanted & {str(key).partition("#")[0] if isinstance(key, str) else key for key in self.people}:
-            expected = "numbered images" if isinstance(content, list) else "images"
-            available = ", ".join(map(str, list(self.people)[:3])) or "no boxes"
+            first = sources[0]
+            known = ", ".join(repr(key) for key in dict.fromkeys(_keys(first)))
+            available = ", ".join(map(repr, list(self.people)[:3])) or "no boxes"
             raise InputError(
-                f"{path}: no boxes for any of the {expected} ({sources[0].path.name}, ...); found {available}"
+                f"{path}: no boxes for any of the images; found those of {available}; expected the names of files, "
+                f"or their numbers: {known} for {first.path}"
             )
 
     def __call__(self, frames: list[Frame]) -> list[People]:
@@ -133,9 +135,10 @@ class BoxesFile:
         return People.from_boxes(())
 
 
-def _keys(source: Source) -> tuple[str | int | None, ...]:
+def _keys(source: Source) -> tuple[str | int, ...]:
     """What a file of boxes may call ``source``."""
-    return source.path.name, source.path.stem, source.number
+    names = source.path.name, source.path.stem
+    return names if source.number is None else (*names, source.number, str(source.number))
 
 
 def _boxes_of_name(boxes: Any, where: str) -> People:

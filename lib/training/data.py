@@ -75,7 +75,7 @@ def build_data(config: Config, uses_source: bool) -> Data:
     if config.lbi.val_in_train:
         target_annotations = target_annotations.joined(validation.dataset.annotations)
         LOG.info(
-            f"LBI.VAL_IN_TRAIN: training on T and V ({len(target_annotations)} people together); "
+            f"LBI.VAL_IN_TRAIN: training on T and V ({len(target_annotations)} {layout_of(target).noun} together); "
             "no model selection on V"
         )
     if source_annotations is not None:

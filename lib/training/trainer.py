@@ -41,7 +41,7 @@ from lib.training.step import raise_if_nonfinite_loss, run_phase_step, weighting
 from lib.training.weight_warnings import warn_before_training
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.errors import NonFiniteError, StoppedError
-from lib.utils.files import rotate_directory, write_text
+from lib.utils.files import rotate_directories, write_text
 from lib.utils.json_files import write_results
 from lib.utils.log import LOG, close_log, format_duration, open_log, open_terminal_unless_open
 from lib.utils.stopping import GracefulShutdown
@@ -209,8 +209,8 @@ class Trainer:
             if config.train.resume:
                 LOG.info(f"no checkpoint in {folder}; starting from scratch")
             self.group.barrier()  # another rank may still be loading a checkpoint from this directory
-            for path in (folder, self.spec.paths.board) if self.group.is_main else ():
-                if moved := rotate_directory(path):
+            if self.group.is_main:
+                for moved in rotate_directories(folder, self.spec.paths.board):
                     LOG.info(f"moved the previous run to {moved}")
             state.epoch = config.train.begin_epoch
             if config.lbi.source_ckpt:

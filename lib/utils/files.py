@@ -79,16 +79,14 @@ def write_text(path: str | Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def rotate_directory(folder: Path) -> Path | None:
-    """Rename ``folder`` to the first free of ``<name>.1``, ``<name>.2``, ...
+def rotate_directories(*folders: Path) -> list[Path]:
+    """Rename the folders of one run to ``<name>.1``, or the first number that none of them has yet.
 
     Returns:
-        The new path; None if the folder is missing or empty, and was left as it is.
+        The new paths; folders that are missing or empty are left as they are.
     """
-    if not folder.exists() or not any(folder.iterdir()):
-        return None
+    full = [folder for folder in folders if folder.exists() and any(folder.iterdir())]
     number = 1
-    while (rotated := folder.with_name(f"{folder.name}.{number}")).exists():
+    while any(folder.with_name(f"{folder.name}.{number}").exists() for folder in folders):
         number += 1
-    folder.rename(rotated)
-    return rotated
+    return [folder.rename(folder.with_name(f"{folder.name}.{number}")) for folder in full]

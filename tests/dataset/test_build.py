@@ -1,5 +1,7 @@
 """What is built from the configuration: annotations and their parts, samples, and the codec."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from lib.dataset.build import (
     training_dataset,
 )
 from lib.dataset.layouts import ImageSet, training_set
+from lib.dataset.reading_notes import ReadingNotes
 from lib.dataset.splits import is_validation
 from lib.utils.errors import InputError
 from lib.utils.log import captured_messages
@@ -59,6 +62,21 @@ def test_annotations_are_counted_in_the_log(configured):
         log_annotations(annotations, image_set, "target T")
     (line,) = lines
     assert line.startswith("target T: 4 people in 4 images") and "mpii train_finetune" in line
+
+
+def test_what_the_reader_notes_of_a_file_is_told_once_for_its_two_parts(configured):
+    notes = ReadingNotes({"of other categories": 2})
+    target = configured().dataset_target
+    annotations = replace(read_annotations(configured(), training_set(target)), notes=notes)
+    lines = {}
+    for part in (True, False, None):
+        with captured_messages() as lines[part]:
+            log_annotations(annotations, ImageSet(target, "train", part), "a role")
+    told = {
+        part: [line for line in logged if "of other categories" in line] for part, logged in lines.items()
+    }
+    assert told[True] == ["T and V, train, left out: 2 of other categories"] and told[False] == []
+    assert told[None] == ["a role, left out: 2 of other categories"]
 
 
 def test_samples_are_made_by_the_settings(configured):

@@ -180,7 +180,7 @@ def test_empty_lists(tmp_path):
         ({"bbox": [1, 2, "3", 4]}, "bbox should be numbers"),
         ({"bbox": [[1, 2], [3]]}, "bbox should be numbers"),
         ({"bbox": [1, 2, 3, 1e300]}, "bbox holds a number that is not finite or far too large"),
-        ({"area": "big"}, "area should be numbers"),
+        ({"area": "big"}, "area should be a number, found 'big'"),
         ({"image_id": 99}, "image_id 99 is not among the images"),
         ({"image_id": [1]}, "image_id [1] is not among the images"),
     ],

@@ -183,7 +183,8 @@ def test_wrong_top_level(root, tree):
         ([], "it has no detection"),
         ([detection(score=0.2)], "1 with a score below 0.25"),
         ([detection(category_id=0)], "1 of category 0, where people are category 1"),
-        ([detection(99)], "1 of images that are not in"),
+        ([detection(99), detection("frame_7")], "2 of images that are not in"),
+        ([detection("frame_7"), detection(99)], "such as 'frame_7'"),
     ],
 )
 def test_nobody(root, detections, reason):
@@ -207,8 +208,8 @@ def test_missing_key(root, key):
         ({"bbox": None}, "bbox should be numbers"),
         ({"score": float("nan")}, "score holds a number that is not finite"),
         ({"score": float("inf")}, "score holds a number that is not finite"),
-        ({"score": "0.9"}, "score should be numbers"),
-        ({"score": [0.9]}, "score should have shape ()"),
+        ({"score": "0.9"}, "score should be a number, found '0.9'"),
+        ({"score": [0.9]}, "score should be a number, found [0.9]"),
         ({"image_id": None}, "image_id should be a whole number"),
     ],
     ids=str,
@@ -251,6 +252,7 @@ def test_images_may_be_named_by_their_files(root):
         root, [detection("000000000002"), detection("000000000001.jpg"), detection("other")]
     ).annotations
     assert people.image_ids.tolist() == [2, 1] and sum(people.notes.left_out.values()) == 1
+    assert read(root, [detection("2")]).annotations.image_ids.tolist() == [2]
 
 
 def test_people_are_the_category_that_the_annotation_file_calls_so(root):

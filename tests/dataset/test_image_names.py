@@ -2,6 +2,7 @@
 
 import pytest
 
+from lib.dataset.image_names import agree
 from lib.dataset.images import ImageFolder
 from lib.utils.errors import InputError
 
@@ -72,3 +73,20 @@ def test_the_longest_end_of_a_path_decides_however_it_is_spelled(folder):
         assert ImageFolder(folder, nested=True).path(name, "") == str(folder / "birds" / "c.jpg")
     (folder / "C.JPG").write_bytes(b"")
     assert ImageFolder(folder, nested=True).path("C.JPG", "") == str(folder / "C.JPG")
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "expected"),
+    [
+        ("video1/0.jpg", "video2/0.jpg", False),
+        ("x/video1/0.jpg", "y/video1/0.jpg", False),
+        ("D:\\x\\Video1\\0.JPG", "video1/0.jpg", True),
+        ("0.jpg", "video1/0.jpg", True),
+        ("./video1//0.jpg", "video1/0.jpg", True),
+        ("/data/local-files/?d=video1/0.jpg", "video1/0.jpg", True),
+        ("/data/local-files/?d=video1/0.jpg", "video2/0.jpg", False),
+        ("10.jpg", "0.jpg", False),
+    ],
+)
+def test_names_agree_if_one_has_only_more_folders_in_front(name, other, expected):
+    assert agree(name, other) is agree(other, name) is expected

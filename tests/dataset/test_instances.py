@@ -248,6 +248,19 @@ def test_missing_images_are_counted_or_left_out(tmp_path):
         samples(path, skip=True)
 
 
+def test_the_error_says_where_else_a_missing_image_is(tmp_path):
+    path = write(tmp_path, annotation())
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images" / "a.png").rename(tmp_path / "pictures" / "a.png")
+    images = ImageFolder(tmp_path / "images", nested=True, setting="IMAGES")
+    file = ObjectFile(path, images, (5,))
+    with pytest.raises(
+        InputError, match=r"is not in \S*images; a file of that name is in \S*pictures, .*IMAGES"
+    ):
+        read_objects(file, map_by_name("coco_format", NAMES, Skeleton.of(NAMES)), ReadOptions(1.0))
+    assert images.elsewhere("no.png") is None
+
+
 def test_a_box_that_an_unlabelled_zero_stretches_comes_from_the_labels(tmp_path):
     points = [80, 50, 2, 100, 70, 2, 0, 0, 0]
     instances = read(
@@ -266,6 +279,24 @@ def test_a_list_of_images_alone_has_nothing_to_train_on(tmp_path):
     path.write_text(json.dumps(tree))
     with pytest.raises(InputError, match="expected COCO's lists 'images' and 'annotations'"):
         samples(path)
+
+
+def test_frames_of_videos_that_share_a_name_are_not_mixed_up(tmp_path):
+    """The folder of video 1 is not there; its frames are not those of video 2."""
+    path = write(tmp_path, annotation(1), annotation(2, image_id=2))
+    tree = json.loads(path.read_text())
+    tree["images"] = [tree["images"][0] | {"id": n, "file_name": f"video{n}/a.png"} for n in (1, 2)]
+    path.write_text(json.dumps(tree))
+    (tmp_path / "images" / "video2").mkdir()
+    (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "video2" / "a.png")
+    with pytest.raises(
+        InputError, match=r"annotation 1: image 'video1/a\.png' .*another image, 'video2/a\.png'"
+    ):
+        samples(path)
+    tree["annotations"].pop()  # video 2 has no label: the file of its name may be that of video 1, moved
+    path.write_text(json.dumps(tree))
+    (doubt,) = (words for words, count in samples(path).notes.doubts.items() if count)
+    assert "'video1/a.png' is read from" in doubt and doubt.endswith("video2/a.png")
 
 
 def test_images_that_are_found_by_the_end_of_their_path_are_counted(tmp_path):

@@ -115,3 +115,8 @@ def test_a_warning_where_mirroring_would_mix_up_sides():
     assert warning("left_eye", "right_eye", "nose") == warning("1", "2", flips=False) == warning("tip") == ""
     assert "left_eye, right_hand" in warning("left_eye", "nose", "right_hand", "l_ear", "r_ear")
     assert "MODEL.FLIP_PAIRS" in warning("1", "2")
+    # The user may say that there are no sides: the joints of a fish that is seen from the side.
+    assert "'{mouth: mouth}'" in warning("mouth", "tail")
+    assert sides_without_pairs(Skeleton.of(("mouth", "tail"), {"mouth": "mouth"}), True) == ""
+    assert "left_fin" in sides_without_pairs(Skeleton.of(("mouth", "left_fin"), {"mouth": "mouth"}), True)
+    assert sides_without_pairs(Skeleton.of(("mouth", "left_fin"), {"left_fin": "left_fin"}), True) == ""

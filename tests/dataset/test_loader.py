@@ -1,4 +1,5 @@
 import multiprocessing
+import warnings
 from collections import Counter
 from itertools import islice
 from multiprocessing.reduction import ForkingPickler
@@ -175,6 +176,13 @@ def test_unreadable_images_are_left_out_and_their_problems_returned(dataset):
 def test_a_batch_without_a_readable_image_is_empty(dataset):
     rest, problems = drop_unreadable(batch_with_problems(dataset, range(4)), "skip")
     assert len(rest.index) == len(rest.image) == 0 and len(problems) == 4
+
+
+def test_more_workers_than_cores_are_no_warning(dataset):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loader = evaluation_batches(dataset, 3, 1000, pin=False)
+    assert loader.num_workers == 1000 and caught == []
 
 
 def test_an_unreadable_image_goes_through_the_workers(dataset):

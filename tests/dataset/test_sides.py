@@ -18,7 +18,7 @@ from lib.dataset.sides import find_pairs, side_of
         ("Nearfrontfoot", "Offfrontfoot"), ("near_hip", "off_hip"), ("ear_base_L", "ear_base_R"),
         # other languages and scripts
         ("hand_links", "hand_rechts"), ("linkes_Auge", "rechtes_Auge"), ("main_gauche", "main_droite"),
-        ("ojo_izquierdo", "ojo_derecho"), ("mano_izquierda", "mano_derecha"), ("occhio_sinistro", "occhio_destro"),
+        ("ojo_izquierdo", "ojo_derecho"), ("ojo_izda", "ojo_dcha"), ("mano_izquierda", "mano_derecha"), ("occhio_sinistro", "occhio_destro"),
         ("olho_esquerdo", "olho_direito"), ("vänster_hand", "höger_hand"), ("lewa_ręka", "prawa_ręka"),
         ("левая_рука", "правая_рука"), ("左手", "右手"), ("왼쪽눈", "오른쪽눈"), ("يسرى", "يمنى"),
         ("hand_li", "hand_re"), ("eye.lft", "eye.rgt"), ("глаз_л", "глаз_п"), ("mata_kiri", "mata_kanan"),

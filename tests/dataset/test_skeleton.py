@@ -44,8 +44,14 @@ def test_given_pairs_come_before_those_found_by_name():
     assert skeleton.one_sided == ("right_fin",)
 
 
+def test_a_joint_with_itself_has_no_side():
+    skeleton = Skeleton.of(("left_fin", "right_fin", "left_tip"), {"left_tip": "left_tip"})
+    assert skeleton.pairs == (("left_fin", "right_fin"),) and skeleton.flip_indices == (1, 0, 2)
+    assert skeleton.sides == ("left", "right", "middle") and skeleton.one_sided == ()
+
+
 @pytest.mark.parametrize(
-    ("given", "named"), [({"a": "x"}, "x"), ({"a": "b", "c": "b"}, "b"), ({"a": "a"}, "a")]
+    ("given", "named"), [({"a": "x"}, "x"), ({"a": "b", "c": "b"}, "b"), ({"a": "a", "b": "a"}, "a")]
 )
 def test_given_pairs_must_be_joints_each_once(given, named):
     with pytest.raises(InputError, match=f"MODEL.FLIP_PAIRS: '{named}'"):

@@ -285,6 +285,9 @@ def test_copies(root):
 
     change_file(root, SOURCE, renumber)
     assert_only_problem(examination_of(root), "error", "source, copies", "1 ids")
+    assert "source, copies" not in [
+        subject for _, subject, _ in problems(examination_of(root, mode="baseline2"))
+    ]
 
 
 def test_labels_outside_crops_and_images(root):

@@ -21,7 +21,7 @@ BAD_RESULTS = [
     ({"keypoints": [float("nan")] * 51}, "keypoints holds a number that is not finite"),
     ({"keypoints": [1.0] * 50 + ["1"]}, "keypoints should be numbers"),
     ({"score": float("nan")}, "score holds a number that is not finite"),
-    ({"score": None}, "score should be numbers"),
+    ({"score": None}, "score should be a number, found None"),
 ]
 
 

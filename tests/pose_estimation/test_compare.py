@@ -62,6 +62,16 @@ def run_in(folder, mode="ours1", seed=3, settings="{}"):
     return folder
 
 
+def test_a_run_that_was_moved_aside_has_its_curves_beside(tmp_path, capsys):
+    file = results(tmp_path, "ours1", 50.0)
+    moved = tmp_path / "ours1.2" / "results.json"
+    moved.parent.mkdir()
+    moved.write_bytes((tmp_path / "ours1.json").read_bytes())
+    assert main([file, str(moved.parent)]) == 0
+    out = capsys.readouterr().out
+    assert "curves in log/a/b/c/ours1\n" in out and f"{moved}, curves in log/a/b/c/ours1.2\n" in out
+
+
 def names_in(out):
     """The first cells of the table's rows: up to two blanks."""
     lines = out.splitlines()

@@ -96,14 +96,17 @@ def test_boxes_by_name_are_all_used_and_those_of_one_video_image_go_first(tmp_pa
 @pytest.mark.parametrize(
     "content, expected",
     [
-        ({"z.jpg": [[0, 0, 1, 1]]}, r"000000000007\.jpg.* z\.jpg$"),
-        ([detection(9, [0, 0, 1, 1])], "numbered images.* 9$"),
-        ({}, "no boxes$"),
+        (
+            {"z.jpg": [[0, 0, 1, 1]]},
+            r"'z\.jpg'; expected .*'000000000007\.jpg', '000000000007', 7, '7' for 000000000007\.jpg$",
+        ),
+        ([detection(9, [0, 0, 1, 1])], "those of 9; expected"),
+        ({}, "no boxes;"),
         ({"b.jpg": [0, 0, 1, 1]}, "b.jpg, box 0"),
         ({"b.jpg": 3}, "list of boxes"),
         ({"b.jpg": [[0, 0, -1, 1]]}, "negative"),
         ([{"bbox": [0, 0, 1, 1]}], "detection 0 needs"),
-        ([detection("7", [0, 0, 1, 1])], "numbered images.* 7$"),
+        ([detection("8", [0, 0, 1, 1])], "those of '8'; expected"),
         ([detection([7], [0, 0, 1, 1])], "whole number"),
         (3, "list of detections"),
     ],
@@ -112,6 +115,11 @@ def test_bad_boxes_file(content, expected, tmp_path):
     with pytest.raises(InputError, match=expected) as error:
         boxes_file(tmp_path, content)
     assert "boxes.json" in str(error.value)
+
+
+def test_a_number_may_be_a_text(tmp_path):
+    find = boxes_file(tmp_path, [detection("7", [0, 0, 3, 2])])
+    assert [boxes(p) for p in find([frame("000000000007.jpg")])] == [[[0, 0, 3, 2]]]
 
 
 def test_detections_may_name_the_image(tmp_path):

@@ -7,7 +7,7 @@ from lib.utils.files import (
     open_atomically,
     path_atomically,
     remove_temporary_files,
-    rotate_directory,
+    rotate_directories,
     write_atomically,
     write_text,
 )
@@ -33,10 +33,18 @@ def test_a_rotated_directory_takes_the_first_free_number(tmp_path):
     for expected in ("run.1", "run.2"):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "file").write_text(expected)
-        assert rotate_directory(tmp_path / "run") == tmp_path / expected
+        assert rotate_directories(tmp_path / "run") == [tmp_path / expected]
     assert (tmp_path / "run.1" / "file").read_text() == "run.1"
     (tmp_path / "run").mkdir()
-    assert rotate_directory(tmp_path / "run") is None and rotate_directory(tmp_path / "none") is None
+    assert rotate_directories(tmp_path / "run", tmp_path / "none") == []
+
+
+def test_the_folders_of_a_run_take_the_same_number(tmp_path):
+    output, log = tmp_path / "output" / "run", tmp_path / "log" / "run"
+    for folder in (output, log, log.with_name("run.1")):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    assert rotate_directories(output, log) == [output.with_name("run.2"), log.with_name("run.2")]
 
 
 def test_a_file_opened_by_name_has_the_right_ending_and_is_there_at_the_end(tmp_path):
