@@ -23,6 +23,7 @@ def test_lines_and_columns_of_rows():
     ]
 
 
+@pytest.mark.slow
 def test_steps_of_all_sizes_are_measured():
     numbers = measure(
         Case(layers=18, image=(64, 64), batch=2), 1, batches=(1, 2), joints=(13, 14), networks=(18,)

@@ -208,6 +208,7 @@ def spoil(changeable):
     for image in content["images"]:
         image["file_name"] = HOSTILE if image["file_name"] == name else image["file_name"]
     path.write_text(json.dumps(content))
+    (folder(changeable, "ours1") / "source.json").unlink()  # it would tell that an image has another name
     return folder(changeable, "ours1")
 
 
