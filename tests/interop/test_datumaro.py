@@ -80,7 +80,7 @@ def test_joints_without_boxes_are_all_read(tmp_path):
     annotations = read(tmp_path / "out", KEYPOINTS)
     assert_birds(annotations)
     assert_joints_inside_crops(annotations)
-    assert counts(annotations.notes.filled_in) == [2, 2, 2]  # boxes, areas, and images by the end of their path
+    assert counts(annotations.notes.filled_in) == [2, 2, 2]  # boxes, areas, images found
     assert_evaluated(tmp_path / "out", KEYPOINTS)
 
 

@@ -78,7 +78,7 @@ def test_a_server_path_whose_last_part_is_there(tmp_path, birds, boxed):
     np.testing.assert_allclose(boxes(annotations)[1, :2], middle, atol=1)
     assert_joints_inside_crops(annotations)
     assert annotations.mapping.flip_indices == (0, 2, 1)
-    assert counts(annotations.notes.filled_in) == [1, 2, 2]  # a box, areas, and images by the end of their path
+    assert counts(annotations.notes.filled_in) == [1, 2, 2]  # a box, areas, images found
     assert counts(annotations.notes.left_out) == ([2] if boxed else [])  # boxes of "bird"
     assert_evaluated(tmp_path / "out", "result.json")
 
