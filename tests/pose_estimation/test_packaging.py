@@ -93,7 +93,8 @@ def test_a_wheel_is_built_apart_and_its_commands_train(installed, project, tmp_p
                "--source-val-people", "2", "--target-train-people", "15", "--test-people", "8")  # fmt: skip
     assert made.startswith("created people")
     (tmp_path / "small.yaml").write_text(CONFIG.format(data="people", root="."))
-    results = ran(installed, tmp_path, "lbi-train", "--cfg", "small.yaml", "--ours1", "--quiet").strip()
+    printed = ran(installed, tmp_path, "lbi-train", "--cfg", "small.yaml", "--ours1", "--quiet")
+    results = printed.splitlines()[-1]  # before it are warnings
     assert results == f"output/{RUNS}/ours1/results.json" and (tmp_path / results).is_file()
     assert "ours1" in ran(installed, tmp_path, "lbi-compare", results)
     page = Path(ran(installed, tmp_path, "lbi-report", str(Path(results).parent)).strip())
