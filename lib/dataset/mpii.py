@@ -69,7 +69,8 @@ def read_mpii(
     if not options.skip_missing_images or not there.any():
         index.refuse_missing()
 
-    side = 200 * scales * PADDING  # scale is the body height / 200 px
+    # Scale is the body height / 200 px; as in COCO's layout, a crop has at least a pixel in both directions.
+    side = np.maximum(200 * scales, 1 / min(1.0, options.aspect)) * PADDING
     middle = centers.copy()
     middle[:, 1] += 15 * scales  # the annotated center lies above the middle of the body
     head_sizes = head_sizes_from_scales(scales)
