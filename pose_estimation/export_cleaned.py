@@ -23,7 +23,7 @@ from lib.cli import arguments as shared
 from lib.config.loader import with_settings
 from lib.config.schema import Config
 from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.layouts import layout_of
+from lib.dataset.layouts import ObjectFileLayout, layout_of
 from lib.ignoring.cleaned_annotations import (
     WEIGHTS_KEY,
     Selection,
@@ -173,7 +173,7 @@ def _selection(arguments: argparse.Namespace) -> Selection | None:
 def _exportable_file(arguments: argparse.Namespace, config: Config) -> Path:
     """The source's annotation file; InputError if it cannot be exported, or is the output."""
     source, path = config.dataset_src, source_file(config)
-    if not layout_of(source).in_coco_format:
+    if not isinstance(layout_of(source), ObjectFileLayout):
         raise InputError(
             f"{arguments.run}: DATASET_SRC.DATASET is {source.dataset}, expected coco or coco_format: "
             "only sources in COCO's format can be exported"

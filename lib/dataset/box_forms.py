@@ -1,8 +1,8 @@
 """Recognize boxes and keypoints that are not given as COCO does: boxes as x, y, width and height in pixels."""
 
-from collections import Counter
-
 import numpy as np
+
+from lib.dataset.reading_notes import ReadingNotes
 
 FITS = 0.95  # share of joints inside boxes, and of boxes inside images, from which a reading is taken to be right
 PLAUSIBLE = 0.8  # ... from which COCO's own form is not questioned
@@ -11,31 +11,34 @@ SPILL = 0.02  # by how much keypoints given as shares may be outside of [0, 1] o
 TOLERANCE = 0.05  # by how much of its side a box may be exceeded
 
 
-def keypoints_in_pixels(points: np.ndarray, bounds: np.ndarray, filled_in: Counter) -> np.ndarray:
-    """Multiply keypoints by the image's size if all of the file's are in [0, 1], or nearly; counted in ``filled_in``.
+def keypoints_in_pixels(points: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, ReadingNotes]:
+    """Multiply keypoints by the image's size if all of the file's are in [0, 1], or nearly.
 
     Args:
         points: float64 [N, K, 3], x, y and visibility.
         bounds: float64 [N, 2], width and height of the image; NaN if unknown.
+
+    Returns:
+        float64 [N, K, 3], x and y in pixels, and how many labelled keypoints were changed.
     """
     labelled = points[..., 2] > 0
     xy = points[..., :2][labelled]
     # Labels may lie a little outside of the image; no object has all its joints within two pixels of its corner.
     if not len(xy) or xy.min() < -1 or xy.max() > 2 or np.abs(np.clip(xy, 0, 1) - xy).mean() > SPILL:
-        return points
+        return points, ReadingNotes()
     if (xy == np.round(xy)).all():
-        return points
-    filled_in["keypoints, given as shares of the image"] += len(xy)
-    return np.concatenate([points[..., :2] * bounds[:, None], points[..., 2:]], axis=2)
+        return points, ReadingNotes()
+    in_pixels = np.concatenate([points[..., :2] * bounds[:, None], points[..., 2:]], axis=2)
+    return in_pixels, ReadingNotes(filled_in={"keypoints, given as shares of the image": len(xy)})
 
 
 def as_corner_and_size(
-    boxes: np.ndarray, points: np.ndarray, bounds: np.ndarray, filled_in: Counter
-) -> np.ndarray:
+    boxes: np.ndarray, points: np.ndarray, bounds: np.ndarray
+) -> tuple[np.ndarray, ReadingNotes]:
     """Turn boxes of another form (corners, center and size, shares of the image) into COCO's.
 
     One form is taken for all boxes of a file: COCO's if most joints lie in the boxes and most boxes in the image,
-    else one for which nearly all do. What is changed is counted in ``filled_in``.
+    else one for which nearly all do.
 
     Args:
         boxes: float64 [N, 4] as the file gives them.
@@ -43,11 +46,11 @@ def as_corner_and_size(
         bounds: float64 [N, 2], width and height of the image; NaN if unknown.
 
     Returns:
-        float64 [N, 4], x, y, width and height in pixels.
+        float64 [N, 4], x, y, width and height in pixels, and how many boxes had which other form.
     """
     known = (boxes[:, 2:] > 0).all(axis=1) & (points[..., 2] > 0).any(axis=1) & (bounds > 0).all(axis=1)
     if not known.any():
-        return boxes
+        return boxes, ReadingNotes()
     shares = boxes[known].max() <= 1.01 and points[known][..., :2].max() > 2
     scale = np.where(np.isnan(bounds), 1, bounds)[:, [0, 1, 0, 1]] if shares else 1.0
     own, corners = "x, y, width and height", "corners"
@@ -67,9 +70,8 @@ def as_corner_and_size(
         best = corners  # far from the image's edge, corners read as sizes stay within it
     if best != own or (shares and fits[own] >= PLAUSIBLE):
         unit = ", shares of the image" if shares else ""
-        filled_in[f"boxes, given as {best}{unit}"] += int(known.sum())
-        return readings[best]
-    return boxes
+        return readings[best], ReadingNotes(filled_in={f"boxes, given as {best}{unit}": int(known.sum())})
+    return boxes, ReadingNotes()
 
 
 def _area(boxes: np.ndarray) -> float:

@@ -1,12 +1,12 @@
 """The annotations of one or several categories of a COCO file as arrays; what tools leave out is filled in.
 
 Everything that reads a file (training, evaluation, the doctor) reads it here, so all see the same boxes, areas,
-ids and labels. See docs/data.md for the rules.
+ids and labels. See docs/tools.md for the rules.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -75,18 +75,6 @@ class Instances:
         return np.asarray((self.points[..., 2] > 0).any(axis=1))
 
 
-@dataclass
-class _Counts:
-    """What is counted while a file is read."""
-
-    left_out: Counter = field(default_factory=Counter)
-    filled_in: Counter = field(default_factory=Counter)
-    doubts: Counter = field(default_factory=Counter)
-
-    def notes(self) -> ReadingNotes:
-        return ReadingNotes(dict(self.left_out), dict(self.filled_in), dict(self.doubts))
-
-
 def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -> Instances:
     """Read the annotations of the wanted categories.
 
@@ -100,8 +88,7 @@ def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -
     """
     if coco.annotations is None:
         raise InputError(f"{coco.path}: expected COCO's lists 'images' and 'annotations'")
-    counts = _Counts()
-    entries, ids, category_ids = _entries(coco, coco.annotations, wanted, counts)
+    entries, ids, category_ids, notes = _entries(coco, coco.annotations, wanted)
 
     def where(k: int) -> str:
         return coco.named(entries[k])
@@ -111,17 +98,20 @@ def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -
     if set(map(type, image_ids)) != {int}:
         image_ids = [int(number) for number in image_ids]  # tables have 3.0
     sizes = image_sizes(coco, images, image_ids)
-    counts.filled_in[SIZES_READ] += len(sizes.read)
-    if shared := coco.shared_files():
-        counts.doubts["entries of images name the file of an earlier entry"] += shared
     bounds = np.array([sizes.of[number] for number in image_ids], np.float64).reshape(-1, 2)
-    points = _points(entries, wanted.keypoints, where, counts)
-    points = keypoints_in_pixels(points, bounds, counts.filled_in)
-    points, dropped = _without_zeros(points, wanted.drop_zero, counts)
-    boxes = _boxes(entries, where)
-    boxes = as_corner_and_size(boxes, points, bounds, counts.filled_in)
-    boxes = _filled_boxes(boxes, points, bounds, dropped, counts)
-    _doubt_far_keypoints(points, boxes, bounds, counts)
+    points, read_points = _points(entries, wanted.keypoints, where)
+    points, of_points = keypoints_in_pixels(points, bounds)
+    points, dropped, at_zero = _without_zeros(points, wanted.drop_zero)
+    boxes, of_boxes = as_corner_and_size(_boxes(entries, where), points, bounds)
+    boxes, made_boxes = _filled_boxes(boxes, points, bounds, dropped)
+    areas, made_areas = _areas(entries, boxes, where)
+    of_images = ReadingNotes(
+        filled_in={SIZES_READ: len(sizes.read)},
+        doubts={"entries of images name the file of an earlier entry": coco.shared_files()},
+    )
+    far = _far_keypoints(points, boxes, bounds)
+    for more in (of_images, read_points, of_points, at_zero, of_boxes, made_boxes, made_areas, far):
+        notes = notes.joined(more)
     return Instances(
         ids=ids,
         image_ids=image_ids,
@@ -129,19 +119,19 @@ def read_instances(coco: COCOFile, wanted: Wanted, images: ImageFolder | None) -
         crowd=_crowd(entries),
         points=points,
         boxes=boxes,
-        areas=_areas(entries, boxes, where, counts),
+        areas=areas,
         bounds=bounds,
         sized=np.array([number not in sizes.read for number in image_ids], bool),
-        notes=counts.notes(),
+        notes=notes,
     )
 
 
 def _entries(
-    coco: COCOFile, entries: list, wanted: Wanted, counts: _Counts
-) -> tuple[list[dict], np.ndarray, np.ndarray]:
-    """The ``entries`` of the wanted categories, their ids and category ids."""
-    chosen = []
-    others: Counter = Counter()
+    coco: COCOFile, entries: list, wanted: Wanted
+) -> tuple[list[dict], np.ndarray, np.ndarray, ReadingNotes]:
+    """The ``entries`` of the wanted categories, their ids and category ids, and what is left out and filled in."""
+    chosen, without_category = [], 0
+    others: Counter[str] = Counter()
     only = wanted.categories[0] if len(coco.categories) <= 1 and len(wanted.categories) == 1 else None
     for k, entry in enumerate(entries):
         if not isinstance(entry, dict):
@@ -149,18 +139,26 @@ def _entries(
         category = entry.get("category_id")
         if category is None and only is not None:
             category = only
-            counts.filled_in["category ids, as there is one category"] += 1
+            without_category += 1
         if category is None:
             raise InputError(f"{coco.named(entry)} needs category_id, as there are several categories")
         if category in wanted.categories:
             chosen.append((k, entry, category))
         else:
             others[short_repr(category)] += 1
-    counts.left_out.update({f"of category {number}": count for number, count in others.items()})
-    ids = _ids(coco, entries, counts)
+    ids = annotation_ids(entries, coco.path)
+    notes = ReadingNotes(
+        left_out={f"of category {number}": count for number, count in others.items()},
+        filled_in={
+            "category ids, as there is one category": without_category,
+            "ids of annotations, numbered in the order of the file": sum(
+                entry.get("id") is None for entry in entries
+            ),
+        },
+    )
     positions = [k for k, _, _ in chosen]
     categories = np.array([category for _, _, category in chosen], np.int64)
-    return [entry for _, entry, _ in chosen], ids[positions], categories
+    return [entry for _, entry, _ in chosen], ids[positions], categories, notes
 
 
 def annotation_ids(entries: list[dict], path: object) -> np.ndarray:
@@ -178,28 +176,24 @@ def annotation_ids(entries: list[dict], path: object) -> np.ndarray:
     return ids
 
 
-def _ids(coco: COCOFile, entries: list[dict], counts: _Counts) -> np.ndarray:
-    missing = sum(entry.get("id") is None for entry in entries)
-    counts.filled_in["ids of annotations, numbered in the order of the file"] += missing
-    return annotation_ids(entries, coco.path)
-
-
-def _points(entries: list[dict], count: int, where: Callable[[int], str], counts: _Counts) -> np.ndarray:
-    """x, y and visibility, float64 [N, K, 3]; zeros where an annotation has no keypoints."""
+def _points(entries: list[dict], count: int, where: Callable[[int], str]) -> tuple[np.ndarray, ReadingNotes]:
+    """x, y and visibility, float64 [N, K, 3], zeros where an annotation has no keypoints; and the gaps filled."""
     unlabelled = [0.0] * (3 * count)
-    values = [entry.get("keypoints") or unlabelled for entry in entries]
+    values, gaps = [entry.get("keypoints") or unlabelled for entry in entries], 0
     try:
-        points = float_column(values, (3 * count,), where, "keypoints").reshape(-1, count, 3)
+        points = float_column(values, (3 * count,), where, "keypoints")
     except InputError:
-        values = [_without_gaps(value, counts) for value in values]
-        points = float_column(values, (3 * count,), where, "keypoints").reshape(-1, count, 3)
-    return points
+        filled = [_without_gaps(value) for value in values]
+        values, gaps = [value for value, _ in filled], sum(number for _, number in filled)
+        points = float_column(values, (3 * count,), where, "keypoints")
+    notes = ReadingNotes(filled_in={"unlabelled keypoints that are null or not a number": gaps})
+    return points.reshape(-1, count, 3), notes
 
 
-def _without_gaps(value: Any, counts: _Counts) -> Any:
-    """A list of keypoints with zeros for those that are null or NaN and not visible; anything else as it is."""
+def _without_gaps(value: Any) -> tuple[Any, int]:
+    """A list of keypoints with zeros for those that are null or NaN and not visible, and how many; else as it is."""
     if not isinstance(value, list):
-        return value
+        return value, 0
     if value and all(isinstance(point, list) and len(point) == 3 for point in value):
         value = [number for point in value for number in point]
     filled, gaps = list(value), 0
@@ -208,8 +202,7 @@ def _without_gaps(value: Any, counts: _Counts) -> Any:
         if (_is_gap(x) or _is_gap(y)) and (_is_gap(v) or v == 0):
             filled[k : k + 3] = [0, 0, 0]
             gaps += 1
-    counts.filled_in["unlabelled keypoints that are null or not a number"] += gaps
-    return filled
+    return filled, gaps
 
 
 def _crowd(entries: list[dict]) -> np.ndarray:
@@ -226,19 +219,18 @@ def _is_gap(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
-def _without_zeros(points: np.ndarray, drop: bool, counts: _Counts) -> tuple[np.ndarray, np.ndarray]:
-    """The points, without those at (0, 0) if they are to be dropped; and bool [N], which annotations lost some."""
+def _without_zeros(points: np.ndarray, drop: bool) -> tuple[np.ndarray, np.ndarray, ReadingNotes]:
+    """The points, without those at (0, 0) if they are to be dropped; bool [N], which annotations lost some; notes."""
     at_zero = (points[..., 2] > 0) & (points[..., :2] == 0).all(axis=2)
-    if not at_zero.any():
-        return points, at_zero.any(axis=1)
+    count = int(at_zero.sum())
     if not drop:
-        counts.doubts[
+        doubt = (
             "labelled keypoints at exactly (0, 0), as some tools write unlabelled ones "
             "(DROP_ZERO_KEYPOINTS true leaves them out)"
-        ] += int(at_zero.sum())
-        return points, np.zeros(len(points), bool)
-    counts.left_out["keypoints at (0, 0) (DROP_ZERO_KEYPOINTS)"] += int(at_zero.sum())
-    return np.where(at_zero[..., None], 0, points), at_zero.any(axis=1)
+        )
+        return points, np.zeros(len(points), bool), ReadingNotes(doubts={doubt: count})
+    notes = ReadingNotes(left_out={"keypoints at (0, 0) (DROP_ZERO_KEYPOINTS)": count})
+    return np.where(at_zero[..., None], 0, points), at_zero.any(axis=1), notes
 
 
 def _boxes(entries: list[dict], where: Callable[[int], str]) -> np.ndarray:
@@ -255,16 +247,15 @@ def _boxes(entries: list[dict], where: Callable[[int], str]) -> np.ndarray:
 
 
 def _filled_boxes(
-    boxes: np.ndarray, points: np.ndarray, bounds: np.ndarray, dropped: np.ndarray, counts: _Counts
-) -> np.ndarray:
-    """Boxes around the labelled joints in place of empty ones, and of those that an unlabelled (0, 0) stretches."""
+    boxes: np.ndarray, points: np.ndarray, bounds: np.ndarray, dropped: np.ndarray
+) -> tuple[np.ndarray, ReadingNotes]:
+    """Boxes around the labelled keypoints in place of empty ones, and of those that an unlabelled (0, 0) stretches."""
     visible = points[..., 2] > 0
     at_zero = (boxes[:, :2] <= 0).all(axis=1)
     empty = (boxes[:, 2:] <= 0).any(axis=1) | (dropped & at_zero) | _stretched(boxes, points)
     made = empty & visible.any(axis=1)
     if not made.any():
-        return boxes
-    counts.filled_in["boxes, from the labelled keypoints with a margin"] += int(made.sum())
+        return boxes, ReadingNotes()
     low = np.where(visible[..., None], points[..., :2], np.inf)[made].min(axis=1)
     high = np.where(visible[..., None], points[..., :2], -np.inf)[made].max(axis=1)
     extent = (high - low).max(axis=1)
@@ -272,27 +263,27 @@ def _filled_boxes(
     margin = np.maximum(np.maximum(BOX_MARGIN * extent, LEAST_BOX_MARGIN * image), 1.0)[:, None]
     filled = boxes.copy()
     filled[made] = np.concatenate([low - margin, high - low + 2 * margin], axis=1)
-    return filled
+    return filled, ReadingNotes(
+        filled_in={"boxes, from the labelled keypoints with a margin": int(made.sum())}
+    )
 
 
-def _doubt_far_keypoints(points: np.ndarray, boxes: np.ndarray, bounds: np.ndarray, counts: _Counts) -> None:
-    """Count keypoints that lie where they cannot be, if boxes or keypoints have another form than COCO's."""
+def _far_keypoints(points: np.ndarray, boxes: np.ndarray, bounds: np.ndarray) -> ReadingNotes:
+    """How many keypoints that lie where they cannot be, if boxes or keypoints have another form than COCO's."""
     labelled = points[..., 2] > 0
     xy = points[..., :2]
-    beyond = labelled & ((xy < -1) | (xy > bounds[:, None] + 1)).any(
-        axis=2
-    )  # False where the size is unknown
+    # False where the size is unknown.
+    beyond = labelled & ((xy < -1) | (xy > bounds[:, None] + 1)).any(axis=2)
     low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
     slack = FAR * boxes[:, None, 2:].max(axis=2, keepdims=True) + 1
     far = labelled & ((xy < low - slack) | (xy > high + slack)).any(axis=2)
     gone = ((low >= bounds[:, None]) | (high <= 0)).any(axis=(1, 2))  # the box is not in the image: left out
+    most_far = ~gone & (far.sum(axis=1) > labelled.sum(axis=1) / 2)
     doubts = {
-        "labelled keypoints outside of their image": beyond.sum(),
-        "annotations with most labelled keypoints far outside of their box": (
-            ~gone & (far.sum(axis=1) > labelled.sum(axis=1) / 2)
-        ).sum(),
+        "labelled keypoints outside of their image": int(beyond.sum()),
+        "annotations with most labelled keypoints far outside of their box": int(most_far.sum()),
     }
-    counts.doubts.update({what: int(count) for what, count in doubts.items() if count})
+    return ReadingNotes(doubts=doubts)
 
 
 def _stretched(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -306,8 +297,8 @@ def _stretched(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _areas(
-    entries: list[dict], boxes: np.ndarray, where: Callable[[int], str], counts: _Counts
-) -> np.ndarray:
+    entries: list[dict], boxes: np.ndarray, where: Callable[[int], str]
+) -> tuple[np.ndarray, ReadingNotes]:
     """The areas, float64 [N]; that of the box where it is missing, null, NaN or 0."""
     values = [entry.get("area") or 0.0 for entry in entries]
     values = [0.0 if _is_gap(value) else value for value in values]
@@ -316,5 +307,5 @@ def _areas(
         raise InputError(f"{where(k)}: area should not be negative, found {areas[k]:g}")
     of_box = boxes[:, 2:].clip(min=0).prod(axis=1)
     missing = areas == 0
-    counts.filled_in["areas, from the box"] += int((missing & (of_box > 0)).sum())
-    return np.where(missing, of_box, areas)
+    notes = ReadingNotes(filled_in={"areas, from the box": int((missing & (of_box > 0)).sum())})
+    return np.where(missing, of_box, areas), notes

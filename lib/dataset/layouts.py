@@ -26,7 +26,6 @@ class DatasetLayout(ABC):
 
     name: value of DATASET in the configuration.
     noun: what log lines call the annotated instances.
-    in_coco_format: annotations are a JSON file in COCO's format.
     splits_same_set: if VAL_SET and TRAIN_SET are the same, V is split off T (MPII has names for the parts).
     """
 
@@ -36,7 +35,6 @@ class DatasetLayout(ABC):
 
     name: ClassVar[str]
     noun: ClassVar[str] = "people"
-    in_coco_format: ClassVar[bool] = True
     splits_same_set: ClassVar[bool] = False
 
     @abstractmethod
@@ -67,10 +65,6 @@ class DatasetLayout(ABC):
         """The annotated category if it has to be read from the annotation file, else None."""
         return None
 
-    def object_file(self, image_set: str) -> ObjectFile:
-        """The annotation file of a layout in COCO's format, and what of it is read."""
-        raise NotImplementedError(f"{self.name} is not in COCO's format")
-
     def part(self, image_set: str) -> bool | None:
         """Whether ``image_set`` is the validation part of its file (True), the rest (False) or all (None)."""
         return None
@@ -85,7 +79,6 @@ class MPIILayout(DatasetLayout):
     """``annot/{train,valid}.json``, ``annot/gt_valid.mat`` and ``images/`` (or ``images.zip``)."""
 
     name = "mpii"
-    in_coco_format = False
 
     def annotation_files(self, image_set: str) -> tuple[Path, ...]:
         file_set, _ = mpii.PARTS.get(image_set, (image_set, None))
@@ -109,7 +102,19 @@ class MPIILayout(DatasetLayout):
 
 
 @dataclass(frozen=True)
-class COCOLayout(DatasetLayout):
+class ObjectFileLayout(DatasetLayout):
+    """A layout whose annotations are a JSON file in COCO's format."""
+
+    @abstractmethod
+    def object_file(self, image_set: str) -> ObjectFile:
+        """The annotation file of ``image_set``, and what of it is read. Raises InputError."""
+
+    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
+        return read_objects(self.object_file(image_set), mapping, options)
+
+
+@dataclass(frozen=True)
+class COCOLayout(ObjectFileLayout):
     """``annotations/person_keypoints_<set>.json`` and ``images/<set>/`` (or ``images/<set>.zip``)."""
 
     name = "coco"
@@ -127,12 +132,9 @@ class COCOLayout(DatasetLayout):
         (file,) = self.annotation_files(image_set)
         return ObjectFile(file, self.images(image_set), drop_zero=self.drop_zero)
 
-    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
-        return read_objects(self.object_file(image_set), mapping, options)
-
 
 @dataclass(frozen=True)
-class COCOFormatLayout(DatasetLayout):
+class COCOFormatLayout(ObjectFileLayout):
     """Any set in COCO's format: an image set is named by its annotation file, relative to ``root``.
 
     image_folder_name: folder of the images in ``root``; {set} in it stands for the annotation file's stem; empty:
@@ -174,9 +176,6 @@ class COCOFormatLayout(DatasetLayout):
     def object_file(self, image_set: str) -> ObjectFile:
         (file,) = self.annotation_files(image_set)
         return ObjectFile(file, self.images(image_set), self.category(image_set).numbers, self.drop_zero)
-
-    def read(self, image_set: str, mapping: JointMapping, options: ReadOptions) -> Annotations:
-        return read_objects(self.object_file(image_set), mapping, options)
 
 
 def layout_of(dataset_config: DatasetConfig) -> DatasetLayout:

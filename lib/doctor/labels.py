@@ -6,7 +6,7 @@ from lib.config.data_settings import DatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco_file import read_coco_file
 from lib.dataset.instances import Instances, read_instances
-from lib.dataset.layouts import layout_of
+from lib.dataset.layouts import ObjectFileLayout, layout_of
 from lib.doctor.findings import Finding, error, note, ok, warning
 
 TOLERANCE = 1.0  # pixels that a box or joint may lie outside its image: many tools count from 1
@@ -86,7 +86,7 @@ def check_boxes(role: str, dataset_config: DatasetConfig, image_set: str) -> lis
         InputError: if the file cannot be read.
     """
     layout = layout_of(dataset_config)
-    if not layout.in_coco_format:
+    if not isinstance(layout, ObjectFileLayout):
         return []
     file = layout.object_file(image_set)
     coco = read_coco_file(file.path)

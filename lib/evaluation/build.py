@@ -13,7 +13,14 @@ from lib.dataset.frames import settled
 from lib.dataset.joints import mapping_of
 from lib.dataset.keypoint_dataset import KeypointDataset
 from lib.dataset.keypoints import COCO_KEYPOINTS
-from lib.dataset.layouts import COCOFormatLayout, COCOLayout, DatasetLayout, ImageSet, MPIILayout
+from lib.dataset.layouts import (
+    COCOFormatLayout,
+    COCOLayout,
+    DatasetLayout,
+    ImageSet,
+    MPIILayout,
+    ObjectFileLayout,
+)
 from lib.evaluation.coco import PoseNMS
 from lib.evaluation.evaluators import COCOSet, EvaluationSet, MPIISet, ObjectSet
 from lib.nms.nms import COCO_SIGMAS
@@ -54,6 +61,7 @@ def _object_set(config: Config, image_set: ImageSet, role: str) -> ObjectSet:
     LOG.info(f"{role}: OKS with the sigmas {', '.join(f'{s:g}' for s in given)} (SIGMAS)")
     annotations = read_annotations(config, image_set)
     dataset = _logged_dataset(config, annotations, image_set, role)
+    assert isinstance(layout, ObjectFileLayout)
     file = layout.object_file(image_set.name)
     return ObjectSet(dataset, file, tuple(sigmas.tolist()), PoseNMS(test.in_vis_thre, test.oks_thre))
 
@@ -83,6 +91,7 @@ def _coco_set(config: Config, image_set: ImageSet, role: str) -> COCOSet:
         annotations, scores = settled(detected.annotations, file, config.dataset), detected.scores
     dataset = _logged_dataset(config, annotations, image_set, role)
     nms = PoseNMS(test.in_vis_thre, test.oks_thre)
+    assert isinstance(layout, ObjectFileLayout)
     built = COCOSet(dataset, layout.object_file(image_set.name), COCO_SIGMAS, nms, scores)
     if (
         not test.use_gt_bbox and not built.truth.is_labelled

@@ -9,7 +9,7 @@ from lib.config.loader import load_config
 from lib.config.schema import Config, IgnoringConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.build import read_annotations
-from lib.dataset.layouts import layout_of, training_set
+from lib.dataset.layouts import ObjectFileLayout, layout_of, training_set
 from lib.label_noise.injection import changed_labels, inject
 from lib.label_noise.source_record import SourceRecord, check_ids, check_source_of_folder
 from lib.label_noise.truth import Truth, read_truth_of, truth_beside, write_truth_of
@@ -63,10 +63,10 @@ def _with_noise(config: Config, on_disk: Annotations) -> tuple[Annotations, Trut
     """The annotations as trained on, and their truth."""
     source, lbi = config.dataset_src, config.lbi
     layout = layout_of(source)
-    truth = truth_beside(source_file(config), on_disk) if layout.in_coco_format else None
+    truth = truth_beside(source_file(config), on_disk) if isinstance(layout, ObjectFileLayout) else None
     if not lbi.inject_noise:
         return on_disk, truth
-    if not layout.in_coco_format:
+    if not isinstance(layout, ObjectFileLayout):
         raise InputError(
             f"LBI.INJECT_NOISE needs a source in COCO's layout, but DATASET_SRC.DATASET is {layout.name}"
         )

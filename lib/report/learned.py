@@ -9,7 +9,7 @@ import numpy as np
 from lib.config.data_settings import SourceDatasetConfig
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.joints import mapping_of, names_own_keypoints
-from lib.dataset.layouts import layout_of, training_set
+from lib.dataset.layouts import ObjectFileLayout, layout_of, training_set
 from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.label_noise.truth import Truth
@@ -155,7 +155,7 @@ def shifted_joints(run: Run, annotations: Annotations) -> dict[str, tuple[str, s
 def _annotators(source: SourceDatasetConfig, annotations: Annotations) -> list[str] | None:
     """The field ``annotator`` (or ``annotator_id``) of each annotation in a COCO file."""
     layout = layout_of(source)
-    if not layout.in_coco_format:
+    if not isinstance(layout, ObjectFileLayout):
         return None
     annotator_of = {}
     for annotation in read_json(layout.annotation_files(source.train_set)[0])["annotations"]:

@@ -1,7 +1,5 @@
 """Boxes and keypoints of other forms, against boxes drawn in COCO's form."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
@@ -33,19 +31,19 @@ SHARES = {"shares of the image": lambda b: b / [WIDTH, HEIGHT, WIDTH, HEIGHT]}
 @pytest.mark.parametrize("corner", [None, 25.0])
 def test_cocos_own_boxes_are_kept(seed, corner):
     boxes, points, bounds = drawn(seed, corner=corner)
-    counts = Counter()
-    np.testing.assert_array_equal(as_corner_and_size(boxes, points, bounds, counts), boxes)
-    assert not counts
+    found, notes = as_corner_and_size(boxes, points, bounds)
+    np.testing.assert_array_equal(found, boxes)
+    assert not notes.filled_in
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("form", [*FORMS, *SHARES])
 def test_other_forms_are_recognized_and_said(seed, form):
     boxes, points, bounds = drawn(seed)
-    counts = Counter()
     given = (FORMS | SHARES)[form](boxes)
-    np.testing.assert_allclose(as_corner_and_size(given, points, bounds, counts), boxes, rtol=1e-9)
-    ((said, count),) = counts.items()
+    found, notes = as_corner_and_size(given, points, bounds)
+    np.testing.assert_allclose(found, boxes, rtol=1e-9)
+    ((said, count),) = notes.filled_in.items()
     assert form in said and count == len(boxes)
 
 
@@ -53,48 +51,47 @@ def test_other_forms_are_recognized_and_said(seed, form):
 def test_other_forms_as_shares_of_the_image(form):
     boxes, points, bounds = drawn()
     given = SHARES["shares of the image"](FORMS[form](boxes))
-    counts = Counter()
-    np.testing.assert_allclose(as_corner_and_size(given, points, bounds, counts), boxes, rtol=1e-9)
-    assert form in next(iter(counts)) and "shares" in next(iter(counts))
+    found, notes = as_corner_and_size(given, points, bounds)
+    np.testing.assert_allclose(found, boxes, rtol=1e-9)
+    (said,) = notes.filled_in
+    assert form in said and "shares" in said
 
 
 def test_corners_of_objects_that_are_all_near_the_first_pixel():
     boxes, points, bounds = drawn(count=12, largest=40, corner=50.0)
-    found = as_corner_and_size(FORMS["corners"](boxes), points, bounds, Counter())
+    found, _ = as_corner_and_size(FORMS["corners"](boxes), points, bounds)
     np.testing.assert_allclose(found, boxes)
 
 
 def test_one_object_that_nearly_fills_its_image():
     boxes = np.array([[3.0, 4.0, 190.0, 150.0]])
     points = np.array([[[5.0, 6.0, 2], [190, 150, 2], [100, 80, 2]]])
-    np.testing.assert_array_equal(
-        as_corner_and_size(boxes, points, np.array([[200.0, 160.0]]), Counter()), boxes
-    )
+    np.testing.assert_array_equal(as_corner_and_size(boxes, points, np.array([[200.0, 160.0]]))[0], boxes)
 
 
 def test_boxes_are_kept_where_nothing_fits_or_nothing_is_known():
     boxes, points, bounds = drawn()
     elsewhere = np.concatenate([boxes[:, :2] + 500, boxes[:, 2:]], axis=1)
-    np.testing.assert_array_equal(as_corner_and_size(elsewhere, points, bounds, Counter()), elsewhere)
+    np.testing.assert_array_equal(as_corner_and_size(elsewhere, points, bounds)[0], elsewhere)
     corners = FORMS["corners"](boxes)
     unknown = np.full_like(bounds, np.nan)
-    np.testing.assert_array_equal(as_corner_and_size(corners, points, unknown, Counter()), corners)
+    np.testing.assert_array_equal(as_corner_and_size(corners, points, unknown)[0], corners)
 
 
 def test_keypoints_as_shares_of_the_image():
     _, points, bounds = drawn()
     points[0, 0] = 0  # one is unlabelled
     shares = points / [WIDTH, HEIGHT, 1]
-    counts = Counter()
-    np.testing.assert_allclose(keypoints_in_pixels(shares, bounds, counts), points, rtol=1e-9)
-    assert sum(counts.values()) == 12 * 5 - 1
-    assert keypoints_in_pixels(points, bounds, Counter()) is points
+    found, notes = keypoints_in_pixels(shares, bounds)
+    np.testing.assert_allclose(found, points, rtol=1e-9)
+    assert sum(notes.filled_in.values()) == 12 * 5 - 1
+    assert keypoints_in_pixels(points, bounds)[0] is points
 
 
 def test_shares_a_little_outside_of_the_image_and_pixels_near_its_corner():
-    bounds, counts = np.full((1, 2), 100.0), Counter()
+    bounds = np.full((1, 2), 100.0)
     shares = np.array([[[-0.02, 0.5, 2], [0.3, 1.04, 2], [0.7, 0.2, 2]]])
-    found = keypoints_in_pixels(shares, bounds, counts)
+    found, notes = keypoints_in_pixels(shares, bounds)
     np.testing.assert_allclose(found, shares * [100, 100, 1])
     pixels = np.array([[[0.5, 1.9, 2], [1.5, 1.0, 2], [0.0, 0.0, 2]]])
-    assert keypoints_in_pixels(pixels, bounds, counts) is pixels and sum(counts.values()) == 3
+    assert keypoints_in_pixels(pixels, bounds)[0] is pixels and sum(notes.filled_in.values()) == 3

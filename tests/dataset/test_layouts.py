@@ -11,6 +11,7 @@ from lib.dataset.layouts import (
     COCOLayout,
     ImageSet,
     MPIILayout,
+    ObjectFileLayout,
     layout_of,
     target_sets,
     training_set,
@@ -44,7 +45,7 @@ def section(tmp_path):
 def test_files_of_published_sets(section, tmp_path, dataset, image_set, files, images, keypoints):
     layout = layout_of(section(dataset))
     assert layout.name == dataset and layout.noun == "people"
-    assert layout.in_coco_format == (dataset == "coco")
+    assert isinstance(layout, ObjectFileLayout) == (dataset == "coco")
     assert layout.annotation_files(image_set) == tuple(tmp_path / file for file in files)
     assert layout.image_folder(image_set) == layout.images(image_set).folder == tmp_path / images
     assert layout.keypoints(image_set) == keypoints and layout.category(image_set) is None
@@ -54,7 +55,7 @@ def test_files_of_any_set_in_cocos_format(section, tmp_path):
     categories = [{"id": 1, "name": "cup"}, {"id": 4, "name": "hand", "keypoints": ["thumb", "index"]}]
     write_json(tmp_path / "sets" / "a.json", {"categories": categories})
     layout = layout_of(section("coco_format", IMAGES="images/{set}", DATA_FORMAT="zip"))
-    assert isinstance(layout, COCOFormatLayout) and layout.noun == "objects" and layout.in_coco_format
+    assert isinstance(layout, COCOFormatLayout) and layout.noun == "objects"
     assert layout.annotation_files("sets/a.json") == (tmp_path / "sets/a.json",)
     assert layout.images("sets/a.json").location == tmp_path / "images/a.zip"
     assert layout.category("sets/a.json") == KeypointCategory((4,), "hand", ("thumb", "index"))
