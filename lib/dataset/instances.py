@@ -22,6 +22,7 @@ from lib.utils.errors import InputError, short_repr
 # A box made from joints is wider than they are: by a tenth of their extent's longer side on each side, and at
 # least by a twentieth of the image's longer side, as a single joint has no extent.
 BOX_MARGIN, LEAST_BOX_MARGIN = 0.1, 0.05
+OUTSIDE_IMAGE = "labelled keypoints outside of their image"  # in the notes, a doubt
 FAR = 0.25  # of the box's longer side: keypoints outside of it by more are doubtful
 
 
@@ -280,7 +281,7 @@ def _far_keypoints(points: np.ndarray, boxes: np.ndarray, bounds: np.ndarray) ->
     gone = ((low >= bounds[:, None]) | (high <= 0)).any(axis=(1, 2))  # the box is not in the image: left out
     most_far = ~gone & (far.sum(axis=1) > labelled.sum(axis=1) / 2)
     doubts = {
-        "labelled keypoints outside of their image": int(beyond.sum()),
+        OUTSIDE_IMAGE: int(beyond.sum()),
         "annotations with most labelled keypoints far outside of their box": int(most_far.sum()),
     }
     return ReadingNotes(doubts=doubts)

@@ -1,11 +1,13 @@
 """Checks of the annotations themselves: duplicates, and boxes and joints outside their image or crop."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lib.config.data_settings import DatasetConfig
 from lib.dataset.annotations import Annotations
 from lib.dataset.coco_file import read_coco_file
-from lib.dataset.instances import Instances, read_instances
+from lib.dataset.instances import OUTSIDE_IMAGE, Instances, read_instances
 from lib.dataset.layouts import ObjectFileLayout, layout_of
 from lib.doctor.findings import Finding, error, note, ok, warning
 
@@ -117,8 +119,10 @@ def _boxes(role: str, instances: Instances) -> Finding:
 def reading_notes(role: str, annotations: Annotations) -> list[Finding]:
     """What the reader left out, filled in and doubts, in the whole annotation file."""
     left_out = sum(annotations.notes.left_out.values())
+    # Labels outside of their image are a finding of their own, with an example.
+    doubts = {what: count for what, count in annotations.notes.doubts.items() if what != OUTSIDE_IMAGE}
     findings = []
-    for kind, counts in annotations.notes.sentences().items():
+    for kind, counts in replace(annotations.notes, doubts=doubts).sentences().items():
         subject = f"{role}, {kind}"
         if kind == "doubtful":
             advice = "they are read as the file gives them; correct them if they are not meant so"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lib.config.data_settings import DatasetConfig
+from lib.dataset.instances import OUTSIDE_IMAGE
 from lib.dataset.reading_notes import ReadingNotes
 from lib.doctor.findings import Level
 from lib.doctor.labels import MAX_SHARE_OUTSIDE_CROP, TOLERANCE, check_boxes, check_labels, reading_notes
@@ -116,3 +117,8 @@ def test_what_the_reader_left_out_filled_in_and_doubts():
 
 def test_mpii_has_no_boxes():
     assert check_boxes("test", DatasetConfig(dataset="mpii", root="none", train_set="train"), "valid") == []
+
+
+def test_labels_outside_their_image_are_told_once():
+    notes = ReadingNotes(doubts={OUTSIDE_IMAGE: 1})
+    assert reading_notes("source", replace(make_annotations(), notes=notes)) == []
