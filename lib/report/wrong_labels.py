@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.ignoring.weight_table import auroc
+from lib.wrong_labels.metrics import auroc
 from lib.report.charts import Series, line_chart
 from lib.report.detection import precision_curve, roc_curve, wrong_among_most_ignored
 from lib.report.learned import NamedWeights
@@ -29,7 +29,7 @@ def detection_section(named: list[NamedWeights]) -> Markup | None:
         style = series_style(index)
         roc.append(Series(name, *_thin_out(*roc_curve(weights, wrong)), *style))
         precision.append(Series(name, *_thin_out(*precision_curve(weights, wrong)), *style))
-        entries.append((f"{name}, AUROC {auroc(weights, wrong):.2f}", *style))
+        entries.append((f"{name}, AUROC {auroc(-weights, wrong):.2f}", *style))
         columns.append([_cell(*wrong_among_most_ignored(weights, wrong, share)) for share in SHARES])
         wrong_shares.append(wrong.mean())
     header = ["most ignored", *(weights.name for weights in known)]
