@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from lib.wrong_labels.metrics import auroc
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.gallery import gallery_section
@@ -15,6 +14,7 @@ from lib.report.runs import Run
 from lib.report.tables import tables_section
 from lib.report.weights import weights_overview
 from lib.report.wrong_labels import detection_section
+from lib.wrong_labels.metrics import auroc
 
 GALLERY_COLUMNS = 6  # in a wide window, see style.css
 

@@ -3,8 +3,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lib.wrong_labels.metrics import auroc
 from lib.report.detection import flagged_counts, precision_curve, roc_curve, wrong_among_most_ignored
+from lib.wrong_labels.metrics import auroc
 
 RNG = np.random.default_rng(5)
 CASES = [(RNG.integers(0, 8, 50) / 7, RNG.random(50) < 0.3) for _ in range(10)]

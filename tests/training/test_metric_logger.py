@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib.wrong_labels.metrics import auroc
 from lib.training.metric_logger import format_scores
 from lib.utils.log import captured_messages
+from lib.wrong_labels.metrics import auroc
 from tests.factories.training import RecordedMetrics, finished_step, make_logger, make_spec, make_state
 
 PIXELS = 16 * 16  # of a heatmap
