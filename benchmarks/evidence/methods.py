@@ -95,6 +95,11 @@ def _rivals() -> Iterable[Method]:
     yield Method(
         "out_of_fold", unseen, weighted, rivals.rank_out_of_fold, "out_of_fold", settings=gamma, rival=True
     )
+    for name, meaning in (
+        ("geometry", "no training, no picture; labels that contradict the other labels' shape"),
+        ("permutations", "the same; exchanged names are tried, too"),
+    ):
+        yield Method(name, meaning, None, rivals.rank_by_shape, "shape", rival=True)
 
 
 METHODS = {method.name: method for method in (*_methods(), *_rivals())}

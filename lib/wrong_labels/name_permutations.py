@@ -35,7 +35,7 @@ def _exchanges(skeleton: Skeleton) -> list[np.ndarray]:
     """The exchanges that are not products of others, each as a permutation [J]."""
     flip, chains = np.array(skeleton.flip_indices), _chains(skeleton)
     whole = _exchange(flip, range(len(flip)))
-    halves = []
+    halves: list[np.ndarray] = []
     for chain in chains:
         sides = _exchange(flip, {*chain, *flip[chain].tolist()})
         if (sides != np.arange(len(flip))).any() and not any((sides == other).all() for other in halves):

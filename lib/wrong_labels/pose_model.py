@@ -196,7 +196,9 @@ class PoseModel:
         for _ in range(STEPS):
             right, wrong = _densities(*self._others(poses, visible, _noise(visible, trust)))
             log_odds = np.where(visible, np.log(share / (1 - share)) + wrong - right, 0.0)
-            trust = (trust + expit(-log_odds)) / 2  # half a step, or labels that contradict each other alternate
+            trust = (
+                trust + expit(-log_odds)
+            ) / 2  # half a step, or labels that contradict each other alternate
         # The evidence of the likeliest selection, and of those that differ from it in one label.
         likely = log_odds < 0
         prior = np.where(likely, np.log1p(-share), np.log(share)) + np.logaddexp(0, -np.abs(log_odds))
@@ -258,7 +260,9 @@ def _gaussian_density(residuals: np.ndarray, covariances: np.ndarray) -> np.ndar
     a, b, d = covariances[..., 0, 0], covariances[..., 0, 1], covariances[..., 1, 1]
     x, y = residuals[..., 0], residuals[..., 1]
     determinant = a * d - b**2
-    return -np.log(2 * np.pi) - np.log(determinant) / 2 - (d * x**2 - 2 * b * x * y + a * y**2) / determinant / 2
+    return (
+        -np.log(2 * np.pi) - np.log(determinant) / 2 - (d * x**2 - 2 * b * x * y + a * y**2) / determinant / 2
+    )
 
 
 def _placed(joints, visible: np.ndarray, boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
