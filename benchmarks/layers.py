@@ -54,7 +54,7 @@ from lib.ignoring.hypergradient import (
 )
 from lib.ignoring.lookahead import norm
 from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
-from lib.ignoring.weight_table import auroc
+from lib.wrong_labels.metrics import auroc
 from lib.label_noise.corruptions import parse_noise
 from lib.training.batches import TrainingBatches, as_batch, as_step_batches
 from lib.training.phases import Phase

@@ -19,7 +19,8 @@ from lib.ignoring.bilevel_step import Options, StepModels, StepOutput, TrainingS
 from lib.ignoring.modes import MODES
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.trainable_model import TrainableModel
-from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
+from lib.ignoring.loss_aware import LossAwareWeights
+from lib.ignoring.variables import OnlineWeights, PersistentWeights
 from lib.training.batches import StepSamples, raise_if_unreadable, with_counts
 from lib.training.phases import phases
 from lib.training.state import State

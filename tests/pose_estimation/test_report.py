@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.ignoring.weight_table import auroc
+from lib.wrong_labels.metrics import auroc
 from lib.report.gallery import MAX_JPEG_BYTES
 from lib.report.learned import read_learned_weights
 from lib.report.page import MAX_GALLERY_ROWS
