@@ -54,12 +54,12 @@ from lib.ignoring.hypergradient import (
 )
 from lib.ignoring.lookahead import norm
 from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
-from lib.wrong_labels.metrics import auroc
 from lib.label_noise.corruptions import parse_noise
 from lib.training.batches import TrainingBatches, as_batch, as_step_batches
 from lib.training.phases import Phase
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import FinishedStep, Trainer
+from lib.wrong_labels.metrics import auroc
 
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = {"LBI.HYPERGRAD_LAYERS": "all"}  # of the training that is watched

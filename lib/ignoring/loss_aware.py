@@ -61,7 +61,9 @@ class LossAwareWeights(IgnoringVariables):
     variance: Tensor
     batches: Tensor  # with a label of the joint
     steps: Tensor
-    recent_pairs: Tensor  # of successive signs, with decay: those that agree, those that are now positive, all
+    recent_pairs: (
+        Tensor  # of successive signs, with decay: those that agree, those that are now positive, all
+    )
 
     def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float, floor: float):
         super().__init__(count, flip_indices)
