@@ -84,7 +84,8 @@ def _rivals() -> Iterable[Method]:
     target_alone, with_source, weighted = MODES["baseline1"], MODES["baseline2"], MODES["ours1"]
     gamma = {"LBI.GAMMA": rivals.RANKING_GAMMA}
     for name, meaning in (
-        ("small_loss", "baseline2 at gamma 1; labels ranked by their loss"),
+        ("loss", "baseline2 at gamma 1; labels ranked by their loss"),
+        ("small_loss", "baseline2 at gamma 1; by their loss, standardized for each joint"),
         ("distance", "baseline2 at gamma 1; by their distance to its predictions"),
         ("trace", "baseline2 at gamma 1; by what a step on each label would cost the target (TracIn)"),
     ):

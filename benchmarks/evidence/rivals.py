@@ -34,7 +34,9 @@ def rank_by_source(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     config, data, best = ranked.config, ranked.data, ranked.best
     labelled = data.source.annotations.visible > 0
     trained, outcomes = outcome(ranked), {}
-    losses = standardised(source_losses(config, data, best), labelled, loss_floor(config))
+    plain = source_losses(config, data, best)
+    losses = standardised(plain, labelled, loss_floor(config))
+    outcomes["loss"] = trained._replace(detection=judged(data, plain))
     outcomes["small_loss"] = trained._replace(detection=judged(data, losses))
     if "distance" in wanted:
         distances = head_distances(config, data, best)
