@@ -23,10 +23,10 @@ class Person:
     """One annotated person. Coordinates are pixels, 0-based, with pixel centres at whole numbers.
 
     joints: [17, 2], in the order of FIGURE_JOINTS; they may lie outside the image.
-    hidden: [17] bool, covered by another person or by an object in front.
+    hidden: [17] bool, covered by another person, by what it sits on or by an object in front.
     box: left, top, width, height of the whole figure, clipped to the image.
     area: visible pixels of the figure.
-    from_behind: the figure shows its back.
+    from_behind: the figure's trunk shows its back.
     """
 
     joints: np.ndarray
@@ -151,20 +151,24 @@ def draw_image(rng: np.random.Generator, look: Look, people: int) -> tuple[np.nd
     canvas = _draw_background(rng, look, width, height)
     x_shares = [rng.uniform(0.2, 0.8)] if people == 1 else rng.permutation([0.37, 0.63])
     figures = [draw_figure(rng, look, x_share, width, height) for x_share in x_shares]
-    for owner, figure in enumerate(figures, start=1):
-        for part in figure.parts:
+    owners_of = [2 * number + 1 for number in range(people)]  # a figure's seat has the number after its own
+    for owner, figure in zip(owners_of, figures):
+        for part in figure.parts[: figure.below_seat]:
+            canvas.draw(part, owner, look.outline)
+        canvas.draw(figure.seat, owner + 1, look.outline)
+        for part in figure.parts[figure.below_seat :]:
             canvas.draw(part, owner, look.outline)
     # An object in front of some; never on the head, which tells front from back.
     if rng.random() < 0.15:
         joint = rng.choice(("left", "right")) + rng.choice(("_elbow", "_wrist", "_hip", "_knee", "_ankle"))
         centre = figures[-1].xy(joint)[0] + rng.normal(0, 6, 2)
-        canvas.draw(_draw_object(rng, look, centre, rng.uniform(14, 34)), people + 1, look.outline)
+        canvas.draw(_draw_object(rng, look, centre, rng.uniform(14, 34)), 2 * people + 1, look.outline)
 
     pixels = cv2.resize(canvas.pixels, (width, height), interpolation=cv2.INTER_AREA)
     if look.rough:
         pixels = _roughen(rng, pixels, canvas.fabric[::SUPERSAMPLING, ::SUPERSAMPLING])
     owners = canvas.owner
-    return pixels, [_annotate(figure, owner, owners) for owner, figure in enumerate(figures, start=1)]
+    return pixels, [_annotate(figure, owner, owners) for owner, figure in zip(owners_of, figures)]
 
 
 def _annotate(figure: Figure, owner: int, owners: np.ndarray) -> Person:
