@@ -117,22 +117,22 @@ def _roughen(rng: np.random.Generator, pixels: np.ndarray, fabric: np.ndarray) -
     # One texture per fabric: smooth noise, and stripes for some.
     textures = []
     for _ in range(FABRICS):
-        texture = rng.uniform(0.04, 0.12) * _smooth_noise(rng, int(rng.integers(25, 70)), width, height)
+        texture = rng.uniform(0.03, 0.08) * _smooth_noise(rng, int(rng.integers(25, 70)), width, height)
         if rng.random() < 0.4:
             angle, frequency = rng.uniform(0, np.pi), 2 * np.pi / rng.uniform(3.5, 12)
             stripes = np.sin(x * (frequency * math.cos(angle)) + y * (frequency * math.sin(angle)))
-            texture += rng.uniform(0.05, 0.14) * stripes
+            texture += rng.uniform(0.03, 0.09) * stripes
         textures.append(texture)
     texture = np.take_along_axis(np.stack(textures), fabric[None].astype(np.intp), axis=0)[0]
     # Light: slow variation over the image.
     light = 0.25 * _smooth_noise(rng, 3, width, height) + 0.08 * _smooth_noise(rng, 9, width, height)
-    light = rng.uniform(0.75, 1.1) * np.clip(np.exp(light), 0.6, 1.5)
+    light = rng.uniform(0.85, 1.15) * np.clip(np.exp(light), 0.6, 1.5)
     image = pixels.astype(np.float32) * (np.clip(1 + texture, 0.3, 1.7) * light)[..., None]
     # Camera: less saturation, blur, grain.
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-    image = grey + rng.uniform(0.4, 0.9) * (image - grey)
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.1))
-    image += rng.uniform(3, 8) * rng.standard_normal(image.shape, dtype=np.float32)
+    image = grey + rng.uniform(0.6, 0.95) * (image - grey)
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.8))
+    image += rng.uniform(3, 6) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
@@ -159,7 +159,7 @@ def draw_image(rng: np.random.Generator, look: Look, people: int) -> tuple[np.nd
         for part in figure.parts[figure.below_seat :]:
             canvas.draw(part, owner, look.outline)
     # An object in front of some; never on the head, which tells front from back.
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         joint = rng.choice(("left", "right")) + rng.choice(("_elbow", "_wrist", "_hip", "_knee", "_ankle"))
         centre = figures[-1].xy(joint)[0] + rng.normal(0, 6, 2)
         canvas.draw(_draw_object(rng, look, centre, rng.uniform(14, 34)), 2 * people + 1, look.outline)

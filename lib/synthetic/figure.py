@@ -14,6 +14,7 @@ from lib.synthetic.canvas import BAG, DARK, HAIR, OBJECT, SHOES, SKIN, TOP, TROU
 from lib.synthetic.pose import Points, Pose, draw_pose
 
 Colour = tuple[int, int, int]
+PALE: Colour = (240, 240, 235)  # RGB of wristbands
 
 
 def _upper_part(limb: Sequence[np.ndarray], share: float) -> list[np.ndarray]:
@@ -67,12 +68,14 @@ class Figure:
         self.from_behind = bool(pose.trunk[2, 2] < 0)
         self.skin = draw_colour(rng, (0.05, 0.09), (0.25, 0.6), (0.6, 1.0))
         self.hair = draw_colour(rng, (0.02, 0.13), (0.3, 0.9), (0.06, 0.35))
-        self.shoes = draw_colour(rng, (0, 1), (0, 0.6), (0.08, 0.5))
-        self.top, self.bag, self.seat_colour = (draw_colour(rng, (0, 1), *look.clothes) for _ in range(3))
-        self.trousers = draw_colour(rng, (0, 1), look.clothes[0], (0.4, look.clothes[1][1]))
+        self.shoes = draw_colour(rng, (0, 1), (0, 0.6), (0.08, 0.35))
+        # Trousers are bluish and what is worn above is not, as with most people: arms and legs are easy to tell.
+        self.top, self.bag = (draw_colour(rng, (0.75, 1.45), *look.clothes) for _ in range(2))
+        self.trousers = draw_colour(rng, (0.52, 0.72), look.clothes[0], (0.4, look.clothes[1][1]))
+        self.seat_colour = draw_colour(rng, (0, 1), (0, 0.2), (0.35, 0.7))
         self.trim = _contrasting(rng, self.top)
-        self.sleeve = rng.choice((0.25, 0.5, 0.97))  # covered share of the arm
-        self.trouser_leg = rng.choice((0.4, 0.7, 0.95), p=(0.3, 0.15, 0.55))
+        self.sleeve = rng.choice((0.5, 0.95))  # covered share of the arm: to the elbow, or all, with a patch there
+        self.trouser_leg = rng.choice((0.5, 0.95))
         self.skirted, self.long_haired, self.bagged = rng.random(3) < (0.12, 0.35, 0.5)
         self.girth = rng.uniform(*look.girth) * size
         self.skull = np.linalg.norm(self.at["head_top"] - self.at["head_centre"])
@@ -123,6 +126,10 @@ class Figure:
         blobs += [make_blob([wrist, hand], [radii[2], 0.029 * self.girth], skin, SKIN)]
         covered = _upper_part([shoulder, elbow, wrist], self.sleeve)
         blobs += _limb(covered, radii + 0.006 * self.girth, _shaded(self.top, light), TOP)
+        if self.sleeve > 0.5:
+            blobs += [make_blob(elbow, 0.03 * self.girth, _shaded(self.trim, light), TROUSERS)]
+        band = [wrist, wrist + 0.12 * (elbow - wrist)]
+        blobs += [make_blob(band, 0.026 * self.girth, _shaded(PALE, light), TROUSERS)]
         return self.depth(f"{side}_elbow", f"{side}_wrist") + 0.01 * self.size, blobs
 
     def _leg(self, side: str) -> tuple[float, list[Blob]]:
@@ -134,6 +141,8 @@ class Figure:
         blobs += [make_blob([ankle, toe], shoe, _shaded(self.shoes, light), SHOES)]
         covered = _upper_part([hip, knee, ankle], 0.3 if self.skirted else self.trouser_leg)
         blobs += _limb(covered, radii + 0.007 * self.girth, _shaded(self.trousers, light), TROUSERS)
+        if not self.skirted and self.trouser_leg > 0.5:
+            blobs += [make_blob(knee, 0.038 * self.girth, _shaded(self.trousers, 0.45 * light), TROUSERS)]
         return self.depth(f"{side}_knee", f"{side}_ankle") - 0.06 * self.size, blobs
 
     def _trunk(self) -> tuple[float, list[Blob]]:

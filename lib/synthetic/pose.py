@@ -66,7 +66,7 @@ _VIEWS = {
     "facing left": ((-135, -50), 0.15),
 }
 
-LYING = 0.16  # share of those who do not sit
+LYING = 0.14  # share of those who do not sit
 SAME_ARMS = 0.4  # share of the people whose arms do the same
 
 
@@ -210,7 +210,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     view = _choose(rng, {name: share for name, (_, share) in _VIEWS.items()})
     yaw, pitch = rng.uniform(*_VIEWS[view][0]), _clipped_normal(rng, 12, 13, 30)
     lying = bool(rng.random() < LYING) and seat is None
-    roll = rng.uniform(40, 320) if lying else rng.normal(0, 11)
+    roll = rng.choice((-1, 1)) * rng.uniform(50, 120) if lying else rng.normal(0, 11)
     camera = _rotation(2, roll) @ _rotation(0, pitch) @ _rotation(1, yaw)
     return Pose(
         {name: camera @ point for name, point in at.items()},
