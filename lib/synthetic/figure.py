@@ -74,7 +74,9 @@ class Figure:
         self.trousers = draw_colour(rng, (0.52, 0.72), look.clothes[0], (0.4, look.clothes[1][1]))
         self.seat_colour = draw_colour(rng, (0, 1), (0, 0.2), (0.35, 0.7))
         self.trim = _contrasting(rng, self.top)
-        self.sleeve = rng.choice((0.5, 0.95))  # covered share of the arm: to the elbow, or all, with a patch there
+        self.sleeve = rng.choice(
+            (0.5, 0.95)
+        )  # covered share of the arm: to the elbow, or all, with a patch there
         self.trouser_leg = rng.choice((0.5, 0.95))
         self.skirted, self.long_haired, self.bagged = rng.random(3) < (0.12, 0.35, 0.5)
         self.girth = rng.uniform(*look.girth) * size
@@ -155,12 +157,12 @@ class Figure:
         blobs += [make_blob(self.xy("thorax", "upper_neck"), 0.03 * self.girth, self.skin, SKIN)]
         radii = self.girth * np.array([0.035, 0.035, 0.05, 0.05, 0.04, 0.04])
         blobs += [make_blob(shoulders + waist + self.xy("breast", "back"), radii, self.top, TOP)]
-        if self.pose.trunk[2, 2] > 0.12:
-            blobs += self._front()
-        return self.depth("thorax", "pelvis"), blobs
+        return self.depth("thorax", "pelvis"), blobs + self.front()
 
-    def _front(self) -> list[Blob]:
-        """An open front in another colour, a collar, and the straps of a rucksack."""
+    def front(self) -> list[Blob]:
+        """An open front in another color, a collar, and the straps of a rucksack; none if it is not seen."""
+        if self.pose.trunk[2, 2] <= 0.12:
+            return []
         collar, (chest,) = self.both("collar"), self.xy("chest")
         blobs = [make_blob([chest, *self.both("front")], 0.013 * self.size, self.trim, TROUSERS)]
         blobs += [make_blob([*collar, chest], 0.01 * self.size, self.skin, SKIN)]

@@ -12,6 +12,7 @@ import numpy as np
 
 Points = dict[str, np.ndarray]  # {name of a joint or other point: [3]}
 Range = tuple[float, float]
+Leg = tuple[Range, Range, Range]
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,13 @@ class Stance:
     """
 
     share: float
-    legs: tuple[tuple[Range, Range, Range], tuple[Range, Range, Range]]
+    legs: tuple[Leg, Leg]
     bow: Range = (-10, 20)
 
 
-def _alike(*leg: Range) -> tuple[tuple[Range, ...], tuple[Range, ...]]:
+def _alike(outward: Range, forward: Range, knee: Range) -> tuple[Leg, Leg]:
     """The same ranges for both legs."""
+    leg = outward, forward, knee
     return leg, leg
 
 
@@ -155,7 +157,7 @@ def _arm(rng: np.random.Generator, at: Points, name: str, kind: str, frame: np.n
     at[f"{name}_hand"] = at[f"{name}_wrist"] + 0.025 * forearm
 
 
-def _leg(rng: np.random.Generator, at: Points, name: str, angles: tuple[Range, Range, Range]) -> None:
+def _leg(rng: np.random.Generator, at: Points, name: str, angles: Leg) -> None:
     """Add the joints of one leg and its toe, which points forward from the shin; name: "left" or "right"."""
     side = 1 if name == "left" else -1
     out, fwd, knee = (rng.uniform(*a) for a in angles)
