@@ -27,6 +27,7 @@ class Person:
     box: left, top, width, height of the whole figure, clipped to the image.
     area: visible pixels of the figure.
     from_behind: the figure's trunk shows its back.
+    stature: height of the figure if it stood, in pixels.
     """
 
     joints: np.ndarray
@@ -34,6 +35,7 @@ class Person:
     box: tuple[float, float, float, float]
     area: float
     from_behind: bool
+    stature: float
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,5 @@ def _annotate(figure: Figure, owner: int, owners: np.ndarray) -> Person:
     high = np.clip((centres + radii[:, None]).max(axis=0), 0, last)
     left, top, box_width, box_height = (float(number) for number in (*low, *(high - low)))
     area = float((owners == owner).sum()) / SUPERSAMPLING**2
-    return Person(
-        joints, owners[row, column] > owner, (left, top, box_width, box_height), area, figure.from_behind
-    )
+    hidden, box = owners[row, column] > owner, (left, top, box_width, box_height)
+    return Person(joints, hidden, box, area, figure.from_behind, figure.size)

@@ -117,7 +117,7 @@ class Figure:
 
     def _light(self, depth: float) -> float:
         """Factor of the brightness of a limb: the nearer, the brighter."""
-        return float(np.clip(1 + 1.6 * (depth - self.depth("thorax", "pelvis")) / self.size, 0.62, 1.1))
+        return float(np.clip(1 + 2.2 * (depth - self.depth("thorax", "pelvis")) / self.size, 0.55, 1.15))
 
     def _arm(self, side: str) -> tuple[float, list[Blob]]:
         shoulder, elbow, wrist, hand = self.limb(side, "shoulder", "elbow", "wrist", "hand")
@@ -228,9 +228,9 @@ def draw_figure(rng: np.random.Generator, look: Look, x_share: float, width: int
     points = np.stack(list(pose.at.values()))[:, :2]
     low, high = points.min(axis=0) - 0.05, points.max(axis=0) + 0.05
     size = rng.uniform(74, 114) / (high - low).max()
-    # Keep it inside the image; some figures may cross each border by a tenth, cutting off a hand or a foot.
+    # Keep it inside the image; some figures cross a border, which cuts off hands or feet.
     centre = np.array([width * x_share, height * rng.uniform(0.3, 0.7)]) + rng.normal(0, 5, 2)
-    spill = 0.1 * size * (rng.random(2) < 0.25)
+    spill = rng.uniform(0, 0.2, 2) * size * (rng.random(2) < 0.25)
     nearest = np.minimum((high - low) * size / 2 - spill, np.array([width, height]) / 2)
     centre = np.clip(centre, nearest, (width, height) - nearest)
     return Figure(rng, look, pose, size, np.append(centre - size * (low + high) / 2, 0.0))

@@ -62,10 +62,10 @@ _ARMS = {
 
 # Directions from which people are seen: ranges of the yaw in degrees, and the share.
 _VIEWS = {
-    "front": ((-50, 50), 0.45),
-    "back": ((135, 225), 0.25),
-    "facing right": ((50, 135), 0.15),
-    "facing left": ((-135, -50), 0.15),
+    "front": ((-50, 50), 0.48),
+    "back": ((138, 222), 0.25),
+    "facing right": ((50, 135), 0.135),
+    "facing left": ((-135, -50), 0.135),
 }
 
 LYING = 0.14  # share of those who do not sit
@@ -212,7 +212,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     view = _choose(rng, {name: share for name, (_, share) in _VIEWS.items()})
     yaw, pitch = rng.uniform(*_VIEWS[view][0]), _clipped_normal(rng, 12, 13, 30)
     lying = bool(rng.random() < LYING) and seat is None
-    roll = rng.choice((-1, 1)) * rng.uniform(50, 120) if lying else rng.normal(0, 11)
+    roll = rng.choice((-1, 1)) * rng.uniform(50, 150) if lying else rng.normal(0, 11)
     camera = _rotation(2, roll) @ _rotation(0, pitch) @ _rotation(1, yaw)
     return Pose(
         {name: camera @ point for name, point in at.items()},
