@@ -36,12 +36,6 @@ def _shaded(colour: Colour, factor: float) -> Colour:
     return red, green, blue
 
 
-def _contrasting(rng: np.random.Generator, colour: Colour) -> Colour:
-    """A pale colour for a dark one, and a dark one for a bright one."""
-    bright = np.dot(colour, (0.3, 0.59, 0.11)) > 110
-    return draw_colour(rng, (0, 1), (0.0, 0.4), (0.05, 0.25) if bright else (0.85, 1.0))
-
-
 class Figure:
     """A posed body with random clothes.
 
@@ -69,11 +63,12 @@ class Figure:
         self.skin = draw_colour(rng, (0.05, 0.09), (0.25, 0.6), (0.6, 1.0))
         self.hair = draw_colour(rng, (0.02, 0.13), (0.3, 0.9), (0.06, 0.35))
         self.shoes = draw_colour(rng, (0, 1), (0, 0.6), (0.08, 0.35))
-        # Trousers are bluish and what is worn above is not, as with most people: arms and legs are easy to tell.
-        self.top, self.bag = (draw_colour(rng, (0.75, 1.45), *look.clothes) for _ in range(2))
-        self.trousers = draw_colour(rng, (0.52, 0.72), look.clothes[0], (0.4, look.clothes[1][1]))
+        # Most clothes have their own hues, so that a small network soon tells arms from legs, and front from back.
+        self.top = draw_colour(rng, (0.78, 1.02), *look.clothes)
+        self.bag = draw_colour(rng, (0.15, 0.42), *look.clothes)
+        self.trousers = draw_colour(rng, (0.54, 0.7), look.clothes[0], (0.4, look.clothes[1][1]))
+        self.trim = draw_colour(rng, (0, 1), (0, 0.15), (0.9, 1.0))
         self.seat_colour = draw_colour(rng, (0, 1), (0, 0.2), (0.35, 0.7))
-        self.trim = _contrasting(rng, self.top)
         self.sleeve = rng.choice(
             (0.5, 0.95)
         )  # covered share of the arm: to the elbow, or all, with a patch there
@@ -129,7 +124,7 @@ class Figure:
         covered = _upper_part([shoulder, elbow, wrist], self.sleeve)
         blobs += _limb(covered, radii + 0.006 * self.girth, _shaded(self.top, light), TOP)
         if self.sleeve > 0.5:
-            blobs += [make_blob(elbow, 0.03 * self.girth, _shaded(self.trim, light), TROUSERS)]
+            blobs += [make_blob(elbow, 0.03 * self.girth, _shaded(self.top, 0.45 * light), TROUSERS)]
         band = [wrist, wrist + 0.12 * (elbow - wrist)]
         blobs += [make_blob(band, 0.026 * self.girth, _shaded(PALE, light), TROUSERS)]
         return self.depth(f"{side}_elbow", f"{side}_wrist") + 0.01 * self.size, blobs
