@@ -38,7 +38,7 @@ ROUGH = Look(
     outline=0.0,
     girth=(1.05, 1.25),
     clothes=((0.45, 0.95), (0.55, 1.0)),
-    scenery=((0.0, 0.3), (0.1, 0.3)),
+    scenery=((0.0, 0.25), (0.22, 0.42)),
     objects=(0, 3),
     rough=True,
 )

@@ -14,7 +14,7 @@ from lib.synthetic.canvas import BAG, DARK, HAIR, OBJECT, SHOES, SKIN, TOP, TROU
 from lib.synthetic.pose import Points, Pose, draw_pose
 
 Colour = tuple[int, int, int]
-PALE: Colour = (240, 240, 235)  # RGB of wristbands
+YELLOW: Colour = (250, 215, 30)  # RGB of wristbands
 
 
 def _upper_part(limb: Sequence[np.ndarray], share: float) -> list[np.ndarray]:
@@ -61,19 +61,19 @@ class Figure:
         self.size, self.pose = size, pose
         self.from_behind = bool(pose.trunk[2, 2] < 0)
         self.skin = draw_colour(rng, (0.05, 0.09), (0.25, 0.6), (0.6, 1.0))
-        self.hair = draw_colour(rng, (0.02, 0.13), (0.3, 0.9), (0.06, 0.35))
-        self.shoes = draw_colour(rng, (0, 1), (0, 0.6), (0.08, 0.35))
+        self.hair = draw_colour(rng, (0.02, 0.13), (0.3, 0.9), (0.05, 0.22))
+        self.shoes = draw_colour(rng, (0.0, 0.07), (0.75, 1.0), (0.6, 0.95))
         # Most clothes have their own hues, so that a small network soon tells arms from legs, and front from back.
         self.top = draw_colour(rng, (0.78, 1.02), *look.clothes)
-        self.bag = draw_colour(rng, (0.15, 0.42), *look.clothes)
-        self.trousers = draw_colour(rng, (0.54, 0.7), look.clothes[0], (0.4, look.clothes[1][1]))
+        self.bag = draw_colour(rng, (0.28, 0.42), *look.clothes)
+        self.trousers = draw_colour(rng, (0.54, 0.7), look.clothes[0], (0.5, look.clothes[1][1]))
         self.trim = draw_colour(rng, (0, 1), (0, 0.15), (0.9, 1.0))
         self.seat_colour = draw_colour(rng, (0, 1), (0, 0.2), (0.35, 0.7))
         self.sleeve = rng.choice(
             (0.5, 0.95)
         )  # covered share of the arm: to the elbow, or all, with a patch there
         self.trouser_leg = rng.choice((0.5, 0.95))
-        self.skirted, self.long_haired, self.bagged = rng.random(3) < (0.12, 0.35, 0.5)
+        self.skirted, self.long_haired, self.bagged = rng.random(3) < (0.08, 0.35, 0.5)
         self.girth = rng.uniform(*look.girth) * size
         self.skull = np.linalg.norm(self.at["head_top"] - self.at["head_centre"])
         ordered = sorted(self._body(), key=lambda part: part[0])
@@ -126,7 +126,7 @@ class Figure:
         if self.sleeve > 0.5:
             blobs += [make_blob(elbow, 0.03 * self.girth, _shaded(self.top, 0.45 * light), TROUSERS)]
         band = [wrist, wrist + 0.12 * (elbow - wrist)]
-        blobs += [make_blob(band, 0.026 * self.girth, _shaded(PALE, light), TROUSERS)]
+        blobs += [make_blob(band, 0.026 * self.girth, _shaded(YELLOW, light), TROUSERS)]
         return self.depth(f"{side}_elbow", f"{side}_wrist") + 0.01 * self.size, blobs
 
     def _leg(self, side: str) -> tuple[float, list[Blob]]:
@@ -139,7 +139,7 @@ class Figure:
         covered = _upper_part([hip, knee, ankle], 0.3 if self.skirted else self.trouser_leg)
         blobs += _limb(covered, radii + 0.007 * self.girth, _shaded(self.trousers, light), TROUSERS)
         if not self.skirted and self.trouser_leg > 0.5:
-            blobs += [make_blob(knee, 0.038 * self.girth, _shaded(self.trousers, 0.45 * light), TROUSERS)]
+            blobs += [make_blob(knee, 0.038 * self.girth, _shaded(self.trousers, 0.35 * light), TROUSERS)]
         return self.depth(f"{side}_knee", f"{side}_ankle") - 0.06 * self.size, blobs
 
     def _trunk(self) -> tuple[float, list[Blob]]:
@@ -225,7 +225,7 @@ def draw_figure(rng: np.random.Generator, look: Look, x_share: float, width: int
     size = rng.uniform(74, 114) / (high - low).max()
     # Keep it inside the image; some figures cross a border, which cuts off hands or feet.
     centre = np.array([width * x_share, height * rng.uniform(0.3, 0.7)]) + rng.normal(0, 5, 2)
-    spill = rng.uniform(0, 0.2, 2) * size * (rng.random(2) < 0.25)
+    spill = rng.uniform(0, 0.25, 2) * size * (rng.random(2) < 0.3)
     nearest = np.minimum((high - low) * size / 2 - spill, np.array([width, height]) / 2)
     centre = np.clip(centre, nearest, (width, height) - nearest)
     return Figure(rng, look, pose, size, np.append(centre - size * (low + high) / 2, 0.0))

@@ -58,10 +58,10 @@ class PeopleConfig:
 
     seed: int = 0
     noise: str = DEFAULT_NOISE
-    mix: float = 0.5
-    source_people: int = 1000
+    mix: float = 0.75
+    source_people: int = 1500
     source_val_people: int = 50
-    target_train_people: int = 80
+    target_train_people: int = 120
     test_people: int = 400
 
     def check(self) -> None:

@@ -52,12 +52,12 @@ _STANCES = {
 # Arms, in degrees: outward and forward angle of the upper arm, then what the elbow adds to each; and the share.
 _ARMS = {
     "hanging": (((4, 28), (-25, 30), (-10, 8), (0, 60)), 0.22),
-    "bent": (((10, 50), (-40, 30), (-30, 10), (60, 130)), 0.12),
+    "bent": (((10, 50), (-40, 30), (-30, 10), (60, 130)), 0.1),
     "on the hip": (((38, 65), (-35, 0), (-115, -80), (0, 20)), 0.08),
-    "across": (((-8, 22), (10, 50), (-95, -55), (20, 70)), 0.14),
+    "across": (((-8, 22), (10, 50), (-95, -55), (20, 70)), 0.1),
     "ahead": (((-10, 30), (40, 120), (-30, 10), (-5, 80)), 0.14),
-    "sideways": (((55, 110), (-25, 40), (-30, 100), (-10, 40)), 0.15),
-    "raised": (((110, 175), (-20, 40), (-70, 60), (-10, 40)), 0.15),
+    "sideways": (((55, 110), (-25, 40), (-30, 100), (-10, 40)), 0.2),
+    "raised": (((110, 175), (-20, 40), (-70, 60), (-10, 40)), 0.16),
 }
 
 # Directions from which people are seen: ranges of the yaw in degrees, and the share.
@@ -212,7 +212,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     view = _choose(rng, {name: share for name, (_, share) in _VIEWS.items()})
     yaw, pitch = rng.uniform(*_VIEWS[view][0]), _clipped_normal(rng, 12, 13, 30)
     lying = bool(rng.random() < LYING) and seat is None
-    roll = rng.choice((-1, 1)) * rng.uniform(50, 150) if lying else rng.normal(0, 11)
+    roll = rng.choice((-1, 1)) * rng.uniform(50, 180) if lying else rng.normal(0, 11)
     camera = _rotation(2, roll) @ _rotation(0, pitch) @ _rotation(1, yaw)
     return Pose(
         {name: camera @ point for name, point in at.items()},

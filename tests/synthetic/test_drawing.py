@@ -40,7 +40,9 @@ def test_points_on_the_border_pixels_are_in_the_image():
 
 
 def test_people_are_listed_image_by_image():
-    a, b, c = (Person(np.zeros((17, 2)), np.zeros(17, bool), (0, 0, 1, 1), area, False, 9.0) for area in (1, 2, 3))
+    a, b, c = (
+        Person(np.zeros((17, 2)), np.zeros(17, bool), (0, 0, 1, 1), area, False, 9.0) for area in (1, 2, 3)
+    )
     first, second = DrawnImage(1, "1.jpg", 9, 9, [a, b]), DrawnImage(2, "2.jpg", 9, 9, [c])
     assert [(image.number, person.area) for image, person in people_of([first, second])] == [
         (1, 1),
