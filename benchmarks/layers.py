@@ -217,7 +217,7 @@ def run(job: Run) -> list[dict]:
     people = case.people(arguments.data)
     draw(people)
     with tempfile.TemporaryDirectory(prefix="layers") as folder, contextlib.redirect_stdout(io.StringIO()):
-        trial = Trial(arguments.cfg, "ours1", people.folder, case.injected, job.seed, {}, Path(folder))
+        trial = Trial(arguments.cfg, "ours1", people, case.injected, job.seed, {}, Path(folder))
         spec = trial.spec("ours1", WHOLE | parse_overrides(arguments.overrides))
         trainer = WatchedTrainer(spec, seeds_of(arguments.steps, "--steps"), arguments.people)
         trainer.train()

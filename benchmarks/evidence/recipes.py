@@ -95,8 +95,8 @@ def outcome(done: Trained, before: Trained | None = None) -> Outcome:
     results = [trained.results for trained in (done, before) if trained is not None]
     weights = next(iter(done.results["weights"].values()), {})
     return Outcome(
-        pckh=done.results["test"]["PCKh"]["Mean"],
-        val=done.results["val"]["PCKh"]["Mean"],
+        pckh=done.accuracy("test"),
+        val=done.accuracy("val"),
         auroc=weights.get("auroc"),
         ap=weights.get("average_precision"),
         mean_weight=weights.get("mean"),
