@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--modes", metavar="METHOD,...", help="see below; all: every one")
     parser.add_argument("--variables", metavar="KIND,...", help=f"of {', '.join(VARIABLES)}, for methods that learn weights; default: the YAML file's")  # fmt: skip
-    parser.add_argument("--noise", default="exchange:0.6", metavar="KIND:SHARE,...", help="default: exchange:0.6; none: right labels; low: few wrong labels of five kinds")  # fmt: skip
+    parser.add_argument("--noise", default="exchange:0.6", metavar="KIND:SHARE,...", help="default: exchange:0.6; none: right labels; several kinds: joined by +, or rare, low or demo, mixtures of five kinds")  # fmt: skip
     parser.add_argument("--seeds", default="100,101", metavar="SEED,...", help="default: 100,101")
     parser.add_argument(
         "--out", type=Path, metavar="FILE.json", help="file of the results, a row for each run"

@@ -160,8 +160,9 @@ class Benchmark:
 
 
 def _summary(row: dict) -> str:
-    auroc = "" if row["auroc"] is None else f" AUROC {row['auroc']:.2f}"
-    return f"PCKh {row['pckh']:.1f}{auroc} ({row['seconds']:.0f} s)"
+    figures = (("PCKh", "pckh", 1), ("AUROC", "auroc", 3), ("AP", "ap", 3))
+    known = [f"{name} {row[key]:.{digits}f}" for name, key, digits in figures if row.get(key) is not None]
+    return " ".join([*known, f"({row['seconds']:.0f} s)"])
 
 
 def _value(config: Config, key: str):

@@ -20,14 +20,15 @@ def run_job(job: Job) -> list[dict]:
     cv2.setNumThreads(1)  # as torch, see QUIET
     first = job.cases[0]
     method = METHODS[first.method]
+    mode = method.mode.name if method.mode else ""
     with tempfile.TemporaryDirectory(prefix="evidence") as folder:
-        trial = Trial(job.cfg, method.mode.name, first.people(job.data), first.injected, first.seed,
+        trial = Trial(job.cfg, mode, first.people(job.data), first.injected, first.seed,
                       settings_of(first.variables), Path(folder))  # fmt: skip
         outcomes = method.recipe(trial, {case.method: case.settings for case in job.cases})
     rows = []
     for case in job.cases:
-        numbers = outcomes[case.method]._asdict()
-        row = {"mode": METHODS[case.method].mode.name, **asdict(case), **numbers}
+        own = METHODS[case.method].mode
+        row = {"mode": own and own.name, **asdict(case), **outcomes[case.method].row()}
         rows.append(row | {"config": digest(job.cfg), "machine": machine()})
     return rows
 

@@ -83,6 +83,11 @@ class Trial:
             path = train(spec, fixed)
         return Trained(json.loads(path.read_text()), spec.config, spec.data)
 
+    def data(self, settings: dict) -> Data:
+        """The trial's data, for a method that trains nothing or has to see it first."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return build_data(self._config(settings, False), True)
+
     def spec(self, mode: str, settings: dict, fixed: bool = False) -> RunSpec:
         """The next training of this trial: its settings and its data, read from disk.
 

@@ -32,7 +32,7 @@ def grid(method: Method, given: dict, on_both: bool = False) -> list[dict]:
     values = {}
     if method.joint_loss:
         values["LBI.GAMMA"] = GAMMAS
-    if method.mode.has_source_model:
+    if method.has_source_model:
         values["LBI.LAM"] = LAMBDAS
         if on_both and not method.joint_loss:
             values["LBI.GAMMA"] = GAMMAS[:2]  # a grid of six, together with lambda; 0.1 was never the best

@@ -6,7 +6,7 @@ import torch
 
 from lib.evaluation.evaluators import evaluate
 from lib.ignoring.weight_doubts import Agreement
-from lib.ignoring.weight_table import auroc, average_precision, write_weight_table
+from lib.ignoring.weight_table import write_weight_table
 from lib.training.checkpoints import BEST
 from lib.training.data import Data
 from lib.training.metric_logger import MetricLogger, format_scores
@@ -16,6 +16,7 @@ from lib.training.weight_warnings import warn_after_training
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.json_files import write_results
 from lib.utils.log import LOG
+from lib.wrong_labels.metrics import auroc, average_precision
 
 
 def run_final_test(spec: RunSpec, state: State, logger: MetricLogger) -> Path:
@@ -93,8 +94,8 @@ def _write_weight_tables(data: Data, state: State, output: Path) -> dict:
             summary[place]["sign_agreement"] = Agreement(*variables.agreement.tolist()).share
         if data.source_truth is not None:
             wrong = data.source_truth.corrupted[labelled]
-            summary[place]["auroc"] = auroc(weights[labelled], wrong)
-            summary[place]["average_precision"] = average_precision(weights[labelled], wrong)
+            summary[place]["auroc"] = auroc(-weights[labelled], wrong)
+            summary[place]["average_precision"] = average_precision(-weights[labelled], wrong)
             LOG.info(
                 f"weights {place} as a detector of wrong labels: AUROC {summary[place]['auroc']:.3f}, "
                 f"average precision {summary[place]['average_precision']:.3f}"

@@ -126,9 +126,9 @@ def words(drawn, tmp_path, monkeypatch):
 
 
 def test_methods_run_on_the_ground(words, tmp_path, capsys):
-    assert modes.main([*words, "--modes", "baseline2,ours1,oracle1,small_loss,confident"]) == 0
+    assert modes.main([*words, "--modes", "baseline2,ours1,oracle1,small_loss,distance,target_distance"]) == 0
     rows = read(tmp_path / "rows.json")
-    assert len(rows) == 5 and {row["ground"] for row in rows} == {"mpii"}
+    assert len(rows) == 6 and {row["ground"] for row in rows} == {"mpii"}
     assert all(0 <= row["pckh"] <= 100 for row in rows)
     assert 0 <= next(row["auroc"] for row in rows if row["method"] == "ours1") <= 1
     assert (tmp_path / "sets/mpii/4/trusted.json").exists()

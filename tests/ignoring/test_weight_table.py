@@ -7,8 +7,6 @@ import pytest
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
 from lib.ignoring.weight_table import (
-    auroc,
-    average_precision,
     index_by_id,
     read_weight_table,
     write_weight_table,
@@ -194,48 +192,3 @@ def test_an_id_given_twice_has_no_index():
     assert index_by_id(ANNOTATIONS) == {40: 0, 7: 1, 12: 2}
     with pytest.raises(InputError, match="annotation 7:"):
         index_by_id(replace(ANNOTATIONS, ids=np.array([40, 7, 7])))
-
-
-def by_pairs(weights, wrong):
-    pairs = [(c, w) for c in weights[~wrong] for w in weights[wrong]]
-    return np.mean([(c > w) + 0.5 * (c == w) for c, w in pairs])
-
-
-def test_auroc_equals_counting_pairs():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        weights, wrong = rng.integers(0, 6, 40) / 5, rng.random(40) < 0.3
-        assert auroc(weights, wrong) == pytest.approx(by_pairs(weights, wrong))
-
-
-def test_auroc_of_a_worked_example_with_ties():
-    # Correct labels 0.5, 0.5, 0.9 against wrong ones 0.5, 0.1: of 6 pairs 4 are won and 2 are ties.
-    weights, wrong = np.array([0.5, 0.5, 0.5, 0.9, 0.1]), np.array([0, 1, 0, 0, 1], bool)
-    assert auroc(weights, wrong) == 5 / 6
-
-
-def test_auroc_of_perfect_reversed_and_one_sided_weights():
-    wrong = np.array([True, False, False])
-    assert auroc(np.array([0.1, 0.5, 0.9]), wrong) == 1
-    assert auroc(np.array([0.9, 0.5, 0.1]), wrong) == 0
-    assert np.isnan(auroc(np.array([0.9, 0.5]), np.array([False, False])))
-
-
-def test_average_precision_equals_counting_at_every_threshold():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        weights, wrong = rng.integers(0, 9, 40) / 8, rng.random(40) < 0.3
-        total, before = 0.0, 0.0
-        for threshold in sorted(set(weights)):
-            flagged = [bool(w) for w, value in zip(wrong, weights) if value <= threshold]
-            recall = sum(flagged) / wrong.sum()
-            total, before = total + (recall - before) * sum(flagged) / len(flagged), recall
-        assert average_precision(weights, wrong) == pytest.approx(total)
-
-
-def test_average_precision_of_worked_examples():
-    wrong = np.array([True, False, True, False])
-    assert average_precision(np.array([0.1, 0.2, 0.3, 0.4]), wrong) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(np.array([0.1, 0.8, 0.1, 0.9]), wrong) == 1
-    assert average_precision(np.full(4, 0.5), wrong) == 0.5  # the share of wrong labels, whatever the order
-    assert np.isnan(average_precision(np.array([0.9, 0.5]), np.array([False, False])))

@@ -1,0 +1,85 @@
+"""Other ways to find wrong labels, as recipes: functions (trial, {method: settings}) -> {method: Outcome}.
+
+A rival that trains nothing reads the data alone: ``data = trial.data(settings)``, then
+``{name: Outcome(detection=judged(data, scores, flagged))}``.
+"""
+
+import numpy as np
+
+from benchmarks.evidence.outcome import Outcome, judged, outcome
+from benchmarks.evidence.ranking import (
+    AGREEMENT,
+    head_distances,
+    loss_floor,
+    source_losses,
+    standardised,
+    without_largest,
+)
+from benchmarks.evidence.trace import gradient_trace
+from benchmarks.evidence.trial import Trial
+
+RANKING_GAMMA = 1.0  # source and target weighted equally, so that source losses are meaningful
+FOLDS = 3
+
+
+def rank_by_source(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels by what baseline2, which was trained on them, makes of them: loss, distance, gradient trace.
+
+    If small_loss_retrained is wanted, train again without the labels of largest loss. The true number of wrong
+    labels is given: as many are dropped.
+    """
+    first = next(iter(wanted.values()))
+    ranked = trial.train("baseline2", first | {"LBI.GAMMA": RANKING_GAMMA})
+    config, data, best = ranked.config, ranked.data, ranked.best
+    labelled = data.source.annotations.visible > 0
+    trained, outcomes = outcome(ranked), {}
+    losses = standardised(source_losses(config, data, best), labelled, loss_floor(config))
+    outcomes["small_loss"] = trained._replace(detection=judged(data, losses))
+    if "distance" in wanted:
+        distances = head_distances(config, data, best)
+        found = judged(data, distances, distances > AGREEMENT)
+        outcomes["distance"] = trained._replace(detection=found)
+    if "trace" in wanted:
+        harm = gradient_trace(config, data, best)
+        outcomes["trace"] = trained._replace(detection=judged(data, harm, harm > 0))
+    if "small_loss_retrained" in wanted:
+        wrong = data.source_truth.corrupted
+        keep = without_largest(losses, labelled, int((wrong & labelled).sum()))
+        done = trial.train("ours1", wanted["small_loss_retrained"], lambda data: keep)
+        outcomes["small_loss_retrained"] = outcome(done, before=ranked)
+    return outcomes
+
+
+def rank_by_target(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels by their distance to the predictions of baseline1, which never saw the source.
+
+    If confident is wanted, train with the source labels that agree with those predictions.
+    """
+    alone = trial.train("baseline1", next(iter(wanted.values())))
+    distances = head_distances(alone.config, alone.data, alone.best)
+    found = judged(alone.data, distances, distances > AGREEMENT)
+    outcomes = {"target_distance": outcome(alone)._replace(detection=found)}
+    if "confident" in wanted:
+        done = trial.train("ours1", wanted["confident"], lambda data: distances <= AGREEMENT)
+        outcomes["confident"] = outcome(done, before=alone)
+    return outcomes
+
+
+def rank_out_of_fold(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels by their distance to the predictions of a network that saw two thirds of the source's images.
+
+    The images are dealt to three folds. For each, baseline2 is trained on the target and the other two.
+    """
+    ((name, settings),) = wanted.items()
+    annotations = (data := trial.data(settings)).source.annotations
+    images = np.unique(annotations.image_index, return_inverse=True)[1].ravel()
+    fold_of_image = np.random.default_rng(trial.seed).permutation(images.max() + 1) % FOLDS
+    fold = fold_of_image[images]
+    distances, trainings = np.zeros(annotations.visible.shape), []
+    for held_out in range(FOLDS):
+        keep = np.repeat((fold != held_out)[:, None], distances.shape[1], axis=1)
+        done = trial.train("ours1", settings, lambda data, keep=keep: keep)
+        distances[~keep] = head_distances(done.config, done.data, done.best)[~keep]
+        trainings.append(outcome(done))
+    costs = {"seconds": sum(t.seconds for t in trainings), "steps": sum(t.steps for t in trainings)}
+    return {name: Outcome(**costs, detection=judged(data, distances, distances > AGREEMENT))}
