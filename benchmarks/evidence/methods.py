@@ -29,6 +29,7 @@ class Method:
     tuned_as: the method whose gamma and lambda it uses; empty for its own.
     settings: required settings, which override all others.
     learns: has ignoring variables that learn.
+    package: the optional package that it needs, see packages.py.
     rival: another way to rank the labels, which ours is compared with.
     """
 
@@ -40,6 +41,7 @@ class Method:
     tuned_as: str = ""
     settings: dict = field(default_factory=dict)
     learns: bool = False
+    package: str = ""
     rival: bool = False
 
     @property
@@ -82,7 +84,8 @@ def _rivals() -> Iterable[Method]:
     target_alone, with_source, weighted = MODES["baseline1"], MODES["baseline2"], MODES["ours1"]
     gamma = {"LBI.GAMMA": rivals.RANKING_GAMMA}
     for name, meaning in (
-        ("small_loss", "baseline2 at gamma 1; labels ranked by their loss"),
+        ("loss", "baseline2 at gamma 1; labels ranked by their loss"),
+        ("small_loss", "baseline2 at gamma 1; by their loss, standardized for each joint"),
         ("distance", "baseline2 at gamma 1; by their distance to its predictions"),
         ("trace", "baseline2 at gamma 1; by what a step on each label would cost the target (TracIn)"),
     ):
@@ -95,6 +98,12 @@ def _rivals() -> Iterable[Method]:
     yield Method(
         "out_of_fold", unseen, weighted, rivals.rank_out_of_fold, "out_of_fold", settings=gamma, rival=True
     )
+    regression = "nothing is trained; by cleanlab's CleanLearning on the coordinates"
+    yield Method(
+        "cleanlab", regression, None, rivals.rank_by_cleanlab, "cleanlab", package="cleanlab", rival=True
+    )
+    quality = "nothing is trained; people ranked by SLEAP's label quality control"
+    yield Method("sleap", quality, None, rivals.rank_by_sleap, "sleap", package="sleap", rival=True)
 
 
 METHODS = {method.name: method for method in (*_methods(), *_rivals())}

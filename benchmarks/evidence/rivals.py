@@ -7,6 +7,7 @@ A rival that trains nothing reads the data alone: ``data = trial.data(settings)`
 import numpy as np
 
 from benchmarks.evidence.outcome import Outcome, judged, outcome
+from benchmarks.evidence.packages import cleanlab_scores, sleap_scores
 from benchmarks.evidence.ranking import (
     AGREEMENT,
     head_distances,
@@ -33,7 +34,9 @@ def rank_by_source(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     config, data, best = ranked.config, ranked.data, ranked.best
     labelled = data.source.annotations.visible > 0
     trained, outcomes = outcome(ranked), {}
-    losses = standardised(source_losses(config, data, best), labelled, loss_floor(config))
+    plain = source_losses(config, data, best)
+    losses = standardised(plain, labelled, loss_floor(config))
+    outcomes["loss"] = trained._replace(detection=judged(data, plain))
     outcomes["small_loss"] = trained._replace(detection=judged(data, losses))
     if "distance" in wanted:
         distances = head_distances(config, data, best)
@@ -83,3 +86,19 @@ def rank_out_of_fold(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
         trainings.append(outcome(done))
     costs = {"seconds": sum(t.seconds for t in trainings), "steps": sum(t.steps for t in trainings)}
     return {name: Outcome(**costs, detection=judged(data, distances, distances > AGREEMENT))}
+
+
+def rank_by_cleanlab(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels by cleanlab's regression."""
+    ((name, settings),) = wanted.items()
+    data = trial.data(settings)
+    scores, flagged = cleanlab_scores(data.source.annotations, trial.seed)
+    return {name: Outcome(detection=judged(data, scores, flagged))}
+
+
+def rank_by_sleap(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank people by SLEAP's label quality control."""
+    ((name, settings),) = wanted.items()
+    data = trial.data(settings)
+    scores, flagged = sleap_scores(data.source.annotations)
+    return {name: Outcome(detection=judged(data, scores, flagged))}
