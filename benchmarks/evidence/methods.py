@@ -104,6 +104,11 @@ def _rivals() -> Iterable[Method]:
     )
     quality = "nothing is trained; people ranked by SLEAP's label quality control"
     yield Method("sleap", quality, None, rivals.rank_by_sleap, "sleap", package="sleap", rival=True)
+    for name, meaning in (
+        ("geometry", "no training, no picture; labels that contradict the other labels' shape"),
+        ("permutations", "the same; exchanged names are tried, too"),
+    ):
+        yield Method(name, meaning, None, rivals.rank_by_shape, "shape", rival=True)
 
 
 METHODS = {method.name: method for method in (*_methods(), *_rivals())}

@@ -18,6 +18,8 @@ from benchmarks.evidence.ranking import (
 )
 from benchmarks.evidence.trace import gradient_trace
 from benchmarks.evidence.trial import Trial
+from lib.dataset.annotations import PADDING, Annotations
+from lib.wrong_labels.pose_model import PoseModel, name_permutations
 
 RANKING_GAMMA = 1.0  # source and target weighted equally, so that source losses are meaningful
 FOLDS = 3
@@ -102,3 +104,29 @@ def rank_by_sleap(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     data = trial.data(settings)
     scores, flagged = sleap_scores(data.source.annotations)
     return {name: Outcome(detection=judged(data, scores, flagged))}
+
+
+def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels by how they contradict the shape of their instance: a Gaussian of the target's poses, no picture.
+
+    geometry: each label is right or wrong. permutations: the names may be permuted, too.
+    """
+    data = trial.data(next(iter(wanted.values())))
+    source, trusted = (
+        data.source.annotations,
+        data.target.annotations.joined(data.validation.dataset.annotations),
+    )
+    model = PoseModel.fit(trusted.joints, trusted.visible, boxes_of(trusted), trusted.mapping.flip_indices)
+    judge, names = (source.joints, source.visible), name_permutations(data.skeleton)
+    outcomes = {}
+    for name in wanted:
+        permutations = names if name == "permutations" else names[:1]
+        scores = model.permutation_log_odds(*judge, permutations, boxes=boxes_of(source)).log_odds
+        outcomes[name] = Outcome(detection=judged(data, scores, scores > 0))
+    return outcomes
+
+
+def boxes_of(annotations: Annotations) -> np.ndarray:
+    """[N, 3] middle and longer side of the boxes, for `PoseModel`."""
+    longer = annotations.sizes.max(axis=1, keepdims=True) / PADDING
+    return np.concatenate([annotations.centers, longer], axis=1)

@@ -404,3 +404,12 @@ def test_files_with_former_names_of_settings_are_read(tmp_path):
     before.write_text(f"LBI: {{{former.removeprefix('LBI.')}: 2, LAM: 1}}\nSEED: 1")
     after.write_text(f"LBI: {{{key.removeprefix('LBI.')}: 2, LAM: 1}}\nSEED: 1")
     assert digest(before) == digest(after)
+
+
+def test_shape_finds_exchanged_names(place, tmp_path):
+    assert modes.main([*place, "--modes", "geometry,permutations", "--noise", "exchange:0.3"]) == 0
+    rows = {row["method"]: row for row in rows_in(tmp_path)}
+    for row in rows.values():
+        assert row["pckh"] is None and row["steps"] == 0 and 0 <= row["recall"] <= 1
+    assert rows["geometry"]["auroc"] > 0.6 and rows["permutations"]["auroc"] > 0.6
+    assert rows["geometry"]["auroc"] != rows["permutations"]["auroc"]
