@@ -27,7 +27,6 @@ MIXTURES = {
     "low": "exchange:0.05+limb_swap:0.03+person_swap:0.02+offset:0.03+jitter:0.03",
     "demo": DEFAULT_NOISE,
 }
-RANKINGS = ("small_loss", "confident")  # runs that rank the labels for several methods
 DRAWN = ("convention",)  # kinds that need the true nose, which only the renderer knows
 
 
@@ -120,8 +119,8 @@ def jobs_of(cases: Iterable[Case], cfg: Path, data: Path) -> list[Job]:
     runs: dict[tuple, list[Case]] = {}
     for case in cases:
         run = METHODS[case.method].run
-        # The methods of a ranking's run differ in gamma, since only the one that trains again is tuned.
-        tuned = "" if run in RANKINGS else json.dumps(case.settings, sort_keys=True)
+        # The methods of a small-loss run differ in gamma, since only one is tuned.
+        tuned = "" if run == "small_loss" else json.dumps(case.settings, sort_keys=True)
         key = (run, case.variables, column_of(asdict(case)), case.seed, tuned)
         # Tuning tries a method several times; each is a run of its own.
         number = 0

@@ -189,6 +189,11 @@ def test_methods_that_share_a_run(tmp_path):
              Case("small_loss_retrained", None, "jitter", 0.5, 0, {"LBI.GAMMA": 0.3}),
              Case("ours1", "online", "jitter", 0.5, 1)]  # fmt: skip
     assert [len(job.cases) for job in jobs_of(cases, tmp_path, tmp_path)] == [2, 2, 1, 1]
+    shared = [
+        Case(name, None, "jitter", 0.5, 0, {"LBI.GAMMA": 0.3}) for name in ("baseline2", "distance", "loss")
+    ]
+    assert [len(job.cases) for job in jobs_of(shared, tmp_path, tmp_path)] == [3]
+    assert {tuning.tuned_by(case, []).method for case in shared} == {"baseline2"}
     assert settings_of("online")["LBI.SCHEDULE"] == "together" and settings_of(None) == {}
     assert METHODS["small_loss"].settings == {"LBI.GAMMA": rivals.RANKING_GAMMA}
 
@@ -212,27 +217,22 @@ def test_a_mixture_is_a_noise_of_its_own():
 
 
 def test_rivals_that_rank_from_the_same_training(place, tmp_path):
-    names = [
-        "loss",
-        "small_loss",
-        "small_loss_retrained",
-        "distance",
-        "trace",
-        "target_distance",
-        "confident",
-    ]
-    assert modes.main([*place, "--modes", ",".join(names), "--noise", "jitter:0.2+offset:0.1"]) == 0
+    ranked = ["target_distance", "distance", "loss", "small_loss", "trace"]
+    names = ["baseline1", "baseline2", *ranked, "small_loss_retrained", "confident"]
+    words = [*place, "--modes", ",".join(names), "--noise", "jitter:0.2+offset:0.1"]
+    assert modes.main([*words, "LBI.GAMMA", "0.5"]) == 0
     found = {r["method"]: r for r in rows_in(tmp_path)}
-    for name in ("loss", "small_loss", "distance", "trace", "target_distance"):
+    for name in ranked:
         assert all(
             0 <= found[name][figure] <= 1 for figure in ("auroc", "ap", "auroc_within", "precision_100")
         )
+    assert len({found[name]["auroc"] for name in ranked}) == 5
+    assert found["loss"]["recall"] is None and 0 <= found["distance"]["recall"] <= 1
+    assert found["distance"]["pckh"] == found["loss"]["pckh"] == found["baseline2"]["pckh"]
     assert (
-        len({found[name]["auroc"] for name in ("loss", "small_loss", "distance", "trace", "target_distance")})
-        == 5
+        found["target_distance"]["pckh"] == found["baseline1"]["pckh"] and found["baseline1"]["auroc"] is None
     )
-    assert found["small_loss"]["recall"] is None and 0 <= found["distance"]["recall"] <= 1
-    assert found["distance"]["pckh"] == found["trace"]["pckh"] == found["small_loss"]["pckh"]
+    assert found["trace"]["pckh"] == found["small_loss"]["pckh"] != found["baseline2"]["pckh"]
     # What confident drops is what target_distance calls wrong.
     assert found["confident"]["flagged"] == found["target_distance"]["flagged"]
     assert found["confident"]["mean_weight"] == pytest.approx(1 - found["confident"]["flagged"])
