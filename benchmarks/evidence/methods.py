@@ -67,6 +67,8 @@ def _methods() -> Iterable[Method]:
         # The networks of these two rank the labels, too.
         recipe = rivals.train_and_rank if mode.name in ("baseline1", "baseline2") else recipes.train_mode
         yield Method(mode.name, mode.meaning, mode, recipe, mode.name, learns=mode.ignores)
+    weights = "ours1; labels ranked by its weights alone"
+    yield Method("ours1_weights", weights, MODES["ours1"], recipes.train_mode, "ours1", "ours1", learns=True)
     for name in ("ours1", "ours2"):
         meaning = f"{name}, then once more without the labels of low weight"
         yield Method(f"{name}_retrained", meaning, MODES[name], recipes.train_mode, name, name, learns=True)
@@ -91,6 +93,8 @@ def _rivals() -> Iterable[Method]:
     yield Method("target_distance", alone, target_alone, train_and_rank, "baseline1", "baseline1", rival=True)
     far = "baseline2; by their distance to its predictions"
     yield Method("distance", far, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
+    judged = "baseline2; by the detector that ours1 uses"
+    yield Method("judged", judged, with_source, train_and_rank, "baseline2", "baseline2")
     large = "baseline2; by their loss"
     yield Method("loss", large, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
     gamma = {"LBI.GAMMA": rivals.RANKING_GAMMA}
