@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from benchmarks.evidence import recipes
+from benchmarks.evidence import recipes, rivals
 from lib.config.schema import settings
 from lib.ignoring.modes import MODES, Mode, SourceUse
 from lib.utils.errors import InputError
@@ -23,39 +23,50 @@ ORIGINAL = {
 class Method:
     """A method of the comparison.
 
-    mode: the mode whose training gives the PCKh.
+    mode: the mode whose training gives the PCKh; None for a method that trains nothing.
     recipe: the function that runs it, see recipes.py.
     run: methods with the same value come from the same training.
     tuned_as: the method whose gamma and lambda it uses; empty for its own.
     settings: required settings, which override all others.
     learns: has ignoring variables that learn.
+    package: the optional package that it needs, see packages.py.
+    rival: another way to rank the labels, which ours is compared with.
     """
 
     name: str
     meaning: str
-    mode: Mode
+    mode: Mode | None
     recipe: Callable
     run: str
     tuned_as: str = ""
     settings: dict = field(default_factory=dict)
     learns: bool = False
+    package: str = ""
+    rival: bool = False
 
     @property
     def joint_loss(self) -> bool:
         """Whether the source is part of the target model's own loss."""
-        return self.mode.joint_loss is not SourceUse.NONE
+        return self.mode is not None and self.mode.joint_loss is not SourceUse.NONE
 
     @property
     def oracle(self) -> str | None:
         """The oracle of the same structure; None if there is none."""
         return {(True, False): "oracle1", (False, True): "oracle2"}.get(
-            (self.joint_loss, self.mode.has_source_model)
+            (self.joint_loss, self.has_source_model)
         )
+
+    @property
+    def has_source_model(self) -> bool:
+        """Whether the target model is held near a source model."""
+        return self.mode is not None and self.mode.has_source_model
 
 
 def _methods() -> Iterable[Method]:
     for mode in MODES.values():
-        yield Method(mode.name, mode.meaning, mode, recipes.train_mode, mode.name, learns=mode.ignores)
+        # The networks of these two rank the labels, too.
+        recipe = rivals.train_and_rank if mode.name in ("baseline1", "baseline2") else recipes.train_mode
+        yield Method(mode.name, mode.meaning, mode, recipe, mode.name, learns=mode.ignores)
     for name in ("ours1", "ours2"):
         meaning = f"{name}, then once more without the labels of low weight"
         yield Method(f"{name}_retrained", meaning, MODES[name], recipes.train_mode, name, name, learns=True)
@@ -64,20 +75,48 @@ def _methods() -> Iterable[Method]:
     for name, mode, tuned_as in (("oracle1", into_loss, "baseline2"), ("oracle2", near_source, "baseline3")):
         meaning = f"{tuned_as} without the wrong labels"
         yield Method(name, meaning, mode, recipes.train_oracle, name, tuned_as)
-    ranked = "baseline2 at gamma 1; labels ranked by their loss"
-    yield Method(
-        "small_loss", ranked, MODES["baseline2"], recipes.train_small_loss, "small_loss",
-        settings={"LBI.GAMMA": recipes.RANKING_GAMMA},
-    )  # fmt: skip
     dropped = "baseline2 without the labels of largest loss, as many as are wrong"
     yield Method(
-        "small_loss_retrained", dropped, into_loss, recipes.train_small_loss, "small_loss", "baseline2"
+        "small_loss_retrained", dropped, into_loss, rivals.rank_at_gamma_1, "small_loss", "baseline2"
     )
     agreeing = "baseline2 without the labels that baseline1's predictions contradict"
-    yield Method("confident", agreeing, into_loss, recipes.train_confident, "confident", "baseline2")
+    yield Method("confident", agreeing, into_loss, rivals.train_confident, "confident", "baseline2")
 
 
-METHODS = {method.name: method for method in _methods()}
+def _rivals() -> Iterable[Method]:
+    """Other ways to rank the labels."""
+    target_alone, with_source, weighted = MODES["baseline1"], MODES["baseline2"], MODES["ours1"]
+    train_and_rank, rank_at_gamma_1 = rivals.train_and_rank, rivals.rank_at_gamma_1
+    alone = "baseline1; labels ranked by their distance to its predictions"
+    yield Method("target_distance", alone, target_alone, train_and_rank, "baseline1", "baseline1", rival=True)
+    far = "baseline2; by their distance to its predictions"
+    yield Method("distance", far, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
+    large = "baseline2; by their loss"
+    yield Method("loss", large, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
+    gamma = {"LBI.GAMMA": rivals.RANKING_GAMMA}
+    for name, meaning in (
+        ("small_loss", "baseline2 at gamma 1; by their loss, standardized for each joint"),
+        ("trace", "baseline2 at gamma 1; by what a step on each label would cost the target (TracIn)"),
+    ):
+        yield Method(name, meaning, with_source, rank_at_gamma_1, "small_loss", settings=gamma, rival=True)
+    unseen = "baseline2 without a third of the source's images; by their distance to its predictions there"
+    yield Method(
+        "out_of_fold", unseen, weighted, rivals.rank_out_of_fold, "out_of_fold", "baseline2", rival=True
+    )
+    regression = "nothing is trained; by cleanlab's CleanLearning on the coordinates"
+    yield Method(
+        "cleanlab", regression, None, rivals.rank_by_cleanlab, "cleanlab", package="cleanlab", rival=True
+    )
+    quality = "nothing is trained; people ranked by SLEAP's label quality control"
+    yield Method("sleap", quality, None, rivals.rank_by_sleap, "sleap", package="sleap", rival=True)
+    for name, meaning in (
+        ("geometry", "no training, no picture; labels that contradict the other labels' shape"),
+        ("permutations", "the same; exchanged names are tried, too"),
+    ):
+        yield Method(name, meaning, None, rivals.rank_by_shape, "shape", rival=True)
+
+
+METHODS = {method.name: method for method in (*_methods(), *_rivals())}
 
 
 def settings_of(variables: str | None) -> dict:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from statistics import mean
 
+from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.summary import Line, common_settings, in_words, interval, paired, untuned
 from benchmarks.evidence.tuning import TUNED
 
@@ -17,14 +18,18 @@ PAIRS = (
     ("ours2", "baseline3"),
     ("oracle2", "baseline3"),
 )
-RANKED = (("ours1", "small_loss"), ("ours1_retrained", "small_loss"))
+RANKED = tuple(("ours1", name) for name, method in METHODS.items() if method.rival)
+FIGURES = {
+    "AUROC": "auroc", "AP": "ap", "AUROC within joints": "auroc_within", "precision of the first 100": "precision_100",
+    "precision": "precision", "recall": "recall",
+}  # fmt: skip
 
 Lines = dict[str, Line]  # by name, for one noise
 Cell = Callable[[Lines], str | None]
 
 
 def overview(by_noise: dict[str, list[Line]]) -> list[str]:
-    """Markdown tables of PCKh, its differences and AUROC, with a column for each noise."""
+    """Markdown tables of PCKh, its differences and how well wrong labels are found, with a column for each noise."""
     common = common_settings(
         row for lines in by_noise.values() for line in lines for row in line.rows.values()
     )
@@ -33,11 +38,13 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
     for start in range(0, len(noises), COLUMNS):
         shown = {noise: named[noise] for noise in noises[start : start + COLUMNS]}
         names = list(dict.fromkeys(name for lines in shown.values() for name in lines))
-        text += _table("PCKh", shown, {name: _pckh(name) for name in names})
+        text += _table("PCKh", shown, {name: _figure(name, "pckh", 1) for name in names})
         text += _table("PCKh, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "pckh", 1) for a, b in PAIRS})  # fmt: skip
-        text += _table("AUROC, mean (lowest)", shown, {name: _spread(name, "auroc") for name in names})
-        text += _table("AP, mean (lowest)", shown, {name: _spread(name, "ap") for name in names})
-        text += _table("AUROC, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "auroc", 3) for a, b in RANKED})  # fmt: skip
+        for title, column in FIGURES.items():
+            text += _table(title, shown, {name: _figure(name, column, 3) for name in names})
+        for title in ("AUROC", "AP"):
+            rows = {f"{a} - {b}": _difference(a, b, FIGURES[title], 3) for a, b in RANKED}
+            text += _table(f"{title}, difference seed by seed", shown, rows)
         # The same method with other settings, against itself with the default ones.
         variants = [(name, name.partition(",")[0]) for name in names if name.partition(",")[0] in names]
         variants = [(a, b) for a, b in variants if a != b]
@@ -72,15 +79,19 @@ def _table(title: str, shown: dict[str, Lines], rows: dict[str, Cell]) -> list[s
     return [*head, *body, ""] if body else []
 
 
-def _pckh(name: str) -> Cell:
-    return lambda lines: str(interval(lines[name].pckh.values())) if name in lines else None
+def _figure(name: str, column: str, digits: int) -> Cell:
+    def cell(lines: Lines) -> str | None:
+        values = lines[name].known(column) if name in lines else ()
+        return interval(values).text(digits) if values else None
+
+    return cell
 
 
 def _difference(a: str, b: str, column: str, digits: int) -> Cell:
     def cell(lines: Lines) -> str | None:
         if a not in lines or b not in lines:
             return None
-        difference = paired(_known(lines[a], column), _known(lines[b], column))
+        difference = paired(lines[a].by_seed(column), lines[b].by_seed(column))
         if difference is None:
             return None
         half = "" if math.isnan(difference.half) else f" ± {difference.half:.{digits}f}"  # NaN for one seed
@@ -89,20 +100,8 @@ def _difference(a: str, b: str, column: str, digits: int) -> Cell:
     return cell
 
 
-def _known(line: Line, column: str) -> dict[int, float]:
-    return {seed: row[column] for seed, row in line.rows.items() if row.get(column) is not None}
-
-
-def _spread(name: str, column: str) -> Cell:
-    def cell(lines: Lines) -> str | None:
-        values = _known(lines[name], column).values() if name in lines else ()
-        return f"{mean(values):.3f} ({min(values):.3f})" if values else None
-
-    return cell
-
-
 def _weight(name: str) -> Cell:
-    return lambda lines: _mean(_known(lines[name], "mean_weight").values()) if name in lines else None
+    return lambda lines: _mean(lines[name].known("mean_weight")) if name in lines else None
 
 
 def _mean(values: Iterable[float]) -> str | None:

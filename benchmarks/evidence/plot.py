@@ -13,11 +13,14 @@ ROW, HEADING, FOOT = 20, 34, 34
 
 def plot(rows: list[dict]) -> str:
     """The plot as SVG text; all noises share one scale."""
-    noises, common = lines_by_noise(rows), common_settings(rows)
+    common = common_settings(rows)
+    # A method that trains nothing has no PCKh.
+    tested = {noise: [line for line in lines if line.pckh] for noise, lines in lines_by_noise(rows).items()}
+    noises = {noise: lines for noise, lines in tested.items() if lines}
     intervals = [interval(line.pckh.values()) for lines in noises.values() for line in lines]
     halves = [0.0 if math.isnan(value.half) else value.half for value in intervals]
-    low = min(value.mean - half for value, half in zip(intervals, halves))
-    high = max(value.mean + half for value, half in zip(intervals, halves))
+    low = min((value.mean - half for value, half in zip(intervals, halves)), default=0)
+    high = max((value.mean + half for value, half in zip(intervals, halves)), default=100)
     x = Axis(max(low - 1, 0), min(high + 1, 100), LEFT, WIDTH - RIGHT)
     drawn, top = [], 0
     for noise, lines in noises.items():

@@ -63,23 +63,23 @@ def without_largest(scores: np.ndarray, labelled: np.ndarray, count: int) -> np.
     return keep
 
 
-def agreeing(config: Config, data: Data, best: Path) -> np.ndarray:
-    """[N, J], true if the prediction of the model in ``best`` agrees with the source label; see `near_labels`."""
+def head_distances(config: Config, data: Data, best: Path) -> np.ndarray:
+    """[N, J], distance of the prediction of the model in ``best`` to the source label; see `in_heads`."""
     model, device = _trained(config, best)
     # The drawn images are all there.
     options = replace(inference_options(config), on_bad_image="raise")
     predictions = predict(model, _plain(config, data), device, options)
-    return near_labels(predictions.joints, data.source.annotations)
+    return in_heads(predictions.joints, data.source.annotations)
 
 
-def near_labels(predicted: np.ndarray, annotations: Annotations) -> np.ndarray:
-    """[N, J], true if the prediction [N, J, 2] is within AGREEMENT head sizes of the label.
+def in_heads(predicted: np.ndarray, annotations: Annotations) -> np.ndarray:
+    """[N, J], distance of the prediction [N, J, 2] to the label in head sizes.
 
     The source has no head boxes; the head size is derived from the size of the box, as in MPII.
     """
     longer_sides = annotations.sizes.max(axis=1) / PADDING
     heads = head_sizes_from_scales(longer_sides / PIXELS_PER_SCALE)
-    return normalized_errors(predicted, annotations.joints, heads) <= AGREEMENT
+    return normalized_errors(predicted, annotations.joints, heads)
 
 
 def _plain(config: Config, data: Data) -> KeypointDataset:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from scipy.stats import t
 
-from benchmarks.evidence.cases import noise_text
+from benchmarks.evidence.cases import column_of
+from benchmarks.evidence.grounds import BUILT_IN, GROUNDS
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.tuning import TUNED
 
@@ -16,7 +17,8 @@ LEVEL = 0.95
 HYPERGRADIENT = "LBI.HYPERGRAD_"  # settings that only methods with learned weights depend on
 USUAL = "loss_aware"  # kind of variables that is not mentioned in names
 COLUMNS = (
-    "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "AP (lowest)", "weight", "seconds", "steps",
+    "method", "variables", "seeds", "PCKh", "AUROC (lowest)", "AP (lowest)", "AUROC within", "first 100",
+    "precision", "recall", "weight", "seconds", "steps",
     "- baseline2", "- baseline3", "- oracle", "- dropped by loss", "settings",
 )  # fmt: skip
 
@@ -28,7 +30,14 @@ class Interval(NamedTuple):
     half: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f}" if math.isnan(self.half) else f"{self.mean:.1f} ± {self.half:.1f}"
+        return self.text(1)
+
+    def text(self, digits: int) -> str:
+        """Mean ± half, with so many digits; "-" without any value."""
+        if math.isnan(self.mean):
+            return "-"
+        half = "" if math.isnan(self.half) else f" ± {self.half:.{digits}f}"
+        return f"{self.mean:.{digits}f}{half}"
 
 
 def interval(values: Iterable[float]) -> Interval:
@@ -57,8 +66,12 @@ class Line:
 
     @property
     def pckh(self) -> dict[int, float]:
-        """PCKh in percent by seed."""
-        return {seed: row["pckh"] for seed, row in self.rows.items()}
+        """PCKh in percent by seed; empty for a method that trains nothing."""
+        return self.by_seed("pckh")
+
+    def by_seed(self, column: str) -> dict[int, float]:
+        """The values of ``column`` by seed, without the rows that have none."""
+        return {seed: row[column] for seed, row in self.rows.items() if row.get(column) is not None}
 
     def called(self, common: dict) -> str:
         """The method's name, with its variables and settings unless they are the usual ones or ``common``."""
@@ -68,7 +81,7 @@ class Line:
 
     def known(self, column: str) -> list[float]:
         """The values of ``column`` in all rows that have one."""
-        return [row[column] for row in self.rows.values() if row.get(column) is not None]
+        return list(self.by_seed(column).values())
 
     def like(self, other: "Line") -> bool:
         """True if the settings are equal, apart from tuned ones and those that only hypergradients depend on."""
@@ -80,10 +93,10 @@ class Line:
 
 
 def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
-    """{"kind:share": lines}, in the order of METHODS."""
+    """{ground and noise, see `column_of`: lines}, in the order of METHODS."""
     noises: dict[str, dict[tuple, Line]] = {}
     for row in rows:
-        noise = noise_text(row["noise"], row["share"])
+        noise = column_of(row)
         key = row["method"], row["variables"], repr(sorted(row["settings"].items()))
         line = noises.setdefault(noise, {}).setdefault(key, Line(row["method"], row["variables"], row["settings"], {}))  # fmt: skip
         line.rows[row["seed"]] = row
@@ -108,6 +121,10 @@ def cells(line: Line, lines: list[Line], common: dict) -> list[str]:
         str(interval(line.pckh.values())),
         f"{mean(auroc):.3f} ({min(auroc):.3f})" if auroc else "-",
         f"{mean(ap):.3f} ({min(ap):.3f})" if ap else "-",
+        *(
+            interval(line.known(figure)).text(3)
+            for figure in ("auroc_within", "precision_100", "precision", "recall")
+        ),
         f"{mean(weight):.2f}" if weight else "-",
         f"{mean(line.known('seconds')):.0f}",
         f"{mean(line.known('steps')):.0f}",
@@ -158,13 +175,15 @@ def markdown(rows: list[dict]) -> str:
     common = common_settings(rows)
     parts = [
         "Mean PCKh@0.5 on the test set, percent, with half the width of its 95 % interval over seeds (Student's t).",
-        "AUROC, AP (average precision): how well the weights (small_loss: the losses) tell wrong labels from "
-        "right ones, mean and lowest.",
+        "AUROC, AP (average precision): how well the method's scores tell wrong labels from right ones, mean and "
+        "lowest; AUROC within: mean over joints of the AUROC among the joint's own labels; first 100: share of wrong "
+        "ones among the 100 most suspect; precision and recall: of the labels that the method itself calls wrong.",
         "Seconds and steps: of all trainings that a method needs. Differences of PCKh: seed by seed, with the "
         "same interval;",
         "the oracle is oracle1 or oracle2, whichever has the method's structure; dropped by loss: small_loss_retrained. Settings: over the YAML file's.",
         "",
         f"Settings of all: {in_words(common)}.  ",
+        *_other_measures(rows),
         "Run on: " + "; ".join(dict.fromkeys(row["machine"] for row in rows)) + ".",
     ]
     for noise, lines in lines_by_noise(rows).items():
@@ -172,6 +191,15 @@ def markdown(rows: list[dict]) -> str:
             [list(COLUMNS), *(cells(line, lines, common) for line in lines)]
         )
     return "\n".join(parts) + "\n"
+
+
+def _other_measures(rows: list[dict]) -> list[str]:
+    grounds = dict.fromkeys(row.get("ground", BUILT_IN) for row in rows)
+    return [
+        f"Ground {name}: {GROUNDS[name].measure} in place of {GROUNDS[BUILT_IN].measure}.  "
+        for name in grounds
+        if name != BUILT_IN
+    ]
 
 
 def _table(rows: list[list[str]]) -> list[str]:

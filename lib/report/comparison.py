@@ -2,7 +2,6 @@
 
 from lib.config.loader import flat_config
 from lib.config.schema import settings
-from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.learned import LearnedWeights, NamedWeights, name_weights
@@ -13,6 +12,7 @@ from lib.report.results_section import results_table
 from lib.report.runs import Run
 from lib.report.weights import distributions, joints_of_runs
 from lib.report.wrong_labels import detection_section
+from lib.wrong_labels.metrics import auroc
 
 
 def comparison_report(runs: list[Run], learned: list[list[LearnedWeights]]) -> tuple[str, list]:
@@ -101,7 +101,7 @@ def _weights_table(named: list[NamedWeights]) -> Markup:
 
 
 def _auroc(learned: LearnedWeights) -> float:
-    return auroc(learned.weights[learned.labelled], learned.wrong[learned.labelled])
+    return auroc(-learned.weights[learned.labelled], learned.wrong[learned.labelled])
 
 
 def _differing_settings(runs: list[Run]) -> Markup:

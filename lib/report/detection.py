@@ -30,7 +30,7 @@ def flagged_counts(weights: np.ndarray, wrong: np.ndarray) -> FlaggedCounts:
 def roc_curve(weights: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """False and true positive rate [T + 1]: shares of the correct and of the wrong labels flagged.
 
-    From (0, 0) to (1, 1); the area is ``lib.ignoring.weight_table.auroc``. Needs labels of both kinds.
+    From (0, 0) to (1, 1); the area is ``lib.wrong_labels.metrics.auroc``. Needs labels of both kinds.
     """
     flagged, wrong_flagged = flagged_counts(weights, wrong)
     correct_flagged = flagged - wrong_flagged

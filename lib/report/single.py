@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from lib.ignoring.weight_table import auroc
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.gallery import gallery_section
@@ -15,6 +14,7 @@ from lib.report.runs import Run
 from lib.report.tables import tables_section
 from lib.report.weights import weights_overview
 from lib.report.wrong_labels import detection_section
+from lib.wrong_labels.metrics import auroc
 
 GALLERY_COLUMNS = 6  # in a wide window, see style.css
 
@@ -114,7 +114,7 @@ def _weight_cards(learned: LearnedWeights, several: bool) -> list[Markup]:
     value, explanation = "-", "Cannot be computed: it is unknown which labels are wrong."
     if learned.has_both_classes:
         wrong = learned.wrong[learned.labelled]
-        value = f"{auroc(weights, wrong):.2f}"
+        value = f"{auroc(-weights, wrong):.2f}"
         explanation = (
             "Probability that a correct label has a higher weight than a wrong one; 0.5 is chance. "
             f"{percent(wrong.mean())} of the labels are wrong."

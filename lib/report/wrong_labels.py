@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from lib.ignoring.weight_table import auroc
 from lib.report.charts import Series, line_chart
 from lib.report.detection import precision_curve, roc_curve, wrong_among_most_ignored
 from lib.report.learned import NamedWeights
@@ -10,6 +9,7 @@ from lib.report.markup import Markup, element
 from lib.report.parts import figure, figures, paragraph, percent, section, table
 from lib.report.runs import MAX_POINTS
 from lib.report.style import series_style
+from lib.wrong_labels.metrics import auroc
 
 SHARES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the most ignored labels; 1.0: the rate of random flagging
 UNIT = (0.0, 1.0)
@@ -29,7 +29,7 @@ def detection_section(named: list[NamedWeights]) -> Markup | None:
         style = series_style(index)
         roc.append(Series(name, *_thin_out(*roc_curve(weights, wrong)), *style))
         precision.append(Series(name, *_thin_out(*precision_curve(weights, wrong)), *style))
-        entries.append((f"{name}, AUROC {auroc(weights, wrong):.2f}", *style))
+        entries.append((f"{name}, AUROC {auroc(-weights, wrong):.2f}", *style))
         columns.append([_cell(*wrong_among_most_ignored(weights, wrong, share)) for share in SHARES])
         wrong_shares.append(wrong.mean())
     header = ["most ignored", *(weights.name for weights in known)]

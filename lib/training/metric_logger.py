@@ -11,7 +11,6 @@ from lib.evaluation.inference import inference_options
 from lib.evaluation.pck import heatmap_accuracy
 from lib.ignoring.bilevel_step import StepOutput
 from lib.ignoring.modes import Place
-from lib.ignoring.weight_table import auroc
 from lib.tracking.metrics import MetricsWriter
 from lib.training.batches import StepSamples
 from lib.training.phases import Phase
@@ -21,6 +20,7 @@ from lib.training.state import State
 from lib.training.visuals import Visuals
 from lib.utils.log import LOG, STEP, format_duration
 from lib.utils.terminal import TerminalBar
+from lib.wrong_labels.metrics import auroc
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class MetricLogger:
                 if labelled[:, j].any():
                     values[f"{tag}/mean_{name}"] = weights[labelled[:, j], j].mean()
             if (truth := self.data.source_truth) is not None:
-                values[f"{tag}/auroc"] = auroc(weights[labelled], truth.corrupted[labelled])
+                values[f"{tag}/auroc"] = auroc(-weights[labelled], truth.corrupted[labelled])
             self.writer.scalars(self.state.step, values)
             self.writer.weights_histogram(self.state.step, f"{tag}/all", weights[labelled])
             self.visuals.write_source_weights(place, weights)

@@ -7,8 +7,7 @@ import pytest
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
 from lib.ignoring.weight_table import (
-    auroc,
-    average_precision,
+    WeightTable,
     index_by_id,
     read_weight_table,
     write_weight_table,
@@ -33,7 +32,7 @@ SCORES = np.array([[0.0, 1.5], [6.0, -1.25], [2.5, 2.0]])  # they tell the two w
 
 @pytest.fixture
 def path(tmp_path):
-    write_weight_table(tmp_path / "weights.csv", ANNOTATIONS, WEIGHTS, SEEN, SCORES)
+    write_weight_table(tmp_path / "weights.csv", ANNOTATIONS, WeightTable(WEIGHTS, SEEN, SCORES))
     return tmp_path / "weights.csv"
 
 
@@ -72,7 +71,9 @@ def test_precision_at_the_top_does_not_depend_on_the_order_of_the_file(tmp_path,
     """Equal weights, and only the first 40 of 200 people are wrong: sorted by position, precision would be 1 or 0."""
     count, seen = 200, np.ones((200, 2), int)
     for name, annotations in (("as_it_is", many(count)), ("other", many(count, rows))):
-        write_weight_table(tmp_path / f"{name}.csv", annotations, np.full((count, 2), 0.0025), seen)
+        write_weight_table(
+            tmp_path / f"{name}.csv", annotations, WeightTable(np.full((count, 2), 0.0025), seen)
+        )
     top = ranked_labels(tmp_path / "as_it_is.csv")[:100]
     precision = np.mean([int(number) < 140 for number, _ in top])
     assert 0.08 < precision < 0.32  # 0.2 within four standard deviations of chance
@@ -82,7 +83,7 @@ def test_precision_at_the_top_does_not_depend_on_the_order_of_the_file(tmp_path,
 def test_all_digits_are_written(tmp_path):
     weights = np.array([[1 / 3, 0.1 + 0.2], [np.float32(0.3), 1e-9], [1 - 1e-15, 5e-324]])
     scores = np.array([[1 / 7, 1e300], [-np.pi, 1e-300], [0.1, 2 / 3]])
-    write_weight_table(tmp_path / "w.csv", ANNOTATIONS, weights, SEEN, scores)
+    write_weight_table(tmp_path / "w.csv", ANNOTATIONS, WeightTable(weights, SEEN, scores))
     table = read_weight_table(tmp_path / "w.csv", ANNOTATIONS)
     assert (table.weights == weights).all() and (table.scores == scores).all()
 
@@ -90,7 +91,7 @@ def test_all_digits_are_written(tmp_path):
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_an_image_name_is_no_formula_for_a_spreadsheet(tmp_path, start):
     annotations = replace(ANNOTATIONS, image_names=(f"{start}1.jpg", "b=1.jpg"))
-    write_weight_table(tmp_path / "w.csv", annotations, WEIGHTS, SEEN)
+    write_weight_table(tmp_path / "w.csv", annotations, WeightTable(WEIGHTS, SEEN))
     names = {row["image"] for row in csv.DictReader((tmp_path / "w.csv").open())}
     assert names == {f"'{start}1.jpg", "b=1.jpg"}
 
@@ -194,48 +195,3 @@ def test_an_id_given_twice_has_no_index():
     assert index_by_id(ANNOTATIONS) == {40: 0, 7: 1, 12: 2}
     with pytest.raises(InputError, match="annotation 7:"):
         index_by_id(replace(ANNOTATIONS, ids=np.array([40, 7, 7])))
-
-
-def by_pairs(weights, wrong):
-    pairs = [(c, w) for c in weights[~wrong] for w in weights[wrong]]
-    return np.mean([(c > w) + 0.5 * (c == w) for c, w in pairs])
-
-
-def test_auroc_equals_counting_pairs():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        weights, wrong = rng.integers(0, 6, 40) / 5, rng.random(40) < 0.3
-        assert auroc(weights, wrong) == pytest.approx(by_pairs(weights, wrong))
-
-
-def test_auroc_of_a_worked_example_with_ties():
-    # Correct labels 0.5, 0.5, 0.9 against wrong ones 0.5, 0.1: of 6 pairs 4 are won and 2 are ties.
-    weights, wrong = np.array([0.5, 0.5, 0.5, 0.9, 0.1]), np.array([0, 1, 0, 0, 1], bool)
-    assert auroc(weights, wrong) == 5 / 6
-
-
-def test_auroc_of_perfect_reversed_and_one_sided_weights():
-    wrong = np.array([True, False, False])
-    assert auroc(np.array([0.1, 0.5, 0.9]), wrong) == 1
-    assert auroc(np.array([0.9, 0.5, 0.1]), wrong) == 0
-    assert np.isnan(auroc(np.array([0.9, 0.5]), np.array([False, False])))
-
-
-def test_average_precision_equals_counting_at_every_threshold():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        weights, wrong = rng.integers(0, 9, 40) / 8, rng.random(40) < 0.3
-        total, before = 0.0, 0.0
-        for threshold in sorted(set(weights)):
-            flagged = [bool(w) for w, value in zip(wrong, weights) if value <= threshold]
-            recall = sum(flagged) / wrong.sum()
-            total, before = total + (recall - before) * sum(flagged) / len(flagged), recall
-        assert average_precision(weights, wrong) == pytest.approx(total)
-
-
-def test_average_precision_of_worked_examples():
-    wrong = np.array([True, False, True, False])
-    assert average_precision(np.array([0.1, 0.2, 0.3, 0.4]), wrong) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(np.array([0.1, 0.8, 0.1, 0.9]), wrong) == 1
-    assert average_precision(np.full(4, 0.5), wrong) == 0.5  # the share of wrong labels, whatever the order
-    assert np.isnan(average_precision(np.array([0.9, 0.5]), np.array([False, False])))

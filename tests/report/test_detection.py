@@ -3,8 +3,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lib.ignoring.weight_table import auroc
 from lib.report.detection import flagged_counts, precision_curve, roc_curve, wrong_among_most_ignored
+from lib.wrong_labels.metrics import auroc
 
 RNG = np.random.default_rng(5)
 CASES = [(RNG.integers(0, 8, 50) / 7, RNG.random(50) < 0.3) for _ in range(10)]
@@ -26,7 +26,7 @@ def test_curves_equal_counting_at_every_threshold(weights, wrong):
 def test_the_area_below_the_roc_curve_is_the_auroc(weights, wrong):
     x, y = roc_curve(weights, wrong)
     area = sum((x[i + 1] - x[i]) * (y[i] + y[i + 1]) / 2 for i in range(len(x) - 1))
-    assert area == pytest.approx(auroc(weights, wrong))
+    assert area == pytest.approx(auroc(-weights, wrong))
 
 
 def test_wrong_labels_among_the_most_ignored():

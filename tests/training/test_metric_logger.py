@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib.ignoring.weight_table import auroc
 from lib.training.metric_logger import format_scores
 from lib.utils.log import captured_messages
+from lib.wrong_labels.metrics import auroc
 from tests.factories.training import RecordedMetrics, finished_step, make_logger, make_spec, make_state
 
 PIXELS = 16 * 16  # of a heatmap
@@ -92,7 +92,7 @@ def test_metrics_of_the_weight_tables(run):
     assert writer.value("weights_B_table/mean") == pytest.approx(weights[labelled].mean(), rel=1e-5)
     wrong = spec.data.source_truth.corrupted[labelled]
     assert writer.value("weights_B_table/auroc") == pytest.approx(
-        auroc(weights[labelled], wrong), nan_ok=True
+        auroc(-weights[labelled], wrong), nan_ok=True
     )
     j = spec.data.joints.index("left_hip")
     mean = weights[labelled[:, j], j].mean()
