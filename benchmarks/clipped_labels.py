@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
         place = np.empty(len(weights))
         place[order] = np.arange(len(order))
         cells = "".join(f"{wrong[order[:top]].mean():10.2f}" for top in TOPS)
-        print(f"{name:20}{cells}{auroc(place[equal], wrong[equal]):25.2f}")
+        print(f"{name:20}{cells}{auroc(-place[equal], wrong[equal]):25.2f}")
 
 
 if __name__ == "__main__":

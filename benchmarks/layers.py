@@ -131,7 +131,7 @@ def findings(parts: dict[str, np.ndarray], wrong: np.ndarray) -> dict[str, dict[
         found[name] = {
             "share": float(np.cov(part, whole)[0, 1] / whole.var(ddof=1)),
             "rank": float(spearmanr(part, whole).statistic),
-            "auroc": auroc(part, wrong),
+            "auroc": auroc(-part, wrong),
         }
     return found
 
@@ -194,7 +194,7 @@ class WatchedTrainer(Trainer):
             norms = norm_shares(model, direction.tensors)
             for layers, found in findings(parts, examined.wrong).items():
                 rows.append({"through": through, "layers": layers, "norm": norms[layers], **found})
-        by_loss = auroc(-losses[examined.labelled], examined.wrong)
+        by_loss = auroc(losses[examined.labelled], examined.wrong)
         return [{"step": self.state.step, **row} for row in (*rows, {"layers": "loss", "auroc": by_loss})]
 
 
@@ -217,7 +217,7 @@ def run(job: Run) -> list[dict]:
     people = case.people(arguments.data)
     draw(people)
     with tempfile.TemporaryDirectory(prefix="layers") as folder, contextlib.redirect_stdout(io.StringIO()):
-        trial = Trial(arguments.cfg, "ours1", people.folder, case.injected, job.seed, {}, Path(folder))
+        trial = Trial(arguments.cfg, "ours1", people, case.injected, job.seed, {}, Path(folder))
         spec = trial.spec("ours1", WHOLE | parse_overrides(arguments.overrides))
         trainer = WatchedTrainer(spec, seeds_of(arguments.steps, "--steps"), arguments.people)
         trainer.train()

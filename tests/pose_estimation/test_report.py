@@ -171,7 +171,7 @@ def test_several_runs_are_compared(root, tmp_path, capsys):
         assert f"{results['test']['PCKh']['Mean']:.1f}" in shown.texts
     (read,) = read_runs([folder(root, "ours1")])
     (learned,) = read_learned_weights(read)
-    value = auroc(learned.weights[learned.labelled], learned.wrong[learned.labelled])
+    value = auroc(-learned.weights[learned.labelled], learned.wrong[learned.labelled])
     assert f"ours1, AUROC {value:.2f}" in shown.text
 
 
