@@ -25,13 +25,14 @@ class LossAwareWeights(IgnoringVariables):
     v is a table as in PersistentWeights, u one number per instance, b one per joint. e is the keypoint's
     log loss, standardized per joint and averaged over visits. The idea is Meta-Weight-Net's (Shu et al.,
     arXiv 1902.07379), with a linear function. v, u, w and b start at 0. One visit, with
-    g = -G / sqrt(loss + floor), s = clip(g / rms(g), +-2) and slope(x) = 4 sigmoid(x) (1 - sigmoid(x)):
+    g = -G / sqrt(loss + floor), s = clip(g / rms(g), +-2), slope = 4 a (1 - a) and q = s slope:
 
-        q = s slope(theta - mean_j(b_j)):   v += lr q;   u += 0.43 lr clip(sum_j q / sqrt(J), +-2)
-        (w1, w2): Adam of 0.043 lr on -mean(q theta);   b: the same on -mean(s slope(theta) theta)
+        v += lr q;   u += 0.43 lr clip(sum_j q / sqrt(J), +-2);   b: Adam of 0.043 lr on -mean(q theta)
+        (w1, w2): the same with q - slope sum(q) / sum(slope) in place of q;   then w1 = min(w1, 0)
 
-    mean_j(b_j) is the level of trust in the source. A source that is mostly right is soon trusted so far that
-    slope(theta) vanishes; the ranking of its labels goes on learning by the slope without the level.
+    So what the labels of a batch have in common, how far to trust the source, is b's; w learns which labels to
+    trust less. With q itself, w follows the common part as far as e has a mean, and where most labels are right
+    that part is the larger one. w1: a large loss is no evidence for a label, however useful hard labels are.
 
     t in [0, 1] is the trust in what is learned of single labels: clip(kappa / 0.2, 0, 1), with Cohen's kappa
     (1960) of the signs of successive hypergradients of the same label over the last visits, 1 before any.
@@ -115,9 +116,8 @@ class LossAwareWeights(IgnoringVariables):
         # Dividing by sqrt(loss) keeps large losses from dominating.
         s = rms_normalized(-hypergradient / (losses + self.floor).sqrt(), labelled).to(self.logits.dtype)
         s = s * labelled
-        # q: the step of the ranking, which goes on where the level of trust, the mean of b, is sure.
-        q = s * sigmoid_slope(theta - self.linear[2:].mean())
-        level_step = s * sigmoid_slope(theta)
+        slope = sigmoid_slope(theta) * labelled
+        q = s * slope
 
         # v, one number per keypoint
         self.logits[rows] = (self.logits[rows] + self.lr * q).clamp(-LIMIT, LIMIT)
@@ -127,9 +127,11 @@ class LossAwareWeights(IgnoringVariables):
         instance_lr = self.INSTANCE_LR * self.lr
         self.person[rows] = (self.person[rows] + instance_lr * instance_step).clamp(-LIMIT, LIMIT)
 
-        # w1, w2 and b, shared by all: Adam
-        feature_gradient = (q[None] * features).mean((1, 2))
-        self._adam_step(-torch.cat([feature_gradient, level_step.sum(0) / q.numel()]))
+        # w1, w2 and b, shared by all: Adam. What all labels have in common is b's.
+        common = q.sum() / slope.sum().clamp(min=self.EPS)
+        feature_gradient = ((q - common * slope)[None] * features).mean((1, 2))
+        self._adam_step(-torch.cat([feature_gradient, q.sum(0) / q.numel()]))
+        self.linear[0].clamp_(max=0)
         return self._theta(rows, features).sigmoid().to(hypergradient.dtype)
 
     def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:

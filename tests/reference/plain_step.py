@@ -163,21 +163,21 @@ class PlainLossAware:
             for i, j, annotation, joint in known
         }
         rms = math.sqrt(sum(value**2 for value in g.values()) / len(g)) if g else 0.0
-        level = sum(self.linear[2:]) / self.joints
-        q, level_steps = {}, {}  # with the slope of the logit without and with the level
+        q, slope = {}, {}
         for key, value in g.items():
-            relative = min(max(value / rms, -2.0), 2.0) if rms else 0.0
-            for found, logit in ((q, self.theta(*key) - level), (level_steps, self.theta(*key))):
-                a = 1 / (1 + math.exp(-logit))
-                found[key] = relative * 4 * a * (1 - a)
+            a = 1 / (1 + math.exp(-self.theta(*key)))
+            slope[key] = 4 * a * (1 - a)
+            q[key] = (min(max(value / rms, -2.0), 2.0) if rms else 0.0) * slope[key]
+        common = sum(q.values()) / sum(slope.values()) if slope else 0.0
 
         size = gradients.numel()
         slopes = [0.0] * (2 + self.joints)  # of -mean(q * theta) by w1, w2 and b
         for (annotation, joint), value in q.items():
             e, mean_e = self._features(annotation, joint)
-            slopes[0] -= value * e / size
-            slopes[1] -= value * mean_e / size
-            slopes[2 + joint] -= level_steps[annotation, joint] / size
+            own = value - common * slope[annotation, joint]
+            slopes[0] -= own * e / size
+            slopes[1] -= own * mean_e / size
+            slopes[2 + joint] -= value / size
         for key, value in q.items():
             self.v[key] = min(max(self.v.get(key, 0.0) + self.n["lr"] * value, -6.0), 6.0)
         for annotation in index.tolist():
@@ -186,6 +186,7 @@ class PlainLossAware:
             u = self.u.get(annotation, 0.0) + self.n["person_lr"] * step
             self.u[annotation] = min(max(u, -6.0), 6.0)
         self._adam(slopes)
+        self.linear[0] = min(self.linear[0], 0.0)
 
     def _adam(self, slopes):
         self.steps += 1
