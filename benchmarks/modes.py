@@ -20,6 +20,7 @@ from benchmarks.evidence import cases, tuning
 from benchmarks.evidence.benchmark import Benchmark
 from benchmarks.evidence.methods import METHODS, VARIABLES, chosen
 from benchmarks.evidence.overview import overview
+from benchmarks.evidence.packages import check_installed, is_installed
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.summary import lines_by_noise, markdown
 from lib.config.loader import current_names, load_config, parse_overrides
@@ -37,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"methods, for --modes:\n{methods}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--modes", metavar="METHOD,...", help="see below; all: every one")
+    parser.add_argument("--modes", metavar="METHOD,...", help="see below; all: every one that is installed")
     parser.add_argument("--variables", metavar="KIND,...", help=f"of {', '.join(VARIABLES)}, for methods that learn weights; default: the YAML file's")  # fmt: skip
     parser.add_argument("--noise", default="exchange:0.6", metavar="KIND:SHARE,...", help="default: exchange:0.6; none: right labels; several kinds: joined by +, or rare, low or demo, mixtures of five kinds")  # fmt: skip
     parser.add_argument("--seeds", default="100,101", metavar="SEED,...", help="default: 100,101")
@@ -74,7 +75,7 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
     return Benchmark(
         cfg=arguments.cfg,
         given=current_names(parse_overrides(arguments.overrides), "command line"),
-        methods=chosen(arguments.modes, METHODS, "--modes"),
+        methods=methods_of(arguments.modes),
         variables=chosen(arguments.variables or plain.lbi.variables, VARIABLES, "--variables"),
         noises=list(dict.fromkeys(map(cases.parse_noise_or_mixture, arguments.noise.split(",")))),
         seeds=seeds_of(arguments.seeds, "--seeds"),
@@ -84,6 +85,23 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
         out=arguments.out,
         jobs=arguments.jobs,
     )
+
+
+def methods_of(text: str) -> list[str]:
+    """The methods that --modes names; "all" leaves out those whose package is not installed.
+
+    Raises:
+        InputError: a method is unknown, or needs a package that is not installed.
+    """
+    names = chosen(text, METHODS, "--modes")
+    if text != "all":
+        for name in names:
+            check_installed(METHODS[name].package, name)
+        return names
+    there = [name for name in names if is_installed(METHODS[name].package)]
+    if len(there) < len(names):
+        print(f"left out, not installed: {', '.join(name for name in names if name not in there)}")
+    return there
 
 
 def own_of(arguments: argparse.Namespace) -> list[str]:

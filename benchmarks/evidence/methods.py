@@ -29,6 +29,7 @@ class Method:
     tuned_as: the method whose gamma and lambda it uses; empty for its own.
     settings: required settings, which override all others.
     learns: has ignoring variables that learn.
+    package: the optional package that it needs, see packages.py.
     rival: another way to rank the labels, which ours is compared with.
     """
 
@@ -40,6 +41,7 @@ class Method:
     tuned_as: str = ""
     settings: dict = field(default_factory=dict)
     learns: bool = False
+    package: str = ""
     rival: bool = False
 
     @property
@@ -100,6 +102,12 @@ def _rivals() -> Iterable[Method]:
         ("permutations", "the same; exchanged names are tried, too"),
     ):
         yield Method(name, meaning, None, rivals.rank_by_shape, "shape", rival=True)
+    regression = "nothing is trained; by cleanlab's CleanLearning on the coordinates"
+    yield Method(
+        "cleanlab", regression, None, rivals.rank_by_cleanlab, "cleanlab", package="cleanlab", rival=True
+    )
+    quality = "nothing is trained; people ranked by SLEAP's label quality control"
+    yield Method("sleap", quality, None, rivals.rank_by_sleap, "sleap", package="sleap", rival=True)
 
 
 METHODS = {method.name: method for method in (*_methods(), *_rivals())}

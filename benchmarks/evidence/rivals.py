@@ -7,6 +7,7 @@ A rival that trains nothing reads the data alone: ``data = trial.data(settings)`
 import numpy as np
 
 from benchmarks.evidence.outcome import Outcome, judged, outcome
+from benchmarks.evidence.packages import cleanlab_scores, sleap_scores
 from benchmarks.evidence.ranking import (
     AGREEMENT,
     head_distances,
@@ -93,7 +94,10 @@ def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     geometry: each label is right or wrong. permutations: the names may be permuted, too.
     """
     data = trial.data(next(iter(wanted.values())))
-    source, trusted = data.source.annotations, data.target.annotations.joined(data.validation.dataset.annotations)
+    source, trusted = (
+        data.source.annotations,
+        data.target.annotations.joined(data.validation.dataset.annotations),
+    )
     model = PoseModel.fit(trusted.joints, trusted.visible, boxes_of(trusted), trusted.mapping.flip_indices)
     judge, names = (source.joints, source.visible), name_permutations(data.skeleton)
     outcomes = {}
@@ -108,3 +112,19 @@ def boxes_of(annotations: Annotations) -> np.ndarray:
     """[N, 3] middle and longer side of the boxes, for `PoseModel`."""
     longer = annotations.sizes.max(axis=1, keepdims=True) / PADDING
     return np.concatenate([annotations.centers, longer], axis=1)
+
+
+def rank_by_cleanlab(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels by cleanlab's regression."""
+    ((name, settings),) = wanted.items()
+    data = trial.data(settings)
+    scores, flagged = cleanlab_scores(data.source.annotations, trial.seed)
+    return {name: Outcome(detection=judged(data, scores, flagged))}
+
+
+def rank_by_sleap(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank people by SLEAP's label quality control."""
+    ((name, settings),) = wanted.items()
+    data = trial.data(settings)
+    scores, flagged = sleap_scores(data.source.annotations)
+    return {name: Outcome(detection=judged(data, scores, flagged))}

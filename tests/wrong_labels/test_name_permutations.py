@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS

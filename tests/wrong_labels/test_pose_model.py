@@ -157,5 +157,7 @@ def test_what_cannot_be_judged_is_refused(model):
         PoseModel.fit(joints, np.zeros_like(visible))
     with pytest.raises(ValueError, match="boxes"):
         model.log_odds(joints, visible)
-    empty = model.permutation_log_odds(joints[:0], visible[:0], name_permutations(SKELETON), boxes=np.zeros((0, 3)))
+    empty = model.permutation_log_odds(
+        joints[:0], visible[:0], name_permutations(SKELETON), boxes=np.zeros((0, 3))
+    )
     assert empty.log_odds.shape == (0, JOINTS)
