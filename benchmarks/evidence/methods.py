@@ -64,7 +64,11 @@ class Method:
 
 def _methods() -> Iterable[Method]:
     for mode in MODES.values():
-        yield Method(mode.name, mode.meaning, mode, recipes.train_mode, mode.name, learns=mode.ignores)
+        # The networks of these two rank the labels, too.
+        recipe = rivals.train_and_rank if mode.name in ("baseline1", "baseline2") else recipes.train_mode
+        yield Method(mode.name, mode.meaning, mode, recipe, mode.name, learns=mode.ignores)
+    weights = "ours1; labels ranked by its weights alone"
+    yield Method("ours1_weights", weights, MODES["ours1"], recipes.train_mode, "ours1", "ours1", learns=True)
     for name in ("ours1", "ours2"):
         meaning = f"{name}, then once more without the labels of low weight"
         yield Method(f"{name}_retrained", meaning, MODES[name], recipes.train_mode, name, name, learns=True)
@@ -74,40 +78,46 @@ def _methods() -> Iterable[Method]:
         meaning = f"{tuned_as} without the wrong labels"
         yield Method(name, meaning, mode, recipes.train_oracle, name, tuned_as)
     dropped = "baseline2 without the labels of largest loss, as many as are wrong"
-    yield Method("small_loss_retrained", dropped, into_loss, rivals.rank_by_source, "small_loss", "baseline2")
+    yield Method(
+        "small_loss_retrained", dropped, into_loss, rivals.rank_at_gamma_1, "small_loss", "baseline2"
+    )
     agreeing = "baseline2 without the labels that baseline1's predictions contradict"
-    yield Method("confident", agreeing, into_loss, rivals.rank_by_target, "confident", "baseline2")
+    yield Method("confident", agreeing, into_loss, rivals.train_confident, "confident", "baseline2")
 
 
 def _rivals() -> Iterable[Method]:
     """Other ways to rank the labels."""
     target_alone, with_source, weighted = MODES["baseline1"], MODES["baseline2"], MODES["ours1"]
+    train_and_rank, rank_at_gamma_1 = rivals.train_and_rank, rivals.rank_at_gamma_1
+    alone = "baseline1; labels ranked by their distance to its predictions"
+    yield Method("target_distance", alone, target_alone, train_and_rank, "baseline1", "baseline1", rival=True)
+    far = "baseline2; by their distance to its predictions"
+    yield Method("distance", far, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
+    judged = "baseline2; by the detector that ours1 uses"
+    yield Method("judged", judged, with_source, train_and_rank, "baseline2", "baseline2")
+    large = "baseline2; by their loss"
+    yield Method("loss", large, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
     gamma = {"LBI.GAMMA": rivals.RANKING_GAMMA}
     for name, meaning in (
-        ("small_loss", "baseline2 at gamma 1; labels ranked by their loss"),
-        ("distance", "baseline2 at gamma 1; by their distance to its predictions"),
+        ("small_loss", "baseline2 at gamma 1; by their loss, standardized for each joint"),
         ("trace", "baseline2 at gamma 1; by what a step on each label would cost the target (TracIn)"),
     ):
-        yield Method(
-            name, meaning, with_source, rivals.rank_by_source, "small_loss", settings=gamma, rival=True
-        )
-    alone = "baseline1; by their distance to its predictions"
-    yield Method("target_distance", alone, target_alone, rivals.rank_by_target, "confident", rival=True)
-    unseen = "baseline2 at gamma 1 without a third of the source's images; by their distance to its predictions there"
+        yield Method(name, meaning, with_source, rank_at_gamma_1, "small_loss", settings=gamma, rival=True)
+    unseen = "baseline2 without a third of the source's images; by their distance to its predictions there"
     yield Method(
-        "out_of_fold", unseen, weighted, rivals.rank_out_of_fold, "out_of_fold", settings=gamma, rival=True
+        "out_of_fold", unseen, weighted, rivals.rank_out_of_fold, "out_of_fold", "baseline2", rival=True
     )
-    for name, meaning in (
-        ("geometry", "no training, no picture; labels that contradict the other labels' shape"),
-        ("permutations", "the same; exchanged names are tried, too"),
-    ):
-        yield Method(name, meaning, None, rivals.rank_by_shape, "shape", rival=True)
     regression = "nothing is trained; by cleanlab's CleanLearning on the coordinates"
     yield Method(
         "cleanlab", regression, None, rivals.rank_by_cleanlab, "cleanlab", package="cleanlab", rival=True
     )
     quality = "nothing is trained; people ranked by SLEAP's label quality control"
     yield Method("sleap", quality, None, rivals.rank_by_sleap, "sleap", package="sleap", rival=True)
+    for name, meaning in (
+        ("geometry", "no training, no picture; labels that contradict the other labels' shape"),
+        ("permutations", "the same; exchanged names are tried, too"),
+    ):
+        yield Method(name, meaning, None, rivals.rank_by_shape, "shape", rival=True)
 
 
 METHODS = {method.name: method for method in (*_methods(), *_rivals())}

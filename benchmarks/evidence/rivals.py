@@ -6,11 +6,12 @@ A rival that trains nothing reads the data alone: ``data = trial.data(settings)`
 
 import numpy as np
 
-from benchmarks.evidence.outcome import Outcome, judged, outcome
+from benchmarks.evidence.outcome import Outcome, judged, of_suspects, outcome
 from benchmarks.evidence.packages import cleanlab_scores, sleap_scores
 from benchmarks.evidence.ranking import (
     AGREEMENT,
     head_distances,
+    judge_with,
     loss_floor,
     source_losses,
     standardised,
@@ -19,14 +20,43 @@ from benchmarks.evidence.ranking import (
 from benchmarks.evidence.trace import gradient_trace
 from benchmarks.evidence.trial import Trial
 from lib.dataset.annotations import PADDING, Annotations
+from lib.wrong_labels.estimate import THRESHOLD
 from lib.wrong_labels.pose_model import PoseModel, name_permutations
 
 RANKING_GAMMA = 1.0  # source and target weighted equally, so that source losses are meaningful
 FOLDS = 3
 
 
-def rank_by_source(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """Rank labels by what baseline2, which was trained on them, makes of them: loss, distance, gradient trace.
+def train_and_rank(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Train baseline1 or baseline2, and rank labels by what the network makes of them.
+
+    target_distance, distance: how far its prediction is from the label.   loss: the label's loss.
+    judged: the detector of main.py, with this network.
+    """
+    done = trial.train(trial.mode, next(iter(wanted.values())))
+    config, data, best = done.config, done.data, done.best
+    outcomes = {name: outcome(done) for name in wanted}
+    for name in wanted:
+        if name == "loss":
+            outcomes[name] = outcomes[name]._replace(
+                detection=judged(data, source_losses(config, data, best))
+            )
+        elif name == "judged":
+            found, estimate = judge_with(config, data, best)
+            flagged = found.suspects.probability > THRESHOLD
+            outcomes[name] = outcomes[name]._replace(
+                detection=judged(data, found.scores, flagged),
+                described=of_suspects(data, found.suspects, estimate),
+            )
+        elif name.endswith("distance"):
+            distances = head_distances(config, data, best)
+            found = judged(data, distances, distances > AGREEMENT)
+            outcomes[name] = outcomes[name]._replace(detection=found)
+    return outcomes
+
+
+def rank_at_gamma_1(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels in baseline2 with source and target weighted equally: by standardized loss, by gradient trace.
 
     If small_loss_retrained is wanted, train again without the labels of largest loss. The true number of wrong
     labels is given: as many are dropped.
@@ -35,16 +65,11 @@ def rank_by_source(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     ranked = trial.train("baseline2", first | {"LBI.GAMMA": RANKING_GAMMA})
     config, data, best = ranked.config, ranked.data, ranked.best
     labelled = data.source.annotations.visible > 0
-    trained, outcomes = outcome(ranked), {}
     losses = standardised(source_losses(config, data, best), labelled, loss_floor(config))
-    outcomes["small_loss"] = trained._replace(detection=judged(data, losses))
-    if "distance" in wanted:
-        distances = head_distances(config, data, best)
-        found = judged(data, distances, distances > AGREEMENT)
-        outcomes["distance"] = trained._replace(detection=found)
+    outcomes = {"small_loss": outcome(ranked)._replace(detection=judged(data, losses))}
     if "trace" in wanted:
         harm = gradient_trace(config, data, best)
-        outcomes["trace"] = trained._replace(detection=judged(data, harm, harm > 0))
+        outcomes["trace"] = outcome(ranked)._replace(detection=judged(data, harm, harm > 0))
     if "small_loss_retrained" in wanted:
         wrong = data.source_truth.corrupted
         keep = without_largest(losses, labelled, int((wrong & labelled).sum()))
@@ -53,19 +78,13 @@ def rank_by_source(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     return outcomes
 
 
-def rank_by_target(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """Rank labels by their distance to the predictions of baseline1, which never saw the source.
-
-    If confident is wanted, train with the source labels that agree with those predictions.
-    """
-    alone = trial.train("baseline1", next(iter(wanted.values())))
-    distances = head_distances(alone.config, alone.data, alone.best)
-    found = judged(alone.data, distances, distances > AGREEMENT)
-    outcomes = {"target_distance": outcome(alone)._replace(detection=found)}
-    if "confident" in wanted:
-        done = trial.train("ours1", wanted["confident"], lambda data: distances <= AGREEMENT)
-        outcomes["confident"] = outcome(done, before=alone)
-    return outcomes
+def train_confident(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Train on the target only, then with the source labels that agree with that model's predictions."""
+    ((name, settings),) = wanted.items()
+    alone = trial.train("baseline1", settings)
+    keep = head_distances(alone.config, alone.data, alone.best) <= AGREEMENT
+    done = trial.train("ours1", settings, lambda data: keep)
+    return {name: outcome(done, before=alone)}
 
 
 def rank_out_of_fold(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
@@ -86,6 +105,22 @@ def rank_out_of_fold(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
         trainings.append(outcome(done))
     costs = {"seconds": sum(t.seconds for t in trainings), "steps": sum(t.steps for t in trainings)}
     return {name: Outcome(**costs, detection=judged(data, distances, distances > AGREEMENT))}
+
+
+def rank_by_cleanlab(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank labels by cleanlab's regression."""
+    ((name, settings),) = wanted.items()
+    data = trial.data(settings)
+    scores, flagged = cleanlab_scores(data.source.annotations, trial.seed)
+    return {name: Outcome(detection=judged(data, scores, flagged))}
+
+
+def rank_by_sleap(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
+    """Rank people by SLEAP's label quality control."""
+    ((name, settings),) = wanted.items()
+    data = trial.data(settings)
+    scores, flagged = sleap_scores(data.source.annotations)
+    return {name: Outcome(detection=judged(data, scores, flagged))}
 
 
 def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
@@ -112,19 +147,3 @@ def boxes_of(annotations: Annotations) -> np.ndarray:
     """[N, 3] middle and longer side of the boxes, for `PoseModel`."""
     longer = annotations.sizes.max(axis=1, keepdims=True) / PADDING
     return np.concatenate([annotations.centers, longer], axis=1)
-
-
-def rank_by_cleanlab(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """Rank labels by cleanlab's regression."""
-    ((name, settings),) = wanted.items()
-    data = trial.data(settings)
-    scores, flagged = cleanlab_scores(data.source.annotations, trial.seed)
-    return {name: Outcome(detection=judged(data, scores, flagged))}
-
-
-def rank_by_sleap(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
-    """Rank people by SLEAP's label quality control."""
-    ((name, settings),) = wanted.items()
-    data = trial.data(settings)
-    scores, flagged = sleap_scores(data.source.annotations)
-    return {name: Outcome(detection=judged(data, scores, flagged))}

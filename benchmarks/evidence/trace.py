@@ -19,18 +19,20 @@ from lib.training.state import Placement, TableShape, build_state
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
 
+LAYERS = ("final_layer",)
+
 
 def gradient_trace(config: Config, data: Data, best: Path) -> np.ndarray:
     """- < grad L_V, grad l_ij > of every source label, [N, J], for the target model in ``best``.
 
     TracIn (Pruthi et al., NeurIPS 2020) with a single checkpoint, against the mean loss of the target's samples
-    that ours1 learns its weights from; along the whole network. Scaled by a positive number, which the order
-    does not depend on.
+    that ours1 learns its weights from, along the last layer (the whole network ranked worse on the development
+    seeds). In units of the norm of grad L_V.
     """
     device, _ = pick_device(config.device, config.gpus)
     state = build_state(config, MODES["baseline2"], TableShape.of(data.source.annotations), Placement(device))
     state.load_models(load_checkpoint(best), str(best))
-    model = dataclasses.replace(state.target, hypergradient_layers=())
+    model = dataclasses.replace(state.target, hypergradient_layers=LAYERS)
     model.model.eval()
     targets = meta_dataset(config.lbi, data)
     gradient, _ = validation_gradient(model, model.parameters, next(_batches(config, targets, len(targets))))

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks import modes
-from benchmarks.evidence import benchmark, rivals, tuning
+from benchmarks.evidence import benchmark, packages, rivals, tuning
 from benchmarks.evidence.cases import MIXTURES, Case, digest, jobs_of, parse_noise_or_mixture, read_rows
 from benchmarks.evidence.methods import METHODS, Method, settings_of
 from benchmarks.evidence.outcome import FIGURES, Outcome, judged
@@ -188,6 +189,11 @@ def test_methods_that_share_a_run(tmp_path):
              Case("small_loss_retrained", None, "jitter", 0.5, 0, {"LBI.GAMMA": 0.3}),
              Case("ours1", "online", "jitter", 0.5, 1)]  # fmt: skip
     assert [len(job.cases) for job in jobs_of(cases, tmp_path, tmp_path)] == [2, 2, 1, 1]
+    shared = [
+        Case(name, None, "jitter", 0.5, 0, {"LBI.GAMMA": 0.3}) for name in ("baseline2", "distance", "loss")
+    ]
+    assert [len(job.cases) for job in jobs_of(shared, tmp_path, tmp_path)] == [3]
+    assert {tuning.tuned_by(case, []).method for case in shared} == {"baseline2"}
     assert settings_of("online")["LBI.SCHEDULE"] == "together" and settings_of(None) == {}
     assert METHODS["small_loss"].settings == {"LBI.GAMMA": rivals.RANKING_GAMMA}
 
@@ -211,16 +217,22 @@ def test_a_mixture_is_a_noise_of_its_own():
 
 
 def test_rivals_that_rank_from_the_same_training(place, tmp_path):
-    names = ["small_loss", "small_loss_retrained", "distance", "trace", "target_distance", "confident"]
-    assert modes.main([*place, "--modes", ",".join(names), "--noise", "jitter:0.2+offset:0.1"]) == 0
+    ranked = ["target_distance", "distance", "loss", "small_loss", "trace"]
+    names = ["baseline1", "baseline2", *ranked, "small_loss_retrained", "confident"]
+    words = [*place, "--modes", ",".join(names), "--noise", "jitter:0.2+offset:0.1"]
+    assert modes.main([*words, "LBI.GAMMA", "0.5"]) == 0
     found = {r["method"]: r for r in rows_in(tmp_path)}
-    for name in ("small_loss", "distance", "trace", "target_distance"):
+    for name in ranked:
         assert all(
             0 <= found[name][figure] <= 1 for figure in ("auroc", "ap", "auroc_within", "precision_100")
         )
-    assert len({found[name]["auroc"] for name in ("small_loss", "distance", "trace", "target_distance")}) == 4
-    assert found["small_loss"]["recall"] is None and 0 <= found["distance"]["recall"] <= 1
-    assert found["distance"]["pckh"] == found["trace"]["pckh"] == found["small_loss"]["pckh"]
+    assert len({found[name]["auroc"] for name in ranked}) == 5
+    assert found["loss"]["recall"] is None and 0 <= found["distance"]["recall"] <= 1
+    assert found["distance"]["pckh"] == found["loss"]["pckh"] == found["baseline2"]["pckh"]
+    assert (
+        found["target_distance"]["pckh"] == found["baseline1"]["pckh"] and found["baseline1"]["auroc"] is None
+    )
+    assert found["trace"]["pckh"] == found["small_loss"]["pckh"] != found["baseline2"]["pckh"]
     # What confident drops is what target_distance calls wrong.
     assert found["confident"]["flagged"] == found["target_distance"]["flagged"]
     assert found["confident"]["mean_weight"] == pytest.approx(1 - found["confident"]["flagged"])
@@ -263,6 +275,30 @@ def test_a_rival_that_trains_nothing(place, tmp_path, monkeypatch):
     table = (tmp_path / "rows.md").read_text()
     assert re.search(r"\| geometry_like +\| - +\| 1 +\| - +\| 1.000 \(1.000\)", table)
     assert (tmp_path / "rows.svg").read_text().startswith("<svg xmlns")
+
+
+def test_a_package_that_is_missing_is_named(place, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(packages, "INSTALL", {"no_such_package": "pip install no_such_package==1"})
+    monkeypatch.setitem(METHODS, "cleanlab", replace(METHODS["cleanlab"], package="no_such_package"))
+    assert modes.main([*place, "--modes", "baseline1,cleanlab"]) == 2
+    error = capsys.readouterr().err
+    assert (
+        "--modes cleanlab" in error and "pip install no_such_package==1" in error and error.count("\n") == 1
+    )
+    assert "cleanlab" not in modes.methods_of("all") and "distance" in modes.methods_of("all")
+    assert "left out, not installed: cleanlab" in capsys.readouterr().out
+
+
+def test_rivals_are_compared_with_ours(tmp_path):
+    figures = {"auroc": (0.9, 0.8), "ap": (0.7, 0.9)}
+    rows = [
+        row("ours1", seed, 50.0, variables="loss_aware", **{k: v[seed] + 0.05 for k, v in figures.items()})
+        for seed in (0, 1)
+    ]
+    rows += [row("distance", seed, 50.0, **{k: v[seed] for k, v in figures.items()}) for seed in (0, 1)]
+    lines = overview(lines_by_noise(rows))
+    assert lines.count("| ours1 - distance | +0.050 ± 0.000 |") == 2
+    assert "| distance | 0.850 ± 0.635 |" in lines and "| distance | 0.800 ± 1.271 |" in lines
 
 
 def test_every_row_has_all_figures(tmp_path):
