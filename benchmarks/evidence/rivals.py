@@ -128,11 +128,9 @@ def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
 
     geometry: each label is right or wrong. permutations: the names may be permuted, too.
     """
-    data = trial.data(next(iter(wanted.values())))
-    source, trusted = (
-        data.source.annotations,
-        data.target.annotations.joined(data.validation.dataset.annotations),
-    )
+    # With V in the training set, its target is all that is trusted, T and V.
+    data = trial.data(next(iter(wanted.values())) | {"LBI.VAL_IN_TRAIN": True})
+    source, trusted = data.source.annotations, data.target.annotations
     model = PoseModel.fit(trusted.joints, trusted.visible, boxes_of(trusted), trusted.mapping.flip_indices)
     judge, names = (source.joints, source.visible), name_permutations(data.skeleton)
     outcomes = {}
