@@ -16,10 +16,11 @@ import numpy as np
 
 from lib.dataset.annotations import Annotations
 from lib.ignoring.ranking import ranked_keypoints
-from lib.ignoring.weight_table import WeightTable, auroc, read_weight_table
+from lib.ignoring.weight_table import WeightTable, read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.errors import InputError
+from lib.wrong_labels.metrics import auroc
 
 TOPS = (50, 100, 200, 400, 800)
 Orders = dict[str, np.ndarray]
@@ -71,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
         place = np.empty(len(weights))
         place[order] = np.arange(len(order))
         cells = "".join(f"{wrong[order[:top]].mean():10.2f}" for top in TOPS)
-        print(f"{name:20}{cells}{auroc(place[equal], wrong[equal]):25.2f}")
+        print(f"{name:20}{cells}{auroc(-place[equal], wrong[equal]):25.2f}")
 
 
 if __name__ == "__main__":

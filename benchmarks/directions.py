@@ -112,7 +112,7 @@ class Job:
         case = Case("ours1", None, *parse_noise(self.noise), self.seed)
         people = case.people(arguments.data)
         draw(people)
-        trial = Trial(arguments.cfg, variant.mode, people.folder, case.injected, self.seed, {}, Path(folder))
+        trial = Trial(arguments.cfg, variant.mode, people, case.injected, self.seed, {}, Path(folder))
         return trial.spec(variant.mode, parse_overrides(self.arguments.overrides) | variant.settings)
 
 

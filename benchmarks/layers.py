@@ -54,12 +54,12 @@ from lib.ignoring.hypergradient import (
 )
 from lib.ignoring.lookahead import norm
 from lib.ignoring.trainable_model import TrainableModel, frozen_batchnorm
-from lib.ignoring.weight_table import auroc
 from lib.label_noise.corruptions import parse_noise
 from lib.training.batches import TrainingBatches, as_batch, as_step_batches
 from lib.training.phases import Phase
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import FinishedStep, Trainer
+from lib.wrong_labels.metrics import auroc
 
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = {"LBI.HYPERGRAD_LAYERS": "all"}  # of the training that is watched
@@ -131,7 +131,7 @@ def findings(parts: dict[str, np.ndarray], wrong: np.ndarray) -> dict[str, dict[
         found[name] = {
             "share": float(np.cov(part, whole)[0, 1] / whole.var(ddof=1)),
             "rank": float(spearmanr(part, whole).statistic),
-            "auroc": auroc(part, wrong),
+            "auroc": auroc(-part, wrong),
         }
     return found
 
@@ -194,7 +194,7 @@ class WatchedTrainer(Trainer):
             norms = norm_shares(model, direction.tensors)
             for layers, found in findings(parts, examined.wrong).items():
                 rows.append({"through": through, "layers": layers, "norm": norms[layers], **found})
-        by_loss = auroc(-losses[examined.labelled], examined.wrong)
+        by_loss = auroc(losses[examined.labelled], examined.wrong)
         return [{"step": self.state.step, **row} for row in (*rows, {"layers": "loss", "auroc": by_loss})]
 
 
@@ -217,7 +217,7 @@ def run(job: Run) -> list[dict]:
     people = case.people(arguments.data)
     draw(people)
     with tempfile.TemporaryDirectory(prefix="layers") as folder, contextlib.redirect_stdout(io.StringIO()):
-        trial = Trial(arguments.cfg, "ours1", people.folder, case.injected, job.seed, {}, Path(folder))
+        trial = Trial(arguments.cfg, "ours1", people, case.injected, job.seed, {}, Path(folder))
         spec = trial.spec("ours1", WHOLE | parse_overrides(arguments.overrides))
         trainer = WatchedTrainer(spec, seeds_of(arguments.steps, "--steps"), arguments.people)
         trainer.train()

@@ -3,7 +3,7 @@
     python benchmarks/modes.py --modes baseline2,ours1,oracle1 --seeds 100,101 --out output/evidence.json
     python benchmarks/modes.py --table output/evidence.json        # print the table of existing results
 
-A data set is generated for each seed, and the same labels are corrupted for every method. The file gets a
+A data set is generated for each seed, or drawn from the real one of another ground, and the same labels are corrupted for every method. The file gets a
 row for each run; existing rows are not run again. The table is printed at the end and written beside the
 file (.md), with a plot (.svg). With --tune, gamma and lambda are chosen first, on the validation people of
 other seeds, and stored in the file's .tuning.json; later runs use them from there.
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.evidence import cases, tuning
 from benchmarks.evidence.benchmark import Benchmark
+from benchmarks.evidence.grounds import BUILT_IN, GROUNDS
 from benchmarks.evidence.methods import METHODS, VARIABLES, chosen
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.packages import check_installed, is_installed
@@ -45,8 +46,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, metavar="FILE.json", help="file of the results, a row for each run"
     )
-    parser.add_argument("--cfg", type=Path, default=ROOT / "experiments/demo/people.yaml", metavar="FILE", help="default: the demo's")  # fmt: skip
-    parser.add_argument("--data", type=Path, default=ROOT / "data/evidence", metavar="DIR", help="folder of the generated data; default: data/evidence")  # fmt: skip
+    parser.add_argument("--ground", choices=list(GROUNDS), default=BUILT_IN, help="; ".join(f"{name}: {ground.meaning}" for name, ground in GROUNDS.items()) + f"; default: {BUILT_IN}")  # fmt: skip
+    parser.add_argument("--ground-data", type=Path, metavar="DIR", help="folder of the data of --ground mpii: mpii_train.json, mpii_test.json, images")  # fmt: skip
+    parser.add_argument("--cfg", type=Path, metavar="FILE", help="default: " + ", ".join(f"{ground.cfg.relative_to(ROOT)} ({name})" for name, ground in GROUNDS.items()))  # fmt: skip
+    parser.add_argument("--data", type=Path, default=ROOT / "data/evidence", metavar="DIR", help="folder for the data sets that are generated or drawn; default: data/evidence")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs side by side; default: the cores")  # fmt: skip
     parser.add_argument("--val-in-train", choices=("true", "false"), default="true", help="train on the target's validation people too (default)")  # fmt: skip
     parser.add_argument("--tune", action="store_true", help="choose gamma and lambda first")
@@ -71,12 +74,12 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
             raise InputError(f"--{flag} is needed (or --table)")
     if arguments.jobs < 1:
         raise InputError(f"--jobs is {arguments.jobs}, expected at least 1")
-    plain = load_config(arguments.cfg)
+    cfg = arguments.cfg or GROUNDS[arguments.ground].cfg
     return Benchmark(
-        cfg=arguments.cfg,
+        cfg=cfg,
         given=current_names(parse_overrides(arguments.overrides), "command line"),
         methods=methods_of(arguments.modes),
-        variables=chosen(arguments.variables or plain.lbi.variables, VARIABLES, "--variables"),
+        variables=chosen(arguments.variables or load_config(cfg).lbi.variables, VARIABLES, "--variables"),
         noises=list(dict.fromkeys(map(cases.parse_noise_or_mixture, arguments.noise.split(",")))),
         seeds=seeds_of(arguments.seeds, "--seeds"),
         val_in_train=arguments.val_in_train == "true",
@@ -84,6 +87,8 @@ def benchmark_of(arguments: argparse.Namespace) -> Benchmark:
         data=arguments.data,
         out=arguments.out,
         jobs=arguments.jobs,
+        ground=arguments.ground,
+        origin=arguments.ground_data,
     )
 
 

@@ -30,6 +30,8 @@ EXCUSED = {
     "python pose_estimation/fetch_weights.py": "downloads: tests/models/test_pretrained.py",
     "python pose_estimation/transfer.py": "days: tests/pose_estimation/test_transfer.py",
     "python benchmarks/modes.py --modes": "minutes to hours: tests/benchmarks/test_modes.py",
+    "python benchmarks/real_ground.py": "needs the real people: tests/benchmarks/test_real_ground.py",
+    "python pose_estimation/main.py --cfg experiments/real/": "needs the real people: tests/benchmarks/test_real_ground.py",
     "bash findings/": "installs packages to look at",
     "python benchmarks/all.py": "an hour: tests/benchmarks/test_all.py",
     "python benchmarks/step.py": "minutes: tests/benchmarks/test_pose_case.py",

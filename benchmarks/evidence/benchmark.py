@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.evidence import tuning
-from benchmarks.evidence.cases import Case, jobs_of, read_rows, row_key, write_rows
+from benchmarks.evidence.cases import DRAWN, Case, jobs_of, read_rows, row_key, write_rows
+from benchmarks.evidence.grounds import BUILT_IN
 from benchmarks.evidence.jobs import draw, run_job
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.runner import run_side_by_side
@@ -25,6 +26,7 @@ class Benchmark:
     given: settings for all methods.
     own: methods that are tuned on their own, instead of using their baseline's values.
     out: file of the rows.
+    ground, origin: where people come from, see grounds.py, and the folder of that ground's data.
     """
 
     cfg: Path
@@ -38,11 +40,17 @@ class Benchmark:
     data: Path
     out: Path
     jobs: int
+    ground: str = BUILT_IN
+    origin: Path | None = None
 
     def __post_init__(self) -> None:
         for key in RESERVED:
             if key in self.given:
                 raise InputError(f"{key}: the benchmark sets it itself (see --help)")
+        if (self.origin is None) != (self.ground == BUILT_IN):
+            raise InputError(f"--ground-data: the folder of the data of a ground other than {BUILT_IN}, found {self.origin} for {self.ground}")  # fmt: skip
+        if drawn := [kind for kind, _ in self.noises if kind in DRAWN and self.ground != BUILT_IN]:
+            raise InputError(f"--noise {drawn[0]}: only on the ground {BUILT_IN}")
         load_config(self.cfg, self.given)  # so that wrong keys and values are reported now
 
     @cached_property
@@ -68,7 +76,7 @@ class Benchmark:
     def _cases(self, seeds: list[int]) -> list[Case]:
         """All cases without their settings, seed by seed, so that whole seeds are finished first."""
         return [
-            Case(name, variables, kind, share, seed)
+            Case(name, variables, kind, share, seed, ground=self.ground)
             for seed in seeds
             for kind, share in self.noises
             for name in self.methods
@@ -87,7 +95,7 @@ class Benchmark:
     def run(self, tuned: dict) -> tuple[Rows, int]:
         """Run the cases without a row; the rows of this benchmark's cases, and the number of failed runs."""
         wanted = self.cases(tuning.Choices(tuned["choices"]))
-        rows = read_rows(self.out, self.cfg) if self.out.exists() else []
+        rows = read_rows(self.out, self.cfg, self.ground) if self.out.exists() else []
         failed = self._run_missing(wanted, rows, lambda: write_rows(self.out, rows))
         keys = {case.key for case in wanted}
         return [row for row in rows if row_key(row) in keys], failed
@@ -125,7 +133,10 @@ class Benchmark:
             group, points = tuning.group_of(case), tuning.grid(METHODS[case.method], self.given, on_both)
             if len(points) > 1:
                 grids[group] = [
-                    (point, [Case(*group, seed, self._settings(point, False)) for seed in seeds])
+                    (
+                        point,
+                        [replace(case, seed=seed, settings=self._settings(point, False)) for seed in seeds],
+                    )
                     for point in points
                 ]
         return grids
@@ -136,7 +147,7 @@ class Benchmark:
         jobs = jobs_of([case for case in wanted if case.key not in known], self.cfg, self.data)
         print(f"{len(wanted)} rows wanted, {len(wanted) - sum(len(job.cases) for job in jobs)} exist, {len(jobs)} runs to do")  # fmt: skip
         # Generate the data before any run: two runs of the same seed must not write the same folder.
-        data_sets = list(dict.fromkeys(job.cases[0].people(self.data) for job in jobs))
+        data_sets = list(dict.fromkeys(job.cases[0].people(self.data, self.origin) for job in jobs))
         if run_side_by_side(data_sets, draw, self.jobs, lambda _: "data generated"):
             raise InputError(f"{self.data}: not all of the data could be generated")
 

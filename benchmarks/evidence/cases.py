@@ -5,10 +5,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
+from benchmarks.evidence.grounds import BUILT_IN, People
 from benchmarks.evidence.methods import METHODS
 from lib.config.former_names import ALIASES
 from lib.config.loader import current_names
@@ -18,8 +18,8 @@ from lib.synthetic.generate import DEFAULT_NOISE
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
-IDENTITY = ("method", "variables", "noise", "share", "seed", "settings")
-NEEDED = (*IDENTITY, "pckh", "val", "auroc", "mean_weight", "seconds", "steps", "config")
+IDENTITY = ("method", "variables", "noise", "share", "seed", "settings", "ground")
+NEEDED = (*IDENTITY[:-1], "pckh", "val", "auroc", "mean_weight", "seconds", "steps", "config")
 # Several kinds at once, under one name.
 # rare, low: few labels are wrong (about 5 and 14 %), as in a good and in a bad real data set.   demo: about half are.
 MIXTURES = {
@@ -32,7 +32,11 @@ DRAWN = ("convention",)  # kinds that need the true nose, which only the rendere
 
 @dataclass(frozen=True)
 class Case:
-    """One combination to run, a row of the results.   settings: {dotted key: value} that differ from the YAML file."""
+    """One combination to run, a row of the results.
+
+    settings: {dotted key: value} that differ from the YAML file.
+    ground: where its people come from, see grounds.py.
+    """
 
     method: str
     variables: str | None
@@ -40,6 +44,7 @@ class Case:
     share: float
     seed: int
     settings: dict = field(default_factory=dict)
+    ground: str = BUILT_IN
 
     @property
     def key(self) -> str:
@@ -51,10 +56,11 @@ class Case:
         """The noise as on the command line, see `noise_text`."""
         return noise_text(self.noise, self.share)
 
-    def people(self, folder: Path) -> "People":
-        """The data set of the case, below ``folder``."""
+    def people(self, folder: Path, origin: Path | None = None) -> People:
+        """The data set of the case, below ``folder``; ``origin``: of the ground's data, see `People`."""
         drawn = self.noise_text if self.noise in DRAWN else "none"
-        return People(folder / drawn.replace(":", "-") / str(self.seed), drawn, self.seed)
+        kind = drawn.replace(":", "-") if self.ground == BUILT_IN else self.ground
+        return People(folder / kind / str(self.seed), drawn, self.seed, self.ground, origin)
 
     @property
     def injected(self) -> str:
@@ -62,20 +68,15 @@ class Case:
         return "" if self.noise in ("none", *DRAWN) else MIXTURES.get(self.noise, self.noise_text)
 
 
-class People(NamedTuple):
-    """A generated data set: its folder, the noise that it is generated with, and its seed."""
-
-    folder: Path
-    noise: str
-    seed: int
-
-    def __str__(self) -> str:
-        return str(self.folder)
-
-
 def noise_text(noise: str, share: float) -> str:
     """The noise as on the command line: KIND:SHARE, several joined by "+", the name of a mixture, or "none"."""
     return noise if noise in ("none", *MIXTURES) or "+" in noise else f"{noise}:{share:g}"
+
+
+def column_of(row: dict) -> str:
+    """The ground, unless it is the built-in one, and the noise of a row."""
+    ground, noise = row.get("ground", BUILT_IN), noise_text(row["noise"], row["share"])
+    return noise if ground == BUILT_IN else f"{ground} {noise}"
 
 
 def parse_noise_or_mixture(text: str) -> tuple[str, float]:
@@ -93,6 +94,7 @@ def parse_noise_or_mixture(text: str) -> tuple[str, float]:
 
 def row_key(row: dict) -> str:
     """The identity of a row; equal for a case and its row."""
+    row = {"ground": BUILT_IN, **row}  # rows of before there were others
     return json.dumps([row[name] for name in IDENTITY], sort_keys=True)
 
 
@@ -106,7 +108,7 @@ class Job:
 
     def __str__(self) -> str:
         case = self.cases[0]
-        parts = ["+".join(case.method for case in self.cases), case.variables, case.noise_text]
+        parts = ["+".join(case.method for case in self.cases), case.variables, column_of(asdict(case))]
         tuned = [f"{key.rpartition('.')[2]} {value:g}" for key, value in case.settings.items()
                  if key in ("LBI.GAMMA", "LBI.LAM")]  # fmt: skip
         return " ".join([*filter(None, parts), f"seed {case.seed}", *tuned])
@@ -119,7 +121,7 @@ def jobs_of(cases: Iterable[Case], cfg: Path, data: Path) -> list[Job]:
         run = METHODS[case.method].run
         # The methods of a small-loss run differ in gamma, since only one is tuned.
         tuned = "" if run == "small_loss" else json.dumps(case.settings, sort_keys=True)
-        key = (run, case.variables, case.noise_text, case.seed, tuned)
+        key = (run, case.variables, column_of(asdict(case)), case.seed, tuned)
         # Tuning tries a method several times; each is a run of its own.
         number = 0
         while case.method in [other.method for other in runs.get((*key, number), ())]:
@@ -142,8 +144,8 @@ def digest(cfg: Path) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-def read_rows(path: Path, cfg: Path | None = None) -> list[dict]:
-    """The rows of a results file; InputError if it is not one, or was made with another ``cfg``."""
+def read_rows(path: Path, cfg: Path | None = None, ground: str = BUILT_IN) -> list[dict]:
+    """The rows of a results file; InputError if it is not one, or those of ``ground`` were made with another ``cfg``."""
     rows = read_json(path)
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and row.keys() >= set(NEEDED) for row in rows
@@ -151,7 +153,8 @@ def read_rows(path: Path, cfg: Path | None = None) -> list[dict]:
         raise InputError(f"{path}: expected a list of rows with {', '.join(NEEDED)}")
     for row in rows:
         row["settings"] = current_names(row["settings"], str(path))
-    if cfg is not None and {row["config"] for row in rows} - {digest(cfg)}:
+    before = {row["config"] for row in rows if row.get("ground", BUILT_IN) == ground}
+    if cfg is not None and before - {digest(cfg)}:
         raise InputError(f"{path}: holds runs of another {cfg.name}, or of this one before it was changed: give another --out")  # fmt: skip
     return rows
 

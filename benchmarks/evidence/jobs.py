@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import torch
 
-from benchmarks.evidence.cases import Job, People, digest
+from benchmarks.evidence.cases import Job, digest
+from benchmarks.evidence.grounds import GROUNDS, People
 from benchmarks.evidence.methods import METHODS, settings_of
 from benchmarks.evidence.trial import Trial
 from benchmarks.timing import processor
-from lib.synthetic.generate import PeopleConfig, make_people
 
 
 def run_job(job: Job) -> list[dict]:
@@ -22,7 +22,7 @@ def run_job(job: Job) -> list[dict]:
     method = METHODS[first.method]
     mode = method.mode.name if method.mode else ""
     with tempfile.TemporaryDirectory(prefix="evidence") as folder:
-        trial = Trial(job.cfg, mode, first.people(job.data).folder, first.injected, first.seed,
+        trial = Trial(job.cfg, mode, first.people(job.data), first.injected, first.seed,
                       settings_of(first.variables), Path(folder))  # fmt: skip
         outcomes = method.recipe(trial, {case.method: case.settings for case in job.cases})
     rows = []
@@ -35,7 +35,7 @@ def run_job(job: Job) -> list[dict]:
 
 def draw(people: People) -> None:
     """Generate a data set unless it exists."""
-    make_people(people.folder, PeopleConfig(seed=people.seed, noise=people.noise))
+    GROUNDS[people.ground].draw(people)
 
 
 def machine() -> str:

@@ -18,7 +18,7 @@ IGNORED = 0.5  # labels of a smaller weight count as wrong
 class Outcome(NamedTuple):
     """The result of a method; None where it does not apply, as for a method that trains nothing.
 
-    pckh, val: mean PCKh in percent on the test set and on V.
+    pckh, val: mean PCKh (on another ground its measure, see grounds.py) in percent on the test set and on V.
     mean_weight: of the source labels.
     seconds, steps: of all trainings that the method needs.
     detection: how well it finds wrong labels; None if it does not look for any.
@@ -45,8 +45,8 @@ def outcome(done: Trained, before: Trained | None = None) -> Outcome:
     results = [trained.results for trained in (done, before) if trained is not None]
     weights = next(iter(done.results["weights"].values()), {})
     return Outcome(
-        pckh=done.results["test"]["PCKh"]["Mean"],
-        val=done.results["val"]["PCKh"]["Mean"],
+        pckh=done.accuracy("test"),
+        val=done.accuracy("val"),
         mean_weight=weights.get("mean"),
         seconds=sum(result["seconds_per_step"] * result["steps"] for result in results),
         steps=sum(result["steps"] for result in results),

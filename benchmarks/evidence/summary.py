@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from scipy.stats import t
 
-from benchmarks.evidence.cases import noise_text
+from benchmarks.evidence.cases import column_of
+from benchmarks.evidence.grounds import BUILT_IN, GROUNDS
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.tuning import TUNED
 
@@ -92,10 +93,10 @@ class Line:
 
 
 def lines_by_noise(rows: list[dict]) -> dict[str, list[Line]]:
-    """{"kind:share": lines}, in the order of METHODS."""
+    """{ground and noise, see `column_of`: lines}, in the order of METHODS."""
     noises: dict[str, dict[tuple, Line]] = {}
     for row in rows:
-        noise = noise_text(row["noise"], row["share"])
+        noise = column_of(row)
         key = row["method"], row["variables"], repr(sorted(row["settings"].items()))
         line = noises.setdefault(noise, {}).setdefault(key, Line(row["method"], row["variables"], row["settings"], {}))  # fmt: skip
         line.rows[row["seed"]] = row
@@ -182,6 +183,7 @@ def markdown(rows: list[dict]) -> str:
         "the oracle is oracle1 or oracle2, whichever has the method's structure; dropped by loss: small_loss_retrained. Settings: over the YAML file's.",
         "",
         f"Settings of all: {in_words(common)}.  ",
+        *_other_measures(rows),
         "Run on: " + "; ".join(dict.fromkeys(row["machine"] for row in rows)) + ".",
     ]
     for noise, lines in lines_by_noise(rows).items():
@@ -189,6 +191,15 @@ def markdown(rows: list[dict]) -> str:
             [list(COLUMNS), *(cells(line, lines, common) for line in lines)]
         )
     return "\n".join(parts) + "\n"
+
+
+def _other_measures(rows: list[dict]) -> list[str]:
+    grounds = dict.fromkeys(row.get("ground", BUILT_IN) for row in rows)
+    return [
+        f"Ground {name}: {GROUNDS[name].measure} in place of {GROUNDS[BUILT_IN].measure}.  "
+        for name in grounds
+        if name != BUILT_IN
+    ]
 
 
 def _table(rows: list[list[str]]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.evidence.grounds import People
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
@@ -40,13 +41,18 @@ class Trained:
         """Path of the best checkpoint."""
         return Path(self.results["output"]) / "best.pth"
 
+    def accuracy(self, part: str) -> float:
+        """The measure of the data set, PCKh or PCK, in percent; of the ``part`` "test" or "val"."""
+        measured = self.data.test
+        return self.results[part][measured.measure][measured.headline]
+
 
 @dataclass
 class Trial:
     """Trains models on one data set.
 
     mode: name of the method's mode.
-    people: folder of the generated data.
+    people: the data set.
     noise: value of LBI.INJECT_NOISE.
     variables: settings of the ignoring variables.
     folder: where runs write.
@@ -55,7 +61,7 @@ class Trial:
 
     cfg: Path
     mode: str
-    people: Path
+    people: People
     noise: str
     seed: int
     variables: dict
@@ -100,8 +106,7 @@ class Trial:
             "SEED": self.seed,
             "OUTPUT_DIR": str(folder),
             "LOG_DIR": str(folder / "log"),
-            "DATASET_SRC.ROOT": str(self.people / "coco"),
-            "DATASET_TARGET.ROOT": str(self.people / "mpii"),
+            **self.people.settings,
             "LBI.INJECT_NOISE": self.noise,
             "LBI.INJECT_SEED": self.seed,
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.evidence.cases import Case, row_key
+from benchmarks.evidence.grounds import BUILT_IN
 from benchmarks.evidence.methods import METHODS, Method
 from lib.config.loader import current_names
 from lib.dataset.annotations import read_json
@@ -15,7 +16,7 @@ from lib.utils.files import write_text
 
 GAMMAS, LAMBDAS = (1.0, 0.3, 0.1), (0.0001, 0.001, 0.01)
 TUNED = ("LBI.GAMMA", "LBI.LAM")
-GROUP = ("method", "variables", "noise", "share")
+GROUP = ("method", "variables", "noise", "share", "ground")
 
 # {values of GROUP: [(settings to try, the cases that try them, one for each seed)]}
 Grids = dict[tuple, list[tuple[dict, list[Case]]]]
@@ -49,7 +50,8 @@ def tuned_by(case: Case, own: list[str]) -> Case:
 
 def group_of(case: Case | dict) -> tuple:
     """The fields that cases tuned together share."""
-    return tuple(case[name] if isinstance(case, dict) else getattr(case, name) for name in GROUP)
+    values = {"ground": BUILT_IN} | (case if isinstance(case, dict) else vars(case))
+    return tuple(values[name] for name in GROUP)
 
 
 def choose(grids: Grids, rows: list[dict]) -> list[dict]:

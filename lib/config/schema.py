@@ -192,6 +192,11 @@ class IgnoringConfig:
         False,
         "train on V too; without model selection: the last epoch is kept; for a target too small to spare V",
     )
+    find_wrong_labels: bool = setting(
+        True,
+        "at the end, read all source labels once more with the trained network, and write how probably each is "
+        "wrong, in what way, and where the joint is, into the table of the weights",
+    )
     retrain: float = setting(
         0.0,
         "at the end, retrain from scratch without the labels whose weight is below this (0: no retraining)",

@@ -135,6 +135,12 @@ class KeypointDataset(Dataset):
         other.pack = None
         return other
 
+    def without_augmentation(self) -> "KeypointDataset":
+        """The same samples as they are."""
+        other = copy.copy(self)
+        other.augmentation = None
+        return other
+
     def with_pack(self, pack: Pack | None) -> "KeypointDataset":
         """The same samples, with their pixels from ``pack``, which has a part for each instance."""
         other = copy.copy(self)

@@ -2,66 +2,71 @@
 
 import csv
 import io
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from lib.dataset.annotations import Annotations
 from lib.ignoring.ranking import ranked_keypoints
+from lib.ignoring.suspects import Suspects
 from lib.utils.errors import InputError
 from lib.utils.files import write_atomically, write_text
 
 COLUMNS = ("rank", "annotation_id", "image", "joint", "weight", "score", "times_seen", "target_weight")
+SUSPECTS = (
+    "probability", "kind", "partner", "sureness", "x", "y", "proposed_x", "proposed_y",
+)  # fmt: skip
 
 
-class WeightTable(NamedTuple):
-    """Ignoring weights of N instances with J joints, in annotation order.
+@dataclass(frozen=True)
+class WeightTable:
+    """Ignoring weights of N instances with J joints, in annotation order, and what is held of their labels.
 
     weights: float64 [N, J] in [0, 1].
     seen: int64 [N, J], number of batches that contained the keypoint.
-    scores: float64 [N, J], the order of the weights, which goes on where they are clipped; higher is more suspect.
+    scores: float64 [N, J], the order of the suspects; higher is more suspect. By default 1 - weights.
+    suspects: what is held of the labels; None if they were not judged.
     """
 
     weights: np.ndarray
     seen: np.ndarray
-    scores: np.ndarray
+    scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    suspects: Suspects | None = None
+
+    def __post_init__(self) -> None:
+        if not self.scores.size:
+            object.__setattr__(self, "scores", 1 - np.asarray(self.weights, np.float64))
 
 
-def write_weight_table(
-    path: str | Path,
-    annotations: Annotations,
-    weights: np.ndarray,
-    seen: np.ndarray,
-    scores: np.ndarray | None = None,
-) -> None:
-    """Write the weights as a table (``path``, .csv) and, next to it, as arrays (.npz).
+def write_weight_table(path: str | Path, annotations: Annotations, table: WeightTable) -> None:
+    """Write the ``table`` (``path``, .csv) and, next to it, its arrays (.npz).
 
     The table has one row per instance and joint: first the labelled keypoints (``target_weight`` 1),
     ranked from 1, the highest score; then the unlabelled ones, whose weight has no effect, without a rank.
-    Both files have all digits. The arrays are weights, seen, scores, visible [N, J], annotation_ids [N] and
-    joints [J], the joint names.
+    Numbers of weights and scores have all digits, positions are image pixels. The arrays are weights, seen, scores,
+    visible [N, J], annotation_ids [N], joints [J], the joint names, and those of `Suspects`.
 
     Args:
         path: Path of the .csv file; the .npz file differs in the suffix only.
         annotations: The N annotations that the weights belong to.
-        weights: [N, J] in [0, 1].
-        seen: [N, J] number of batches that contained the keypoint.
-        scores: [N, J], higher is more suspect; by default 1 - weight.
+        table: of these annotations.
     """
     path = Path(path)
-    weights = np.asarray(weights, np.float64)
-    scores = 1 - weights if scores is None else np.asarray(scores, np.float64)
+    weights, scores = (np.asarray(array, np.float64) for array in (table.weights, table.scores))
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows.writerow(COLUMNS if table.suspects is None else COLUMNS + SUSPECTS)
     names = annotations.mapping.names
     images = [_escape_formula(name) for name in annotations.image_names]
     visible = annotations.visible > 0
     ranked = ranked_keypoints(scores, visible, annotations.ids).tolist()
     # Lists: many times as fast as reading numbers out of arrays one by one.
     ids, image_of = annotations.ids.tolist(), annotations.image_index.tolist()
-    columns = [array.ravel().tolist() for array in (weights, scores, seen, visible.astype(int))]
+    columns = [array.ravel().tolist() for array in (weights, scores, table.seen, visible.astype(int))]
+    if table.suspects is not None:
+        columns += _suspect_columns(table.suspects, annotations)
     for rank, keypoint in enumerate(ranked + np.flatnonzero(~visible).tolist(), start=1):
         i, j = divmod(keypoint, len(names))
         label = (ids[i], images[image_of[i]], names[j])
@@ -70,13 +75,33 @@ def write_weight_table(
     write_text(path, text.getvalue())
     arrays: dict[str, Any] = {
         "weights": weights,
-        "seen": seen,
+        "seen": table.seen,
         "scores": scores,
         "visible": visible,
         "annotation_ids": annotations.ids,
         "joints": np.array(names, dtype=np.str_),
     }
+    if table.suspects is not None:
+        arrays |= {of.name: getattr(table.suspects, of.name) for of in fields(table.suspects)}
     write_atomically(path.with_suffix(".npz"), lambda file: np.savez_compressed(file, **arrays))
+
+
+def _suspect_columns(suspects: Suspects, annotations: Annotations) -> list[list]:
+    """The columns SUSPECTS; positions that are not known are empty."""
+    names = [*annotations.mapping.names, ""]  # -1, no partner, is the last
+    labelled = (annotations.visible > 0)[..., None]
+    here = np.where(labelled, annotations.joints, np.nan)
+    numbers = [np.round(array.astype(np.float64), 4) for array in (suspects.probability, suspects.sureness)]
+    positions = [
+        np.round(array[..., k].astype(np.float64), 2) for array in (here, suspects.proposed) for k in (0, 1)
+    ]
+    return [
+        numbers[0].ravel().tolist(),
+        suspects.kind.ravel().tolist(),
+        [names[k] for k in suspects.partner.ravel().tolist()],
+        numbers[1].ravel().tolist(),
+        *(["" if value != value else value for value in array.ravel().tolist()] for array in positions),
+    ]
 
 
 def _escape_formula(name: str) -> str:
@@ -112,7 +137,12 @@ def read_weight_table(path: str | Path, annotations: Annotations) -> WeightTable
 
 
 def _is_valid(table: WeightTable) -> bool:
-    return bool(((table.weights >= 0) & (table.weights <= 1) & np.isfinite(table.scores)).all())
+    finite = ((table.weights >= 0) & (table.weights <= 1) & np.isfinite(table.scores)).all()
+    known = (
+        table.suspects is None
+        or ((table.suspects.probability >= 0) & (table.suspects.probability <= 1)).all()
+    )
+    return bool(finite and known)
 
 
 def index_by_id(annotations: Annotations) -> dict[int, int]:
@@ -130,6 +160,7 @@ def _read_rows(path: Path, annotations: Annotations) -> WeightTable:
     instances = index_by_id(annotations)
     joints = {name: j for j, name in enumerate(annotations.mapping.names)}
     table = WeightTable(np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape))
+    judged: dict[tuple[int, int], dict] = {}
     rows = np.zeros(shape, np.int64)
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -138,9 +169,25 @@ def _read_rows(path: Path, annotations: Annotations) -> WeightTable:
             table.weights[keypoint], table.seen[keypoint] = weight, int(row["times_seen"])
             table.scores[keypoint] = float(row.get("score", 1 - weight))
             rows[keypoint] += 1
+            if "probability" in row:
+                judged[keypoint] = row
     if (rows != 1).any():
         raise ValueError("missing or repeated keypoints")
-    return table
+    return replace(table, suspects=_read_suspects(judged, shape, joints)) if judged else table
+
+
+def _read_suspects(
+    rows: dict[tuple[int, int], dict], shape: tuple[int, int], joints: dict[str, int]
+) -> Suspects:
+    """The columns SUSPECTS of the rows of every keypoint."""
+    suspects = Suspects(np.zeros(shape), np.full(shape, "", dtype="<U16"), np.full(shape, -1),
+                        np.full((*shape, 2), np.nan), np.zeros(shape))  # fmt: skip
+    for keypoint, row in rows.items():
+        suspects.probability[keypoint], suspects.kind[keypoint] = float(row["probability"]), row["kind"]
+        suspects.partner[keypoint] = joints[row["partner"]] if row["partner"] else -1
+        suspects.proposed[keypoint] = [float(row[f"proposed_{axis}"] or "nan") for axis in "xy"]
+        suspects.sureness[keypoint] = float(row["sureness"])
+    return suspects
 
 
 def _read_arrays(path: Path, annotations: Annotations) -> WeightTable:
@@ -150,12 +197,16 @@ def _read_arrays(path: Path, annotations: Annotations) -> WeightTable:
         weights, seen = arrays["weights"], arrays["seen"]
         scores = arrays["scores"] if "scores" in arrays else 1 - weights.astype(np.float64)
         ids, joints = arrays["annotation_ids"].tolist(), arrays["joints"].tolist()
+        judged = "probability" in arrays
+        suspects = Suspects(*(arrays[of.name] for of in fields(Suspects))) if judged else None
     position = {number: k for k, number in enumerate(ids)}
     rows = [position[number] for number in annotations.ids.tolist()]
     if len(rows) != len(ids) or joints != list(annotations.mapping.names):
         raise ValueError("other annotations or joints")
-    if not weights.shape == seen.shape == scores.shape == annotations.visible.shape:
+    shapes = {weights.shape, seen.shape, scores.shape, annotations.visible.shape}
+    if len(shapes) > 1 or (suspects is not None and suspects.probability.shape not in shapes):
         raise ValueError("other shapes")
     return WeightTable(
-        weights[rows].astype(np.float64), seen[rows].astype(np.int64), scores[rows].astype(np.float64)
-    )
+        weights[rows].astype(np.float64), seen[rows].astype(np.int64), scores[rows].astype(np.float64),
+        None if suspects is None else suspects.of(rows),
+    )  # fmt: skip

@@ -111,7 +111,11 @@ def read_learned_weights(run: Run) -> list[LearnedWeights]:
         path = _table_path(run, place, summary)
         arrays = path.with_suffix(".npz")  # the same, read faster
         table = read_weight_table(arrays if arrays.exists() else path, annotations)
-        learned.append(LearnedWeights(place, path.name, annotations, *table, truth, annotators))
+        learned.append(
+            LearnedWeights(
+                place, path.name, annotations, table.weights, table.seen, table.scores, truth, annotators
+            )
+        )
     return learned
 
 

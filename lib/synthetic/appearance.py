@@ -30,16 +30,16 @@ FLAT = Look(
     outline=0.8,
     girth=(1.1, 1.3),
     clothes=((0.55, 1.0), (0.6, 1.0)),
-    scenery=((0.05, 0.45), (0.75, 1.0)),
-    objects=(0, 4),
+    scenery=((0.0, 0.25), (0.75, 1.0)),
+    objects=(0, 3),
     rough=False,
 )
 ROUGH = Look(
     outline=0.0,
-    girth=(0.95, 1.15),
-    clothes=((0.2, 0.8), (0.45, 0.95)),
-    scenery=((0.0, 0.4), (0.1, 0.4)),
-    objects=(1, 4),
+    girth=(1.05, 1.25),
+    clothes=((0.45, 0.95), (0.55, 1.0)),
+    scenery=((0.0, 0.25), (0.22, 0.42)),
+    objects=(0, 3),
     rough=True,
 )
 

@@ -23,10 +23,11 @@ class Person:
     """One annotated person. Coordinates are pixels, 0-based, with pixel centres at whole numbers.
 
     joints: [17, 2], in the order of FIGURE_JOINTS; they may lie outside the image.
-    hidden: [17] bool, covered by another person or by an object in front.
+    hidden: [17] bool, covered by another person, by what it sits on or by an object in front.
     box: left, top, width, height of the whole figure, clipped to the image.
     area: visible pixels of the figure.
-    from_behind: the figure shows its back.
+    from_behind: the figure's trunk shows its back.
+    stature: height of the figure if it stood, in pixels.
     """
 
     joints: np.ndarray
@@ -34,6 +35,7 @@ class Person:
     box: tuple[float, float, float, float]
     area: float
     from_behind: bool
+    stature: float
 
 
 @dataclass(frozen=True)
@@ -117,22 +119,22 @@ def _roughen(rng: np.random.Generator, pixels: np.ndarray, fabric: np.ndarray) -
     # One texture per fabric: smooth noise, and stripes for some.
     textures = []
     for _ in range(FABRICS):
-        texture = rng.uniform(0.04, 0.12) * _smooth_noise(rng, int(rng.integers(25, 70)), width, height)
+        texture = rng.uniform(0.03, 0.08) * _smooth_noise(rng, int(rng.integers(25, 70)), width, height)
         if rng.random() < 0.4:
             angle, frequency = rng.uniform(0, np.pi), 2 * np.pi / rng.uniform(3.5, 12)
             stripes = np.sin(x * (frequency * math.cos(angle)) + y * (frequency * math.sin(angle)))
-            texture += rng.uniform(0.05, 0.14) * stripes
+            texture += rng.uniform(0.03, 0.09) * stripes
         textures.append(texture)
     texture = np.take_along_axis(np.stack(textures), fabric[None].astype(np.intp), axis=0)[0]
     # Light: slow variation over the image.
     light = 0.25 * _smooth_noise(rng, 3, width, height) + 0.08 * _smooth_noise(rng, 9, width, height)
-    light = rng.uniform(0.75, 1.1) * np.clip(np.exp(light), 0.6, 1.5)
+    light = rng.uniform(0.85, 1.15) * np.clip(np.exp(light), 0.6, 1.5)
     image = pixels.astype(np.float32) * (np.clip(1 + texture, 0.3, 1.7) * light)[..., None]
     # Camera: less saturation, blur, grain.
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-    image = grey + rng.uniform(0.4, 0.9) * (image - grey)
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.1))
-    image += rng.uniform(3, 8) * rng.standard_normal(image.shape, dtype=np.float32)
+    image = grey + rng.uniform(0.6, 0.95) * (image - grey)
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.8))
+    image += rng.uniform(3, 6) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
@@ -151,20 +153,24 @@ def draw_image(rng: np.random.Generator, look: Look, people: int) -> tuple[np.nd
     canvas = _draw_background(rng, look, width, height)
     x_shares = [rng.uniform(0.2, 0.8)] if people == 1 else rng.permutation([0.37, 0.63])
     figures = [draw_figure(rng, look, x_share, width, height) for x_share in x_shares]
-    for owner, figure in enumerate(figures, start=1):
-        for part in figure.parts:
+    owners_of = [2 * number + 1 for number in range(people)]  # a figure's seat has the number after its own
+    for owner, figure in zip(owners_of, figures):
+        for part in figure.parts[: figure.below_seat]:
+            canvas.draw(part, owner, look.outline)
+        canvas.draw(figure.seat, owner + 1, look.outline)
+        for part in figure.parts[figure.below_seat :]:
             canvas.draw(part, owner, look.outline)
     # An object in front of some; never on the head, which tells front from back.
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         joint = rng.choice(("left", "right")) + rng.choice(("_elbow", "_wrist", "_hip", "_knee", "_ankle"))
         centre = figures[-1].xy(joint)[0] + rng.normal(0, 6, 2)
-        canvas.draw(_draw_object(rng, look, centre, rng.uniform(14, 34)), people + 1, look.outline)
+        canvas.draw(_draw_object(rng, look, centre, rng.uniform(14, 34)), 2 * people + 1, look.outline)
 
     pixels = cv2.resize(canvas.pixels, (width, height), interpolation=cv2.INTER_AREA)
     if look.rough:
         pixels = _roughen(rng, pixels, canvas.fabric[::SUPERSAMPLING, ::SUPERSAMPLING])
     owners = canvas.owner
-    return pixels, [_annotate(figure, owner, owners) for owner, figure in enumerate(figures, start=1)]
+    return pixels, [_annotate(figure, owner, owners) for owner, figure in zip(owners_of, figures)]
 
 
 def _annotate(figure: Figure, owner: int, owners: np.ndarray) -> Person:
@@ -179,6 +185,5 @@ def _annotate(figure: Figure, owner: int, owners: np.ndarray) -> Person:
     high = np.clip((centres + radii[:, None]).max(axis=0), 0, last)
     left, top, box_width, box_height = (float(number) for number in (*low, *(high - low)))
     area = float((owners == owner).sum()) / SUPERSAMPLING**2
-    return Person(
-        joints, owners[row, column] > owner, (left, top, box_width, box_height), area, figure.from_behind
-    )
+    hidden, box = owners[row, column] > owner, (left, top, box_width, box_height)
+    return Person(joints, hidden, box, area, figure.from_behind, figure.size)

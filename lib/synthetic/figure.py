@@ -1,118 +1,20 @@
-"""Articulated figures: a random pose in 3-D, its projection into the image, and its clothed body parts.
+"""Clothed figures: the body parts of a pose, each a few blobs, from back to front.
 
-The body's frame has x to its own left, y down and z forward; the unit is its stature. The pose is rotated,
-projected by a parallel (orthographic) camera and drawn from back to front. Every part is a few blobs.
+Front and back differ as in pictures of people: a face against hair; a collar and an open front against a plain
+back or a rucksack; pockets at the back of the trousers; toes that point forward. From the side, the nearer
+limbs hide the farther ones, which are darker.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from lib.synthetic.appearance import Look, draw_colour
-from lib.synthetic.canvas import BAG, DARK, HAIR, SHOES, SKIN, TOP, TROUSERS, Blob, make_blob
+from lib.synthetic.canvas import BAG, DARK, HAIR, OBJECT, SHOES, SKIN, TOP, TROUSERS, Blob, make_blob
+from lib.synthetic.pose import Points, Pose, draw_pose
 
-Points = dict[str, np.ndarray]  # {name of a joint or other point: [3]}
-
-# Ranges in degrees. Arms: outward and forward angle of the upper arm, then what the elbow adds to each.
-_ARMS = {
-    "hanging": ((4, 28), (-20, 25), (-8, 8), (0, 45)),
-    "bent": ((10, 40), (-30, 20), (-20, 10), (60, 110)),
-    "on the hip": ((38, 60), (-25, 0), (-115, -85), (0, 20)),
-    "sideways": ((60, 100), (-15, 15), (-25, 80), (0, 20)),
-    "raised": ((110, 165), (-10, 20), (-45, 45), (-10, 20)),
-}
-_ARM_SHARES = (0.36, 0.08, 0.1, 0.24, 0.22)
-
-# Legs: outward and forward angle of the thigh, then what the knee adds to the forward one; for both legs.
-_LEGS = {
-    "standing": (((2, 12), (-6, 8), (-12, 0)), ((2, 12), (-6, 8), (-12, 0))),
-    "astride": (((14, 34), (-8, 8), (-12, 0)), ((14, 34), (-8, 8), (-12, 0))),
-    "walking": (((0, 9), (15, 38), (-25, -4)), ((0, 9), (-30, -10), (-50, -10))),
-    "knee up": (((5, 40), (45, 90), (-105, -60)), ((2, 8), (-6, 6), (-8, 0))),
-    "crouching": (((12, 45), (50, 88), (-125, -85)), ((12, 45), (50, 88), (-125, -85))),
-}
-_LEG_SHARES = (0.28, 0.36, 0.2, 0.06, 0.1)
-
-_BACK_VIEWS = 0.04  # share of the figures that show their back
-
-
-def _choose(rng: np.random.Generator, names: Mapping, shares: Sequence[float]) -> str:
-    """One of the ``names``, drawn with probabilities ``shares``."""
-    return tuple(names)[rng.choice(len(shares), p=shares)]
-
-
-def _direction(outward: float, forward: float, side: int) -> np.ndarray:
-    """Unit vector [3] of a limb that hangs down, swung outward, then forward (degrees).
-
-    side: 1 for the left, -1 for the right limb.
-    """
-    o, f = np.radians([outward, forward])
-    return np.array([side * np.sin(o), np.cos(o) * np.cos(f), np.cos(o) * np.sin(f)])
-
-
-def _rotation(axis: int, degrees: float) -> np.ndarray:
-    """Rotation matrix [3, 3] about one axis (0, 1, 2)."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    matrix = np.eye(3)
-    i, j = [k for k in range(3) if k != axis]
-    matrix[i, i], matrix[i, j], matrix[j, i], matrix[j, j] = c, s, -s, c
-    return matrix
-
-
-def _draw_pose(rng: np.random.Generator) -> Points:
-    """Joints and other points of a random pose in the body's frame, with the pelvis at the origin."""
-    # Stance and trunk.
-    stance = _choose(rng, _LEGS, _LEG_SHARES)
-    bow = rng.uniform(10, 35) if stance == "crouching" else rng.uniform(-5, 14)
-    trunk = _rotation(2, rng.normal(0, 9)) @ _rotation(0, bow)
-    neck_turn = trunk @ _rotation(1, np.clip(rng.normal(0, 18), -35, 35)) @ _rotation(2, rng.normal(0, 8))
-    torso, shoulder, hip, head = rng.uniform((0.27, 0.095, 0.055, 0.15), (0.32, 0.125, 0.075, 0.185))
-
-    # Trunk and head.
-    at = {"pelvis": np.zeros(3), "thorax": trunk @ [0, -torso, 0]}
-    at["upper_neck"] = at["thorax"] + trunk @ [0, -0.035, 0.01]
-    at["head_top"] = at["upper_neck"] + neck_turn @ [0, -head, 0]
-    at["head_centre"] = at["upper_neck"] + neck_turn @ [0, -0.54 * head, 0]
-    skull = 0.46 * head * neck_turn
-    at["face"] = at["head_centre"] + skull @ [0, 0.2, 0.45]
-    at["nose"] = at["head_centre"] + skull @ [0, 0.2, 0.98]
-    at["mouth"] = at["head_centre"] + skull @ [0, 0.6, 0.75]
-    at["chest"] = at["thorax"] + trunk @ [0, 0.09, 0.06]
-    at["belly"] = at["thorax"] + trunk @ [0, torso * 0.85, 0.06]
-    at["nape"] = at["thorax"] + trunk @ [0, -0.02, -0.05]
-    # Eyes, shoulders, hips, arms and legs; a stance has different angles for its two legs.
-    first_leg = rng.choice((-1, 1))
-    for side, name in ((1, "left"), (-1, "right")):
-        at[f"{name}_eye"] = at["head_centre"] + skull @ [0.4 * side, -0.05, 0.85]
-        at[f"{name}_shoulder"] = at["thorax"] + trunk @ [side * shoulder, 0.015, 0]
-        at[f"{name}_waist"] = trunk @ [side * (hip + 0.01), -0.2 * torso, 0]
-        at[f"{name}_hip"] = np.array([side * hip, 0, 0])
-        at[f"{name}_bag_top"] = at["thorax"] + trunk @ [side * 0.06, 0.02, -0.07]
-        at[f"{name}_bag_bottom"] = at["thorax"] + trunk @ [side * 0.07, 0.19, -0.09]
-
-        out, fwd, elbow_out, elbow_fwd = (rng.uniform(*r) for r in _ARMS[_choose(rng, _ARMS, _ARM_SHARES)])
-        at[f"{name}_elbow"] = at[f"{name}_shoulder"] + 0.165 * (trunk @ _direction(out, fwd, side))
-        forearm = trunk @ _direction(out + elbow_out, fwd + elbow_fwd, side)
-        at[f"{name}_wrist"] = at[f"{name}_elbow"] + 0.15 * forearm
-        at[f"{name}_hand"] = at[f"{name}_wrist"] + 0.025 * forearm
-
-        out, fwd, knee = (rng.uniform(*r) for r in _LEGS[stance][0 if side == first_leg else 1])
-        at[f"{name}_knee"] = at[f"{name}_hip"] + 0.24 * _direction(out, fwd, side)
-        at[f"{name}_ankle"] = at[f"{name}_knee"] + 0.23 * _direction(0.3 * out, fwd + knee, side)
-        at[f"{name}_toe"] = at[f"{name}_ankle"] + [side * 0.02, 0.02, 0.075]
-    return at
-
-
-def _project(rng: np.random.Generator, pose: Points) -> tuple[Points, bool]:
-    """Rotate a pose into the frame of a camera slightly above it (x right, y down, z towards the camera).
-
-    Returns:
-        The points, and whether the camera sees the back.
-    """
-    from_behind = bool(rng.random() < _BACK_VIEWS)
-    yaw = np.clip(rng.normal(0, 16), -36, 36) + 180 * from_behind
-    camera = _rotation(2, rng.normal(0, 9)) @ _rotation(0, rng.uniform(6, 22)) @ _rotation(1, yaw)
-    return {name: camera @ point for name, point in pose.items()}, from_behind
+Colour = tuple[int, int, int]
+YELLOW: Colour = (250, 215, 30)  # RGB of wristbands
 
 
 def _upper_part(limb: Sequence[np.ndarray], share: float) -> list[np.ndarray]:
@@ -123,11 +25,15 @@ def _upper_part(limb: Sequence[np.ndarray], share: float) -> list[np.ndarray]:
     return [a, b, b + (2 * share - 1) * (c - b)]
 
 
-def _limb(
-    points: Sequence[np.ndarray], radii: np.ndarray, colour: tuple[int, int, int], fabric: int
-) -> list[Blob]:
+def _limb(points: Sequence[np.ndarray], radii: np.ndarray, colour: Colour, fabric: int) -> list[Blob]:
     """One tapering blob for each segment between successive ``points``."""
     return [make_blob(points[i : i + 2], radii[i : i + 2], colour, fabric) for i in range(len(points) - 1)]
+
+
+def _shaded(colour: Colour, factor: float) -> Colour:
+    """A colour made darker or brighter."""
+    red, green, blue = (int(min(255, round(factor * channel))) for channel in colour)
+    return red, green, blue
 
 
 class Figure:
@@ -135,25 +41,45 @@ class Figure:
 
     at: {name: [3]}, points as the camera sees them: x, y in image pixels, and depth.
     size: stature in pixels.
-    from_behind: the figure shows its back.
-    parts: blobs of each part, from back to front.
+    from_behind: the trunk shows its back.
+    parts: blobs of each part of the body, from back to front.
+    seat: blobs of what it sits on, none if it does not sit.
+    below_seat: the number of parts that are farther than the seat.
     """
 
-    def __init__(self, rng: np.random.Generator, look: Look, at: Points, size: float, from_behind: bool):
-        """Draw colours, clothes and proportions, and build the parts; see the class for the arguments."""
-        self.at, self.size, self.from_behind = at, size, from_behind
-        self.skin = draw_colour(rng, (0.05, 0.09), (0.25, 0.6), (0.5, 1.0))
-        self.hair = draw_colour(rng, (0.02, 0.13), (0.3, 0.9), (0.06, 0.5))
-        self.shoes = draw_colour(rng, (0, 1), (0, 0.6), (0.08, 0.5))
-        self.top, self.trim, self.bag = (draw_colour(rng, (0, 1), *look.clothes) for _ in range(3))
-        self.trousers = draw_colour(rng, (0, 1), look.clothes[0], (0.4, look.clothes[1][1]))
-        self.sleeve = rng.choice((0.25, 0.5, 0.97))  # covered share of the arm
-        self.trouser_leg = rng.choice((0.4, 0.7, 0.95), p=(0.3, 0.15, 0.55))
-        shares = (0.2, 0.4, 0.75 if from_behind else 0.4)
-        self.skirted, self.long_haired, self.bagged = rng.random(3) < shares
+    def __init__(self, rng: np.random.Generator, look: Look, pose: Pose, size: float, shift: np.ndarray):
+        """Draw colours, clothes and proportions, and build the parts.
+
+        Args:
+            rng: source of the random numbers.
+            look: ranges of colours and girth.
+            pose: the body in units of its stature.
+            size: stature in pixels.
+            shift: [3] pixels, where the pose's origin is put.
+        """
+        self.at: Points = {name: point * size + shift for name, point in pose.at.items()}
+        self.size, self.pose = size, pose
+        self.from_behind = bool(pose.trunk[2, 2] < 0)
+        self.skin = draw_colour(rng, (0.05, 0.09), (0.25, 0.6), (0.6, 1.0))
+        self.hair = draw_colour(rng, (0.02, 0.13), (0.3, 0.9), (0.05, 0.22))
+        self.shoes = draw_colour(rng, (0.0, 0.07), (0.75, 1.0), (0.6, 0.95))
+        # Most clothes have their own hues, so that a small network soon tells arms from legs, and front from back.
+        self.top = draw_colour(rng, (0.78, 1.02), *look.clothes)
+        self.bag = draw_colour(rng, (0.28, 0.42), *look.clothes)
+        self.trousers = draw_colour(rng, (0.54, 0.7), look.clothes[0], (0.5, look.clothes[1][1]))
+        self.trim = draw_colour(rng, (0, 1), (0, 0.15), (0.9, 1.0))
+        self.seat_colour = draw_colour(rng, (0, 1), (0, 0.2), (0.35, 0.7))
+        self.sleeve = rng.choice(
+            (0.5, 0.95)
+        )  # covered share of the arm: to the elbow, or all, with a patch there
+        self.trouser_leg = rng.choice((0.5, 0.95))
+        self.skirted, self.long_haired, self.bagged = rng.random(3) < (0.08, 0.35, 0.5)
         self.girth = rng.uniform(*look.girth) * size
-        self.skull = np.linalg.norm(at["head_top"] - at["head_centre"])
-        self.parts = self._back_to_front()
+        self.skull = np.linalg.norm(self.at["head_top"] - self.at["head_centre"])
+        ordered = sorted(self._body(), key=lambda part: part[0])
+        self.parts = [blobs for _, blobs in ordered]
+        seat_depth, self.seat = self._seat(shift)
+        self.below_seat = sum(depth < seat_depth for depth, _ in ordered)
 
     def xy(self, *names: str) -> list[np.ndarray]:
         """Positions [2] of the named points, in image pixels."""
@@ -171,8 +97,10 @@ class Figure:
         """Positions [2] of the left and the right ``joint``."""
         return self.xy(f"left_{joint}", f"right_{joint}")
 
-    def _back_to_front(self) -> list[list[Blob]]:
-        """The blobs of all parts, the farthest part first (painter's algorithm)."""
+    # Each part returns (depth, blobs). Small multiples of the size added to the depth decide which of two
+    # touching parts is drawn over the other.
+
+    def _body(self) -> list[tuple[float, list[Blob]]]:
         parts = [self._trunk(), self._head()]
         for side in ("left", "right"):
             parts += [self._arm(side), self._leg(side)]
@@ -180,69 +108,105 @@ class Figure:
             parts.append(self._rucksack())
         if self.long_haired:
             parts.append(self._mane())
-        return [blobs for _, blobs in sorted(parts, key=lambda part: part[0])]
+        return parts
 
-    # Each part returns (depth, blobs). Small multiples of the size added to the depth decide which of two
-    # touching parts is drawn over the other.
+    def _light(self, depth: float) -> float:
+        """Factor of the brightness of a limb: the nearer, the brighter."""
+        return float(np.clip(1 + 2.2 * (depth - self.depth("thorax", "pelvis")) / self.size, 0.55, 1.15))
 
     def _arm(self, side: str) -> tuple[float, list[Blob]]:
         shoulder, elbow, wrist, hand = self.limb(side, "shoulder", "elbow", "wrist", "hand")
         radii = self.girth * np.array([0.033, 0.028, 0.022])
-        blobs = _limb([shoulder, elbow, wrist], radii, self.skin, SKIN)
-        blobs += [make_blob([wrist, hand], [radii[2], 0.029 * self.girth], self.skin, SKIN)]
+        light = self._light(self.depth(f"{side}_shoulder", f"{side}_elbow"))
+        skin = _shaded(self.skin, light)
+        blobs = _limb([shoulder, elbow, wrist], radii, skin, SKIN)
+        blobs += [make_blob([wrist, hand], [radii[2], 0.029 * self.girth], skin, SKIN)]
         covered = _upper_part([shoulder, elbow, wrist], self.sleeve)
-        blobs += _limb(covered, radii + 0.006 * self.girth, self.top, TOP)
+        blobs += _limb(covered, radii + 0.006 * self.girth, _shaded(self.top, light), TOP)
+        if self.sleeve > 0.5:
+            blobs += [make_blob(elbow, 0.03 * self.girth, _shaded(self.top, 0.45 * light), TROUSERS)]
+        band = [wrist, wrist + 0.12 * (elbow - wrist)]
+        blobs += [make_blob(band, 0.026 * self.girth, _shaded(YELLOW, light), TROUSERS)]
         return self.depth(f"{side}_elbow", f"{side}_wrist") + 0.01 * self.size, blobs
 
     def _leg(self, side: str) -> tuple[float, list[Blob]]:
         hip, knee, ankle, toe = self.limb(side, "hip", "knee", "ankle", "toe")
         radii = self.girth * np.array([0.05, 0.038, 0.027])
-        blobs = _limb([hip, knee, ankle], radii, self.skin, SKIN)
-        blobs += [make_blob([ankle, toe], [0.034 * self.girth, 0.027 * self.girth], self.shoes, SHOES)]
+        light = self._light(self.depth(f"{side}_hip", f"{side}_hip", f"{side}_knee"))
+        blobs = _limb([hip, knee, ankle], radii, _shaded(self.skin, light), SKIN)
+        shoe = [0.034 * self.girth, 0.027 * self.girth]
+        blobs += [make_blob([ankle, toe], shoe, _shaded(self.shoes, light), SHOES)]
         covered = _upper_part([hip, knee, ankle], 0.3 if self.skirted else self.trouser_leg)
-        blobs += _limb(covered, radii + 0.007 * self.girth, self.trousers, TROUSERS)
+        blobs += _limb(covered, radii + 0.007 * self.girth, _shaded(self.trousers, light), TROUSERS)
+        if not self.skirted and self.trouser_leg > 0.5:
+            blobs += [make_blob(knee, 0.038 * self.girth, _shaded(self.trousers, 0.35 * light), TROUSERS)]
         return self.depth(f"{side}_knee", f"{side}_ankle") - 0.06 * self.size, blobs
 
     def _trunk(self) -> tuple[float, list[Blob]]:
-        thorax, chest, belly = self.xy("thorax", "chest", "belly")
         shoulders, waist, hips = self.both("shoulder"), self.both("waist"), self.both("hip")
-        hem = list(np.add(hips, 0.65 * np.subtract(self.both("knee"), hips))) if self.skirted else hips
+        hem = list(np.add(hips, 0.5 * np.subtract(self.both("knee"), hips))) if self.skirted else hips
         blobs = [make_blob(waist + hem, 0.05 * self.girth, self.trousers, TROUSERS)]
+        if self.pose.pelvis[2, 2] < -0.15:
+            dark = _shaded(self.trousers, 0.6)
+            blobs += [make_blob(pocket, 0.016 * self.size, dark, TROUSERS) for pocket in self.both("pocket")]
         blobs += [make_blob(self.xy("thorax", "upper_neck"), 0.03 * self.girth, self.skin, SKIN)]
-        blobs += [
-            make_blob(shoulders + waist, self.girth * np.array([0.035, 0.035, 0.05, 0.05]), self.top, TOP)
-        ]
-        if not self.from_behind:  # collar and buttons tell front from back
-            collar = [0.35 * shoulder + 0.65 * thorax for shoulder in shoulders] + [chest]
-            blobs += [make_blob(collar, 0.01 * self.size, self.skin, SKIN)]
-            blobs += [make_blob([chest, belly], 0.011 * self.size, self.trim, TROUSERS)]
-        if self.bagged and not self.from_behind:
-            straps = [[0.7 * shoulders[i] + 0.3 * thorax, waist[i]] for i in (0, 1)]
-            blobs += [make_blob(strap, 0.011 * self.size, self.bag, BAG) for strap in straps]
-        return self.depth("thorax", "pelvis"), blobs
+        radii = self.girth * np.array([0.035, 0.035, 0.05, 0.05, 0.04, 0.04])
+        blobs += [make_blob(shoulders + waist + self.xy("breast", "back"), radii, self.top, TOP)]
+        return self.depth("thorax", "pelvis"), blobs + self.front()
+
+    def front(self) -> list[Blob]:
+        """An open front in another color, a collar, and the straps of a rucksack; none if it is not seen."""
+        if self.pose.trunk[2, 2] <= 0.12:
+            return []
+        collar, (chest,) = self.both("collar"), self.xy("chest")
+        blobs = [make_blob([chest, *self.both("front")], 0.013 * self.size, self.trim, TROUSERS)]
+        blobs += [make_blob([*collar, chest], 0.01 * self.size, self.skin, SKIN)]
+        if self.bagged:
+            straps = zip(self.both("shoulder"), collar, self.both("waist"))
+            blobs += [
+                make_blob([0.6 * a + 0.4 * b, c], 0.011 * self.size, self.bag, BAG) for a, b, c in straps
+            ]
+        return blobs
 
     def _head(self) -> tuple[float, list[Blob]]:
-        blobs = [make_blob(self.xy("head_centre"), self.skull, self.hair, HAIR)]
-        if not self.from_behind:
-            (mouth,) = self.xy("mouth")
-            lips = [mouth - [0.2 * self.skull, 0], mouth + [0.2 * self.skull, 0]]
-            blobs += [make_blob(self.xy("face"), 0.8 * self.skull, self.skin, SKIN)]
-            blobs += [make_blob(eye, 0.12 * self.skull, DARK, SKIN) for eye in self.both("eye")]
-            blobs += [make_blob(lips, 0.07 * self.skull, (150, 50, 50), SKIN)]
+        facing = self.pose.head[2, 2]
+        hair = make_blob(self.xy("head_centre"), self.skull, self.hair, HAIR)
+        face = [make_blob(self.xy("face"), 0.8 * self.skull, self.skin, SKIN)]
+        face += [make_blob(self.xy("nose", "face"), 0.16 * self.skull, _shaded(self.skin, 0.9), SKIN)]
+        blobs = [hair, *face] if facing > -0.25 else [*face, hair]
+        for side in ("left", "right"):  # an eye is seen if its side of the face is
+            if self.at[f"{side}_eye"][2] > self.at["head_centre"][2] + 0.1 * self.skull:
+                blobs += [make_blob(self.xy(f"{side}_eye"), 0.14 * self.skull, DARK, SKIN)]
+        if facing > 0.1:
+            blobs += [make_blob(self.both("lip"), 0.08 * self.skull, (150, 50, 50), SKIN)]
         return self.depth("head_centre") + 0.03 * self.size, blobs
 
     def _mane(self) -> tuple[float, list[Blob]]:
         blob = make_blob(self.xy("head_centre", "nape"), [self.skull, 0.85 * self.skull], self.hair, HAIR)
-        if self.from_behind:
-            return self.depth("head_centre") + 0.02 * self.size, [blob]
-        return self.depth("thorax", "pelvis") - 0.01 * self.size, [blob]
+        if self.pose.head[2, 2] < -0.25:
+            return self.depth("head_centre") + 0.031 * self.size, [blob]
+        behind = min(self.depth("thorax", "pelvis"), self.depth("head_centre") + 0.03 * self.size)
+        return behind - 0.01 * self.size, [blob]
 
     def _rucksack(self) -> tuple[float, list[Blob]]:
         corners = self.both("bag_top") + self.both("bag_bottom")
         pocket = [0.75 * corner + 0.25 * np.mean(corners, axis=0) for corner in corners[2:]]
         blobs = [make_blob(corners, 0.03 * self.size, self.bag, BAG)]
-        blobs += [make_blob(pocket, 0.02 * self.size, self.trim, BAG)]
-        return self.depth("left_bag_bottom", "right_bag_bottom"), blobs
+        if self.from_behind:
+            blobs += [make_blob(pocket, 0.02 * self.size, _shaded(self.bag, 0.6), BAG)]
+        # Compared with the trunk at the same height, so that a bow does not bring it to the front.
+        behind = self.depth("left_bag_top", "right_bag_bottom") - self.depth("breast", "back")
+        return self.depth("thorax", "pelvis") + behind, blobs
+
+    def _seat(self, shift: np.ndarray) -> tuple[float, list[Blob]]:
+        if self.pose.seat is None:
+            return -np.inf, []
+        corners = self.pose.seat * self.size + shift
+        radius = 0.008 * self.size
+        blobs = [make_blob(corners[:, :2], radius, _shaded(self.seat_colour, 0.7), OBJECT)]
+        if self.pose.pelvis[2, 1] < 0:  # seen from above
+            blobs += [make_blob(corners[:4, :2], radius, self.seat_colour, OBJECT)]
+        return float(corners[:, 2].mean()) - 0.05 * self.size, blobs
 
 
 def draw_figure(rng: np.random.Generator, look: Look, x_share: float, width: int, height: int) -> Figure:
@@ -254,15 +218,14 @@ def draw_figure(rng: np.random.Generator, look: Look, x_share: float, width: int
         x_share: where it stands, as a share of the image's width.
         width, height: of the image, in pixels.
     """
-    at, from_behind = _project(rng, _draw_pose(rng))
+    pose = draw_pose(rng)
     # The size is that of the bounding box of all points, with a margin wider than any part's radius.
-    points = np.stack(list(at.values()))[:, :2]
+    points = np.stack(list(pose.at.values()))[:, :2]
     low, high = points.min(axis=0) - 0.05, points.max(axis=0) + 0.05
     size = rng.uniform(74, 114) / (high - low).max()
-    # Keep it inside the image; some figures may cross each border by a tenth, cutting off a hand or a foot.
+    # Keep it inside the image; some figures cross a border, which cuts off hands or feet.
     centre = np.array([width * x_share, height * rng.uniform(0.3, 0.7)]) + rng.normal(0, 5, 2)
-    spill = 0.1 * size * (rng.random(2) < 0.25)
+    spill = rng.uniform(0, 0.25, 2) * size * (rng.random(2) < 0.3)
     nearest = np.minimum((high - low) * size / 2 - spill, np.array([width, height]) / 2)
     centre = np.clip(centre, nearest, (width, height) - nearest)
-    shift = np.append(centre - size * (low + high) / 2, 0.0)
-    return Figure(rng, look, {name: point * size + shift for name, point in at.items()}, size, from_behind)
+    return Figure(rng, look, pose, size, np.append(centre - size * (low + high) / 2, 0.0))

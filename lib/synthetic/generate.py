@@ -31,7 +31,7 @@ from lib.synthetic.mpii_files import write_gt_valid, write_mpii
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
-FORMAT = 2  # to be raised whenever the same parameters would give other data
+FORMAT = 3  # to be raised whenever the same parameters would give other data
 SECOND_PERSON = 0.1  # share of the images with two people
 JPEG_QUALITY = 92
 # Every class of label error, but mostly neighboring joints exchanged, the kind that the loss does not reveal.
@@ -58,10 +58,10 @@ class PeopleConfig:
 
     seed: int = 0
     noise: str = DEFAULT_NOISE
-    mix: float = 0.5
-    source_people: int = 1000
+    mix: float = 0.75
+    source_people: int = 1500
     source_val_people: int = 50
-    target_train_people: int = 80
+    target_train_people: int = 120
     test_people: int = 400
 
     def check(self) -> None:

@@ -86,10 +86,11 @@ def _scale(person: Person) -> float:
 
 
 def _head_box(person: Person) -> np.ndarray:
-    """Two corners [2, 2], 1-based, of a square around the head whose size gives PCKh's usual unit of length.
+    """Two corners [2, 2], 1-based, of a square around the head whose size gives PCKh's unit of length.
 
-    The unit is 0.6 times the diagonal of the box, and 25 times the scale for everyone in MPII.
+    The unit is 0.6 times the diagonal of the box. In MPII it is the head's size, an eighth of the stature: 25
+    times a scale that does not depend on the pose. Here ``scale`` is the box's, for crops as tight as COCO's.
     """
     neck, top = (person.joints[FIGURE_JOINTS.index(name)] for name in ("upper_neck", "head_top"))
-    half = HEAD_PER_SCALE * _scale(person) / (HEAD_PER_BOX_DIAGONAL * math.sqrt(2)) / 2
+    half = HEAD_PER_SCALE * person.stature / 200 / (HEAD_PER_BOX_DIAGONAL * math.sqrt(2)) / 2
     return (neck + top) / 2 + 1 + np.array([[-half], [half]])

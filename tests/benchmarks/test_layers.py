@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks import layers
+from benchmarks.evidence.grounds import People
 from benchmarks.evidence.trial import Trial
 from benchmarks.pose_case import TINY, PoseCase, config_of
 from lib.synthetic.generate import PeopleConfig, make_people
@@ -66,7 +67,7 @@ def test_watching_leaves_no_trace(people, tmp_path):
     cfg = write_config(tmp_path, people)
     states = []
     for name, steps in (("plain", []), ("watched", [1, 3])):
-        trial = Trial(cfg, "ours1", people, "jitter:0.5", 5, {}, tmp_path / name)
+        trial = Trial(cfg, "ours1", People(people, "none", 5), "jitter:0.5", 5, {}, tmp_path / name)
         trainer = layers.WatchedTrainer(trial.spec("ours1", {}), steps, 8)
         trainer.train()
         states.append(trainer.state.state_dict())

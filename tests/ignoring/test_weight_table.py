@@ -7,6 +7,7 @@ import pytest
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
 from lib.ignoring.weight_table import (
+    WeightTable,
     index_by_id,
     read_weight_table,
     write_weight_table,
@@ -31,7 +32,7 @@ SCORES = np.array([[0.0, 1.5], [6.0, -1.25], [2.5, 2.0]])  # they tell the two w
 
 @pytest.fixture
 def path(tmp_path):
-    write_weight_table(tmp_path / "weights.csv", ANNOTATIONS, WEIGHTS, SEEN, SCORES)
+    write_weight_table(tmp_path / "weights.csv", ANNOTATIONS, WeightTable(WEIGHTS, SEEN, SCORES))
     return tmp_path / "weights.csv"
 
 
@@ -70,7 +71,9 @@ def test_precision_at_the_top_does_not_depend_on_the_order_of_the_file(tmp_path,
     """Equal weights, and only the first 40 of 200 people are wrong: sorted by position, precision would be 1 or 0."""
     count, seen = 200, np.ones((200, 2), int)
     for name, annotations in (("as_it_is", many(count)), ("other", many(count, rows))):
-        write_weight_table(tmp_path / f"{name}.csv", annotations, np.full((count, 2), 0.0025), seen)
+        write_weight_table(
+            tmp_path / f"{name}.csv", annotations, WeightTable(np.full((count, 2), 0.0025), seen)
+        )
     top = ranked_labels(tmp_path / "as_it_is.csv")[:100]
     precision = np.mean([int(number) < 140 for number, _ in top])
     assert 0.08 < precision < 0.32  # 0.2 within four standard deviations of chance
@@ -80,7 +83,7 @@ def test_precision_at_the_top_does_not_depend_on_the_order_of_the_file(tmp_path,
 def test_all_digits_are_written(tmp_path):
     weights = np.array([[1 / 3, 0.1 + 0.2], [np.float32(0.3), 1e-9], [1 - 1e-15, 5e-324]])
     scores = np.array([[1 / 7, 1e300], [-np.pi, 1e-300], [0.1, 2 / 3]])
-    write_weight_table(tmp_path / "w.csv", ANNOTATIONS, weights, SEEN, scores)
+    write_weight_table(tmp_path / "w.csv", ANNOTATIONS, WeightTable(weights, SEEN, scores))
     table = read_weight_table(tmp_path / "w.csv", ANNOTATIONS)
     assert (table.weights == weights).all() and (table.scores == scores).all()
 
@@ -88,7 +91,7 @@ def test_all_digits_are_written(tmp_path):
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_an_image_name_is_no_formula_for_a_spreadsheet(tmp_path, start):
     annotations = replace(ANNOTATIONS, image_names=(f"{start}1.jpg", "b=1.jpg"))
-    write_weight_table(tmp_path / "w.csv", annotations, WEIGHTS, SEEN)
+    write_weight_table(tmp_path / "w.csv", annotations, WeightTable(WEIGHTS, SEEN))
     names = {row["image"] for row in csv.DictReader((tmp_path / "w.csv").open())}
     assert names == {f"'{start}1.jpg", "b=1.jpg"}
 

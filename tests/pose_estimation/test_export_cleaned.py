@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from lib.config.loader import dump_config, load_config
 from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
-from lib.ignoring.weight_table import write_weight_table
+from lib.ignoring.weight_table import WeightTable, write_weight_table
 from lib.label_noise.source import INJECTED_TRUTH, read_recorded_source, read_source
 from lib.label_noise.source_record import SOURCE_RECORD, write_source_record
 from lib.label_noise.truth import write_truth_of
@@ -53,7 +53,7 @@ def finished(tmp_path, root):
         visible = annotations.visible
         weights = [[weight(i, j) for j in range(13)] for i in range(len(annotations))]
         for name, table in (("ignoring_weights.csv", visible * 0 + weights), ("other.csv", visible * 0)):
-            write_weight_table(folder / name, annotations, table, visible.astype(int))
+            write_weight_table(folder / name, annotations, WeightTable(table, visible.astype(int)))
         if noise:
             write_truth_of(folder / INJECTED_TRUTH, noise, 0, annotations, truth)
         return folder
@@ -170,7 +170,9 @@ def test_without_dropped_labels_the_file_is_unchanged(tmp_path):
     config = load_config(tmp_path / "config.yaml")
     annotations, _ = read_source(config)
     visible = annotations.visible
-    write_weight_table(tmp_path / "ignoring_weights.csv", annotations, visible * 0 + 1, visible.astype(int))
+    write_weight_table(
+        tmp_path / "ignoring_weights.csv", annotations, WeightTable(visible * 0 + 1, visible.astype(int))
+    )
     assert main([str(tmp_path), "--output", str(tmp_path / "c.json")]) == 0
     assert json.loads((tmp_path / "c.json").read_text()) == original(root)
 

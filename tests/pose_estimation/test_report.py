@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-from lib.ignoring.weight_table import auroc
 from lib.report.gallery import MAX_JPEG_BYTES
 from lib.report.learned import read_learned_weights
 from lib.report.page import MAX_GALLERY_ROWS
@@ -19,6 +18,7 @@ from lib.report.runs import read_runs
 from lib.report.single import GALLERY_COLUMNS
 from lib.utils.distributed import ALONE
 from lib.visualization.labels import CELL, LABEL, PREDICTED, RIGHT, draw_keypoint
+from lib.wrong_labels.metrics import auroc
 from pose_estimation.report import main
 from pose_estimation.valid import command as validate
 from tests.factories.reports import Page
@@ -171,7 +171,7 @@ def test_several_runs_are_compared(root, tmp_path, capsys):
         assert f"{results['test']['PCKh']['Mean']:.1f}" in shown.texts
     (read,) = read_runs([folder(root, "ours1")])
     (learned,) = read_learned_weights(read)
-    value = auroc(learned.weights[learned.labelled], learned.wrong[learned.labelled])
+    value = auroc(-learned.weights[learned.labelled], learned.wrong[learned.labelled])
     assert f"ours1, AUROC {value:.2f}" in shown.text
 
 

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from lib.ignoring.weight_table import write_weight_table
+from lib.ignoring.weight_table import WeightTable, write_weight_table
 from lib.label_noise.source import source_of_run
 from lib.visualization.labels import CELL, LABEL, RIGHT
 from pose_estimation.show_ignored import LETTERS, main, shortened, write_caption
@@ -73,7 +73,9 @@ def test_a_label_without_a_true_position_gets_no_cross(tmp_path):
         visible > 0
     )  # labels of joints that have none in truth
     assert added.any() and truth.corrupted[added].all()
-    write_weight_table(folder / "ignoring_weights.csv", annotations, 1.0 - added, visible.astype(int))
+    write_weight_table(
+        folder / "ignoring_weights.csv", annotations, WeightTable(1.0 - added, visible.astype(int))
+    )
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "1"]) == 0
     image = cv2.imread(str(tmp_path / "g.png"))[..., ::-1].astype(int)
     assert (np.abs(image - LABEL).sum(axis=2) < 60).sum() > 20

@@ -6,7 +6,7 @@ import pytest
 
 from lib.config.loader import dump_config
 from lib.dataset.keypoints import SHARED_KEYPOINTS, joint_mapping
-from lib.ignoring.weight_table import write_weight_table
+from lib.ignoring.weight_table import WeightTable, write_weight_table
 from lib.label_noise.source import read_source
 from lib.report.learned import name_weights, read_learned_weights, refuse_baseline, shifted_joints
 from lib.utils.errors import InputError
@@ -63,7 +63,9 @@ def run(tmp_path):
     (run.folder / "config.yaml").write_text(dump_config(run.config))
     annotations, _ = read_source(run.config)
     table = np.full((2, JOINTS), 1 / 3)
-    write_weight_table(run.folder / "ignoring_weights.csv", annotations, table, np.ones((2, JOINTS), int))
+    write_weight_table(
+        run.folder / "ignoring_weights.csv", annotations, WeightTable(table, np.ones((2, JOINTS), int))
+    )
     return run
 
 

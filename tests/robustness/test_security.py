@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.ignoring.weight_table import read_weight_table, write_weight_table
+from lib.ignoring.weight_table import WeightTable, read_weight_table, write_weight_table
 from lib.report.markup import element
 from lib.report.results import read_results, rows_of
 from lib.report.runs import read_metrics
@@ -139,7 +139,7 @@ def people(image_paths=("a.jpg", "b.jpg")):
 def test_no_name_in_a_table_is_a_formula(tmp_path, name):
     """Programs that open tables compute what begins with these characters."""
     write_weight_table(
-        tmp_path / "w.csv", people((name, "b.jpg")), np.full((3, 2), 0.5), np.zeros((3, 2), int)
+        tmp_path / "w.csv", people((name, "b.jpg")), WeightTable(np.full((3, 2), 0.5), np.zeros((3, 2), int))
     )
     with open(tmp_path / "w.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -150,7 +150,9 @@ def test_no_name_in_a_table_is_a_formula(tmp_path, name):
 @pytest.mark.parametrize("examples", FEW_AND_MANY)
 def test_spoilt_weight_tables(tmp_path, examples):
     of = people()
-    write_weight_table(tmp_path / "w.csv", of, np.linspace(0, 1, 6).reshape(3, 2), np.arange(6).reshape(3, 2))
+    write_weight_table(
+        tmp_path / "w.csv", of, WeightTable(np.linspace(0, 1, 6).reshape(3, 2), np.arange(6).reshape(3, 2))
+    )
     whole = {suffix: (tmp_path / f"w{suffix}").read_bytes() for suffix in (".csv", ".npz")}
     kinds = st.sampled_from([".csv", ".npz"])
     contents = kinds.flatmap(
@@ -245,7 +247,7 @@ def test_recorded_numbers_that_no_curve_has_are_left_out(tmp_path, line):
 
 
 def test_an_archive_of_weights_that_cannot_be_unpacked(tmp_path):
-    write_weight_table(tmp_path / "w.csv", people(), np.full((3, 2), 0.5), np.zeros((3, 2), int))
+    write_weight_table(tmp_path / "w.csv", people(), WeightTable(np.full((3, 2), 0.5), np.zeros((3, 2), int)))
     content = bytearray((tmp_path / "w.npz").read_bytes())
     begin = content.index(b"weights.npy") + 11 + 20  # behind the member's name and its extra field
     content[begin : begin + 30] = bytes(range(200, 230))

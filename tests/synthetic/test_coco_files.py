@@ -16,7 +16,7 @@ def image():
     joints = np.array([(30 + k, 40 + 2 * k) for k in range(17)], float)
     joints[FIGURE_JOINTS.index("left_wrist")] = -3, 50
     hidden = np.array([name == "right_wrist" for name in FIGURE_JOINTS])
-    person = Person(joints, hidden, (30.0, 40.0, 20.0, 40.004), 300.0, False)
+    person = Person(joints, hidden, (30.0, 40.0, 20.0, 40.004), 300.0, False, 60.0)
     return DrawnImage(7, "7.jpg", 128, 130, [person])
 
 

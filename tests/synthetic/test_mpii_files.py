@@ -17,7 +17,7 @@ def image():
     """One person in a box of 20 x 40 at (10, 30); joint k of the figure at (10 + k, 30 + 2 k), one outside."""
     joints = np.array([(10 + k, 30 + 2 * k) for k in range(17)], float)
     joints[FIGURE_JOINTS.index("left_wrist")] = -3, 50
-    person = Person(joints, np.zeros(17, bool), (10.0, 30.0, 20.0, 40.0), 300.0, False)
+    person = Person(joints, np.zeros(17, bool), (10.0, 30.0, 20.0, 40.0), 300.0, False, 60.0)
     return DrawnImage(7, "7.jpg", 128, 130, [person])
 
 
@@ -43,7 +43,7 @@ def test_readers_of_the_annotations_get_the_middle_of_the_box():
         assert abs(annotation["scale"] * 200 - max(width, height)) < 0.01
 
 
-def test_the_head_box_gives_25_times_the_scale_as_unit_of_length(image, tmp_path):
+def test_the_head_box_gives_an_eighth_of_the_stature_as_unit_of_length(image, tmp_path):
     write_gt_valid(tmp_path / "gt_valid.mat", [image])
     matrix = scipy.io.loadmat(tmp_path / "gt_valid.mat")
     wrist = MPII_KEYPOINTS.index("left_wrist")
@@ -51,7 +51,7 @@ def test_the_head_box_gives_25_times_the_scale_as_unit_of_length(image, tmp_path
     assert matrix["pos_gt_src"][wrist].ravel().tolist() == [0, 0]
     assert matrix["pos_gt_src"][3].ravel().tolist() == [14, 37]
     low, high = matrix["headboxes_src"][..., 0]
-    assert 0.6 * np.hypot(*(high - low)) == pytest.approx(25 * 0.2)
+    assert 0.6 * np.hypot(*(high - low)) == pytest.approx(60 / 8)
     neck, top = (MPII_KEYPOINTS.index(name) for name in ("upper_neck", "head_top"))
     assert (low + high) / 2 == pytest.approx([11 + (neck + top) / 2, 31 + neck + top])
 

@@ -1,0 +1,87 @@
+"""How many labels are wrong, with an interval, and how many of the flagged ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.wrong_labels.judge import Judgement
+
+THRESHOLD = 0.5  # probability above which a label is flagged
+LEVEL = 1.96  # standard errors
+DOUBT = (0.5, 2.0)  # factors of the network's failures that are assumed, at the ends of the interval
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Estimated without knowing any truth.
+
+    labels: number of labels.
+    wrong, low, high: how many of them are wrong, and the ends of its interval.
+    flagged: labels whose probability of being wrong is above THRESHOLD.
+    precision: how many of these are wrong, a share; NaN if nothing is flagged.
+    kinds: {kind: number} of the flagged labels.
+    """
+
+    labels: int
+    wrong: float
+    low: float
+    high: float
+    flagged: int
+    precision: float
+    kinds: dict[str, int]
+
+    def lines(self) -> list[str]:
+        """For people."""
+        share = 100 / max(self.labels, 1)
+        text = [
+            f"about {self.wrong:.0f} of {self.labels} labels are wrong ({share * self.wrong:.1f} %; between "
+            f"{self.low:.0f} and {self.high:.0f})"
+        ]
+        if self.flagged:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
+            text.append(
+                f"{self.flagged} are flagged, of which about {100 * self.precision:.0f} % are wrong: {kinds}"
+            )
+        else:
+            text.append("no label is flagged: hardly any is wrong, or the network cannot tell which")
+        return text
+
+
+def estimate(judgement: Judgement, labelled: np.ndarray, kind: np.ndarray) -> Estimate:
+    """Count wrong labels from their probabilities.
+
+    The interval covers how instances happened to be sampled, and how often the network fails by itself, which is
+    an assumption: half to twice as often.
+
+    Args:
+        judgement: of the N instances.
+        labelled: [N, J] bool.
+        kind: str [N, J], see `Suspects`.
+    """
+    probability = np.where(labelled, judgement.probability, 0)
+    per_instance = probability.sum(axis=1)
+    wrong = float(per_instance.sum())
+    sampling = LEVEL * float(per_instance.std()) * len(per_instance) ** 0.5
+    ends = [_with_failures(judgement, labelled, factor) for factor in DOUBT]
+    flagged = labelled & (probability > THRESHOLD)
+    names, counts = np.unique(kind[flagged], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    total = int(labelled.sum())
+    return Estimate(
+        labels=total,
+        wrong=wrong,
+        low=max(0.0, wrong - float(np.hypot(sampling, max(wrong - min(ends), 0)))),
+        high=min(float(total), wrong + float(np.hypot(sampling, max(max(ends) - wrong, 0)))),
+        flagged=int(flagged.sum()),
+        precision=float(probability[flagged].mean()) if flagged.any() else float("nan"),
+        kinds={str(names[k]): int(counts[k]) for k in order},
+    )
+
+
+def _with_failures(judgement: Judgement, labelled: np.ndarray, factor: float) -> float:
+    """The number of wrong labels if the network failed ``factor`` times as often as assumed."""
+    found = judgement.explanation.kinds[labelled]
+    if not len(found):
+        return 0.0
+    shares, failures = found.mean(axis=0), judgement.model.failures * factor
+    return float(np.clip(shares - failures, 0, None)[1:].sum() * len(found))

@@ -1,0 +1,137 @@
+"""How suspect every label is, of which kind it would be, and how many are wrong: the label model and known mistakes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lib.dataset.skeleton import Skeleton
+from lib.wrong_labels.features import Features, log_odds, statistics
+from lib.wrong_labels.label_model import CHUNK, Explanation, LabelModel
+from lib.wrong_labels.readings import Readings
+from lib.wrong_labels.regression import fit_regression
+from lib.wrong_labels.renamings import MODELLED, Kind, Renamings
+from lib.wrong_labels.simulated_mistakes import Rates, with_mistakes
+
+REPEATS = 3  # sets of mistakes to learn from
+CERTAIN = 0.8  # labels that are wrong with more probability serve neither as right nor as wrong ones
+SLOPE = 0.75  # of the sum of two log odds that are partly the same evidence
+SMALLEST = 1e-4  # probability in log odds
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is held of N instances with J joints; undefined where there is no label.
+
+    log_odds: [N, J] of the label being wrong, on no absolute scale: the order of the suspects.
+    probability: [N, J] of being wrong.
+    kinds: [N, J, MODELLED] probability of each kind; their sum without RIGHT is ``probability``.
+    model, explanation: of the label model.
+    """
+
+    log_odds: np.ndarray
+    probability: np.ndarray
+    kinds: np.ndarray
+    model: LabelModel
+    explanation: Explanation
+
+
+def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) -> Judgement:
+    """Judge every label of the source.
+
+    Two opinions are averaged: that of the label model, and that of a regression which learns how mistakes look
+    from mistakes made in labels that the label model holds to be right.
+
+    Args:
+        source, trusted: readings of the labels in doubt, and of some that are right.
+        skeleton: of the joints.
+        seed: of the simulated mistakes.
+    """
+    renamings, labelled = Renamings.of(skeleton), source.labelled
+    model = LabelModel.fit(source, renamings)
+    model = model.trusting(trusted)
+    found = model.explain(source)
+    credible = np.where(labelled[..., None], found.kinds, 0.0)
+    credible[labelled] = model.credible(found.kinds[labelled])
+    first = np.where(labelled, 1 - credible[..., Kind.RIGHT], 0)
+    flip = np.array(skeleton.flip_indices)
+    second, kinds = _learned(source, model, found, first, flip, seed)
+    total = log_odds(first, SMALLEST) + log_odds(second, SMALLEST)
+    # The sum tells the order; how many are wrong in all is what the label model says.
+    probability = np.where(labelled, with_mean(SLOPE * total, labelled, first[labelled].sum()), 0)
+    kinds = (credible + kinds)[..., 1:] + 1e-9
+    kinds *= (probability / kinds.sum(axis=-1))[..., None]
+    kinds = np.concatenate([1 - probability[..., None], kinds], axis=-1)
+    return Judgement(np.where(labelled, total, 0), probability, kinds, model, found)
+
+
+def with_mean(logits: np.ndarray, labelled: np.ndarray, total: float) -> np.ndarray:
+    """sigmoid(logits + c) with c such that its sum over the ``labelled`` is ``total``."""
+    low, high = -30.0, 30.0
+    values = logits[labelled]
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _sigmoid(values + middle).sum() > total else (middle, high)
+    return _sigmoid(logits + low)
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
+
+
+def _learned(
+    source: Readings, model: LabelModel, found: Explanation, wrong: np.ndarray, flip: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The regression's opinion: probability [N, J] of being wrong, and of each kind [N, J, MODELLED]."""
+    own = statistics(source, model, found, flip)
+    scaled = Features.of(own, source.labelled)
+    rows, kinds = _examples(source, model, wrong, scaled, flip, np.random.default_rng(seed))
+    if len(np.unique(kinds)) < 2:  # nothing could be made wrong
+        return wrong, np.zeros((*wrong.shape, MODELLED))
+    predict = fit_regression(rows, kinds, MODELLED, seed)
+    result = np.zeros((*wrong.shape, MODELLED))
+    for start in range(0, len(source), CHUNK):
+        part = slice(start, start + CHUNK)
+        matrix = scaled.matrix({name: values[part] for name, values in own.items()}, source.labelled[part])
+        result[part] = predict(matrix)
+    return 1 - result[..., Kind.RIGHT], result
+
+
+def _examples(
+    source: Readings,
+    model: LabelModel,
+    wrong: np.ndarray,
+    scaled: Features,
+    flip: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features [K, F] and kinds [K] of labels held to be right, some of which have been made wrong."""
+    chosen = source.instances
+    part = replace(source.of(chosen), instances=chosen, maps=source.maps)
+    rates = _rates(model)
+    features, kinds = [], []
+    for _ in range(REPEATS):
+        # Labels are taken as wrong as often as they are probably wrong; those of one instance together.
+        draw = rng.random((len(chosen), 1))
+        right = part.labelled & (draw >= wrong[chosen]) & (wrong[chosen] < CERTAIN)
+        changed, kind = with_mistakes(replace(part, labelled=right), model.renamings, model.moved, rates, rng)
+        values = statistics(changed, model, model.explain(changed), flip)
+        features.append(scaled.matrix(values, right)[right])
+        kinds.append(kind[right])
+    return np.concatenate(features), np.concatenate(kinds)
+
+
+def _rates(model: LabelModel) -> Rates:
+    """At least the usual rates, and those that the label model has found."""
+    usual = Rates()
+    renamings, shares = model.renamings, model.shares
+    of_kind = {}
+    for kind in (Kind.EXCHANGED, Kind.LIMB_SIDES, Kind.PERSON_SIDES):
+        concerned = (renamings.kinds == kind).any(axis=0)
+        share = (shares[:, None] * (renamings.kinds == kind)).sum(axis=0)
+        of_kind[kind] = float(share[concerned].mean()) if concerned.any() else 0.0
+    return Rates(
+        exchanged=min(max(usual.exchanged, of_kind[Kind.EXCHANGED]), 0.6),
+        limb_sides=min(max(usual.limb_sides, of_kind[Kind.LIMB_SIDES]), 0.6),
+        person_sides=min(max(usual.person_sides, of_kind[Kind.PERSON_SIDES]), 0.6),
+        moved=min(max(usual.moved, model.moved_share), 0.6),
+    )

@@ -1,0 +1,197 @@
+"""A mixture model of labels: each is right, named wrongly together with others, or moved; learned without any truth.
+
+An instance's names are permuted by row p of the renamings with probability share_p. Each of its labels is moved
+with probability m, to a displacement from where the network sees its joint with density `moved`; otherwise it lies
+near the place of the joint whose name it should have, at a distance from the prediction with density `near`, which
+depends on the network's confidence. Shares and densities are learned by EM (Dempster et al. 1977).
+
+A label that the prediction contradicts may also be right, and the network wrong. How often networks err in each
+way is assumed (FAILURES), or measured on trusted labels where that is more often; only what is found beyond counts.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from lib.wrong_labels.readings import GRID, Readings
+from lib.wrong_labels.renamings import MODELLED, Kind, Renamings
+
+STEPS = 12  # of EM
+FITTED = 6000  # instances, at most
+CHUNK = 2048  # instances at a time, which bounds the memory
+# Distances, with finer steps where predictions are precise.
+EDGES = np.array([0, 0.15, 0.35, 0.7, 1, 1.4, 1.8, 2.3, 3, 4, 5.5, 8, 12, 32])
+AREAS = np.minimum(np.pi * np.diff(EDGES**2), GRID**2)
+LEVELS = 3  # of confidence
+REACH = 16  # of the displacements, in each direction
+TOLERATED = 1.2  # displacement that is hardly a mistake, about a quarter of a head
+_Y, _X = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
+FAR_ENOUGH = 1 - np.exp(-(((_X**2 + _Y**2) / TOLERATED**2) ** 2)) + 1e-3
+# Share of the labels that a network contradicts by its own mistake, by kind, if it believes 77 % of its predictions on
+# the average (BELIEF); seen on the built-in people. The share grows with the square of its disbelief.
+FAILURES = np.array([0, 0.004, 0.008, 0.02, 0.015])
+BELIEF = 0.77
+MOST_SURE = 0.98  # probability of a kind, however often it is found
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the label model says about N instances with J joints.
+
+    kinds: [N, J, MODELLED] probability of each kind, as if the network were always right.
+    posterior: [N, P] probability of each renaming.
+    kept: [N, J] probability that a label is moved by no more than its name.
+    """
+
+    kinds: np.ndarray
+    posterior: np.ndarray
+    kept: np.ndarray
+
+
+@dataclass(frozen=True)
+class LabelModel:
+    """The parameters, see the module.
+
+    levels: [LEVELS - 1] heights between levels of confidence.
+    near: [LEVELS, bins of EDGES] probability of each distance.
+    moved: [2 REACH + 1, 2 REACH + 1] density of displacements, y first.
+    moved_share: m.
+    shares: [P].
+    failures: [MODELLED] share of labels that the network contradicts by its own mistake, see FAILURES.
+    """
+
+    renamings: Renamings
+    levels: np.ndarray
+    near: np.ndarray
+    moved: np.ndarray
+    moved_share: float
+    shares: np.ndarray
+    failures: np.ndarray
+
+    @classmethod
+    def fit(cls, readings: Readings, renamings: Renamings) -> "LabelModel":
+        """Learn from up to FITTED instances, spread evenly."""
+        rows = np.unique(np.linspace(0, len(readings) - 1, min(FITTED, len(readings))).astype(int))
+        part = readings.of(rows)
+        model = cls._start(part, renamings)
+        for _ in range(STEPS):
+            model = model._improved(part, model.explain(part))
+        return model
+
+    @classmethod
+    def _start(cls, readings: Readings, renamings: Renamings) -> "LabelModel":
+        middle = (EDGES[1:] + EDGES[:-1]) / 2
+        near = (np.exp(-(middle**2) / 2) + 0.01) * AREAS
+        count = len(renamings.permutations)
+        heights = readings.height[readings.labelled]
+        return cls(
+            renamings,
+            levels=np.quantile(heights, np.arange(1, LEVELS) / LEVELS) if heights.size else np.zeros(LEVELS - 1),
+            near=np.tile(near / near.sum(), (LEVELS, 1)),
+            moved=np.full((2 * REACH + 1, 2 * REACH + 1), 1 / GRID**2),
+            moved_share=0.1,
+            shares=np.r_[0.9, np.full(count - 1, 0.1 / max(count - 1, 1))] if count > 1 else np.ones(1),
+            failures=FAILURES * ((1 - _belief(readings)) / (1 - BELIEF)) ** 2,
+        )  # fmt: skip
+
+    def explain(self, readings: Readings) -> Explanation:
+        """The probabilities of all explanations of the instances."""
+        chunks = [slice(start, start + CHUNK) for start in range(0, max(len(readings), 1), CHUNK)]
+        parts = [self._explain_chunk(readings.of(chunk)) for chunk in chunks]
+        return Explanation(*(np.concatenate(arrays) for arrays in zip(*parts)))
+
+    def trusting(self, trusted: Readings) -> "LabelModel":
+        """The model with failures as frequent as on ``trusted`` labels, where they are more frequent than assumed."""
+        if not trusted.labelled.any():
+            return self
+        # Displacements and shares of the labels in doubt do not hold here; the distances of right labels do.
+        plain = np.full_like(self.moved, 1 / GRID**2)
+        model = replace(self._start(trusted, self.renamings), levels=self.levels, near=self.near, moved=plain)
+        for _ in range(STEPS):
+            found = model.explain(trusted)
+            fitted = model._improved(trusted, found)
+            model = replace(model, moved_share=fitted.moved_share, shares=fitted.shares)
+        share = found.kinds[trusted.labelled].mean(axis=0)
+        return replace(self, failures=np.maximum(self.failures, np.r_[0, share[1:]]))
+
+    def credible(self, kinds: np.ndarray) -> np.ndarray:
+        """Probabilities [..., MODELLED] of `Explanation` times the share of each kind that is no failure of the network.
+
+        The first kind (right) gets what the others lose.
+        """
+        shares = kinds.reshape(-1, MODELLED).mean(axis=0)
+        beyond = np.clip((shares - self.failures) / np.maximum(shares, 1e-9), 0, MOST_SURE)
+        wrong = kinds[..., 1:] * beyond[1:]
+        return np.concatenate([1 - wrong.sum(axis=-1, keepdims=True), wrong], axis=-1)
+
+    def moved_density(self, displacement: np.ndarray) -> np.ndarray:
+        """Density of the displacements [..., 2] of moved labels."""
+        cell = np.clip(np.round(displacement) + REACH, 0, 2 * REACH).astype(int)
+        return self.moved[cell[..., 1], cell[..., 0]]
+
+    def _explain_chunk(self, readings: Readings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        joints = np.arange(readings.labels.shape[1])
+        permutations = self.renamings.permutations
+        # Density of label j if it belongs to joint k: [n, J, J], then under every renaming: [n, P, J].
+        bins = _bins(readings.distance)
+        level = np.digitize(readings.height, self.levels)
+        density = (self.near / AREAS)[level[:, None, :], bins]
+        in_place = (1 - self.moved_share) * density[:, joints[None], permutations]
+        moved = self.moved_share * self.moved_density(readings.labels - readings.predicted)[:, None]
+        each = in_place + moved + 1e-12
+        evidence = np.where(readings.labelled[:, None], np.log(each), 0).sum(axis=2) + np.log(self.shares)
+        posterior = np.exp(evidence - evidence.max(axis=1, keepdims=True))
+        posterior /= posterior.sum(axis=1, keepdims=True)
+
+        kept = in_place / each
+        kinds = np.zeros((*readings.labels.shape[:2], MODELLED), np.float32)
+        for kind in range(Kind.MOVED):
+            of_kind = self.renamings.kinds == kind
+            kinds[..., kind] = np.einsum("np,npj,pj->nj", posterior, kept, of_kind, optimize=True)
+        kinds[..., Kind.MOVED] = 1 - kinds.sum(axis=-1)
+        return kinds, posterior.astype(np.float32), np.einsum("np,npj->nj", posterior, kept, optimize=True)
+
+    def _improved(self, readings: Readings, found: Explanation) -> "LabelModel":
+        """The M step."""
+        labelled, moved = readings.labelled, found.kinds[..., Kind.MOVED]
+        total = max(int(labelled.sum()), 1)
+        shares = found.posterior.mean(axis=0) + 1e-5
+        joints = np.arange(labelled.shape[1])
+        bins = _bins(readings.distance[:, joints, joints])
+        level = np.digitize(readings.height, self.levels)
+        near = np.zeros_like(self.near)
+        for k in range(LEVELS):
+            chosen = labelled & (level == k)
+            counts = np.bincount(bins[chosen], found.kinds[chosen][:, Kind.RIGHT], len(AREAS)) + 0.5
+            density = np.minimum.accumulate(counts / AREAS)  # nearer is never less likely
+            near[k] = density * AREAS / (density * AREAS).sum()
+        displacement = (readings.labels - readings.predicted)[labelled]
+        return replace(
+            self,
+            near=near,
+            moved=_density(displacement, moved[labelled]),
+            moved_share=float(np.clip((moved * labelled).sum() / total, 0.002, 0.6)),
+            shares=shares / shares.sum(),
+        )
+
+
+def _belief(readings: Readings) -> float:
+    """How much the network believes its own predictions, a mean in [0, 1]; BELIEF without labels."""
+    joints = np.arange(readings.labels.shape[1])
+    believed = readings.at_predicted[:, joints, joints][readings.labelled]
+    return float(np.clip(believed, 0, 1).mean()) if believed.size else BELIEF
+
+
+def _bins(distance: np.ndarray) -> np.ndarray:
+    return np.clip(np.digitize(distance, EDGES) - 1, 0, len(AREAS) - 1)
+
+
+def _density(displacement: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Smoothed density of the displacements [K, 2] with ``weights`` [K], on the grid of `LabelModel.moved`."""
+    grid = np.zeros((2 * REACH + 1, 2 * REACH + 1))
+    cell = np.clip(np.round(displacement) + REACH, 0, 2 * REACH).astype(int)
+    np.add.at(grid, (cell[:, 1], cell[:, 0]), weights)
+    grid = gaussian_filter(grid, 1.0, mode="constant") + 1e-3 * weights.sum() / grid.size + 1e-9
+    grid *= FAR_ENOUGH
+    return grid / grid.sum()
