@@ -67,6 +67,8 @@ def _methods() -> Iterable[Method]:
         # The networks of these two rank the labels, too.
         recipe = rivals.train_and_rank if mode.name in ("baseline1", "baseline2") else recipes.train_mode
         yield Method(mode.name, mode.meaning, mode, recipe, mode.name, learns=mode.ignores)
+    weights = "ours1; labels ranked by its weights alone"
+    yield Method("ours1_weights", weights, MODES["ours1"], recipes.train_mode, "ours1", "ours1", learns=True)
     for name in ("ours1", "ours2"):
         meaning = f"{name}, then once more without the labels of low weight"
         yield Method(f"{name}_retrained", meaning, MODES[name], recipes.train_mode, name, name, learns=True)
@@ -94,6 +96,8 @@ def _rivals() -> Iterable[Method]:
         )
         for name, meaning in (("distance", far), ("loss", large)):
             yield Method(prefix + name, meaning, mode, train_and_rank, mode.name, mode.name, rival=True)
+    detector = "baseline2; by the detector that ours1 uses"
+    yield Method("judged", detector, with_source, train_and_rank, "baseline2", "baseline2")
     gamma = {"LBI.GAMMA": rivals.RANKING_GAMMA}
     for name, meaning in (
         ("small_loss", "baseline2 at gamma 1; by their loss, standardized for each joint"),

@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.evidence.kinds import Described, described
 from benchmarks.evidence.trial import Trained
-from lib.ignoring.weight_table import read_weight_table
+from lib.ignoring.suspects import Suspects
+from lib.ignoring.weight_table import WeightTable, read_weight_table
 from lib.training.data import Data
+from lib.wrong_labels.estimate import THRESHOLD
 from lib.wrong_labels.metrics import Detection, detection
 
 FIGURES = tuple(field.name for field in fields(Detection))
+DESCRIPTIONS = tuple(field.name for field in fields(Described))
 IGNORED = 0.5  # labels of a smaller weight count as wrong
 
 
@@ -22,6 +26,7 @@ class Outcome(NamedTuple):
     mean_weight: of the source labels.
     seconds, steps: of all trainings that the method needs.
     detection: how well it finds wrong labels; None if it does not look for any.
+    described: how well it says what is wrong with them, and how many there are; None if it does not.
     """
 
     pckh: float | None = None
@@ -30,11 +35,16 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
     steps: int = 0
     detection: Detection | None = None
+    described: Described | None = None
 
     def row(self) -> dict:
-        """Its part of a row of the results: the fields, with the figures of ``detection`` in its place."""
+        """Its part of a row of the results: the fields, with the figures of the last two in their place."""
         figures = dict.fromkeys(FIGURES) if self.detection is None else asdict(self.detection)
-        return {name: value for name, value in self._asdict().items() if name != "detection"} | figures
+        more = {} if self.described is None else asdict(self.described)
+        plain = self._asdict().items()
+        return (
+            {name: value for name, value in plain if name not in ("detection", "described")} | figures | more
+        )
 
 
 def outcome(done: Trained, before: Trained | None = None) -> Outcome:
@@ -44,20 +54,40 @@ def outcome(done: Trained, before: Trained | None = None) -> Outcome:
     """
     results = [trained.results for trained in (done, before) if trained is not None]
     weights = next(iter(done.results["weights"].values()), {})
+    table = _table(done, weights["file"]) if weights else None
+    judgement = weights.get("wrong_labels")
     return Outcome(
         pckh=done.accuracy("test"),
         val=done.accuracy("val"),
         mean_weight=weights.get("mean"),
         seconds=sum(result["seconds_per_step"] * result["steps"] for result in results),
         steps=sum(result["steps"] for result in results),
-        detection=of_weights(done, weights["file"]) if weights else None,
+        detection=None if table is None else judged(done.data, table.scores, flagged_in(table)),
+        described=table and judgement and of_suspects(done.data, table.suspects, judgement),
     )
 
 
-def of_weights(done: Trained, file: str) -> Detection:
-    """How well the weights in ``file`` find the wrong labels."""
-    table = read_weight_table((Path(done.results["output"]) / file).with_suffix(".npz"), done.data.source.annotations)  # fmt: skip
-    return judged(done.data, table.scores, table.weights < IGNORED)
+def of_weights(done: Trained) -> Detection:
+    """How well the weights alone find the wrong labels."""
+    table = _table(done, next(iter(done.results["weights"].values()))["file"])
+    return judged(done.data, -table.weights, table.weights < IGNORED)
+
+
+def of_suspects(data: Data, suspects: Suspects, estimate: dict) -> Described:
+    """How well the flagged ``suspects`` are described."""
+    return described(data, suspects, suspects.probability > THRESHOLD, estimate)
+
+
+def flagged_in(table: WeightTable) -> np.ndarray:
+    """[N, J] bool, the labels that a run calls wrong."""
+    if table.suspects is None:
+        return table.weights < IGNORED
+    return table.suspects.probability > THRESHOLD
+
+
+def _table(done: Trained, file: str) -> WeightTable:
+    path = (Path(done.results["output"]) / file).with_suffix(".npz")
+    return read_weight_table(path, done.data.source.annotations)
 
 
 def judged(data: Data, scores: np.ndarray, flagged: np.ndarray | None = None) -> Detection:

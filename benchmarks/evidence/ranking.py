@@ -1,7 +1,7 @@
 """Finding wrong labels without ignoring variables: by their loss, or by a network's disagreement."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from lib.training.data import Data
 from lib.training.state import FLOOR_SHARE
 from lib.utils.checkpoint import load_checkpoint
 from lib.utils.device import pick_device
+from lib.wrong_labels.find import WrongLabels, find_wrong_labels
+from lib.wrong_labels.readings import Reader
 
 AGREEMENT = 0.5  # head sizes, as in PCKh@0.5
 FAR = 0.75  # head sizes, of a prediction that calls the label wrong; the best F1 of 0.25 to 1 on development seed 0
@@ -71,6 +73,15 @@ def head_distances(config: Config, data: Data, best: Path) -> np.ndarray:
     options = replace(inference_options(config), on_bad_image="raise")
     predictions = predict(model, _plain(config, data), device, options)
     return in_heads(predictions.joints, data.source.annotations)
+
+
+def judge_with(config: Config, data: Data, best: Path) -> tuple[WrongLabels, dict]:
+    """The detector's findings with the model in ``best``, and its estimate as in results.json."""
+    model, device = _trained(config, best)
+    reader = Reader(model, device, config.test.batch_size, config.workers, config.seed)
+    trusted = data.target.without_augmentation()
+    found = find_wrong_labels(reader, _plain(config, data), trusted)
+    return found, asdict(found.estimate)
 
 
 def in_heads(predicted: np.ndarray, annotations: Annotations) -> np.ndarray:

@@ -1,6 +1,6 @@
 """How each method is run on a trial: functions (trial, {method: settings}) -> {method: Outcome}."""
 
-from benchmarks.evidence.outcome import Outcome, outcome
+from benchmarks.evidence.outcome import Outcome, of_weights, outcome
 from benchmarks.evidence.trial import Trained, Trial
 
 RETRAIN_BELOW = 0.5  # unless LBI.RETRAIN is given
@@ -14,6 +14,8 @@ def train_mode(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
         settings = {"LBI.RETRAIN": RETRAIN_BELOW} | settings
     done = trial.train(trial.mode, settings)
     outcomes = {trial.mode: outcome(done)}
+    if (weights := f"{trial.mode}_weights") in wanted:
+        outcomes[weights] = outcomes[trial.mode]._replace(detection=of_weights(done), described=None)
     if retrained in wanted:
         again = Trained(done.results["retrained"], done.config, done.data)
         outcomes[retrained] = outcome(again, before=done)

@@ -6,12 +6,13 @@ A rival that trains nothing reads the data alone: ``data = trial.data(settings)`
 
 import numpy as np
 
-from benchmarks.evidence.outcome import Outcome, judged, outcome
+from benchmarks.evidence.outcome import Outcome, judged, of_suspects, outcome
 from benchmarks.evidence.packages import cleanlab_scores, sleap_scores
 from benchmarks.evidence.ranking import (
     AGREEMENT,
     FAR,
     head_distances,
+    judge_with,
     loss_floor,
     source_losses,
     standardised,
@@ -20,6 +21,7 @@ from benchmarks.evidence.ranking import (
 from benchmarks.evidence.trace import gradient_trace
 from benchmarks.evidence.trial import Trial
 from lib.dataset.annotations import PADDING, Annotations
+from lib.wrong_labels.estimate import THRESHOLD
 from lib.wrong_labels.pose_model import PoseModel, name_permutations
 
 RANKING_GAMMA = 1.0  # source and target weighted equally, so that source losses are meaningful
@@ -30,6 +32,7 @@ def train_and_rank(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     """Train baseline1 or baseline2, and rank labels by what the network makes of them.
 
     target_distance, distance: how far its prediction is from the label.   target_loss, loss: the label's loss.
+    judged: the detector of main.py, with this network.
     """
     done = trial.train(trial.mode, next(iter(wanted.values())))
     config, data, best = done.config, done.data, done.best
@@ -38,6 +41,13 @@ def train_and_rank(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
         if name.endswith("loss"):
             outcomes[name] = outcomes[name]._replace(
                 detection=judged(data, source_losses(config, data, best))
+            )
+        elif name == "judged":
+            found, estimate = judge_with(config, data, best)
+            flagged = found.suspects.probability > THRESHOLD
+            outcomes[name] = outcomes[name]._replace(
+                detection=judged(data, found.scores, flagged),
+                described=of_suspects(data, found.suspects, estimate),
             )
         elif name.endswith("distance"):
             distances = head_distances(config, data, best)

@@ -6,6 +6,7 @@ import numpy as np
 
 from lib.dataset.annotations import Annotations
 from lib.ignoring.modes import Place
+from lib.ignoring.variables import FixedWeights
 from lib.ignoring.weight_doubts import Agreement
 from lib.ignoring.weight_table import WeightTable, write_weight_table
 from lib.label_noise.truth import Truth
@@ -35,8 +36,13 @@ def learned_tables(state: State) -> dict[Place, tuple[WeightTable, float | None]
 
 
 def judge_labels(spec: RunSpec, state: State) -> WrongLabels | None:
-    """The wrong labels of the source, as the target model in ``state`` sees them; None if nobody asks for them."""
-    if not (spec.config.lbi.find_wrong_labels and state.variables):
+    """The wrong labels of the source, as the target model in ``state`` sees them; None if nobody asks for them,
+    or the weights were known beforehand."""
+    learned = any(
+        variables.learned or (isinstance(variables, FixedWeights) and variables.ranking is not None)
+        for variables in state.variables.values()
+    )
+    if not (spec.config.lbi.find_wrong_labels and learned):
         return None
     reader = Reader(
         model=state.models()["target"].model,
