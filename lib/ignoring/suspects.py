@@ -4,6 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+THRESHOLD = 0.5  # probability of being wrong above which a label is flagged
+
 
 @dataclass(frozen=True)
 class Suspects:
