@@ -122,8 +122,8 @@ def _examples(
         right = part.labelled & (draw >= wrong[chosen]) & (wrong[chosen] < CERTAIN)
         changed, kind = with_mistakes(replace(part, labelled=right), model.renamings, model.moved, rates, rng)
         values = statistics(changed, model, model.explain(changed))
-        features.append(scaled.matrix(values, right)[right])
-        kinds.append(kind[right])
+        features.append(scaled.matrix(values, changed.labelled)[changed.labelled])
+        kinds.append(kind[changed.labelled])
     return np.concatenate(features), np.concatenate(kinds)
 
 
