@@ -126,8 +126,8 @@ def _examples(
         changed, kind = with_mistakes(replace(part, labelled=right), model.renamings, model.moved, rates, rng)
         changed = shapes.seen_in(changed)
         values = statistics(changed, model, model.explain(changed))
-        features.append(scaled.matrix(values, right)[right])
-        kinds.append(kind[right])
+        features.append(scaled.matrix(values, changed.labelled)[changed.labelled])
+        kinds.append(kind[changed.labelled])
     return np.concatenate(features), np.concatenate(kinds)
 
 
