@@ -38,7 +38,7 @@ from lib.ignoring.cleaned_annotations import (
     summary,
     write_trained_labels,
 )
-from lib.ignoring.suspects import WRONG
+from lib.ignoring.suspects import THRESHOLD
 from lib.ignoring.weight_doubts import doubts_about_weights
 from lib.ignoring.weight_table import WeightTable, read_weight_table
 from lib.label_noise.source import read_source, source_file, source_of_run
@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--probability",
         type=float,
         metavar="P",
-        help=f"wrong with a higher probability (default: {WRONG}, if the run has probabilities)",
+        help=f"wrong with a higher probability (default: {THRESHOLD}, if the run has probabilities)",
     )
     which.add_argument(
         "--threshold",

@@ -1,6 +1,6 @@
 """Network, epochs and batch that suit the data and the machine, from configurations that were proven here.
 
-SMALL is that of experiments/demo/people.yaml (docs/evidence.md): 1,000 source people in 64 x 64 pixels, from
+SMALL is that of experiments/demo/people.yaml (docs/evidence.md): 1,500 source people in 64 x 64 pixels, from
 random weights, on two CPU cores. LARGE is SimpleBaseline's, of experiments/coco, mpii and transfer: tens of
 thousands of people and ImageNet weights, on a GPU. Sizes between them are not measured.
 """

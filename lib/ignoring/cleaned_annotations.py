@@ -8,7 +8,7 @@ import numpy as np
 from lib.dataset.annotations import Annotations
 from lib.dataset.instances import annotation_ids
 from lib.ignoring.ranking import ranked_keypoints
-from lib.ignoring.suspects import WRONG, count_kinds, known_labels
+from lib.ignoring.suspects import THRESHOLD, count_kinds, known_labels
 from lib.ignoring.weight_table import WeightTable, index_by_id
 from lib.utils.errors import InputError
 
@@ -37,7 +37,7 @@ class Selection:
         """This selection; if it is empty, what is probably wrong or, in a table without probabilities, a low weight."""
         if any(value is not None for value in astuple(self)):
             return self
-        return Selection(threshold=IGNORED) if table.suspects is None else Selection(probability=WRONG)
+        return Selection(threshold=IGNORED) if table.suspects is None else Selection(probability=THRESHOLD)
 
     def select(self, table: WeightTable, annotations: Annotations) -> np.ndarray:
         """[N, J] bool, the labels to take. Those of which nothing is known are kept.

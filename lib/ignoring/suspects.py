@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-WRONG = 0.5  # probability from which on a label is called wrong
+THRESHOLD = 0.5  # probability of being wrong above which a label is flagged
 NOT_JUDGED = ("", "missing")  # kinds of keypoints without a label, and of labels that could not be read
 
 

@@ -2,7 +2,7 @@
 
 from lib.config.loader import flat_config
 from lib.config.schema import settings
-from lib.ignoring.suspects import WRONG
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.learned import LearnedWeights, NamedWeights, name_weights
@@ -109,7 +109,7 @@ def _estimated(learned: LearnedWeights) -> list[str]:
     if learned.suspects is None:
         return ["-", "-"]
     probability = learned.suspects.probability[learned.labelled]
-    return [f"{probability.sum():,.0f}", f"{(probability > WRONG).sum():,}"]
+    return [f"{probability.sum():,.0f}", f"{(probability > THRESHOLD).sum():,}"]
 
 
 def _auroc(learned: LearnedWeights) -> float:

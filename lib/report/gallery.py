@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from lib.ignoring.ranking import one_per_instance, ranked_keypoints
-from lib.ignoring.suspects import WRONG
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.learned import LearnedWeights
 from lib.report.markup import Markup, element, join
 from lib.report.parts import display_name, paragraph, pluralize, section
@@ -73,7 +73,7 @@ def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None)
     proposed = None
     if (
         suspects is not None
-        and suspects.probability[i, j] > WRONG
+        and suspects.probability[i, j] > THRESHOLD
         and np.isfinite(suspects.proposed[i, j]).all()
     ):
         proposed, predicted = suspects.proposed[i, j], None  # often in the same place

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.gallery import gallery_section
@@ -144,7 +145,12 @@ def _estimate_cards(learned: LearnedWeights, suffix: str) -> list[Markup]:
     precision = f"About {100 * estimate.precision:.0f} % of these are wrong." if estimate.flagged else ""
     return [
         card(f"Wrong labels{suffix}", f"{estimate.wrong:,.0f}", share, interval),
-        card(f"Labels flagged{suffix}", f"{estimate.flagged:,}", "", f"Rather wrong than right. {precision}"),
+        card(
+            f"Labels flagged{suffix}",
+            f"{estimate.flagged:,}",
+            "",
+            f"Wrong with a probability above {THRESHOLD:g}. {precision}",
+        ),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.ignoring.suspects import WRONG
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.learned import LearnedWeights
 from lib.report.markup import Content, element
 from lib.report.parts import display_name, paragraph, percent, table
@@ -15,7 +15,7 @@ def suspects_overview(learned: LearnedWeights) -> list[Content]:
     lines = [] if learned.estimate is None else learned.estimate.lines()
     text = ". ".join(f"{line[0].upper()}{line[1:]}" for line in lines)
     explanation = (
-        f"Flagged: wrong with a probability above {WRONG:g}, by what the finished network reads in the pictures, and by "
+        f"Flagged: wrong with a probability above {THRESHOLD:g}, by what the finished network reads in the pictures, and by "
         "how the labels of an instance fit together. The interval covers how the instances happened to be sampled, and "
         "that the network may fail half or twice as often as is assumed."
     )
@@ -31,7 +31,7 @@ def _by_joint(learned: LearnedWeights) -> Content:
     """A row for each joint with labels: labels, wrong ones by the estimate, flagged ones, and these by kind."""
     suspects, labelled = learned.suspects, learned.labelled
     probability = np.where(labelled, suspects.probability, 0)
-    flagged, missing = probability > WRONG, ~labelled & (suspects.kind == "missing")
+    flagged, missing = probability > THRESHOLD, ~labelled & (suspects.kind == "missing")
     names, counts = np.unique(suspects.kind[flagged], return_counts=True)
     kinds = names[np.argsort(-counts, kind="stable")].tolist()
     joints = np.flatnonzero(labelled.any(axis=0) | missing.any(axis=0))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.ignoring.suspects import WRONG
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.charts import Series, line_chart
 from lib.report.detection import calibration, precision_curve, roc_curve, wrong_among_most_suspect
 from lib.report.learned import NamedWeights
@@ -124,7 +124,7 @@ def _calibration(known: list[NamedWeights]) -> Markup | None:
 def _precision_in_words(probability: np.ndarray, wrong: np.ndarray) -> str:
     """How many labels, and how many of the flagged ones, are wrong by the estimate and in truth."""
     flagged, total = (
-        probability > WRONG,
+        probability > THRESHOLD,
         f"{probability.sum():,.0f} labels were estimated to be wrong, {wrong.sum():,} are.",
     )
     if not flagged.any():

@@ -16,6 +16,7 @@ REPEATS = 3  # sets of mistakes to learn from
 CERTAIN = 0.8  # labels that are wrong with more probability serve neither as right nor as wrong ones
 SLOPE = 0.75  # of the sum of two log odds that are partly the same evidence
 SMALLEST = 1e-4  # probability in log odds
+MOST_OFTEN = 0.6  # rate of simulated mistakes of a kind
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) ->
     credible = np.where(labelled[..., None], found.kinds, 0.0)
     credible[labelled] = model.credible(found.kinds[labelled])
     first = np.where(labelled, 1 - credible[..., Kind.RIGHT], 0)
-    flip = np.array(skeleton.flip_indices)
-    second, kinds = _learned(source, model, found, first, flip, seed)
+    second, kinds = _learned(source, model, found, first, seed)
     total = log_odds(first, SMALLEST) + log_odds(second, SMALLEST)
     # The sum tells the order; how many are wrong in all is what the label model says.
     probability = np.where(labelled, with_mean(SLOPE * total, labelled, first[labelled].sum()), 0)
@@ -79,12 +79,12 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _learned(
-    source: Readings, model: LabelModel, found: Explanation, wrong: np.ndarray, flip: np.ndarray, seed: int
+    source: Readings, model: LabelModel, found: Explanation, wrong: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The regression's opinion: probability [N, J] of being wrong, and of each kind [N, J, MODELLED]."""
-    own = statistics(source, model, found, flip)
+    own = statistics(source, model, found)
     scaled = Features.of(own, source.labelled)
-    rows, kinds = _examples(source, model, wrong, scaled, flip, np.random.default_rng(seed))
+    rows, kinds = _examples(source, model, wrong, scaled, np.random.default_rng(seed))
     if len(np.unique(kinds)) < 2:  # nothing could be made wrong
         return wrong, np.zeros((*wrong.shape, MODELLED))
     predict = fit_regression(rows, kinds, MODELLED, seed)
@@ -101,12 +101,19 @@ def _examples(
     model: LabelModel,
     wrong: np.ndarray,
     scaled: Features,
-    flip: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features [K, F] and kinds [K] of labels held to be right, some of which have been made wrong."""
+    """Features [K, F] and kinds [K] of labels held to be right, some of which have been made wrong.
+
+    Args:
+        source: of which those instances are used whose heatmaps were kept.
+        model: its shares and displacements are what mistakes are made like.
+        wrong: [N, J] probability that a label is wrong as it is, by the label model.
+        scaled: see `Features`.
+        rng: source of the random numbers.
+    """
     chosen = source.instances
-    part = replace(source.of(chosen), instances=chosen, maps=source.maps)
+    part = replace(source.of(chosen), instances=np.arange(len(chosen)), maps=source.maps)
     rates = _rates(model)
     features, kinds = [], []
     for _ in range(REPEATS):
@@ -114,7 +121,7 @@ def _examples(
         draw = rng.random((len(chosen), 1))
         right = part.labelled & (draw >= wrong[chosen]) & (wrong[chosen] < CERTAIN)
         changed, kind = with_mistakes(replace(part, labelled=right), model.renamings, model.moved, rates, rng)
-        values = statistics(changed, model, model.explain(changed), flip)
+        values = statistics(changed, model, model.explain(changed))
         features.append(scaled.matrix(values, right)[right])
         kinds.append(kind[right])
     return np.concatenate(features), np.concatenate(kinds)
@@ -124,14 +131,16 @@ def _rates(model: LabelModel) -> Rates:
     """At least the usual rates, and those that the label model has found."""
     usual = Rates()
     renamings, shares = model.renamings, model.shares
-    of_kind = {}
-    for kind in (Kind.EXCHANGED, Kind.LIMB_SIDES, Kind.PERSON_SIDES):
-        concerned = (renamings.kinds == kind).any(axis=0)
-        share = (shares[:, None] * (renamings.kinds == kind)).sum(axis=0)
-        of_kind[kind] = float(share[concerned].mean()) if concerned.any() else 0.0
+
+    def rate(kind: Kind, least: float) -> float:
+        of_kind = renamings.kinds == kind
+        concerned = of_kind.any(axis=0)
+        found = (shares[:, None] * of_kind).sum(axis=0)[concerned]
+        return min(max(least, float(found.mean()) if found.size else 0.0), MOST_OFTEN)
+
     return Rates(
-        exchanged=min(max(usual.exchanged, of_kind[Kind.EXCHANGED]), 0.6),
-        limb_sides=min(max(usual.limb_sides, of_kind[Kind.LIMB_SIDES]), 0.6),
-        person_sides=min(max(usual.person_sides, of_kind[Kind.PERSON_SIDES]), 0.6),
-        moved=min(max(usual.moved, model.moved_share), 0.6),
+        exchanged=rate(Kind.EXCHANGED, usual.exchanged),
+        limb_sides=rate(Kind.LIMB_SIDES, usual.limb_sides),
+        person_sides=rate(Kind.PERSON_SIDES, usual.person_sides),
+        moved=min(max(usual.moved, model.moved_share), MOST_OFTEN),
     )

@@ -71,11 +71,10 @@ class LabelModel:
 
     @classmethod
     def fit(cls, readings: Readings, renamings: Renamings) -> "LabelModel":
-        """Learn from up to FITTED instances, spread evenly."""
-        rows = np.unique(np.linspace(0, len(readings) - 1, min(FITTED, len(readings))).astype(int))
-        part = readings.of(rows)
+        """Learn from up to FITTED instances, spread evenly; without a label, what is assumed at the start."""
+        part = _spread_evenly(readings)
         model = cls._start(part, renamings)
-        for _ in range(STEPS):
+        for _ in range(STEPS if part.labelled.any() else 0):
             model = model._improved(part, model.explain(part))
         return model
 
@@ -103,6 +102,7 @@ class LabelModel:
 
     def trusting(self, trusted: Readings) -> "LabelModel":
         """The model with failures as frequent as on ``trusted`` labels, where they are more frequent than assumed."""
+        trusted = _spread_evenly(trusted)
         if not trusted.labelled.any():
             return self
         # Displacements and shares of the labels in doubt do not hold here; the distances of right labels do.
@@ -120,6 +120,8 @@ class LabelModel:
 
         The first kind (right) gets what the others lose.
         """
+        if not kinds.size:
+            return kinds
         shares = kinds.reshape(-1, MODELLED).mean(axis=0)
         beyond = np.clip((shares - self.failures) / np.maximum(shares, 1e-9), 0, MOST_SURE)
         wrong = kinds[..., 1:] * beyond[1:]
@@ -133,7 +135,7 @@ class LabelModel:
     def _explain_chunk(self, readings: Readings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         joints = np.arange(readings.labels.shape[1])
         permutations = self.renamings.permutations
-        # Density of label j if it belongs to joint k: [n, J, J], then under every renaming: [n, P, J].
+        # Density of label j if it lies where joint k belongs: [n, J, J], then under every renaming: [n, P, J].
         bins = _bins(readings.distance)
         level = np.digitize(readings.height, self.levels)
         density = (self.near / AREAS)[level[:, None, :], bins]
@@ -149,7 +151,7 @@ class LabelModel:
         for kind in range(Kind.MOVED):
             of_kind = self.renamings.kinds == kind
             kinds[..., kind] = np.einsum("np,npj,pj->nj", posterior, kept, of_kind, optimize=True)
-        kinds[..., Kind.MOVED] = 1 - kinds.sum(axis=-1)
+        kinds[..., Kind.MOVED] = np.maximum(1 - kinds.sum(axis=-1), 0)
         return kinds, posterior.astype(np.float32), np.einsum("np,npj->nj", posterior, kept, optimize=True)
 
     def _improved(self, readings: Readings, found: Explanation) -> "LabelModel":
@@ -174,6 +176,12 @@ class LabelModel:
             moved_share=float(np.clip((moved * labelled).sum() / total, 0.002, 0.6)),
             shares=shares / shares.sum(),
         )
+
+
+def _spread_evenly(readings: Readings) -> Readings:
+    """FITTED of the instances, or all."""
+    count = len(readings)
+    return readings.of(np.unique(np.linspace(0, count - 1, min(FITTED, count)).astype(int)))
 
 
 def _belief(readings: Readings) -> float:

@@ -1,6 +1,6 @@
 """Known mistakes, made in labels that are held to be right: what wrong labels look like to this network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,13 +58,11 @@ def with_mistakes(
     labels, match = readings.labels[rows, names], readings.match[rows, names]
     stray = rng.random((count, joints)) < np.minimum(rates.moved * _spread(rng, count)[:, None], 0.8)
     stray &= readings.labelled
-    labels = np.where(stray[..., None], labels + _steps(moved, stray.shape, rng), labels)
-    labels = np.clip(labels, -1, GRID).astype(np.float32)
+    strayed = np.clip(labels + _steps(moved, stray.shape, rng), -1, GRID)
+    labels = np.where(stray[..., None], strayed, labels).astype(np.float32)
     match = np.where(stray[..., None], _match_at(readings, labels), match)
     kinds = np.where(stray, Kind.MOVED, kinds) * readings.labelled
-    changed = Readings(labels, readings.labelled, readings.predicted, readings.height, readings.energy, match,
-                       readings.at_predicted, readings.instances, readings.maps)  # fmt: skip
-    return changed, kinds
+    return replace(readings, labels=labels, match=match), kinds
 
 
 def _elementary(renamings: Renamings) -> list[int]:

@@ -37,7 +37,7 @@ def test_nothing_is_suggested_beside_a_proven_configuration(path, seen):
 
 def test_the_demo_s_settings_for_data_like_the_demo_s_on_a_cpu():
     defaults = Config(train=TrainConfig(steps_per_epoch=695))  # as many as an epoch of MPII has
-    words = suggested_settings(defaults, Seen(1000, 80, 88))
+    words = suggested_settings(defaults, Seen(1500, 120, 88))
     demo = load_config(DEMO, {})
     values = parse_overrides([word for pair in words.items() for word in (pair[0], pair[1].strip("'"))])
     assert values["MODEL.EXTRA.NUM_LAYERS"] == demo.model.extra.num_layers
@@ -47,7 +47,7 @@ def test_the_demo_s_settings_for_data_like_the_demo_s_on_a_cpu():
     assert values["TRAIN.BATCH_SIZE"] == demo.train.batch_size
     assert values["TRAIN.SRC_BATCH_SIZE"] == demo.train.src_batch_size
     assert values["TRAIN.END_EPOCH"] == demo.train.end_epoch
-    assert 80 <= values["TRAIN.STEPS_PER_EPOCH"] <= 120  # the demo has 100
+    assert 120 <= values["TRAIN.STEPS_PER_EPOCH"] <= 180  # the demo has 150
     assert tuple(values["TRAIN.LR_STEP"]) == demo.train.lr_step
 
 
