@@ -17,7 +17,7 @@ if not __package__:  # run as a file of a checkout
 from lib.config.loader import load_config
 from lib.config.schema import Config
 from lib.report.names import run_names
-from lib.report.results import MEASURES, columns_of, groups_of, measure_of, read_results, rows_of
+from lib.report.results import DETECTION, MEASURES, columns_of, groups_of, measure_of, read_results, rows_of
 from lib.utils.errors import InputError
 
 
@@ -93,10 +93,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     measure = MEASURES[measure_of(runs[0])]
-    print(
-        f"\n{measure} on the test set, percent; "
-        "AUROC: how well the weights separate wrong labels from correct ones"
-    )
+    print(f"\n{measure} on the test set, percent; {DETECTION}")
     rows = [row for run, name in zip(runs, names) for row in rows_of(run, name, groups)]
     print(table(list(columns_of(groups)), rows))
     print(f"\n{len(runs)} runs, seeds {', '.join(sorted({str(run['seed']) for run in runs}))}")

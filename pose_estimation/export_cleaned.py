@@ -1,17 +1,20 @@
-"""Write the source's annotation file without the labels that a run has learned to ignore.
+"""Write the source's annotation file without the labels that a run holds to be wrong.
 
     python pose_estimation/export_cleaned.py output/coco_to_mpii/pose_resnet_10/people/ours1 --share 0.05 --output cleaned.json
 
-First it shows the run's warnings, and how many labels of each joint are concerned. If they are too many (--allow-share), nothing is
-written and the exit code is 2: weights that are low everywhere say that the training did not work, not that
-all labels are wrong. Labels that occurred in no batch are kept, since nothing was learned about them.
-The weights refer to the labels that the run was trained on: for a run with LBI.INJECT_NOISE, the output
+By default, these are the labels that are wrong with a probability above 0.5; in runs that have no probabilities, those
+with a weight below 0.5. First it shows the run's warnings, how many labels of each joint are concerned and of which
+kinds they are, and how many of them are wrong by its own estimate. If they are too many (--allow-share), nothing is
+written and the exit code is 2: labels that are doubted everywhere say that the training did not work, not that
+all of them are wrong. Labels that nothing is known about (of no batch, outside of the crop) are kept.
+Weights and probabilities refer to the labels that the run was trained on: for a run with LBI.INJECT_NOISE, the output
 contains the injected labels (without the ignored ones) instead of the labels on disk.
 """
 
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +28,17 @@ from lib.config.schema import Config
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import ObjectFileLayout, layout_of
 from lib.ignoring.cleaned_annotations import (
+    IGNORED,
     WEIGHTS_KEY,
     Selection,
     add_weights,
     delete_keypoints,
     excess,
     hide_keypoints,
+    summary,
     write_trained_labels,
 )
+from lib.ignoring.suspects import THRESHOLD
 from lib.ignoring.weight_doubts import doubts_about_weights
 from lib.ignoring.weight_table import WeightTable, read_weight_table
 from lib.label_noise.source import read_source, source_file, source_of_run
@@ -40,24 +46,8 @@ from lib.report.learned import refuse_baseline
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
-ALLOWED_SHARE, THRESHOLD = 0.3, 0.5
+ALLOWED_SHARE = 0.3
 ACTIONS = ("delete", "hide", "weight")
-
-
-def summary(heading: str, annotations: Annotations, table: WeightTable, selected: np.ndarray) -> str:
-    """Counts of labels under ``heading``: how many of each joint are ``selected`` [N, J], and their mean weight."""
-    labelled = annotations.visible > 0
-    known = labelled & (table.seen > 0)
-    lines = [heading]
-    for j, (name, native) in enumerate(zip(annotations.mapping.names, annotations.mapping.native)):
-        title = name if name == native else f"{name} ({native or 'not in the source'})"
-        mean = f", mean weight {table.weights[known[:, j], j].mean():.2f}" if known[:, j].any() else ""
-        lines.append(f"  {title:16}{selected[:, j].sum():8} of {labelled[:, j].sum()}{mean}")
-    if unknown := int((labelled & ~known).sum()):
-        lines.append(
-            f"{unknown} labels occurred in no batch: nothing was learned about them, and they are kept"
-        )
-    return "\n".join(lines)
 
 
 def warnings_of(run: Path, annotations: Annotations, table: WeightTable) -> list[str]:
@@ -79,7 +69,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, help="annotation file to write")
     which = parser.add_argument_group("which labels, one of").add_mutually_exclusive_group()
     which.add_argument(
-        "--threshold", type=float, metavar="W", help=f"with a lower weight (default: {THRESHOLD})"
+        "--probability",
+        type=float,
+        metavar="P",
+        help=f"wrong with a higher probability (default: {THRESHOLD}, if the run has probabilities)",
+    )
+    which.add_argument(
+        "--threshold",
+        type=float,
+        metavar="W",
+        help=f"with a lower weight (default for other runs: {IGNORED})",
     )
     which.add_argument("--share", type=float, metavar="S", help="this share of all labels, the most suspect")
     which.add_argument("--count", type=int, metavar="N", help="this many labels, the most suspect")
@@ -122,6 +121,7 @@ def command(argv: list[str] | None) -> str:
         selected = np.zeros(annotations.visible.shape, bool)
         heading = f"every annotation gets {WEIGHTS_KEY}; no label is deleted or hidden"
     else:
+        selection = selection.with_default(table)
         selected = selection.select(table, annotations)
         heading = (
             f"{arguments.action}: {selected.sum()} of {(annotations.visible > 0).sum()} labelled keypoints "
@@ -133,7 +133,7 @@ def command(argv: list[str] | None) -> str:
     if too_many := excess(selected, annotations, arguments.allow_share):
         raise InputError(
             f"{arguments.run}: nothing written: this would take {too_many}; look at the report and the joints above, "
-            "take fewer (--share, --count, --threshold), keep all with --action weight, or allow it with --allow-share"
+            "take fewer (--probability, --share, --count), keep all with --action weight, or allow it with --allow-share"
         )
     if arguments.dry_run:
         return "nothing written (--dry-run)"
@@ -152,8 +152,8 @@ def command(argv: list[str] | None) -> str:
 
 def _selection(arguments: argparse.Namespace) -> Selection | None:
     """Which labels the arguments select, None with --action weight; InputError for values that make no sense."""
-    given = {name: getattr(arguments, name) for name in ("threshold", "share", "count")}
-    for name in ("threshold", "share", "allow_share"):
+    given = {field.name: getattr(arguments, field.name) for field in fields(Selection)}
+    for name in ("probability", "threshold", "share", "allow_share"):
         value = getattr(arguments, name)
         if value is not None and not 0 <= value <= 1:
             raise InputError(f"--{name.replace('_', '-')} is {value}, expected a number in [0, 1]")
@@ -165,8 +165,6 @@ def _selection(arguments: argparse.Namespace) -> Selection | None:
         if name := next((name for name, value in given.items() if value is not None), None):
             raise InputError(f"--{name}: has no effect with --action weight, which keeps all labels")
         return None
-    if all(value is None for value in given.values()):
-        given["threshold"] = THRESHOLD
     return Selection(**given)
 
 

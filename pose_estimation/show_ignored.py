@@ -1,9 +1,10 @@
-"""Draw the most ignored source keypoints of a run on their images.
+"""Draw the most suspect source keypoints of a run on their images.
 
     python pose_estimation/show_ignored.py output/coco_to_mpii/pose_resnet_10/people/ours1
 
-writes ignored.png into the run's folder. Thin skeleton: labels of the person. Red ring: the ignored label, with
-its joint, its weight and the image. Green cross: true joint position, if it is known.
+writes ignored.png into the run's folder. Thin skeleton: labels of the person. Red ring: the suspect label; below it the
+joint, how probably the label is wrong and in what way (in runs without probabilities: its weight), and the image.
+Purple diamond: where the joint is thought to be. Green cross: true joint position, if it is known.
 """
 
 import argparse
@@ -17,8 +18,10 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli.arguments import run_command
+from lib.dataset.annotations import Annotations
 from lib.ignoring.ranking import one_per_instance, ranked_keypoints
-from lib.ignoring.weight_table import read_weight_table
+from lib.ignoring.suspects import known_labels
+from lib.ignoring.weight_table import WeightTable, read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.report.learned import refuse_baseline
 from lib.utils.errors import InputError
@@ -30,19 +33,28 @@ LINE, LETTERS = 16, 36  # height of a caption's line in pixels, letters that fit
 START = 12  # letters of a longer line that are kept before the gap
 
 
-def write_caption(drawing: np.ndarray, lines: tuple[str, ...]) -> None:
-    """Draw ``lines`` into ``drawing`` [CELL, CELL, 3], on a black bar at the lower edge; long ones lose their middle."""
-    top = CELL - LINE * len(lines) - 4
-    cv2.rectangle(drawing, (0, top), (CELL, CELL), (0, 0, 0), -1)
+def with_caption(drawing: np.ndarray, lines: list[str]) -> np.ndarray:
+    """``drawing`` [CELL, CELL, 3] with ``lines`` on a black bar below it; long ones lose their middle."""
+    bar = np.zeros((LINE * len(lines) + 6, CELL, 3), np.uint8)
     for k, line in enumerate(lines, start=1):
-        place = (6, top + LINE * k - 2)
+        place = (6, LINE * k - 2)
         cv2.putText(
-            drawing, shortened(line), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA
+            bar, shortened(line), place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA
         )
+    return np.vstack([drawing, bar])
+
+
+def caption_of(table: WeightTable, annotations: Annotations, i: int, j: int) -> list[str]:
+    """What is known of label ``j`` of instance ``i``: its joint and weight or, if it was judged, what is wrong with it."""
+    names = annotations.mapping.names
+    joint, image = names[j].replace("_", " "), annotations.image_names[annotations.image_index[i]]
+    if table.suspects is None:
+        return [f"{joint}: {table.weights[i, j]:.2f}", image]
+    return [f"{joint}: {table.suspects.verdict(i, j)}", table.suspects.reason(i, j, names), image]
 
 
 def shortened(line: str) -> str:
-    """``line``, of at most LETTERS: the side of a joint is at its start, weight and file name are at the end."""
+    """``line``, of at most LETTERS: the side of a joint is at its start, its weight and a file's name are at the end."""
     return line if len(line) <= LETTERS else f"{line[:START]}...{line[START + 3 - LETTERS :]}"
 
 
@@ -71,20 +83,22 @@ def command(argv: list[str] | None) -> Path:
     refuse_baseline(arguments.run)
     _, annotations, truth = source_of_run(arguments.run)
     table = read_weight_table(arguments.run / "ignoring_weights.csv", annotations)
-    order = ranked_keypoints(table.scores, (annotations.visible > 0) & (table.seen > 0), annotations.ids)
+    known = known_labels(annotations.visible > 0, table.seen, table.suspects)
+    order = ranked_keypoints(table.scores, known, annotations.ids)
     if not len(order):
         raise InputError(
-            f"{arguments.run}: no labelled keypoint occurred in a batch, so there is none to draw"
+            f"{arguments.run}: nothing is known of any labelled keypoint, so there is none to draw"
         )
-    cells = [np.zeros((CELL, CELL, 3), np.uint8)] * (arguments.rows * arguments.columns)
-    for cell, (i, j) in enumerate(one_per_instance(order, annotations.visible.shape[1], len(cells))):
-        drawing = draw_keypoint(annotations, i, j, None if truth is None else truth.clean_joints[i, j])
-        image = annotations.image_index[i]
+    cells = []
+    for i, j in one_per_instance(order, known.shape[1], arguments.rows * arguments.columns):
+        right = None if truth is None else truth.clean_joints[i, j]
+        proposed = None if table.suspects is None else table.suspects.proposed[i, j]
+        drawing = draw_keypoint(annotations, i, j, right, proposed=proposed)
         if drawing is None:
-            raise InputError(f"{annotations.image_paths[image]}: cannot be read as an image")
-        joint = annotations.mapping.names[j].replace("_", " ")
-        write_caption(drawing, (f"{joint}: {table.weights[i, j]:.2f}", annotations.image_names[image]))
-        cells[cell] = drawing
+            path = annotations.image_paths[annotations.image_index[i]]
+            raise InputError(f"{path}: cannot be read as an image")
+        cells.append(with_caption(drawing, caption_of(table, annotations, i, j)))
+    cells += [np.zeros_like(cells[0])] * (arguments.rows * arguments.columns - len(cells))
     rows = [cells[i : i + arguments.columns] for i in range(0, len(cells), arguments.columns)]
     write_image(output, contact_sheet(rows))
     return output

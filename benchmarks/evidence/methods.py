@@ -87,16 +87,17 @@ def _methods() -> Iterable[Method]:
 
 def _rivals() -> Iterable[Method]:
     """Other ways to rank the labels."""
-    target_alone, with_source, weighted = MODES["baseline1"], MODES["baseline2"], MODES["ours1"]
+    with_source, weighted = MODES["baseline2"], MODES["ours1"]
     train_and_rank, rank_at_gamma_1 = rivals.train_and_rank, rivals.rank_at_gamma_1
-    alone = "baseline1; labels ranked by their distance to its predictions"
-    yield Method("target_distance", alone, target_alone, train_and_rank, "baseline1", "baseline1", rival=True)
-    far = "baseline2; by their distance to its predictions"
-    yield Method("distance", far, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
-    judged = "baseline2; by the detector that ours1 uses"
-    yield Method("judged", judged, with_source, train_and_rank, "baseline2", "baseline2")
-    large = "baseline2; by their loss"
-    yield Method("loss", large, with_source, train_and_rank, "baseline2", "baseline2", rival=True)
+    for prefix, mode in (("target_", MODES["baseline1"]), ("", with_source)):
+        far, large = (
+            f"{mode.name}; labels ranked by their distance to its predictions",
+            f"{mode.name}; by their loss",
+        )
+        for name, meaning in (("distance", far), ("loss", large)):
+            yield Method(prefix + name, meaning, mode, train_and_rank, mode.name, mode.name, rival=True)
+    detector = "baseline2; by the detector that ours1 uses"
+    yield Method("judged", detector, with_source, train_and_rank, "baseline2", "baseline2")
     gamma = {"LBI.GAMMA": rivals.RANKING_GAMMA}
     for name, meaning in (
         ("small_loss", "baseline2 at gamma 1; by their loss, standardized for each joint"),

@@ -10,6 +10,7 @@ from benchmarks.evidence.outcome import Outcome, judged, of_suspects, outcome
 from benchmarks.evidence.packages import cleanlab_scores, sleap_scores
 from benchmarks.evidence.ranking import (
     AGREEMENT,
+    FAR,
     head_distances,
     judge_with,
     loss_floor,
@@ -30,14 +31,14 @@ FOLDS = 3
 def train_and_rank(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     """Train baseline1 or baseline2, and rank labels by what the network makes of them.
 
-    target_distance, distance: how far its prediction is from the label.   loss: the label's loss.
+    target_distance, distance: how far its prediction is from the label.   target_loss, loss: the label's loss.
     judged: the detector of main.py, with this network.
     """
     done = trial.train(trial.mode, next(iter(wanted.values())))
     config, data, best = done.config, done.data, done.best
     outcomes = {name: outcome(done) for name in wanted}
     for name in wanted:
-        if name == "loss":
+        if name.endswith("loss"):
             outcomes[name] = outcomes[name]._replace(
                 detection=judged(data, source_losses(config, data, best))
             )
@@ -50,7 +51,7 @@ def train_and_rank(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
             )
         elif name.endswith("distance"):
             distances = head_distances(config, data, best)
-            found = judged(data, distances, distances > AGREEMENT)
+            found = judged(data, distances, distances > FAR)
             outcomes[name] = outcomes[name]._replace(detection=found)
     return outcomes
 
@@ -104,7 +105,7 @@ def rank_out_of_fold(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
         distances[~keep] = head_distances(done.config, done.data, done.best)[~keep]
         trainings.append(outcome(done))
     costs = {"seconds": sum(t.seconds for t in trainings), "steps": sum(t.steps for t in trainings)}
-    return {name: Outcome(**costs, detection=judged(data, distances, distances > AGREEMENT))}
+    return {name: Outcome(**costs, detection=judged(data, distances, distances > FAR))}
 
 
 def rank_by_cleanlab(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
@@ -128,11 +129,9 @@ def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
 
     geometry: each label is right or wrong. permutations: the names may be permuted, too.
     """
-    data = trial.data(next(iter(wanted.values())))
-    source, trusted = (
-        data.source.annotations,
-        data.target.annotations.joined(data.validation.dataset.annotations),
-    )
+    # With V in the training set, its target is all that is trusted, T and V.
+    data = trial.data(next(iter(wanted.values())) | {"LBI.VAL_IN_TRAIN": True})
+    source, trusted = data.source.annotations, data.target.annotations
     model = PoseModel.fit(trusted.joints, trusted.visible, boxes_of(trusted), trusted.mapping.flip_indices)
     judge, names = (source.joints, source.visible), name_permutations(data.skeleton)
     outcomes = {}

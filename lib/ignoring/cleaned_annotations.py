@@ -1,49 +1,98 @@
 """Selects the most suspect labels, and deletes, hides or weights them in a COCO annotation file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.instances import annotation_ids
 from lib.ignoring.ranking import ranked_keypoints
+from lib.ignoring.suspects import THRESHOLD, count_kinds, known_labels
 from lib.ignoring.weight_table import WeightTable, index_by_id
 from lib.utils.errors import InputError
 
 WEIGHTS_KEY = "keypoint_weights"  # of an annotation: one weight for each of its keypoints
+IGNORED = 0.5  # weight below which a label is taken where no probabilities are known
 # Of one joint's labels that may be taken (more if more of all labels may), if it has so many that this is no chance.
 JOINT_SHARE, JOINT_LABELS = 0.5, 10
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which labels to take: exactly one of the three is not None.
+    """Which labels to take: exactly one of the four is not None, or none for the default of the table.
 
+    probability: those with a higher probability of being wrong.
     threshold: those with a lower weight.
     share: this share of the labelled keypoints, in [0, 1]; the most suspect first.
     count: this many; the most suspect first.
     """
 
+    probability: float | None = None
     threshold: float | None = None
     share: float | None = None
     count: int | None = None
 
+    def with_default(self, table: WeightTable) -> "Selection":
+        """This selection; if it is empty, what is probably wrong or, in a table without probabilities, a low weight."""
+        if any(value is not None for value in astuple(self)):
+            return self
+        return Selection(threshold=IGNORED) if table.suspects is None else Selection(probability=THRESHOLD)
+
     def select(self, table: WeightTable, annotations: Annotations) -> np.ndarray:
-        """[N, J] bool, the labels to take. Those of no batch are kept: nothing was learned about them."""
+        """[N, J] bool, the labels to take. Those of which nothing is known are kept.
+
+        Raises:
+            InputError: Probabilities are wanted from a table that has none.
+        """
         labelled = annotations.visible > 0
-        known = labelled & (table.seen > 0)
         if self.threshold is not None:
-            return known & (table.weights < self.threshold)
+            return labelled & (table.seen > 0) & (table.weights < self.threshold)
+        known = known_labels(labelled, table.seen, table.suspects)
+        if self.probability is not None:
+            if table.suspects is None:
+                raise InputError(
+                    "the weight table has no probabilities of being wrong (of an earlier version, or "
+                    "LBI.FIND_WRONG_LABELS false); expected a threshold, a share or a count"
+                )
+            return known & (table.suspects.probability > self.probability)
         count = self.count if self.share is None else round(self.share * labelled.sum())
         selected = np.zeros(labelled.size, bool)
         selected[ranked_keypoints(table.scores, known, annotations.ids)[:count]] = True
         return selected.reshape(labelled.shape)
 
     def __str__(self) -> str:
+        if self.probability is not None:
+            return f"probability of being wrong above {self.probability:g}"
         if self.threshold is not None:
             return f"weight below {self.threshold:g}"
         return "the most suspect ones"
+
+
+def summary(heading: str, annotations: Annotations, table: WeightTable, selected: np.ndarray) -> str:
+    """Counts of labels under ``heading``: how many of each joint are ``selected`` [N, J], their mean weight and kinds.
+
+    How many of the selected ones are wrong is estimated from their probabilities, if the table has any.
+    """
+    labelled, suspects = annotations.visible > 0, table.suspects
+    visited, known = labelled & (table.seen > 0), known_labels(labelled, table.seen, suspects)
+    lines = [heading]
+    if suspects is not None and selected.any():
+        wrong, total = suspects.probability[selected].sum(), suspects.probability[labelled].sum()
+        lines.append(
+            f"estimated: {wrong:.0f} of these {selected.sum()} are wrong ({100 * wrong / selected.sum():.0f} %), "
+            f"out of {total:.0f} wrong labels in all; {count_kinds(suspects.kind[selected])}"
+        )
+    for j, (name, native) in enumerate(zip(annotations.mapping.names, annotations.mapping.native)):
+        title = name if name == native else f"{name} ({native or 'not in the source'})"
+        mean = f", mean weight {table.weights[visited[:, j], j].mean():.2f}" if visited[:, j].any() else ""
+        kinds = "" if suspects is None else count_kinds(suspects.kind[selected[:, j], j])
+        kinds = kinds and f": {kinds}"
+        lines.append(f"  {title:16}{selected[:, j].sum():8} of {labelled[:, j].sum()}{mean}{kinds}")
+    if unknown := int((labelled & ~known).sum()):
+        why = "occurred in no batch" if suspects is None else "could not be read (outside of the crop)"
+        lines.append(f"{unknown} labels {why}: nothing is known about them, and they are kept")
+    return "\n".join(lines)
 
 
 def excess(selected: np.ndarray, annotations: Annotations, allowed: float) -> str:

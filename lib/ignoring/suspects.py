@@ -1,8 +1,12 @@
 """What is held of every label of the source: whether it is wrong, in what way, and where it belongs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+
+THRESHOLD = 0.5  # probability of being wrong above which a label is flagged
+NOT_JUDGED = ("", "missing")  # kinds of keypoints without a label, and of labels that could not be read
 
 
 @dataclass(frozen=True)
@@ -27,3 +31,49 @@ class Suspects:
     def of(self, rows: list[int] | np.ndarray) -> "Suspects":
         """Those of some instances, by position."""
         return Suspects(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @property
+    def judged(self) -> np.ndarray:
+        """[N, J] bool, the labels that were read and judged."""
+        return ~np.isin(self.kind, NOT_JUDGED)
+
+    def verdict(self, i: int, j: int) -> str:
+        """Of label ``j`` of instance ``i``: "wrong 97 %"."""
+        return f"wrong {100 * self.probability[i, j]:.0f} %"
+
+    def reason(self, i: int, j: int, names: Sequence[str]) -> str:
+        """What is wrong with label ``j`` of instance ``i`` in words, empty if it is rather right; ``names`` of the joints.
+
+        As "exchanged with right wrist".
+        """
+        kind, partner = str(self.kind[i, j]), int(self.partner[i, j])
+        if kind in NOT_JUDGED or kind == "right":
+            return ""
+        other = f" with {names[partner].replace('_', ' ')}" if partner >= 0 else ""
+        return REASONS.get(kind, kind) + (other if kind == "exchanged" else "")
+
+
+REASONS = {
+    "limb sides": "left and right of the limb",
+    "person sides": "left and right of the person",
+    "other instance": "of another instance",
+    "surplus": "no such joint to be seen",
+}  # where the kind's name alone does not tell
+
+
+def count_kinds(kind: np.ndarray) -> str:
+    """The ``kind`` of some labels, counted, the most frequent first: "621 moved, 395 exchanged"."""
+    names, counts = np.unique(kind, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return ", ".join(f"{counts[k]} {'rather right' if names[k] == 'right' else names[k]}" for k in order)
+
+
+def known_labels(labelled: np.ndarray, seen: np.ndarray, suspects: Suspects | None) -> np.ndarray:
+    """[N, J] bool: the labels that something is known about.
+
+    Args:
+        labelled: [N, J] bool, the keypoints that have a label.
+        seen: [N, J] number of batches that contained the keypoint.
+        suspects: what is held of the labels; if they were not judged, the weights of labels of no batch say nothing.
+    """
+    return labelled & (seen > 0 if suspects is None else suspects.judged)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,8 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_atomically, write_text
 
 COLUMNS = ("rank", "annotation_id", "image", "joint", "weight", "score", "times_seen", "target_weight")
-SUSPECTS = (
-    "probability", "kind", "partner", "sureness", "x", "y", "proposed_x", "proposed_y",
-)  # fmt: skip
+SUSPECTS = ("probability", "kind", "partner", "sureness", "x", "y", "proposed_x", "proposed_y")
+LONGEST_KIND = 16  # characters
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ class WeightTable:
 
     weights: np.ndarray
     seen: np.ndarray
-    scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    scores: np.ndarray | None = None
     suspects: Suspects | None = None
 
     def __post_init__(self) -> None:
-        if not self.scores.size:
+        if self.scores is None:
             object.__setattr__(self, "scores", 1 - np.asarray(self.weights, np.float64))
 
 
@@ -45,8 +44,10 @@ def write_weight_table(path: str | Path, annotations: Annotations, table: Weight
 
     The table has one row per instance and joint: first the labelled keypoints (``target_weight`` 1),
     ranked from 1, the highest score; then the unlabelled ones, whose weight has no effect, without a rank.
-    Numbers of weights and scores have all digits, positions are image pixels. The arrays are weights, seen, scores,
-    visible [N, J], annotation_ids [N], joints [J], the joint names, and those of `Suspects`.
+    The columns SUSPECTS are there if the labels were judged; x and y are the label at hand, and what is not known
+    is empty. Weights and scores have all digits, positions (image pixels) two, probabilities four.
+    The arrays are weights, seen, scores, visible [N, J], annotation_ids [N], joints [J], the joint names, and those
+    of `Suspects`.
 
     Args:
         path: Path of the .csv file; the .npz file differs in the suffix only.
@@ -87,21 +88,22 @@ def write_weight_table(path: str | Path, annotations: Annotations, table: Weight
 
 
 def _suspect_columns(suspects: Suspects, annotations: Annotations) -> list[list]:
-    """The columns SUSPECTS; positions that are not known are empty."""
+    """The columns SUSPECTS, each as a list of N J cells."""
     names = [*annotations.mapping.names, ""]  # -1, no partner, is the last
-    labelled = (annotations.visible > 0)[..., None]
-    here = np.where(labelled, annotations.joints, np.nan)
-    numbers = [np.round(array.astype(np.float64), 4) for array in (suspects.probability, suspects.sureness)]
-    positions = [
-        np.round(array[..., k].astype(np.float64), 2) for array in (here, suspects.proposed) for k in (0, 1)
-    ]
+    here = np.where((annotations.visible > 0)[..., None], annotations.joints, np.nan)
     return [
-        numbers[0].ravel().tolist(),
+        _rounded(suspects.probability, 4),
         suspects.kind.ravel().tolist(),
         [names[k] for k in suspects.partner.ravel().tolist()],
-        numbers[1].ravel().tolist(),
-        *(["" if value != value else value for value in array.ravel().tolist()] for array in positions),
+        _rounded(suspects.sureness, 4),
+        *(_rounded(points[..., axis], 2) for points in (here, suspects.proposed) for axis in (0, 1)),
     ]
+
+
+def _rounded(values: np.ndarray, digits: int) -> list:
+    """The cells of a column; NaN is empty."""
+    numbers = np.round(np.asarray(values, np.float64), digits).ravel().tolist()
+    return ["" if number != number else number for number in numbers]
 
 
 def _escape_formula(name: str) -> str:
@@ -121,28 +123,37 @@ def read_weight_table(path: str | Path, annotations: Annotations) -> WeightTable
     path = Path(path)
     try:
         table = _read_arrays(path, annotations) if path.suffix == ".npz" else _read_rows(path, annotations)
+        valid = _is_valid(table)
     except OSError as error:
         raise InputError(f"{path}: cannot read the weights ({error.strerror or error})") from None
     except InputError:
         raise
     except Exception:  # a damaged archive or table may raise anything
-        table = None
-    if table is None or not _is_valid(table):
+        valid = False
+    if not valid:
         instances, joints = annotations.visible.shape
         raise InputError(
             f"{path}: not the weights of these {instances} instances with {joints} joints; "
-            "expected each keypoint once, with a weight in [0, 1] and a finite score"
+            "expected each keypoint once, with a weight in [0, 1], a finite score and, if it was judged, "
+            "a probability in [0, 1]"
         )
     return table
 
 
 def _is_valid(table: WeightTable) -> bool:
+    known = table.suspects is None or _are_valid(table.suspects, table.weights.shape)
     finite = ((table.weights >= 0) & (table.weights <= 1) & np.isfinite(table.scores)).all()
-    known = (
-        table.suspects is None
-        or ((table.suspects.probability >= 0) & (table.suspects.probability <= 1)).all()
-    )
-    return bool(finite and known)
+    return bool(known and finite)
+
+
+def _are_valid(suspects: Suspects, shape: tuple[int, ...]) -> bool:
+    flat = (suspects.probability, suspects.kind, suspects.partner, suspects.sureness)
+    if {array.shape for array in flat} != {shape} or suspects.proposed.shape != (*shape, 2):
+        return False
+    shares = np.stack([suspects.probability, suspects.sureness])
+    partners = (suspects.partner >= -1) & (suspects.partner < shape[1])
+    typed = suspects.kind.dtype.kind == "U" and not np.isinf(suspects.proposed).any()
+    return bool(typed and partners.all() and ((shares >= 0) & (shares <= 1)).all())
 
 
 def index_by_id(annotations: Annotations) -> dict[int, int]:
@@ -180,7 +191,7 @@ def _read_suspects(
     rows: dict[tuple[int, int], dict], shape: tuple[int, int], joints: dict[str, int]
 ) -> Suspects:
     """The columns SUSPECTS of the rows of every keypoint."""
-    suspects = Suspects(np.zeros(shape), np.full(shape, "", dtype="<U16"), np.full(shape, -1),
+    suspects = Suspects(np.zeros(shape), np.full(shape, "", f"<U{LONGEST_KIND}"), np.full(shape, -1),
                         np.full((*shape, 2), np.nan), np.zeros(shape))  # fmt: skip
     for keypoint, row in rows.items():
         suspects.probability[keypoint], suspects.kind[keypoint] = float(row["probability"]), row["kind"]
@@ -204,7 +215,7 @@ def _read_arrays(path: Path, annotations: Annotations) -> WeightTable:
     if len(rows) != len(ids) or joints != list(annotations.mapping.names):
         raise ValueError("other annotations or joints")
     shapes = {weights.shape, seen.shape, scores.shape, annotations.visible.shape}
-    if len(shapes) > 1 or (suspects is not None and suspects.probability.shape not in shapes):
+    if len(shapes) > 1:
         raise ValueError("other shapes")
     return WeightTable(
         weights[rows].astype(np.float64), seen[rows].astype(np.int64), scores[rows].astype(np.float64),

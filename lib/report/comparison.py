@@ -2,6 +2,7 @@
 
 from lib.config.loader import flat_config
 from lib.config.schema import settings
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.learned import LearnedWeights, NamedWeights, name_weights
@@ -71,8 +72,8 @@ def _cards(runs: list[Run], named: list[NamedWeights]) -> Markup:
     aurocs = [(_auroc(weights), name) for name, _, weights in named if weights.has_both_classes]
     if aurocs:
         best, name = max(aurocs)
-        meaning = f"{name}: probability that a correct label has a higher weight than a wrong one."
-        cards.append(card("Best AUROC of the weights", f"{best:.2f}", "", meaning))
+        meaning = f"{name}: probability that a wrong label is more suspect than a correct one."
+        cards.append(card("Best AUROC of the scores", f"{best:.2f}", "", meaning))
     seeds = {run.results["seed"] for run in runs}
     advice = (
         "A single seed per mode: differences of a few points may be due to chance."
@@ -84,7 +85,9 @@ def _cards(runs: list[Run], named: list[NamedWeights]) -> Markup:
 
 
 def _weights_table(named: list[NamedWeights]) -> Markup:
-    rows = []
+    """The weights, the estimates of wrong labels and, if the truth is known, the AUROC."""
+    header, rows = ["weights of", "labels", "mean weight", "below 0.5", "never in a batch"], []
+    judged = any(learned.suspects is not None for _, _, learned in named)
     for name, _, learned in named:
         weights = learned.weights[learned.labelled]
         rows.append(
@@ -94,14 +97,23 @@ def _weights_table(named: list[NamedWeights]) -> Markup:
                 f"{weights.mean():.2f}",
                 percent((weights < 0.5).mean()),
                 percent((learned.seen[learned.labelled] == 0).mean()),
+                *(_estimated(learned) if judged else []),
                 f"{_auroc(learned):.2f}" if learned.has_both_classes else "-",
             ]
         )
-    return table(["weights of", "labels", "mean weight", "below 0.5", "never in a batch", "AUROC"], rows)
+    return table([*header, *["wrong, estimated", "flagged"] * judged, "AUROC"], rows)
+
+
+def _estimated(learned: LearnedWeights) -> list[str]:
+    """How many labels are wrong by the run's estimate, and how many are flagged; "-" for labels that were not judged."""
+    if learned.suspects is None:
+        return ["-", "-"]
+    probability = learned.suspects.probability[learned.labelled]
+    return [f"{probability.sum():,.0f}", f"{(probability > THRESHOLD).sum():,}"]
 
 
 def _auroc(learned: LearnedWeights) -> float:
-    return auroc(-learned.weights[learned.labelled], learned.wrong[learned.labelled])
+    return auroc(learned.detector[learned.labelled], learned.wrong[learned.labelled])
 
 
 def _differing_settings(runs: list[Run]) -> Markup:

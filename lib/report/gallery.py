@@ -1,4 +1,4 @@
-"""Galleries of the keypoints with the lowest and the highest weights, drawn on their images."""
+"""Galleries of the most and the least suspect keypoints, drawn on their images."""
 
 import base64
 
@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 
 from lib.ignoring.ranking import one_per_instance, ranked_keypoints
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.learned import LearnedWeights
 from lib.report.markup import Markup, element, join
 from lib.report.parts import display_name, paragraph, pluralize, section
 from lib.report.predictions import BEST, predict_instances
 from lib.report.runs import Run
-from lib.visualization.labels import LABEL, PREDICTED, RIGHT, draw_keypoint
+from lib.visualization.labels import LABEL, PREDICTED, PROPOSED, RIGHT, draw_keypoint
 
 MAX_JPEG_BYTES = 24_000  # a photograph of this size has about 12,000 bytes in the highest quality
 QUALITIES = (80, 60, 40, 20)
@@ -19,10 +20,10 @@ Predictions = dict[int, np.ndarray]  # {instance: [J, 2] pixels of the image}
 
 
 def gallery_section(run: Run, learned: LearnedWeights, count: int, title: str, anchor: str) -> Markup:
-    """The section with the ``count`` most ignored and most trusted keypoints, one per instance."""
+    """The section with the ``count`` most suspect and most trusted keypoints, one per instance."""
     joints, ids = learned.weights.shape[1], learned.annotations.ids
     ignored, trusted = (
-        one_per_instance(ranked_keypoints(scores, learned.visited, ids), joints, count)
+        one_per_instance(ranked_keypoints(scores, learned.known, ids), joints, count)
         for scores in (learned.scores, -learned.scores)
     )
     instances = sorted({instance for instance, _ in ignored + trusted})
@@ -31,19 +32,21 @@ def gallery_section(run: Run, learned: LearnedWeights, count: int, title: str, a
     if not (run.folder / BEST).exists():
         content.append(paragraph(f"The run has no {BEST}, so no predictions are shown."))
     content.append(_legend(learned, bool(predictions)))
-    for heading, keypoints, extreme in (
-        ("Most ignored", ignored, "Lowest"),
-        ("Most trusted", trusted, "Highest"),
-    ):
-        caption = (
-            f"{extreme} weights among the labels that occurred in a batch, one per instance, "
-            "not selected by hand."
-        )
+    if learned.suspects is None:
+        headings = ("Most ignored", "Lowest weights among the labels that occurred in a batch"), (
+            "Most trusted", "Highest weights among the labels that occurred in a batch",
+        )  # fmt: skip
+    else:
+        headings = ("Most suspect", "Highest scores of all labels"), (
+            "Most trusted", "Lowest scores of all labels",
+        )  # fmt: skip
+    for (heading, which), keypoints in zip(headings, (ignored, trusted)):
+        caption = f"{which}, one per instance, not selected by hand."
         content += [element("h3", {}, heading), paragraph(caption)]
         if keypoints:
             content.append(_grid(learned, keypoints, predictions))
         else:
-            content.append(paragraph("No labelled keypoint occurred in a batch."))
+            content.append(paragraph("Nothing is known of any labelled keypoint."))
     return section(title, anchor, content)
 
 
@@ -63,33 +66,54 @@ def _grid(learned: LearnedWeights, keypoints: list[tuple[int, int]], predictions
 
 
 def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None) -> Markup:
-    """Instance ``i`` with label ``j``; below it joint and weight, whether it is wrong, id, visits and image."""
-    annotations, weight = learned.annotations, learned.weights[i, j]
+    """Instance ``i`` with label ``j``; below it joint and weight, what is held of it, whether it is wrong, id and image."""
+    annotations, weight, suspects = learned.annotations, learned.weights[i, j], learned.suspects
     joint = display_name(annotations.mapping.names[j])
     right = None if learned.truth is None else learned.truth.clean_joints[i, j]
-    drawing = draw_keypoint(annotations, i, j, right, None if predicted is None else predicted[j])
+    proposed = None
+    if (
+        suspects is not None
+        and suspects.probability[i, j] > THRESHOLD
+        and np.isfinite(suspects.proposed[i, j]).all()
+    ):
+        proposed, predicted = suspects.proposed[i, j], None  # often in the same place
+    drawing = draw_keypoint(annotations, i, j, right, None if predicted is None else predicted[j], proposed)
     if drawing is None:
         path = annotations.image_paths[annotations.image_index[i]]
         image = element("div", {"class": "none"}, f"{path} cannot be read")
     else:
         alt = f"{joint} of annotation {annotations.ids[i]}, weight {weight:.2f}"
+        alt += "" if suspects is None else f", {suspects.verdict(i, j)}"
         image = element("img", {"src": image_uri(drawing), "alt": alt})
-    lines: list[str] = [element("b", {}, f"{joint}: {weight:.2f}")]
+    if suspects is None:
+        lines: list[str] = [element("b", {}, f"{joint}: {weight:.2f}")]
+        number = f"id {annotations.ids[i]}"
+    else:
+        verdict = suspects.verdict(i, j).replace(" %", "\N{NO-BREAK SPACE}%")
+        lines = [element("b", {}, f"{joint}: {verdict}")]
+        lines += filter(None, [suspects.reason(i, j, annotations.mapping.names)])
+        number = f"weight {weight:.2f}, id {annotations.ids[i]}"
     if learned.wrong is not None:
         kind = "wrong" if learned.wrong[i, j] else "correct"
         lines.append(element("span", {"class": kind}, f"{kind} label"))
-    lines.append(f"id {annotations.ids[i]}, seen {pluralize(int(learned.seen[i, j]), 'time')}")
+    lines.append(f"{number}, seen {pluralize(int(learned.seen[i, j]), 'time')}")
     lines.append(annotations.image_names[annotations.image_index[i]])
     caption = [join([line, element("br")]) for line in lines]
     return element("figure", {}, image, element("figcaption", {}, caption))
 
 
 def _legend(learned: LearnedWeights, with_predictions: bool) -> Markup:
-    """What ring, square and cross mean; only the symbols that occur."""
+    """What ring, square, diamond and cross mean; only the symbols that occur."""
     symbols = [("ring: label", LABEL, '<circle cx="10" cy="10" r="7"/>')]
     if with_predictions:
         square = '<rect x="4" y="4" width="12" height="12"/>'
-        symbols.append((f"square: prediction of the run's own {learned.model} model", PREDICTED, square))
+        where = "" if learned.suspects is None else ", where nothing is proposed"
+        symbols.append(
+            (f"square: prediction of the run's own {learned.model} model{where}", PREDICTED, square)
+        )
+    if learned.suspects is not None:
+        diamond = '<path d="M10 2L18 10L10 18L2 10Z"/>'
+        symbols.append(("diamond: proposed place of a label that is probably wrong", PROPOSED, diamond))
     if learned.truth is not None:
         symbols.append(("cross: true joint position", RIGHT, '<path d="M4 4L16 16M16 4L4 16"/>'))
     return element("div", {"class": "legend"}, [_symbol(*symbol) for symbol in symbols])

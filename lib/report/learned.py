@@ -10,12 +10,15 @@ from lib.config.data_settings import SourceDatasetConfig
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.joints import mapping_of, names_own_keypoints
 from lib.dataset.layouts import ObjectFileLayout, layout_of, training_set
+from lib.ignoring.suspects import Suspects, known_labels
 from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source import source_of_run
 from lib.label_noise.truth import Truth
+from lib.report.estimates import read_estimate
 from lib.report.results import read_results
 from lib.report.runs import Run
 from lib.utils.errors import InputError
+from lib.wrong_labels.estimate import Estimate
 
 MODEL_OF = {"A": "source", "B": "target"}  # the model whose loss each set of weights is in
 
@@ -29,9 +32,12 @@ class LearnedWeights:
     annotations: The source annotations, as trained on.
     weights: [N, J] in [0, 1].
     seen: [N, J] number of batches that contained the keypoint.
-    scores: [N, J] the order of the weights, higher is more suspect; see `IgnoringVariables.all_scores`.
+    scores: [N, J] the order of the suspects, higher is more suspect; of labels that were not judged, the order of the
+        weights, see `IgnoringVariables.all_scores`.
     truth: Which labels are wrong, None if unknown.
     annotators: [N] annotator of each annotation ("" if it has none); None if no annotation has one.
+    suspects: What is held of the labels; None if they were not judged.
+    estimate: How many labels are wrong by the run's own estimate; None without one.
     """
 
     place: str
@@ -42,6 +48,8 @@ class LearnedWeights:
     scores: np.ndarray
     truth: Truth | None
     annotators: list[str] | None
+    suspects: Suspects | None = None
+    estimate: Estimate | None = None
 
     @property
     def wrong(self) -> np.ndarray | None:
@@ -57,6 +65,21 @@ class LearnedWeights:
     def visited(self) -> np.ndarray:
         """[N, J] bool, the labelled keypoints of at least one batch; other weights are initial values."""
         return self.labelled & (self.seen > 0)
+
+    @property
+    def known(self) -> np.ndarray:
+        """[N, J] bool, the labels that something is known about: those judged or, without judgement, visited."""
+        return known_labels(self.labelled, self.seen, self.suspects)
+
+    @property
+    def detector(self) -> np.ndarray:
+        """[N, J] how suspect labels are, for AUROC: the scores of labels that were judged, else minus the weights."""
+        return -self.weights if self.suspects is None else self.scores
+
+    @property
+    def doubt(self) -> np.ndarray:
+        """[N, J] what ranks groups of labels: the probability of being wrong or, if not judged, minus the weight."""
+        return -self.weights if self.suspects is None else self.suspects.probability
 
     @property
     def has_both_classes(self) -> bool:
@@ -113,8 +136,17 @@ def read_learned_weights(run: Run) -> list[LearnedWeights]:
         table = read_weight_table(arrays if arrays.exists() else path, annotations)
         learned.append(
             LearnedWeights(
-                place, path.name, annotations, table.weights, table.seen, table.scores, truth, annotators
-            )
+                place,
+                path.name,
+                annotations,
+                table.weights,
+                table.seen,
+                table.scores,
+                truth,
+                annotators,
+                table.suspects,
+                read_estimate(run.folder / "results.json", summary),
+            )  # fmt: skip
         )
     return learned
 

@@ -9,6 +9,8 @@ from lib.utils.errors import InputError
 MEASURES = {"PCKh": "PCKh@0.5", "PCK": "PCK@0.1 of the box"}
 GROUPS = ("Head", "Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle", "Mean", "Mean@0.1")  # of PCKh
 
+DETECTION = "AUROC, AP: how well the scores tell wrong labels from right ones"  # if these are known
+
 
 def read_results(path: str | Path) -> dict:
     """Read and check results.json. Raises InputError if it is not the results of a run."""
@@ -44,16 +46,18 @@ def groups_of(runs: list[dict]) -> tuple[str, ...]:
 
 def columns_of(groups: tuple[str, ...]) -> tuple[str, ...]:
     """Column titles of the results table, for the cells of `rows_of`."""
-    return ("mode", *groups, "ms/step", "AUROC")
+    return ("mode", *groups, "ms/step", "AUROC", "AP")
 
 
 def _check(results: dict) -> None:
     """KeyError, TypeError or AttributeError unless ``results`` can be what a run wrote."""
     tests = [results["test"], *([results["source_model"]["test"]] if results.get("source_model") else [])]
-    weights = (results.get("weights") or {}).values()
     measure = measure_of(results)
     numbers = [value for test in tests for value in test[measure].values()]
-    numbers += [results.get("seconds_per_step"), *(summary.get("auroc") for summary in weights)]
+    numbers.append(results.get("seconds_per_step"))
+    for summary in (results.get("weights") or {}).values():
+        for measured in (summary, summary.get("wrong_labels") or {}):
+            numbers += [measured.get("auroc"), measured.get("average_precision")]
     counts = [results["seed"], results.get("steps"), results.get("best_epoch"), results["test"].get("people")]
     results["test"][measure]["Mean"]  # KeyError if it is missing
     if (
@@ -79,17 +83,28 @@ def rows_of(results: dict, name: str, groups: tuple[str, ...] = GROUPS) -> list[
         same rows for the run retrained without the ignored labels, if any (LBI.RETRAIN).
     """
 
-    def cells(name: str, test: dict, step: str, auroc: str) -> list[str]:
+    def cells(name: str, test: dict, *others: str) -> list[str]:
         values = (test[measure_of(results)].get(group) for group in groups)
-        return [name, *("-" if v is None else f"{v:.1f}" for v in values), step, auroc]
+        return [name, *("-" if v is None else f"{v:.1f}" for v in values), *others]
 
     seconds = results.get("seconds_per_step")
     step = "-" if seconds is None else f"{1000 * seconds:.0f}"
-    weights = (results.get("weights") or {}).values()
-    aurocs = [summary["auroc"] for summary in weights if summary.get("auroc") is not None]
-    rows = [cells(name, results["test"], step, f"{aurocs[0]:.2f}" if aurocs else "-")]
+    rows = [cells(name, results["test"], step, *_detection(results))]
     if results.get("source_model"):
-        rows.append(cells("  its source model", results["source_model"]["test"], "", ""))
+        rows.append(cells("  its source model", results["source_model"]["test"], "", "", ""))
     if results.get("retrained"):
         rows += rows_of(results["retrained"], "  retrained", groups)
     return rows
+
+
+def _detection(results: dict) -> list[str]:
+    """AUROC and average precision of the scores, or of the weights of a run without scores; "-" if unknown.
+
+    They are those of the first set of weights that has any.
+    """
+    for summary in (results.get("weights") or {}).values():
+        measured = summary.get("wrong_labels") or summary
+        if measured.get("auroc") is not None:
+            figures = measured["auroc"], measured.get("average_precision")
+            return ["-" if value is None else f"{value:.2f}" for value in figures]
+    return ["-", "-"]

@@ -2,7 +2,7 @@
 
 from lib.report.markup import Markup
 from lib.report.parts import paragraph, table
-from lib.report.results import columns_of, groups_of, measure_of, rows_of
+from lib.report.results import DETECTION, columns_of, groups_of, measure_of, rows_of
 from lib.report.runs import Run
 
 EXPLANATIONS = {
@@ -29,7 +29,7 @@ def results_table(runs: list[Run]) -> list[Markup]:
         if len(rows) > 1 and max(values) > 0:
             best |= {(r, column) for r, value in enumerate(values) if value == max(values)}
     explanation = EXPLANATIONS[measure_of(runs[0].results)]
-    explanation += "AUROC: how well the weights separate wrong labels from correct ones, if these are known."
+    explanation += f"{DETECTION}, if these are known."
     if best:
         explanation += " Blue: best value of the column."
     return [paragraph(explanation), table(list(columns_of(groups)), rows, best=best)]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lib.ignoring.suspects import THRESHOLD
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.gallery import gallery_section
@@ -11,6 +12,7 @@ from lib.report.parts import card, figures, paragraph, percent, pluralize, secti
 from lib.report.results import MEASURES, measure_of
 from lib.report.results_section import results_table
 from lib.report.runs import Run
+from lib.report.suspects import suspects_overview
 from lib.report.tables import tables_section
 from lib.report.weights import weights_overview
 from lib.report.wrong_labels import detection_section
@@ -37,7 +39,9 @@ def single_report(run: Run, learned: list[LearnedWeights], rows: int) -> tuple[s
     ]
     for weights in learned:
         suffix, anchor = _suffixes(weights, learned)
-        content = [_unvisited(weights), weights_overview(run, weights)]
+        # A run's sets of weights share one judgement of the labels, which the first one shows.
+        found = suspects_overview(weights) if weights is learned[0] else []
+        content = [found, _unvisited(weights), weights_overview(run, weights)]
         sections.append(section(f"Ignoring weights{suffix}", f"weights{anchor}", content))
     sections.append(detection_section(name_weights([run], [learned])))
     for weights in learned:
@@ -114,18 +118,38 @@ def _weight_cards(learned: LearnedWeights, several: bool) -> list[Markup]:
     value, explanation = "-", "Cannot be computed: it is unknown which labels are wrong."
     if learned.has_both_classes:
         wrong = learned.wrong[learned.labelled]
-        value = f"{auroc(-weights, wrong):.2f}"
+        value = f"{auroc(learned.detector[learned.labelled], wrong):.2f}"
         explanation = (
-            "Probability that a correct label has a higher weight than a wrong one; 0.5 is chance. "
+            "Probability that a wrong label is more suspect than a correct one; 0.5 is chance. "
             f"{percent(wrong.mean())} of the labels are wrong."
         )
     mean, share = f"{weights.mean():.2f}", f"({percent(below.mean())})"
     over_all = f"Over all {len(weights):,} labelled source keypoints."
     return [
+        *_estimate_cards(learned, suffix),
         card(f"AUROC{suffix}", value, "", explanation),
         card(f"Mean weight{suffix}", mean, "of 1", over_all),
         card(
             f"Labels below 0.5{suffix}", f"{below.sum():,}", share, "Labels that are ignored more than half."
+        ),
+    ]
+
+
+def _estimate_cards(learned: LearnedWeights, suffix: str) -> list[Markup]:
+    """The number of wrong and of flagged labels; none without an estimate."""
+    estimate = learned.estimate
+    if estimate is None:
+        return []
+    share = f"({percent(estimate.wrong / max(estimate.labels, 1))})"
+    interval = f"Estimated, without knowing the truth; between {estimate.low:,.0f} and {estimate.high:,.0f}."
+    precision = f"About {100 * estimate.precision:.0f} % of these are wrong." if estimate.flagged else ""
+    return [
+        card(f"Wrong labels{suffix}", f"{estimate.wrong:,.0f}", share, interval),
+        card(
+            f"Labels flagged{suffix}",
+            f"{estimate.flagged:,}",
+            "",
+            f"Wrong with a probability above {THRESHOLD:g}. {precision}",
         ),
     ]
 
@@ -148,8 +172,8 @@ def _unvisited(learned: LearnedWeights) -> Markup | None:
         return None
     return paragraph(
         f"{pluralize(count, 'labelled keypoint')} of {learned.labelled.sum():,} occurred in no batch and "
-        "still have the initial weight. They are included in curves and histograms, but not in galleries "
-        "and tables."
+        "still have the initial weight. They are included in curves and histograms"
+        + (", but not in galleries and tables." if learned.suspects is None else ".")
     )
 
 

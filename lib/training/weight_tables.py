@@ -89,7 +89,7 @@ def write_weight_tables(
 def _ranked(found: WrongLabels, table: WeightTable, annotations: Annotations) -> np.ndarray:
     """The scores of ``found``; labels that could not be read (outside of the crop, no image) come last."""
     unread = (annotations.visible > 0) & (found.suspects.kind == "")
-    return np.where(unread, found.scores.min() - 1, found.scores)
+    return np.where(unread, found.scores.min(initial=0) - 1, found.scores)
 
 
 def _measured(what: str, place: Place, scores: np.ndarray, annotations: Annotations, truth: Truth) -> dict:

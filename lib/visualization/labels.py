@@ -9,9 +9,10 @@ from lib.dataset.images import read_image
 from lib.visualization.skeletons import draw_skeleton
 
 CELL = 240  # side of a crop in pixels
-# Colours (RGB) of a keypoint's label, of its true position and of a model's prediction. The marks differ in
-# shape too: ring, cross and square.
-LABEL, RIGHT, PREDICTED = (255, 40, 40), (60, 255, 60), (255, 225, 0)
+# Colours (RGB) of a keypoint's label, of its true position, of a model's prediction and of the proposed position. The
+# marks differ in shape too: ring, cross, square and diamond.
+LABEL, RIGHT, PREDICTED, PROPOSED = (255, 40, 40), (60, 255, 60), (255, 225, 0), (255, 90, 230)
+RING = 11  # radius of the label's ring
 EDGE = (0, 0, 0)
 IGNORED, TRUSTED = (230, 30, 30), (0, 120, 255)  # weights 0 and 1
 
@@ -22,6 +23,7 @@ def draw_keypoint(
     joint: int,
     true_position: np.ndarray | None = None,
     predicted: np.ndarray | None = None,
+    proposed: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """Draw one instance with a thin skeleton of its labels and a ring around one of them.
 
@@ -31,6 +33,7 @@ def draw_keypoint(
         joint: the joint to mark.
         true_position: [2] image pixels, marked with a cross unless it is None or NaN.
         predicted: [2] image pixels, marked with a square unless it is None.
+        proposed: [2] image pixels, marked with a diamond, and a line from the label, unless it is None or NaN.
 
     Returns:
         [CELL, CELL, 3] uint8, RGB; None if the image cannot be read.
@@ -41,8 +44,10 @@ def draw_keypoint(
     image, joints, matrix = cropped
     crop = draw_skeleton(image, joints, annotations.visible[index] > 0, annotations.mapping.skeleton)
     # Each mark is drawn twice: black and wider first, so that it stands out on any background.
+    if proposed is not None and np.isfinite(proposed).all():
+        _draw_proposal(crop, joints[joint], apply_matrix(matrix, proposed))
     for colour, wider in ((EDGE, 2), (LABEL, 0)):
-        cv2.circle(crop, _pixel(joints[joint]), 11, colour, 2 + wider, cv2.LINE_AA)
+        cv2.circle(crop, _pixel(joints[joint]), RING, colour, 2 + wider, cv2.LINE_AA)
     if true_position is not None and np.isfinite(true_position).all():
         position = _pixel(apply_matrix(matrix, true_position))
         for colour, wider in ((EDGE, 3), (RIGHT, 0)):
@@ -52,6 +57,19 @@ def draw_keypoint(
         for colour, wider in ((EDGE, 2), (PREDICTED, 0)):
             cv2.rectangle(crop, (x - 7, y - 7), (x + 7, y + 7), colour, 2 + wider, cv2.LINE_AA)
     return crop
+
+
+def _draw_proposal(crop: np.ndarray, label: np.ndarray, proposed: np.ndarray) -> None:
+    """Draw a diamond at ``proposed`` [2], and a line to it from the ring around the ``label`` [2], into ``crop``."""
+    away = proposed - label
+    distance = float(np.linalg.norm(away))
+    start = label + away * min(1.0, RING / max(distance, 1e-6))
+    x, y = _pixel(proposed)
+    corners = np.array([[x - 14, y], [x, y - 14], [x + 14, y], [x, y + 14]])  # larger than what may lie on it
+    for colour, wider in ((EDGE, 2), (PROPOSED, 0)):
+        if distance > RING:
+            cv2.line(crop, _pixel(start), (x, y), colour, 2 + wider, cv2.LINE_AA)
+        cv2.polylines(crop, [corners], True, colour, 2 + wider, cv2.LINE_AA)
 
 
 def draw_weights(

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib.ignoring.suspects import THRESHOLD
 from lib.wrong_labels.judge import Judgement
 
-THRESHOLD = 0.5  # probability above which a label is flagged
-LEVEL = 1.96  # standard errors
+LEVEL = 1.96  # standard errors: a 95 % interval
 DOUBT = (0.5, 2.0)  # factors of the network's failures that are assumed, at the ends of the interval
 
 
@@ -61,7 +61,7 @@ def estimate(judgement: Judgement, labelled: np.ndarray, kind: np.ndarray) -> Es
     probability = np.where(labelled, judgement.probability, 0)
     per_instance = probability.sum(axis=1)
     wrong = float(per_instance.sum())
-    sampling = LEVEL * float(per_instance.std()) * len(per_instance) ** 0.5
+    sampling = LEVEL * float(per_instance.std()) * len(per_instance) ** 0.5 if len(per_instance) else 0.0
     ends = [_with_failures(judgement, labelled, factor) for factor in DOUBT]
     flagged = labelled & (probability > THRESHOLD)
     names, counts = np.unique(kind[flagged], return_counts=True)

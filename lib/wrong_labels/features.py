@@ -49,15 +49,12 @@ class Features:
         return np.concatenate([np.stack(columns, axis=-1), joint], axis=-1).astype(np.float32)
 
 
-def statistics(
-    readings: Readings, model: LabelModel, found: Explanation, flip: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The statistics [N, J] of every label.
+def statistics(readings: Readings, model: LabelModel, found: Explanation) -> dict[str, np.ndarray]:
+    """The statistics [N, J] of every label, by name.
 
     Args:
         readings: of the network.
         model, found: the label model, and what it says about these labels.
-        flip: [J] the mirror image of each joint.
     """
     joints = np.arange(readings.labels.shape[1])
     own = readings.match[:, joints, joints]
@@ -72,13 +69,15 @@ def statistics(
         "match": own,
         "height": readings.height,
         "energy": readings.energy,
-        "mirrored match": readings.match[:, joints, flip],
+        "mirrored match": readings.match[:, joints, model.renamings.flip],
         "right": log_odds(found.kinds[..., Kind.RIGHT]),
         "renamed": log_odds(renamed),
         "moved": log_odds(found.kinds[..., Kind.MOVED]),
         "names": np.repeat(np.log(found.posterior[:, :1] + 1e-5), len(joints), axis=1),
         "displacement": np.log(model.moved_density(readings.labels - readings.predicted)),
     }
+    if len(readings.shape_odds):
+        result["shape"] = readings.shape_odds
     if len(joints) > 1:
         result |= {
             "match of others": beside.max(axis=2),

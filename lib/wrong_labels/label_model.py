@@ -30,8 +30,10 @@ _Y, _X = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
 FAR_ENOUGH = 1 - np.exp(-(((_X**2 + _Y**2) / TOLERATED**2) ** 2)) + 1e-3
 # Share of the labels that a network contradicts by its own mistake, by kind, if it believes 77 % of its predictions on
 # the average (BELIEF); seen on the built-in people. The share grows with the square of its disbelief.
-FAILURES = np.array([0, 0.004, 0.008, 0.02, 0.015])
+FAILURES = np.array([0, 0.001, 0.003, 0.02, 0.012])
 BELIEF = 0.77
+TAIL = 0.001  # of right labels far from the prediction, at the start; relative to near ones
+SHAPE_DOUBT = 1e-3  # of what shapes say: some trusted poses are unlike all others
 MOST_SURE = 0.98  # probability of a kind, however often it is found
 
 
@@ -71,18 +73,17 @@ class LabelModel:
 
     @classmethod
     def fit(cls, readings: Readings, renamings: Renamings) -> "LabelModel":
-        """Learn from up to FITTED instances, spread evenly."""
-        rows = np.unique(np.linspace(0, len(readings) - 1, min(FITTED, len(readings))).astype(int))
-        part = readings.of(rows)
+        """Learn from up to FITTED instances, spread evenly; without a label, what is assumed at the start."""
+        part = _spread_evenly(readings)
         model = cls._start(part, renamings)
-        for _ in range(STEPS):
+        for _ in range(STEPS if part.labelled.any() else 0):
             model = model._improved(part, model.explain(part))
         return model
 
     @classmethod
     def _start(cls, readings: Readings, renamings: Renamings) -> "LabelModel":
         middle = (EDGES[1:] + EDGES[:-1]) / 2
-        near = (np.exp(-(middle**2) / 2) + 0.01) * AREAS
+        near = (np.exp(-(middle**2) / 2) + TAIL) * AREAS
         count = len(renamings.permutations)
         heights = readings.height[readings.labelled]
         return cls(
@@ -103,6 +104,7 @@ class LabelModel:
 
     def trusting(self, trusted: Readings) -> "LabelModel":
         """The model with failures as frequent as on ``trusted`` labels, where they are more frequent than assumed."""
+        trusted = _spread_evenly(trusted)
         if not trusted.labelled.any():
             return self
         # Displacements and shares of the labels in doubt do not hold here; the distances of right labels do.
@@ -120,6 +122,8 @@ class LabelModel:
 
         The first kind (right) gets what the others lose.
         """
+        if not kinds.size:
+            return kinds
         shares = kinds.reshape(-1, MODELLED).mean(axis=0)
         beyond = np.clip((shares - self.failures) / np.maximum(shares, 1e-9), 0, MOST_SURE)
         wrong = kinds[..., 1:] * beyond[1:]
@@ -133,7 +137,7 @@ class LabelModel:
     def _explain_chunk(self, readings: Readings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         joints = np.arange(readings.labels.shape[1])
         permutations = self.renamings.permutations
-        # Density of label j if it belongs to joint k: [n, J, J], then under every renaming: [n, P, J].
+        # Density of label j if it lies where joint k belongs: [n, J, J], then under every renaming: [n, P, J].
         bins = _bins(readings.distance)
         level = np.digitize(readings.height, self.levels)
         density = (self.near / AREAS)[level[:, None, :], bins]
@@ -141,6 +145,8 @@ class LabelModel:
         moved = self.moved_share * self.moved_density(readings.labels - readings.predicted)[:, None]
         each = in_place + moved + 1e-12
         evidence = np.where(readings.labelled[:, None], np.log(each), 0).sum(axis=2) + np.log(self.shares)
+        if len(readings.shape_names):
+            evidence = evidence + np.log(readings.shape_names + SHAPE_DOUBT)
         posterior = np.exp(evidence - evidence.max(axis=1, keepdims=True))
         posterior /= posterior.sum(axis=1, keepdims=True)
 
@@ -149,7 +155,7 @@ class LabelModel:
         for kind in range(Kind.MOVED):
             of_kind = self.renamings.kinds == kind
             kinds[..., kind] = np.einsum("np,npj,pj->nj", posterior, kept, of_kind, optimize=True)
-        kinds[..., Kind.MOVED] = 1 - kinds.sum(axis=-1)
+        kinds[..., Kind.MOVED] = np.maximum(1 - kinds.sum(axis=-1), 0)
         return kinds, posterior.astype(np.float32), np.einsum("np,npj->nj", posterior, kept, optimize=True)
 
     def _improved(self, readings: Readings, found: Explanation) -> "LabelModel":
@@ -174,6 +180,12 @@ class LabelModel:
             moved_share=float(np.clip((moved * labelled).sum() / total, 0.002, 0.6)),
             shares=shares / shares.sum(),
         )
+
+
+def _spread_evenly(readings: Readings) -> Readings:
+    """FITTED of the instances, or all."""
+    count = len(readings)
+    return readings.of(np.unique(np.linspace(0, count - 1, min(FITTED, count)).astype(int)))
 
 
 def _belief(readings: Readings) -> float:

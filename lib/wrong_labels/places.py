@@ -1,123 +1,112 @@
 """In what way a label is wrong, and where the joint is thought to be."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from lib.dataset.annotations import Annotations
-from lib.ignoring.suspects import Suspects
+from lib.ignoring.suspects import THRESHOLD, Suspects
 from lib.wrong_labels.judge import Judgement
-from lib.wrong_labels.label_model import REACH, LabelModel
+from lib.wrong_labels.label_model import CHUNK, REACH, LabelModel
 from lib.wrong_labels.readings import GRID, Readings, image_positions
 from lib.wrong_labels.renamings import Kind
 
 SNAP = 1.5  # from a prediction to a label that is taken in its place; about a third of a head
 PRECISION = 0.7  # standard deviation of a prediction beside a learned displacement
+FREQUENT = 400  # displacements that are considered; the others hardly count
+SURELY_RIGHT = 0.1  # probability of being wrong, at most
 UNSEEN, SEEN = 0.02, 0.25  # quantiles of what the network believes of joints with right labels
-
-
-@dataclass(frozen=True)
-class _Found:
-    """kind: int [N, J] of Kind.   partner: int [N, J], -1 for none.   proposed: [N, J, 2] as in Readings, NaN for none."""
-
-    kind: np.ndarray
-    partner: np.ndarray
-    proposed: np.ndarray
+RENAMED = (Kind.EXCHANGED, Kind.LIMB_SIDES, Kind.PERSON_SIDES)
 
 
 def suspects_of(readings: Readings, judgement: Judgement, annotations: Annotations) -> Suspects:
-    """Kinds and places of all labels of the ``annotations`` that were read and judged."""
+    """Kinds and places of all labels of the ``annotations`` that were read and judged.
+
+    The label model's kinds are refined by what the network sees: a moved label whose joint is hardly to be seen is
+    surplus, one at the joint of another instance is that instance's, and a joint that is clearly seen, has no
+    label and belongs to an instance with labels is missing. Labels that were not read have no kind.
+    """
     labelled, wrong = readings.labelled, judgement.probability
     likely = judgement.kinds[..., 1:].argmax(axis=-1) + 1
-    found = _renamed(readings, judgement, likely)
-    proposed = np.where(
-        (likely == Kind.MOVED)[..., None], _moved_back(readings, judgement.model), found.proposed
-    )
+    partner, proposed = _renamed(readings, judgement, likely)
+    moved = labelled & (likely == Kind.MOVED)
+    proposed[moved] = _moved_back(readings.labels[moved], readings.predicted[moved], judgement.model)
 
     # What the network believes at its own prediction, against joints that are surely labelled right.
     joints = np.arange(labelled.shape[1])
     belief = readings.at_predicted[:, joints, joints]
-    sure = belief[labelled & (wrong < 0.1)]
+    sure = belief[labelled & (wrong < SURELY_RIGHT)]
     unseen, seen = np.quantile(sure, (UNSEEN, SEEN)) if sure.size else (-np.inf, np.inf)
-    kind = np.where((likely == Kind.MOVED) & (belief < unseen), Kind.SURPLUS, likely)
-    proposed[kind == Kind.SURPLUS] = np.nan
+    surplus = moved & (belief < unseen)
+    of_other = _at_other_instance(readings, annotations, moved & ~surplus)
+    missing = (annotations.visible == 0) & labelled.any(axis=1, keepdims=True) & (belief > seen)
+    proposed[missing] = readings.predicted[missing]
+    proposed[surplus | ~(labelled | missing)] = np.nan
 
-    # Only labels on the joint of another instance's prediction are that instance's.
-    in_image = image_positions(readings.labels, annotations.centers, annotations.sizes)
-    predicted = image_positions(readings.predicted, annotations.centers, annotations.sizes)
-    reach = annotations.sizes.max(axis=1) * SNAP / GRID
-    there = _at_other_instance(in_image, predicted, annotations.image_index, reach, kind == Kind.MOVED)
-    kind = np.where(there, Kind.OTHER_INSTANCE, kind)
-
-    missing = ~labelled & (belief > seen) & labelled.any(axis=1, keepdims=True)
-    kind = np.where(labelled, np.where(wrong > 0.5, kind, Kind.RIGHT), np.where(missing, Kind.MISSING, -1))
-    proposed = np.where(missing[..., None], readings.predicted, proposed)
-    proposed[~labelled & ~missing] = np.nan
-    shares = judgement.kinds[..., 1:] / np.maximum(wrong, 1e-9)[..., None]
-    sureness = np.where(labelled, shares.max(axis=-1), np.where(missing, np.clip(belief, 0, 1), 0))
-    names = np.array([of.text for of in Kind] + [""])  # -1 is the last
+    kind = np.select([surplus, of_other], [Kind.SURPLUS, Kind.OTHER_INSTANCE], likely)
+    kind = np.select(
+        [labelled & (wrong > THRESHOLD), labelled, missing], [kind, Kind.RIGHT, Kind.MISSING], -1
+    )
+    of_kind = judgement.kinds[..., 1:].max(axis=-1) / np.maximum(wrong, 1e-9)
+    names = np.array([kind.text for kind in Kind] + [""])  # -1 is the last
     return Suspects(
         probability=wrong,
         kind=names[kind],
-        partner=np.where(labelled & np.isin(kind, RENAMED), found.partner, -1),
+        partner=np.where(labelled & np.isin(kind, RENAMED), partner, -1),
         proposed=image_positions(proposed, annotations.centers, annotations.sizes),
-        sureness=np.clip(sureness, 0, 1),
+        sureness=np.clip(np.select([labelled, missing], [of_kind, belief], 0), 0, 1),
     )
 
 
-RENAMED = (Kind.EXCHANGED, Kind.LIMB_SIDES, Kind.PERSON_SIDES)
-
-
-def _renamed(readings: Readings, judgement: Judgement, likely: np.ndarray) -> _Found:
-    """Partner and place of every label, if its name is wrong as ``likely`` [N, J] says."""
+def _renamed(readings: Readings, judgement: Judgement, likely: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For every label, if its name is wrong as ``likely`` [N, J] says: the joint whose place it has (int [N, J],
+    -1 for none), and the place [N, J, 2] of its own joint, as in `Readings`."""
     renamings, posterior = judgement.model.renamings, judgement.explanation.posterior
-    count, joints = likely.shape
-    partner, source = np.full((count, joints), -1), np.full((count, joints), -1)
+    partner, source = np.full(likely.shape, -1), np.full(likely.shape, -1)
     inverse = np.argsort(renamings.permutations, axis=1)
-    rows = np.arange(count)
-    for j in range(joints):
+    for j in range(likely.shape[1]):
         for kind in RENAMED:
             of_kind = np.flatnonzero(renamings.kinds[:, j] == kind)
             if of_kind.size:
-                best = of_kind[posterior[:, of_kind].argmax(axis=1)]
                 here = likely[:, j] == kind
-                partner[here, j] = renamings.permutations[best, j][here]
-                source[here, j] = inverse[best, j][here]
+                best = of_kind[posterior[here][:, of_kind].argmax(axis=1)]
+                partner[here, j] = renamings.permutations[best, j]
+                source[here, j] = inverse[best, j]
     # An annotator's own click is more precise than a prediction, where both are near.
-    click = readings.labels[rows[:, None], source]
+    rows = np.arange(len(likely))[:, None]
+    click = readings.labels[rows, source]
     near = np.linalg.norm(click - readings.predicted, axis=-1) < SNAP
-    near &= (source >= 0) & readings.labelled[rows[:, None], source]
-    return _Found(likely, partner, np.where(near[..., None], click, readings.predicted).astype(np.float64))
+    near &= (source >= 0) & readings.labelled[rows, source]
+    return partner, np.where(near[..., None], click, readings.predicted).astype(np.float64)
 
 
-def _moved_back(readings: Readings, model: LabelModel) -> np.ndarray:
-    """[N, J, 2]: labels minus the displacement that is expected from what was learned and from the prediction.
+def _moved_back(labels: np.ndarray, predicted: np.ndarray, model: LabelModel) -> np.ndarray:
+    """[K, 2]: ``labels`` [K, 2] minus the displacement expected from what was learned and from ``predicted`` [K, 2].
 
     If labels are moved in one direction, that is more precise than the prediction, else it is near the prediction.
     """
     y, x = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
-    steps = np.stack([x.ravel(), y.ravel()], axis=-1)
-    frequent = np.argsort(-model.moved.ravel())[:400]  # the others hardly count
-    steps, density = steps[frequent], model.moved.ravel()[frequent]
-    gap = readings.labels - readings.predicted
-    result = readings.predicted.astype(np.float64)
-    for j in range(gap.shape[1]):
-        away = ((gap[:, j, None] - steps) ** 2).sum(axis=-1)
+    frequent = np.argsort(-model.moved.ravel())[:FREQUENT]
+    steps, density = np.stack([x.ravel(), y.ravel()], axis=-1)[frequent], model.moved.ravel()[frequent]
+    result = predicted.astype(np.float64)
+    for start in range(0, len(labels), CHUNK):
+        part = slice(start, start + CHUNK)
+        away = ((labels[part, None] - predicted[part, None] - steps) ** 2).sum(axis=-1)
         weights = density * np.exp(-away / (2 * PRECISION**2)) + 1e-300
         expected = (weights / weights.sum(axis=1, keepdims=True)) @ steps
         known = away.min(axis=1) < (3 * PRECISION) ** 2
-        result[known, j] = (readings.labels[:, j] - expected)[known]
+        result[part] = np.where(known[:, None], labels[part] - expected, result[part])
     return result
 
 
-def _at_other_instance(
-    labels: np.ndarray, predicted: np.ndarray, image_index: np.ndarray, reach: np.ndarray, asked: np.ndarray
-) -> np.ndarray:
-    """[N, J] bool: labels that lie within ``reach`` [N] of the same joint's prediction of another instance in the image."""
+def _at_other_instance(readings: Readings, annotations: Annotations, asked: np.ndarray) -> np.ndarray:
+    """Which of the labels ``asked`` (bool [N, J]) lie on the same joint's prediction of another instance in the image."""
+    labels = image_positions(readings.labels, annotations.centers, annotations.sizes)
+    predicted = image_positions(readings.predicted, annotations.centers, annotations.sizes)
+    predicted[~readings.labelled.any(axis=1)] = np.inf  # not read
+    reach = annotations.sizes.max(axis=1) * SNAP / GRID
     result = np.zeros(asked.shape, bool)
-    order = np.argsort(image_index, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(image_index[order]) != 0, True])
-    for start, end in zip(starts[:-1], starts[1:]):
+    order = np.argsort(annotations.image_index, kind="stable")
+    ends = np.flatnonzero(np.r_[np.diff(annotations.image_index[order]) != 0, True]) + 1
+    for start, end in zip(np.r_[0, ends[:-1]], ends):
         together = order[start:end]
         if len(together) == 1 or not asked[together].any():
             continue

@@ -174,8 +174,11 @@ class PoseModel:
         for part in _parts(len(poses)):
             for p, permutation in enumerate(permutations[1:], 1):
                 named, there = poses[part][:, permutation], visible[part][:, permutation]
-                noise = _noise(there, np.full(there.shape, EXPECTED_RIGHT))
-                right, wrong = _densities(*self._others(named, there, noise))
+                # All labels are trusted alike, so few covariances differ.
+                patterns, which = np.unique(there, axis=0, return_inverse=True)
+                noise = _noise(patterns, np.full(patterns.shape, EXPECTED_RIGHT))
+                inverse = np.linalg.inv(self._noisy(noise))
+                right, wrong = _densities(*self._given(inverse[which], noise[which], named, there))
                 both = np.logaddexp(np.log(EXPECTED_RIGHT) + right, np.log(1 - EXPECTED_RIGHT) + wrong)
                 glance[part, p] = (both * there).sum(axis=1)
         return np.argsort(-glance, axis=1, kind="stable")[:, :KEPT]
@@ -223,8 +226,13 @@ class PoseModel:
         With K the inverse of the labels' covariance, the label of j given the others has the covariance
         inv(K_jj) and lies inv(K_jj) (K (x - mean))_j from its mean (Rasmussen & Williams 2006, 5.4.2).
         """
+        return self._given(np.linalg.inv(self._noisy(noise)), noise, poses, visible)
+
+    def _given(
+        self, inverse: np.ndarray, noise: np.ndarray, poses: np.ndarray, visible: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`_others`, where the inverse of the labels' covariance is known."""
         n, joints = visible.shape
-        inverse = np.linalg.inv(self._noisy(noise))
         weighted = (inverse @ self._residuals(poses, visible)).reshape(n, joints, 2, 1)
         j = np.arange(joints)
         blocks = inverse.reshape(n, joints, 2, joints, 2)[:, j, :, j].swapaxes(0, 1)

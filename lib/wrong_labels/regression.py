@@ -24,7 +24,7 @@ def fit_regression(
         [K, F] to probabilities [K, count].
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also change the state of GPUs
         model = nn.Sequential(nn.Linear(features.shape[1], HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, count))
     inputs, targets = torch.from_numpy(features), torch.from_numpy(kinds.astype(np.int64))
     optimizer = torch.optim.Adam(model.parameters(), LR, weight_decay=WEIGHT_DECAY)

@@ -36,20 +36,23 @@ class Renamings:
 
     permutations: int [P, J], the identity first; under row p, label j lies where joint permutations[p, j] belongs.
     kinds: int [P, J] of Kind, what each label is under each of them, if it is not moved as well.
+    flip: int [J], the mirror image of each joint.
     """
 
     permutations: np.ndarray
     kinds: np.ndarray
+    flip: np.ndarray
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> "Renamings":
-        """Those of `name_permutations`. They are their own inverses or have them among the rows."""
+        """Those of `name_permutations`."""
         permutations = name_permutations(skeleton)
         joints, flip = np.arange(len(skeleton.names)), np.array(skeleton.flip_indices)
         same, mirrored = permutations == joints, permutations == flip
         whole = mirrored[:, flip != joints].all(axis=1)[:, None]
         sides = np.where(whole, Kind.PERSON_SIDES, Kind.LIMB_SIDES)
-        return cls(permutations, np.where(same, Kind.RIGHT, np.where(mirrored, sides, Kind.EXCHANGED)))
+        kinds = np.where(same, Kind.RIGHT, np.where(mirrored, sides, Kind.EXCHANGED))
+        return cls(permutations, kinds, flip)
 
     @property
     def renamed(self) -> np.ndarray:

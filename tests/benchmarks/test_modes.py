@@ -217,7 +217,7 @@ def test_a_mixture_is_a_noise_of_its_own():
 
 
 def test_rivals_that_rank_from_the_same_training(place, tmp_path):
-    ranked = ["target_distance", "distance", "loss", "small_loss", "trace"]
+    ranked = ["target_distance", "target_loss", "distance", "loss", "small_loss", "trace"]
     names = ["baseline1", "baseline2", *ranked, "small_loss_retrained", "confident"]
     words = [*place, "--modes", ",".join(names), "--noise", "jitter:0.2+offset:0.1"]
     assert modes.main([*words, "LBI.GAMMA", "0.5"]) == 0
@@ -226,15 +226,15 @@ def test_rivals_that_rank_from_the_same_training(place, tmp_path):
         assert all(
             0 <= found[name][figure] <= 1 for figure in ("auroc", "ap", "auroc_within", "precision_100")
         )
-    assert len({found[name]["auroc"] for name in ranked}) == 5
+    assert len({found[name]["auroc"] for name in ranked}) == 6
     assert found["loss"]["recall"] is None and 0 <= found["distance"]["recall"] <= 1
     assert found["distance"]["pckh"] == found["loss"]["pckh"] == found["baseline2"]["pckh"]
     assert (
         found["target_distance"]["pckh"] == found["baseline1"]["pckh"] and found["baseline1"]["auroc"] is None
     )
     assert found["trace"]["pckh"] == found["small_loss"]["pckh"] != found["baseline2"]["pckh"]
-    # What confident drops is what target_distance calls wrong.
-    assert found["confident"]["flagged"] == found["target_distance"]["flagged"]
+    # What confident drops is farther than half a head from baseline1's predictions.
+    assert found["confident"]["flagged"] >= found["target_distance"]["flagged"] > 0
     assert found["confident"]["mean_weight"] == pytest.approx(1 - found["confident"]["flagged"])
     assert found["confident"]["steps"] == 2 * found["target_distance"]["steps"]
 

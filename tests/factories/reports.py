@@ -32,16 +32,27 @@ def annotations_of(visible: np.ndarray) -> Annotations:
 
 
 def learned_weights(
-    weights: np.ndarray, *, visible=None, seen=None, scores=None, wrong=None, place="B", annotators=None
+    weights: np.ndarray,
+    *,
+    visible=None,
+    seen=None,
+    scores=None,
+    wrong=None,
+    place="B",
+    annotators=None,
+    **judged,
 ):
-    """LearnedWeights with ``weights`` [N, 13]; by default all labelled and seen once, the truth unknown."""
+    """LearnedWeights with ``weights`` [N, 13]; by default all labelled and seen once, the truth unknown.
+
+    judged: ``suspects`` and ``estimate``.
+    """
     ones = np.ones(weights.shape, int)
     annotations = annotations_of(ones if visible is None else visible)
     truth = None if wrong is None else Truth(annotations.joints, wrong)
     seen = ones if seen is None else seen
     scores = 1 - weights if scores is None else scores
     return LearnedWeights(
-        place, "ignoring_weights.csv", annotations, weights, seen, scores, truth, annotators
+        place, "ignoring_weights.csv", annotations, weights, seen, scores, truth, annotators, **judged
     )
 
 

@@ -12,10 +12,12 @@ from lib.ignoring.cleaned_annotations import (
     delete_keypoints,
     excess,
     hide_keypoints,
+    summary,
     write_trained_labels,
 )
 from lib.ignoring.weight_table import WeightTable
 from lib.utils.errors import InputError
+from tests.factories.suspects import suspects_of
 
 KNEE, NOSE, EAR = (3 * COCO_KEYPOINTS.index(name) for name in ("left_knee", "nose", "left_ear"))
 
@@ -85,6 +87,54 @@ def test_the_most_suspect_go_first(selection, expected):
 def test_labels_of_no_batch_are_kept(selection):
     selected = selection.select(table(seen=np.array([[0, 2], [3, 1]])), ANNOTATIONS)
     assert selected.tolist() == [[False, True], [False, True]]
+
+
+JUDGED = replace(table(), suspects=suspects_of(np.array([[0.5, 0.2], [0.99, 0.875]])))
+
+
+def test_what_is_probably_wrong_is_taken_by_default():
+    """Not the unlabelled knee, whatever is said of it; and in a table without probabilities, low weights."""
+    default = Selection().with_default(JUDGED)
+    assert default.select(JUDGED, ANNOTATIONS).tolist() == [[False, False], [False, True]]
+    assert str(default) == "probability of being wrong above 0.5"
+    old = Selection().with_default(table())
+    assert old.select(table(), ANNOTATIONS).tolist() == [[False, True], [False, False]]
+    assert str(old) == "weight below 0.5"
+    assert Selection(count=0).with_default(JUDGED) == Selection(count=0)
+    assert Selection(threshold=0.0).with_default(JUDGED) == Selection(threshold=0.0)
+
+
+def test_another_limit_of_the_probability():
+    assert Selection(probability=0.25).select(JUDGED, ANNOTATIONS).tolist() == [[True, False], [False, True]]
+    assert not Selection(probability=0.875).select(JUDGED, ANNOTATIONS).any()
+    with pytest.raises(InputError, match="no probabilities"):
+        Selection(probability=0.25).select(table(), ANNOTATIONS)
+
+
+def test_judged_labels_are_taken_though_no_batch_contained_them():
+    unseen = replace(JUDGED, seen=np.zeros((2, 2), int))
+    assert Selection(probability=0.5).select(unseen, ANNOTATIONS).sum() == 1
+    assert Selection(share=1.0).select(unseen, ANNOTATIONS).sum() == 3
+    assert not Selection(threshold=1.0).select(unseen, ANNOTATIONS).any()  # weights say nothing
+    kinds = np.array([["", "right"], ["", "moved"]])
+    unread = replace(JUDGED, suspects=suspects_of(np.array([[0.9, 0.0], [0.0, 0.9]]), kind=kinds))
+    assert Selection(share=1.0).select(unread, ANNOTATIONS).tolist() == [[False, True], [False, True]]
+    assert "1 labels could not be read" in summary("title", ANNOTATIONS, unread, NONE)
+
+
+def test_the_summary_estimates_how_many_are_wrong():
+    selected = np.array([[True, False], [False, True]])
+    first, estimate, knee, head = summary("title", ANNOTATIONS, JUDGED, selected).splitlines()
+    assert first == "title"
+    # Probabilities 0.5 and 0.875 of 1.575 in all.
+    assert (
+        estimate
+        == "estimated: 1 of these 2 are wrong (69 %), out of 2 wrong labels in all; 1 moved, 1 rather right"
+    )
+    assert " ".join(knee.split()) == "left_knee 1 of 1, mean weight 0.50: 1 rather right"
+    assert " ".join(head.split()) == "head (nose) 1 of 2, mean weight 0.62: 1 moved"
+    assert "estimated" not in summary("title", ANNOTATIONS, table(), selected)
+    assert "estimated" not in summary("title", ANNOTATIONS, JUDGED, NONE)
 
 
 def labels(count):

@@ -1,17 +1,13 @@
 import csv
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
-from lib.ignoring.weight_table import (
-    WeightTable,
-    index_by_id,
-    read_weight_table,
-    write_weight_table,
-)
+from lib.ignoring.suspects import Suspects
+from lib.ignoring.weight_table import WeightTable, index_by_id, read_weight_table, write_weight_table
 from lib.utils.errors import InputError
 
 ANNOTATIONS = Annotations(
@@ -107,8 +103,9 @@ def test_what_was_written_is_read(path, suffix):
 def test_rows_go_by_id(path, suffix):
     order = np.array([2, 0, 1])
     table = read_weight_table(path.with_suffix(suffix), ANNOTATIONS.subset(order))
-    for found, written in zip(table, (WEIGHTS, SEEN, SCORES)):
+    for found, written in ((table.weights, WEIGHTS), (table.seen, SEEN), (table.scores, SCORES)):
         assert (found == written[order]).all()
+    assert table.suspects is None
 
 
 def test_tables_of_earlier_versions_have_no_scores(path):
@@ -195,3 +192,94 @@ def test_an_id_given_twice_has_no_index():
     assert index_by_id(ANNOTATIONS) == {40: 0, 7: 1, 12: 2}
     with pytest.raises(InputError, match="annotation 7:"):
         index_by_id(replace(ANNOTATIONS, ids=np.array([40, 7, 7])))
+
+
+NAN = np.nan
+SUSPECTS = Suspects(
+    probability=np.array([[0.9, 0.25], [0.0, 0.0625], [0.5, 0.0]]),
+    kind=np.array([["exchanged", "right"], ["missing", "right"], ["other instance", ""]]),
+    partner=np.array([[1, -1], [-1, -1], [-1, -1]]),
+    proposed=np.array([[[3.5, 4.25], [NAN, NAN]], [[7, 8], [0, 0]], [[NAN, NAN], [NAN, NAN]]]),
+    sureness=np.array([[0.75, 0.5], [1.0, 0.0], [0.125, 0.0]]),
+)
+JUDGED = WeightTable(WEIGHTS, SEEN, SCORES, SUSPECTS)
+
+
+@pytest.fixture
+def judged(tmp_path):
+    write_weight_table(tmp_path / "judged.csv", ANNOTATIONS, JUDGED)
+    return tmp_path / "judged.csv"
+
+
+def test_what_is_held_of_a_label_stands_beside_it(judged):
+    header, *rows = judged.read_text().splitlines()
+    assert header.endswith("target_weight,probability,kind,partner,sureness,x,y,proposed_x,proposed_y")
+    ends = {(row[1], row[3]): row[8:] for row in csv.reader(rows)}
+    assert ends == {
+        ("40", "left_knee"): ["0.9", "exchanged", "head", "0.75", "0.0", "0.0", "3.5", "4.25"],
+        ("40", "head"): ["0.25", "right", "", "0.5", "0.0", "0.0", "", ""],
+        ("7", "left_knee"): ["0.0", "missing", "", "1.0", "", "", "7.0", "8.0"],  # there is no label
+        ("7", "head"): ["0.0625", "right", "", "0.0", "0.0", "0.0", "0.0", "0.0"],
+        ("12", "left_knee"): ["0.5", "other instance", "", "0.125", "0.0", "0.0", "", ""],
+        ("12", "head"): ["0.0", "", "", "0.0", "", "", "", ""],
+    }
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_what_is_held_of_labels_is_read_by_id(judged, suffix, order):
+    table = read_weight_table(judged.with_suffix(suffix), ANNOTATIONS.subset(np.array(order)))
+    for field in fields(Suspects):
+        found, written = getattr(table.suspects, field.name), getattr(SUSPECTS, field.name)[order]
+        np.testing.assert_array_equal(found, written, field.name)
+        assert found.dtype.kind == written.dtype.kind
+    assert (table.weights == WEIGHTS[order]).all() and (table.scores == SCORES[order]).all()
+
+
+def test_positions_and_probabilities_of_the_table_are_rounded_and_those_of_the_arrays_are_not(tmp_path):
+    exact = replace(SUSPECTS, probability=np.full((3, 2), 1 / 3), proposed=np.full((3, 2, 2), 200 / 3))
+    write_weight_table(tmp_path / "w.csv", ANNOTATIONS, replace(JUDGED, suspects=exact))
+    rounded, arrays = (
+        read_weight_table(tmp_path / f"w{end}", ANNOTATIONS).suspects for end in (".csv", ".npz")
+    )
+    assert (rounded.probability == 0.3333).all() and (rounded.proposed == 66.67).all()
+    assert (arrays.probability == 1 / 3).all() and (arrays.proposed == 200 / 3).all()
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (",0.9,exchanged", ",1.5,exchanged"),
+        (",0.9,exchanged", ",nan,exchanged"),
+        (",0.9,exchanged", ",,exchanged"),
+        ("exchanged,head", "exchanged,tail"),
+        ("head,0.75", "head,-1"),
+        ("3.5,4.25", "3.5,inf"),
+        ("3.5,4.25", "3.5,left"),
+    ],
+)
+def test_a_damaged_judgement_in_a_table_is_refused(judged, old, new):
+    assert old in judged.read_text()
+    judged.write_text(judged.read_text().replace(old, new))
+    refused(judged)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"probability": np.full((3, 2), 2.0)},
+        {"probability": np.full((2, 2), 0.5)},
+        {"probability": np.full((3, 2), "0.5")},
+        {"kind": np.zeros((3, 2))},
+        {"partner": np.full((3, 2), 2)},
+        {"proposed": np.zeros((3, 2))},
+        {"proposed": np.full((3, 2, 2), np.inf)},
+        {"sureness": np.full((3, 2), -0.5)},
+        {"sureness": None},
+    ],
+)
+def test_damaged_arrays_of_a_judgement_are_refused(judged, changed):
+    file = judged.with_suffix(".npz")
+    arrays = dict(np.load(file)) | changed
+    np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+    refused(file)

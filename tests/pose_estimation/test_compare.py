@@ -21,8 +21,9 @@ def test_one_row_for_each_model(tmp_path, capsys):
     assert main([results(tmp_path, "baseline2", 50.0), ours2]) == 0
     lines = capsys.readouterr().out.splitlines()
     cells = {line.split("  ")[0]: line.split() for line in lines}
-    assert cells["baseline2"] == ["baseline2", *["12.3"] * 7, "50.0", "12.3", "250", "-"]
-    assert cells["ours2"][-4:] == ["61.3", "12.3", "250", "0.88"]
+    assert cells["baseline2"] == ["baseline2", *["12.3"] * 7, "50.0", "12.3", "250", "-", "-"]
+    assert cells["ours2"][-5:] == ["61.3", "12.3", "250", "0.88", "-"]
+    assert lines[1].endswith("AUROC, AP: how well the scores tell wrong labels from right ones")
     assert any("its source model" in line and line.split()[3:] == ["-"] * 9 for line in lines)
     assert f"ours2: {ours2}, curves in log/a/b/c/ours2" in lines
 
@@ -50,7 +51,7 @@ def test_a_retrained_run_has_rows_of_its_own():
     again = {"test": {"PCKh": {"Mean": 55.0}}, "weights": {"A": {"auroc": 0.9}}}
     rows = rows_of(scores | {"source_model": scores, "retrained": again}, "ours2")
     assert [row[0] for row in rows] == ["ours2", "  its source model", "  retrained"]
-    assert rows[2][1:][GROUPS.index("Mean")] == "55.0" and rows[2][-1] == "0.90"
+    assert rows[2][1:][GROUPS.index("Mean")] == "55.0" and rows[2][-2:] == ["0.90", "-"]
 
 
 def run_in(folder, mode="ours1", seed=3, settings="{}"):

@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
@@ -17,6 +19,7 @@ from lib.label_noise.truth import write_truth_of
 from pose_estimation.export_cleaned import main
 from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco
 from tests.factories.small_run import make_data
+from tests.factories.suspects import suspects_of
 
 NATIVE = {name: name for name in SHARED_KEYPOINTS} | {"head": "nose"}
 NOT_SHARED = [k for k, name in enumerate(COCO_KEYPOINTS) if name not in NATIVE.values()]
@@ -41,7 +44,7 @@ def root(tmp_path):
 def finished(tmp_path, root):
     """Function that writes the files of a run on ``root`` that the export reads; returns the folder."""
 
-    def make(weight=lambda i, j: ((7 * i + 3 * j) % 11) / 10, noise=""):
+    def make(weight=lambda i, j: ((7 * i + 3 * j) % 11) / 10, noise="", probability=None):
         folder = tmp_path / "run"
         folder.mkdir(exist_ok=True)
         (tmp_path / "some.yaml").write_text("")
@@ -53,7 +56,11 @@ def finished(tmp_path, root):
         visible = annotations.visible
         weights = [[weight(i, j) for j in range(13)] for i in range(len(annotations))]
         for name, table in (("ignoring_weights.csv", visible * 0 + weights), ("other.csv", visible * 0)):
-            write_weight_table(folder / name, annotations, WeightTable(table, visible.astype(int)))
+            table = WeightTable(table, visible.astype(int))
+            if probability is not None:
+                judged = np.array([[probability(i, j) for j in range(13)] for i in range(len(annotations))])
+                table = replace(table, suspects=suspects_of(judged))
+            write_weight_table(folder / name, annotations, table)
         if noise:
             write_truth_of(folder / INJECTED_TRUTH, noise, 0, annotations, truth)
         return folder
@@ -194,6 +201,9 @@ def test_the_source_is_not_overwritten(tmp_path, root, finished, capsys, linked)
     [
         (["--threshold", "1.5"], "--threshold is 1.5"),
         (["--threshold", "nan"], "--threshold is nan"),
+        (["--probability", "1.5"], "--probability is 1.5"),
+        (["--probability", "0.5"], "no probabilities"),
+        (["--action", "weight", "--probability", "0.5"], "--probability: has no effect"),
         (["--share", "1.01"], "--share is 1.01"),
         (["--share", "nan"], "--share is nan"),
         (["--count", "-1"], "--count is -1"),
@@ -236,6 +246,28 @@ def test_the_first_rows_of_the_table_are_deleted(tmp_path, root, finished, flags
     folder = finished()
     found = labels_missing(root, exported(folder, tmp_path / "c.json", *flags, *ALL))
     assert found == as_labels(rows_of(folder)[:count]) and len(found) == count
+
+
+@pytest.mark.parametrize(("flags", "limit"), [([], 0.5), (["--probability", "0.75"], 0.75)])
+def test_labels_that_are_probably_wrong_are_deleted(tmp_path, root, finished, capsys, flags, limit):
+    """Whatever their weights, which are all high."""
+    folder = finished(weight=lambda i, j: 0.9, probability=lambda i, j: ((5 * i + 3 * j) % 13) / 13)
+    rows = [row for row in rows_of(folder) if row["rank"] and float(row["probability"]) > limit]
+    found = labels_missing(root, exported(folder, tmp_path / "c.json", *flags, *ALL))
+    assert found == as_labels(rows) and 0 < len(found) < 27
+    printed = capsys.readouterr().out
+    assert f"delete: {len(found)} of 27 labelled keypoints of 3 instances" in printed
+    assert f"(probability of being wrong above {limit:g})" in printed
+    share = sum(float(row["probability"]) for row in rows) / len(rows)
+    assert f"of these {len(rows)} are wrong ({100 * share:.0f} %)" in printed
+    assert f"; {len(rows)} moved\n" in printed
+
+
+def test_low_weights_are_deleted_if_asked_for(tmp_path, root, finished):
+    folder = finished(probability=lambda i, j: 0.99)
+    rows = [row for row in rows_of(folder) if row["rank"] and float(row["weight"]) < 0.3]
+    found = labels_missing(root, exported(folder, tmp_path / "c.json", "--threshold", "0.3", *ALL))
+    assert found == as_labels(rows) and 0 < len(found) < 27
 
 
 def test_equal_weights_are_not_taken_in_the_order_of_the_file(tmp_path, root, finished):

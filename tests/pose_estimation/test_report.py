@@ -33,10 +33,11 @@ HOSTILE = "<img src=x onerror=console.error(7)>.jpg"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Data, and the output of three modes trained on it; read-only."""
+    """Data, and the output of three modes trained on it; read-only. The labels of ours1 are not judged."""
     root = tmp_path_factory.mktemp("report")
     config = write_config(root, make_data(root))
-    for words in (["--ours5"], ["--ours1", "LBI.VARIABLES", "online"], ["--baseline2"]):
+    not_judged = ["LBI.VARIABLES", "online", "LBI.FIND_WRONG_LABELS", "false"]
+    for words in (["--ours5"], ["--ours1", *not_judged], ["--baseline2"]):
         assert run(config, *words) == 0
     return root
 
@@ -77,11 +78,28 @@ def test_the_report_of_two_sets_of_weights(root, tmp_path):
     results = json.loads((folder(root, "ours5") / "results.json").read_text())
     assert f"{results['test']['PCKh']['Mean']:.1f}" in shown.texts
     for place in "AB":
-        assert f"{results['weights'][place]['auroc']:.2f}" in shown.texts
+        assert f"{results['weights'][place]['wrong_labels']['auroc']:.2f}" in shown.texts
+        assert f"weights {place}, AUROC {results['weights'][place]['auroc']:.2f}" in shown.text
         assert f"{results['weights'][place]['mean']:.2f}" in shown.texts
     assert {"wrong label", "wrong labels"} <= set(shown.texts) and "true joint position" in shown.text
     assert "prediction of" in shown.text and "“head” means two things" in shown.text
     assert "no field “annotator”" in shown.text
+
+
+def test_the_galleries_of_judged_labels_go_by_their_scores(root, tmp_path):
+    (read,) = read_runs([folder(root, "ours5")])
+    learned = read_learned_weights(read)[0]
+    scores = np.where(learned.known, learned.scores, -np.inf)
+    shown = page(folder(root, "ours5"), "--output", tmp_path / "r.html", "--rows", "1")
+    expected = np.sort(scores.max(axis=1))[::-1][:6]
+    instances = {number: i for i, number in enumerate(learned.annotations.ids.tolist())}
+    for alt, score in zip(shown.image_texts[:6], expected):
+        joint, number = re.match(r"(.*) of annotation (\d+), weight .*, wrong \d+ %$", alt).groups()
+        j = learned.annotations.mapping.names.index(joint.replace(" ", "_"))
+        assert scores[instances[int(number)], j] == score
+    labels, wrong = learned.estimate.labels, learned.estimate.wrong
+    assert f"About {wrong:.0f} of {labels} labels are wrong" in shown.text
+    assert "Wrong labels, as estimated" in shown.texts and "Calibration" in shown.text
 
 
 def test_the_largest_report_stays_below_five_megabytes(root, tmp_path):

@@ -6,6 +6,7 @@ from lib.report.markup import join
 from lib.report.results import GROUPS
 from lib.utils.errors import InputError
 from tests.factories.reports import JOINTS, Page, learned_weights, make_run
+from tests.factories.suspects import suspects_of
 
 
 def scores(mean):
@@ -58,3 +59,18 @@ def test_runs_of_other_measures_are_refused(tmp_path):
     runs = [make_run(tmp_path / "a"), make_run(tmp_path / "b", test={"PCK": {"Mean": 1.0}})]
     with pytest.raises(InputError, match="PCK, PCKh"):
         comparison_report(runs, [[], []])
+
+
+def test_estimates_of_wrong_labels_stand_beside_the_weights(tmp_path):
+    """The AUROC is that of the scores, which find the wrong label; the weights do not."""
+    weights, wrong = np.full((2, JOINTS), 0.8), np.zeros((2, JOINTS), bool)
+    weights[0, :4], wrong[1, 2] = 0.2, True
+    suspects = suspects_of(np.where(wrong, 0.75, 0.01))
+    judged = learned_weights(weights, wrong=wrong, scores=wrong * 1.0, suspects=suspects)
+    runs = [make_run(tmp_path / name, name, test=scores(50.0)) for name in ("ours1", "ours2")]
+    _, page = parsed(runs, [[judged], [learned_weights(weights, wrong=wrong)]])
+    start = page.texts.index("weights of")
+    header, first, second = (page.texts[start + 8 * k : start + 8 * (k + 1)] for k in range(3))
+    assert header[-3:] == ["wrong, estimated", "flagged", "AUROC"]
+    assert first[-3:] == ["1", "1", "1.00"] and second[0] == "ours2" and second[-3:-1] == ["-", "-"]
+    assert "ours1: probability that a wrong label is more suspect than a correct one." in page.texts

@@ -12,6 +12,7 @@ from lib.report.learned import name_weights, read_learned_weights, refuse_baseli
 from lib.utils.errors import InputError
 from tests.factories.data_sets import coco_image, coco_person, write_coco
 from tests.factories.reports import JOINTS, annotations_of, learned_weights, make_run
+from tests.factories.suspects import suspects_of
 
 
 def test_labels_that_count_and_labels_that_were_visited():
@@ -100,3 +101,30 @@ def test_summaries_of_no_run_are_an_error(run, weights):
     run.results["weights"] = weights
     with pytest.raises(InputError, match=r"results.json: weights: .*'[BC]'"):
         read_learned_weights(run)
+
+
+def test_what_was_judged_is_read_with_its_estimate(run):
+    """From both files; the scores rank labels in place of the weights, also those of no batch."""
+    annotations, _ = read_source(run.config)
+    probability = np.linspace(0, 1, 2 * JOINTS).reshape(2, JOINTS)
+    ones = np.ones((2, JOINTS), int)
+    table = WeightTable(ones / 3, 0 * ones, probability * 9, suspects_of(probability))
+    write_weight_table(run.folder / "ignoring_weights.csv", annotations, table)
+    estimate = {"labels": 26, "wrong": 13.0, "low": 1.0, "high": 20.0, "flagged": 13, "precision": 0.75,
+                "kinds": {"moved": 13}}  # fmt: skip
+    run.results["weights"]["B"]["wrong_labels"] = estimate
+    for _ in range(2):
+        (learned,) = read_learned_weights(run)
+        assert learned.estimate.flagged == 13 and learned.estimate.high == 20
+        assert learned.suspects.probability == pytest.approx(probability, abs=1e-4)
+        assert (learned.known == learned.labelled).all() and not learned.visited.any()
+        assert (learned.detector == learned.scores).all() and (
+            learned.doubt == learned.suspects.probability
+        ).all()
+        (run.folder / "ignoring_weights.npz").unlink(missing_ok=True)
+
+
+def test_weights_rank_labels_that_were_not_judged(run):
+    (learned,) = read_learned_weights(run)
+    assert learned.suspects is None and learned.estimate is None
+    assert (learned.detector == -learned.weights).all() and (learned.known == learned.visited).all()

@@ -23,6 +23,7 @@ def test_the_results_of_a_run_are_read(tmp_path):
     "changes",
     [{"mode": 3}, {"seed": "0"}, {"test": {"PCKh": {"Head": 1.0}}}, {"test": {"PCKh": {"Mean": "high"}}},
      {"test": {"PCKh": {"Mean": 1e12}}}, {"steps": 1.5}, {"log": None}, {"weights": {"B": {"auroc": "x"}}},
+     {"weights": {"B": {"wrong_labels": {"average_precision": "x"}}}}, {"weights": {"B": {"wrong_labels": 3}}},
      {"source_model": {"test": {}}}, {"retrained": {"mode": "ours2"}}],
 )  # fmt: skip
 def test_other_contents_are_an_error(tmp_path, changes):
@@ -34,7 +35,7 @@ def test_columns_are_those_of_the_measure():
     assert measure_of(RESULTS) == "PCKh" and measure_of(RESULTS | {"test": PCK}) == "PCK"
     assert groups_of([RESULTS, RESULTS]) == GROUPS
     assert groups_of([RESULTS | {"test": PCK}]) == ("bucket", "Mean", "OKS-AP")
-    assert columns_of(("bucket",)) == ("mode", "bucket", "ms/step", "AUROC")
+    assert columns_of(("bucket",)) == ("mode", "bucket", "ms/step", "AUROC", "AP")
 
 
 @pytest.mark.parametrize("other", [PCK, {"PCK": {"Mean": 2.0}}])
@@ -51,6 +52,15 @@ def test_rows_of_the_target_the_source_and_the_retrained_model():
         "retrained": {"test": PCKH},
     }
     target, source, retrained = rows_of(results, "ours2", ("Head", "Mean", "Mean@0.1", "Nose"))
-    assert target == ["ours2", "10.0", "61.3", "-", "-", "124", "0.88"]
-    assert source == ["  its source model", "10.0", "61.3", "-", "-", "", ""]
-    assert retrained == ["  retrained", "10.0", "61.3", "-", "-", "-", "-"]
+    assert target == ["ours2", "10.0", "61.3", "-", "-", "124", "0.88", "-"]
+    assert source == ["  its source model", "10.0", "61.3", "-", "-", "", "", ""]
+    assert retrained == ["  retrained", "10.0", "61.3", "-", "-", "-", "-", "-"]
+
+
+def test_scores_are_measured_in_place_of_weights():
+    weights = {"auroc": 0.876, "average_precision": 0.654, "wrong_labels": None}
+    assert rows_of(RESULTS | {"weights": {"B": weights}}, "ours1")[0][-2:] == ["0.88", "0.65"]
+    judged = weights | {"wrong_labels": {"auroc": 0.985, "average_precision": 0.942}}
+    assert rows_of(RESULTS | {"weights": {"B": judged}}, "ours1")[0][-2:] == ["0.98", "0.94"]
+    unknown = {"wrong_labels": {"labels": 5}}  # no truth
+    assert rows_of(RESULTS | {"weights": {"B": unknown}}, "ours1")[0][-2:] == ["-", "-"]

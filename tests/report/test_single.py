@@ -3,7 +3,9 @@ import numpy as np
 from lib.report.markup import join
 from lib.report.results import GROUPS
 from lib.report.single import single_report
+from lib.wrong_labels.estimate import Estimate
 from tests.factories.reports import JOINTS, Page, learned_weights, make_run
+from tests.factories.suspects import suspects_of
 
 
 def parsed(run, learned):
@@ -57,3 +59,23 @@ def test_two_sets_of_weights_have_titles_of_their_own(tmp_path):
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids)) and {"weights-A", "gallery-B", "tables-A"} <= set(ids)
     assert "Cannot be computed" in page.text and "Detection of wrong labels" not in page.texts
+
+
+def test_cards_of_labels_that_were_judged(tmp_path):
+    """The AUROC is that of the scores; two sets of weights share one judgement."""
+    weights, wrong = np.full((2, JOINTS), 0.75), np.zeros((2, JOINTS), bool)
+    weights[0, 0], wrong[1, 1] = 0.25, True
+    judged = {
+        "scores": wrong * 2.0,
+        "suspects": suspects_of(np.where(wrong, 0.9, 0.1)),
+        "estimate": Estimate(26, 3.4, 1.2, 6.0, 1, 0.9, {"moved": 1}),
+    }
+    both = [learned_weights(weights, wrong=wrong, place=place, **judged) for place in "BA"]
+    _, page = parsed(make_run(tmp_path), both[:1])
+    auroc, found, flagged = (page.texts.index(name) for name in ("AUROC", "Wrong labels", "Labels flagged"))
+    assert page.texts[auroc + 1] == "1.00"
+    assert page.texts[found + 1 : found + 3] == ["3", " (13.1\u00a0%)"]
+    assert "between 1 and 6" in page.texts[found + 3]
+    assert page.texts[flagged + 1] == "1" and "About 90 % of these are wrong." in page.texts[flagged + 2]
+    _, page = parsed(make_run(tmp_path, "ours5"), both)
+    assert page.texts.count("Wrong labels, as estimated") == 1 and page.texts.count("Most suspect") == 2

@@ -8,6 +8,8 @@ from lib.dataset.keypoints import joint_mapping
 from lib.label_noise.truth import Truth
 from lib.report.learned import LearnedWeights
 from lib.report.tables import MAX_ROWS, by_annotator, by_image, by_joint, tables_section
+from tests.factories.reports import Page
+from tests.factories.suspects import suspects_of
 
 ANNOTATIONS = Annotations(
     mapping=joint_mapping("coco", ("left_knee", "head")),
@@ -130,3 +132,24 @@ def test_only_the_first_annotators_are_shown():
     page = tables_section(many, "t", "t")
     assert f"{len(names)} annotators" in page and f"first {MAX_ROWS} are shown" in page
     assert page.count("<td>annotator ") == MAX_ROWS
+
+
+def test_judged_labels_are_ordered_by_the_estimated_share_of_wrong_ones():
+    """Not by weights; also labels of no batch count, and the one that could not be read does not."""
+    probability = np.array([[0.0, 0.1], [0.2, 0.0], [0.1, 0.0], [0.8, 0.0]])
+    kind = np.where(probability > 0.5, "moved", "right").astype("<U16")
+    kind[3, 1] = ""
+    judged = replace(
+        learned(["ann", "ben", "ann", "cid"]),
+        scores=probability,
+        suspects=suspects_of(probability, kind=kind),
+    )
+    found = [(group.name, group.labels, round(group.doubt, 9)) for group in by_image(judged, 25)]
+    assert found == [("d/c.jpg", 1, 0.8), ("d/<script>b.jpg", 2, 0.1), ("d/a.jpg", 3, round(0.2 / 3, 9))]
+    assert [group.name for group in by_annotator(judged)] == ["cid", "ben", "ann"]
+    assert by_image(judged, 1)[0].lowest == (1.0, "left_knee")
+    assert by_joint(judged)[0].name == by_joint(learned())[0].name  # joints by their mean weight
+    page = Page(tables_section(judged, "title", "anchor"))
+    assert "Most suspect images" in page.texts and page.texts.count("wrong, estimated") == 2
+    assert "80.0\u00a0%" in page.texts and "most suspect joint" in page.texts
+    assert "wrong, estimated" not in Page(tables_section(learned(), "title", "anchor")).texts

@@ -11,6 +11,7 @@ from lib.visualization.labels import (
     IGNORED,
     LABEL,
     PREDICTED,
+    PROPOSED,
     RIGHT,
     TRUSTED,
     draw_keypoint,
@@ -55,9 +56,10 @@ def count(drawing, colour):
     return int((drawing == colour).all(axis=-1).sum())
 
 
-def test_labels_are_red_true_positions_green_and_predictions_yellow():
+def test_the_colours_of_the_marks():
     red, green, blue = range(3)
     assert np.argmax([LABEL, RIGHT, IGNORED, TRUSTED], axis=1).tolist() == [red, green, red, blue]
+    assert PROPOSED[red] > 200 and PROPOSED[blue] > 200 and PROPOSED[green] < 100
     assert PREDICTED[red] > 200 and PREDICTED[green] > 200 and PREDICTED[blue] < 50
 
 
@@ -67,6 +69,25 @@ def test_a_keypoint_with_its_true_position_and_prediction(annotations):
     assert centre_of(drawing, LABEL) == pytest.approx(crop_position(130, 80), abs=1)
     assert centre_of(drawing, RIGHT) == pytest.approx(crop_position(110, 120), abs=1)
     assert centre_of(drawing, PREDICTED) == pytest.approx(crop_position(190, 130), abs=1)
+
+
+def test_a_proposed_position_is_joined_to_the_label(annotations):
+    drawing = draw_keypoint(annotations, 0, 0, proposed=np.array([110.0, 80.0]))
+    near = np.abs(drawing.astype(int) - PROPOSED).sum(axis=2) < 60
+    rows, columns = np.nonzero(near)
+    x, y = crop_position(110, 80)
+    assert columns.min() == pytest.approx(
+        x - 14, abs=2
+    )  # the diamond's left corner; to the right goes the line
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(y, abs=1)
+    label, _ = crop_position(130, 80)
+    assert near[:, int((x + 14 + label - 11) / 2)].any() and not near[:, int(label)].any()
+    assert centre_of(drawing, LABEL) == pytest.approx(crop_position(130, 80), abs=1)
+    beside = draw_keypoint(
+        annotations, 0, 0, proposed=np.array([130.0, 80.0])
+    )  # on the label itself: no line
+    assert centre_of(beside, PROPOSED) == pytest.approx(crop_position(130, 80), abs=1)
+    assert not has(draw_keypoint(annotations, 0, 0, proposed=np.full(2, np.nan)), PROPOSED)
 
 
 @pytest.mark.parametrize("true_position", [None, np.full(2, np.nan)])
