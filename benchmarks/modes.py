@@ -22,7 +22,7 @@ from benchmarks.evidence.grounds import BUILT_IN, GROUNDS
 from benchmarks.evidence.methods import METHODS, VARIABLES, chosen
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.packages import check_installed, is_installed
-from benchmarks.evidence.plot import plot
+from benchmarks.evidence.plot import RANKING, plot
 from benchmarks.evidence.summary import lines_by_noise, markdown
 from lib.config.loader import current_names, load_config, parse_overrides
 from lib.utils.errors import InputError
@@ -127,6 +127,7 @@ def show(rows: list[dict], out: Path) -> None:
     text = "\n".join([markdown(rows), "### At a glance", "", *overview(lines_by_noise(rows))])
     write_text(out.with_suffix(".md"), text)
     write_text(out.with_suffix(".svg"), plot(rows))
+    write_text(out.with_suffix(".ap.svg"), plot(rows, RANKING))
     print(text)
     print(f"{out}, {out.with_suffix('.md')}, {out.with_suffix('.svg')}")
 

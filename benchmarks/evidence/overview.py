@@ -23,6 +23,12 @@ FIGURES = {
     "AUROC": "auroc", "AP": "ap", "AUROC within joints": "auroc_within", "precision of the first 100": "precision_100",
     "precision": "precision", "recall": "recall",
 }  # fmt: skip
+# What is said of the labels: of the flagged wrong ones, and of all.
+DESCRIBED = {
+    "kind right": "kind_right", "place within half a head": "place_right", "true share of wrong labels": "wrong_share",
+    "estimated share": "estimated", "low end of its interval": "estimated_low",
+    "high end of its interval": "estimated_high", "estimated precision": "estimated_precision",
+}  # fmt: skip
 
 Lines = dict[str, Line]  # by name, for one noise
 Cell = Callable[[Lines], str | None]
@@ -40,7 +46,7 @@ def overview(by_noise: dict[str, list[Line]]) -> list[str]:
         names = list(dict.fromkeys(name for lines in shown.values() for name in lines))
         text += _table("PCKh", shown, {name: _figure(name, "pckh", 1) for name in names})
         text += _table("PCKh, difference seed by seed", shown, {f"{a} - {b}": _difference(a, b, "pckh", 1) for a, b in PAIRS})  # fmt: skip
-        for title, column in FIGURES.items():
+        for title, column in (FIGURES | DESCRIBED).items():
             text += _table(title, shown, {name: _figure(name, column, 3) for name in names})
         for title in ("AUROC", "AP"):
             rows = {f"{a} - {b}": _difference(a, b, FIGURES[title], 3) for a, b in RANKED}

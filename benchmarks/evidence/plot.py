@@ -1,23 +1,44 @@
-"""Plot of the table's PCKh: a point with its interval for each method, one panel per noise."""
+"""Plots of the table: a point with its interval for each method, one panel per noise."""
 
 import math
+from typing import NamedTuple
 
-from benchmarks.evidence.summary import Line, common_settings, interval, lines_by_noise
+from benchmarks.evidence.summary import Interval, Line, common_settings, interval, lines_by_noise
 from lib.report.charts import Axis, format_number, ticks
 from lib.report.markup import Markup, element
 from lib.report.style import BLUE, GREEN, ORANGE
 
 WIDTH, LEFT, RIGHT = 640, 220, 50
 ROW, HEADING, FOOT = 20, 34, 34
+PER_CENT = 100
 
 
-def plot(rows: list[dict]) -> str:
+class Figure(NamedTuple):
+    """What is plotted.   column: of the rows.   title: below the axis.   scale: factor to percent."""
+
+    column: str
+    title: str
+    scale: float = 1.0
+
+    def values(self, line: Line) -> list[float]:
+        """Of all seeds that have one, in percent."""
+        return [self.scale * value for value in line.known(self.column)]
+
+
+ACCURACY = Figure("pckh", "PCKh@0.5, percent")
+RANKING = Figure("ap", "average precision in finding wrong labels, percent", PER_CENT)
+
+
+def plot(rows: list[dict], figure: Figure = ACCURACY) -> str:
     """The plot as SVG text; all noises share one scale."""
     common = common_settings(rows)
-    # A method that trains nothing has no PCKh.
-    tested = {noise: [line for line in lines if line.pckh] for noise, lines in lines_by_noise(rows).items()}
-    noises = {noise: lines for noise, lines in tested.items() if lines}
-    intervals = [interval(line.pckh.values()) for lines in noises.values() for line in lines]
+    # A method that trains nothing has no PCKh, one that does not look for wrong labels no average precision.
+    known = {
+        noise: [line for line in lines if figure.values(line)]
+        for noise, lines in lines_by_noise(rows).items()
+    }
+    noises = {noise: lines for noise, lines in known.items() if lines}
+    intervals = [interval(figure.values(line)) for lines in noises.values() for line in lines]
     halves = [0.0 if math.isnan(value.half) else value.half for value in intervals]
     low = min((value.mean - half for value, half in zip(intervals, halves)), default=0)
     high = max((value.mean + half for value, half in zip(intervals, halves)), default=100)
@@ -29,11 +50,12 @@ def plot(rows: list[dict]) -> str:
         for tick in ticks(x.low, x.high):
             drawn.append(_line(x(tick), top + HEADING, x(tick), bottom, "#d5d9df", 1))
         for row, line in enumerate(lines):
-            drawn += _point(line, line.called(common), x, top + HEADING + ROW * (row + 0.5))
+            value = interval(figure.values(line))
+            drawn += _point(line, line.called(common), value, (x, top + HEADING + ROW * (row + 0.5)))
         top = bottom
     drawn += [_text(format_number(tick), x(tick), top + 14, "middle") for tick in ticks(x.low, x.high)]
     drawn.append(
-        _text("mean PCKh@0.5 and its 95 % interval over seeds", (x.start + x.end) / 2, top + 30, "middle")
+        _text(f"{figure.title}: mean and 95 % interval over seeds", (x.start + x.end) / 2, top + 30, "middle")
     )
     box = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {top + FOOT + 4}",
            "font-family": "sans-serif", "font-size": 12}  # fmt: skip
@@ -41,8 +63,8 @@ def plot(rows: list[dict]) -> str:
     return element("svg", box, paper, drawn) + "\n"
 
 
-def _point(line: Line, name: str, x: Axis, y: float) -> list[Markup]:
-    value, colour = interval(line.pckh.values()), _colour(line.method)
+def _point(line: Line, name: str, value: Interval, at: tuple[Axis, float]) -> list[Markup]:
+    (x, y), colour = at, _colour(line.method)
     hint = element("title", {}, f"{name}: {value} ({len(line.rows)} seeds)")
     drawn = [_text(name, LEFT - 10, y + 4, "end")]
     if not math.isnan(value.half):
