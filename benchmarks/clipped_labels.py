@@ -13,8 +13,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import torch
 
 from lib.dataset.annotations import Annotations
+from lib.ignoring.loss_aware import trust_of
 from lib.ignoring.ranking import ranked_keypoints
 from lib.ignoring.weight_table import WeightTable, read_weight_table
 from lib.label_noise.source import source_of_run
@@ -27,13 +29,14 @@ Orders = dict[str, np.ndarray]
 
 
 def unclipped_logits(variables: dict) -> np.ndarray:
-    """v + u + b + w1 e + w2 mean(e) of loss-aware variables, [N, J], from their part of a checkpoint."""
+    """t (v + u) + b + w1 e + w2 mean(e) of loss-aware variables, [N, J], from their part of a checkpoint."""
     try:
         own, met = variables["average"], variables["met"]
         (w1, w2), b = variables["linear"][:2], variables["linear"][2:]
         instance = own.sum(1) / met.sum(1).clamp(min=1)
         from_losses = w1 * own + w2 * instance[:, None]
-        return (variables["logits"] + variables["person"][:, None] + b + from_losses).numpy()
+        trust = trust_of(variables.get("recent_pairs", torch.zeros(3)))  # earlier versions trusted in full
+        return (trust * (variables["logits"] + variables["person"][:, None]) + b + from_losses).numpy()
     except KeyError:
         raise InputError("expected a run with LBI.VARIABLES loss_aware") from None
 

@@ -5,7 +5,6 @@ mirrored sample, the column of the left wrist holds the annotation's right wrist
 order: values of a mirrored sample go through the flip permutation first.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 LIMIT = 6.0  # bound of the logits: beyond it the sigmoid's slope is so small that a weight could not return
-TIE = 1e-9  # of the remembered loss in a score: it decides between equal logits, and hardly anything else
+
+ADDED = ("signs", "agreement", "recent_pairs")  # buffers that checkpoints of earlier versions may lack
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,8 @@ class IgnoringVariables(nn.Module, ABC):
         self.register_buffer("agreement", torch.zeros(2, dtype=torch.int64))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load as torch does; checkpoints of earlier versions have no ``signs`` and no ``agreement``."""
-        added = {
-            name: buffer for name, buffer in self.named_buffers() if name.endswith(("signs", "agreement"))
-        }
+        """Load as torch does; checkpoints of earlier versions lack some of the counts."""
+        added = {name: buffer for name, buffer in self.named_buffers() if name.endswith(ADDED)}
         fresh = {name: torch.zeros_like(buffer) for name, buffer in added.items()}
         return super().load_state_dict({**fresh, **state_dict}, *args, **kwargs)
 
@@ -115,13 +113,19 @@ class IgnoringVariables(nn.Module, ABC):
         self.seen[samples.index] += labelled.to(self.seen.dtype)
         return labelled
 
-    def _compare_signs(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> None:
-        """Count in which labelled keypoints the sign is that of the last hypergradient, and store the signs."""
+    def _compare_signs(
+        self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples
+    ) -> tuple[Tensor, Tensor]:
+        """Count in which labelled keypoints the sign is that of the last hypergradient, and store the signs.
+
+        Returns the signs and their products with the last ones, [N, J]; 0 where there is no label or no last one.
+        """
         before = self.signs[samples.index]
         signs = hypergradient.sign().to(before.dtype) * labelled
         product = before * signs
         self.agreement += torch.stack([(product > 0).sum(), (product != 0).sum()])
         self.signs[samples.index] = torch.where(signs == 0, before, signs)
+        return signs, product
 
     @abstractmethod
     def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
@@ -189,151 +193,6 @@ class PersistentWeights(IgnoringVariables):
 
     def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
         return self.logits[samples.index].sigmoid()
-
-
-class LossAwareWeights(IgnoringVariables):
-    """A logit that also depends on the keypoint's own loss, as far as the hypergradient finds that useful.
-
-        theta_ij = v_ij + u_i + b_j + w1 e_ij + w2 mean_j(e_ij), within +-6;   weight a = sigmoid(theta)
-
-    v is a table as in PersistentWeights, u one number per instance, b one per joint. e is the keypoint's
-    log loss, standardized per joint and averaged over visits. The idea is Meta-Weight-Net's (Shu et al.,
-    arXiv 1902.07379), with a linear function. Everything starts at 0. One visit, with
-    g = -G / sqrt(loss + floor) and q = clip(g / rms(g), +-2) * 4 a (1 - a):
-
-        v += lr q;   u += 0.43 lr clip(sum_j q / sqrt(J), +-2);   (w1, w2, b): Adam of 0.043 lr on -mean(q theta)
-
-    The constants come from experiments on the built-in people.
-
-    Args:
-        lr: learning rate of v.
-        floor: added to a loss before its logarithm, in units of the loss; a small fraction of the loss of
-            an all-zero prediction, so that smaller losses all look alike.
-    """
-
-    AVERAGE_DECAY = 0.6  # of the past in e, the average over a keypoint's visits
-    STATISTICS_RATE = 0.05  # of a batch in the running mean and variance that standardize log losses
-    INSTANCE_LR, LINEAR_LR = 0.43, 0.043  # of u and of (w1, w2, b), in units of v's
-    BETAS, EPS = (0.9, 0.99), 1e-8  # of Adam on (w1, w2, b)
-
-    logits: Tensor  # v
-    person: Tensor  # u
-    linear: Tensor  # w1, w2, b
-    moments: Tensor
-    average: Tensor  # e
-    met: Tensor  # e holds a visit
-    mean: Tensor
-    variance: Tensor
-    batches: Tensor  # with a label of the joint
-    steps: Tensor
-
-    def __init__(self, count: int, flip_indices: tuple[int, ...], lr: float, floor: float):
-        super().__init__(count, flip_indices)
-        joints = len(flip_indices)
-        self.lr = lr
-        self.floor = floor
-        self.register_buffer("logits", torch.zeros(count, joints))
-        self.register_buffer("person", torch.zeros(count))
-        self.register_buffer("linear", torch.zeros(2 + joints))
-        self.register_buffer("moments", torch.zeros(2, 2 + joints))
-        self.register_buffer("average", torch.zeros(count, joints))
-        self.register_buffer("met", torch.zeros(count, joints, dtype=torch.bool))
-        self.register_buffer("mean", torch.zeros(joints))
-        self.register_buffer("variance", torch.ones(joints))
-        self.register_buffer("batches", torch.zeros(joints, dtype=torch.int64))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    def all_weights(self) -> Tensor:
-        rows = self._all_rows()
-        return self._theta(rows, self._features(rows)).sigmoid()
-
-    def all_scores(self) -> Tensor:
-        """Minus theta; where it is clipped, v goes on; where both are equal, the remembered log loss e.
-
-        v is what the hypergradients said of this very label. The unclipped theta would go on with the instance's
-        losses, whose order among clipped labels is worse than chance (benchmarks/clipped_labels.py).
-        """
-        rows = self._all_rows()
-        theta, v = self._theta(rows, self._features(rows)).double(), self.logits.double()
-        lowest, highest = theta <= -LIMIT, theta >= LIMIT
-        beyond = torch.where(lowest, LIMIT - v, 0) - torch.where(highest, LIMIT + v, 0)
-        return beyond - theta + TIE * self.average.double()
-
-    def _learn(self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples) -> Tensor:
-        losses = self._observe_losses(labelled, samples)
-        rows, features = samples.index, self._features(samples.index)
-        theta = self._theta(rows, features)
-
-        # q: the normalized gradient of theta. Dividing by sqrt(loss) keeps large losses from dominating.
-        q = rms_normalized(-hypergradient / (losses + self.floor).sqrt(), labelled).to(self.logits.dtype)
-        q = q * sigmoid_slope(theta) * labelled
-
-        # v, one number per keypoint
-        self.logits[rows] = (self.logits[rows] + self.lr * q).clamp(-LIMIT, LIMIT)
-
-        # u, one number per instance
-        instance_step = (q.sum(1) / math.sqrt(q.shape[1])).clamp(-2, 2)
-        instance_lr = self.INSTANCE_LR * self.lr
-        self.person[rows] = (self.person[rows] + instance_lr * instance_step).clamp(-LIMIT, LIMIT)
-
-        # w1, w2 and b, shared by all: Adam on -mean(q theta)
-        feature_gradient = (q[None] * features).mean((1, 2))
-        self._adam_step(-torch.cat([feature_gradient, q.sum(0) / q.numel()]))
-        return self._theta(rows, features).sigmoid().to(hypergradient.dtype)
-
-    def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
-        self._observe_losses(labelled, samples)
-        return self._theta(samples.index, self._features(samples.index)).sigmoid()
-
-    def _observe_losses(self, labelled: Tensor, samples: SourceSamples) -> Tensor:
-        """Update e with the losses of a visit, and return them, [N, J] in annotation order."""
-        losses = self.to_annotation_order(samples.losses, samples.flipped)
-        logs = (losses + self.floor).log().to(self.mean.dtype)
-
-        # Running mean and variance per joint: a plain average over the first batches, exponential later.
-        count = labelled.sum(0)
-        mean = (logs * labelled).sum(0) / count.clamp(min=1)
-        variance = ((logs - mean).square() * labelled).sum(0) / count.clamp(min=1)
-        self.batches += count > 0
-        rate = (1 / self.batches.clamp(min=1).to(self.mean.dtype)).clamp(min=self.STATISTICS_RATE)
-        rate = rate * (count > 0)
-        self.mean += rate * (mean - self.mean)
-        self.variance += rate * (variance - self.variance)
-
-        # e: the average over visits of the standardized log loss; the first visit counts in full.
-        standardized = ((logs - self.mean) / (self.variance.sqrt() + 1e-3)).clamp(-3, 3)
-        rows = samples.index
-        before, met = self.average[rows], self.met[rows]
-        averaged = self.AVERAGE_DECAY * before + (1 - self.AVERAGE_DECAY) * standardized
-        now = torch.where(met, averaged, standardized)
-        self.average[rows] = torch.where(labelled, now, before)
-        self.met[rows] = met | labelled
-        return losses
-
-    def _features(self, rows: Tensor) -> Tensor:
-        """[2, N, J]: e of the keypoint, and the mean of e over the instance's visited keypoints."""
-        own, met = self.average[rows], self.met[rows]
-        instance_mean = own.sum(1) / met.sum(1).clamp(min=1)
-        return torch.stack([own, instance_mean[:, None].expand_as(own)])
-
-    def _all_rows(self) -> Tensor:
-        return torch.arange(len(self.logits), device=self.logits.device)
-
-    def _theta(self, rows: Tensor, features: Tensor) -> Tensor:
-        """The logits theta [N, J] of the annotations ``rows``."""
-        (w1, w2), b = self.linear[:2], self.linear[2:]
-        from_losses = w1 * features[0] + w2 * features[1]
-        theta = self.logits[rows] + self.person[rows, None] + b + from_losses
-        return theta.clamp(-LIMIT, LIMIT)
-
-    def _adam_step(self, gradient: Tensor) -> None:
-        """Adam (arXiv 1412.6980) on (w1, w2, b); its state is in buffers, so it is checkpointed."""
-        self.steps += 1
-        for moment, value, beta in zip(self.moments, (gradient, gradient.square()), self.BETAS):
-            moment.lerp_(value, 1 - beta)
-        steps = self.steps.to(self.moments.dtype)  # the power of an integer tensor would be float32
-        first, second = (m / (1 - beta**steps) for m, beta in zip(self.moments, self.BETAS))
-        self.linear -= self.LINEAR_LR * self.lr * first / (second.sqrt() + self.EPS)
 
 
 class FixedWeights(IgnoringVariables):

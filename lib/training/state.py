@@ -10,15 +10,11 @@ from torch.optim import Optimizer
 
 from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.dataset.annotations import Annotations
+from lib.ignoring.loss_aware import LossAwareWeights
 from lib.ignoring.modes import ANCHOR, Mode, Place
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.trainable_model import Compiled, TrainableModel
-from lib.ignoring.variables import (
-    IgnoringVariables,
-    LossAwareWeights,
-    OnlineWeights,
-    PersistentWeights,
-)
+from lib.ignoring.variables import IgnoringVariables, OnlineWeights, PersistentWeights
 from lib.models.pose_resnet import HYPERGRADIENT_LAYERS, build_pose_resnet
 from lib.models.pretrained import imagenet_weights_path, load_weights
 from lib.models.weights_file import read_state_dict

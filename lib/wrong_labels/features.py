@@ -76,6 +76,8 @@ def statistics(readings: Readings, model: LabelModel, found: Explanation) -> dic
         "names": np.repeat(np.log(found.posterior[:, :1] + 1e-5), len(joints), axis=1),
         "displacement": np.log(model.moved_density(readings.labels - readings.predicted)),
     }
+    if len(readings.shape_odds):
+        result["shape"] = readings.shape_odds
     if len(joints) > 1:
         result |= {
             "match of others": beside.max(axis=2),

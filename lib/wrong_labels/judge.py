@@ -10,6 +10,7 @@ from lib.wrong_labels.label_model import CHUNK, Explanation, LabelModel
 from lib.wrong_labels.readings import Readings
 from lib.wrong_labels.regression import fit_regression
 from lib.wrong_labels.renamings import MODELLED, Kind, Renamings
+from lib.wrong_labels.shape import Shapes
 from lib.wrong_labels.simulated_mistakes import Rates, with_mistakes
 
 REPEATS = 3  # sets of mistakes to learn from
@@ -48,13 +49,14 @@ def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) ->
         seed: of the simulated mistakes.
     """
     renamings, labelled = Renamings.of(skeleton), source.labelled
-    model = LabelModel.fit(source, renamings)
-    model = model.trusting(trusted)
+    shapes = Shapes.of(trusted, renamings, np.array(skeleton.flip_indices))
+    source = shapes.seen_in(source)
+    model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted))
     found = model.explain(source)
     credible = np.where(labelled[..., None], found.kinds, 0.0)
     credible[labelled] = model.credible(found.kinds[labelled])
     first = np.where(labelled, 1 - credible[..., Kind.RIGHT], 0)
-    second, kinds = _learned(source, model, found, first, seed)
+    second, kinds = _learned(_Held(source, model, found, first), shapes, seed)
     total = log_odds(first, SMALLEST) + log_odds(second, SMALLEST)
     # The sum tells the order; how many are wrong in all is what the label model says.
     probability = np.where(labelled, with_mean(SLOPE * total, labelled, first[labelled].sum()), 0)
@@ -78,13 +80,22 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
 
 
-def _learned(
-    source: Readings, model: LabelModel, found: Explanation, wrong: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Held:
+    """What the label model holds of the ``source``.   wrong: [N, J] probability that a label is wrong."""
+
+    source: Readings
+    model: LabelModel
+    found: Explanation
+    wrong: np.ndarray
+
+
+def _learned(held: _Held, shapes: Shapes, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The regression's opinion: probability [N, J] of being wrong, and of each kind [N, J, MODELLED]."""
-    own = statistics(source, model, found)
+    source, wrong = held.source, held.wrong
+    own = statistics(source, held.model, held.found)
     scaled = Features.of(own, source.labelled)
-    rows, kinds = _examples(source, model, wrong, scaled, np.random.default_rng(seed))
+    rows, kinds = _examples(held, shapes, scaled, np.random.default_rng(seed))
     if len(np.unique(kinds)) < 2:  # nothing could be made wrong
         return wrong, np.zeros((*wrong.shape, MODELLED))
     predict = fit_regression(rows, kinds, MODELLED, seed)
@@ -97,33 +108,26 @@ def _learned(
 
 
 def _examples(
-    source: Readings,
-    model: LabelModel,
-    wrong: np.ndarray,
-    scaled: Features,
-    rng: np.random.Generator,
+    held: _Held, shapes: Shapes, scaled: Features, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features [K, F] and kinds [K] of labels held to be right, some of which have been made wrong.
 
-    Args:
-        source: of which those instances are used whose heatmaps were kept.
-        model: its shares and displacements are what mistakes are made like.
-        wrong: [N, J] probability that a label is wrong as it is, by the label model.
-        scaled: see `Features`.
-        rng: source of the random numbers.
+    The instances are those whose heatmaps were kept; mistakes are made as often and as far as the label model has
+    found them.
     """
-    chosen = source.instances
+    source, model, chosen = held.source, held.model, held.source.instances
     part = replace(source.of(chosen), instances=np.arange(len(chosen)), maps=source.maps)
-    rates = _rates(model)
+    wrong, rates = held.wrong[chosen], _rates(model)
     features, kinds = [], []
     for _ in range(REPEATS):
         # Labels are taken as wrong as often as they are probably wrong; those of one instance together.
         draw = rng.random((len(chosen), 1))
-        right = part.labelled & (draw >= wrong[chosen]) & (wrong[chosen] < CERTAIN)
+        right = part.labelled & (draw >= wrong) & (wrong < CERTAIN)
         changed, kind = with_mistakes(replace(part, labelled=right), model.renamings, model.moved, rates, rng)
+        changed = shapes.seen_in(changed)
         values = statistics(changed, model, model.explain(changed))
-        features.append(scaled.matrix(values, right)[right])
-        kinds.append(kind[right])
+        features.append(scaled.matrix(values, changed.labelled)[changed.labelled])
+        kinds.append(kind[changed.labelled])
     return np.concatenate(features), np.concatenate(kinds)
 
 

@@ -30,8 +30,10 @@ _Y, _X = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
 FAR_ENOUGH = 1 - np.exp(-(((_X**2 + _Y**2) / TOLERATED**2) ** 2)) + 1e-3
 # Share of the labels that a network contradicts by its own mistake, by kind, if it believes 77 % of its predictions on
 # the average (BELIEF); seen on the built-in people. The share grows with the square of its disbelief.
-FAILURES = np.array([0, 0.004, 0.008, 0.02, 0.015])
+FAILURES = np.array([0, 0.001, 0.003, 0.02, 0.012])
 BELIEF = 0.77
+TAIL = 0.001  # of right labels far from the prediction, at the start; relative to near ones
+SHAPE_DOUBT = 1e-3  # of what shapes say: some trusted poses are unlike all others
 MOST_SURE = 0.98  # probability of a kind, however often it is found
 
 
@@ -81,7 +83,7 @@ class LabelModel:
     @classmethod
     def _start(cls, readings: Readings, renamings: Renamings) -> "LabelModel":
         middle = (EDGES[1:] + EDGES[:-1]) / 2
-        near = (np.exp(-(middle**2) / 2) + 0.01) * AREAS
+        near = (np.exp(-(middle**2) / 2) + TAIL) * AREAS
         count = len(renamings.permutations)
         heights = readings.height[readings.labelled]
         return cls(
@@ -143,6 +145,8 @@ class LabelModel:
         moved = self.moved_share * self.moved_density(readings.labels - readings.predicted)[:, None]
         each = in_place + moved + 1e-12
         evidence = np.where(readings.labelled[:, None], np.log(each), 0).sum(axis=2) + np.log(self.shares)
+        if len(readings.shape_names):
+            evidence = evidence + np.log(readings.shape_names + SHAPE_DOUBT)
         posterior = np.exp(evidence - evidence.max(axis=1, keepdims=True))
         posterior /= posterior.sum(axis=1, keepdims=True)
 

@@ -1,6 +1,6 @@
 """What a trained network says about every label: where it sees each joint, and which joints it sees at each label."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,10 @@ PER_INSTANCE = (
 )  # of `Readings`
 
 
+def _nothing() -> np.ndarray:
+    return np.zeros((0, 0), np.float32)
+
+
 @dataclass(frozen=True)
 class Readings:
     """What a network says about N instances with J joints. Lengths are in units of a GRID-th of the crop's longer side.
@@ -43,6 +47,8 @@ class Readings:
     at_predicted: [N, J, J] the same at the prediction of joint j in place of its label.
     instances: [M] positions among the N of the instances whose heatmaps are kept.
     maps: [M, J, h, w] float16, the correlation of their heatmaps with a perfect one at every pixel.
+    shape_odds: [N, J] log odds of being wrong by the shape of the instance alone; empty if nothing is known of shapes.
+    shape_names: [N, P] probability of each renaming, by the shape alone; empty likewise.
     """
 
     labels: np.ndarray
@@ -54,6 +60,8 @@ class Readings:
     at_predicted: np.ndarray
     instances: np.ndarray
     maps: np.ndarray
+    shape_odds: np.ndarray = field(default_factory=_nothing)
+    shape_names: np.ndarray = field(default_factory=_nothing)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -66,6 +74,8 @@ class Readings:
     def of(self, rows: np.ndarray | slice) -> "Readings":
         """The readings of some instances, by position; without heatmaps."""
         part = {name: getattr(self, name)[rows] for name in PER_INSTANCE}
+        if len(self.shape_odds):
+            part |= {"shape_odds": self.shape_odds[rows], "shape_names": self.shape_names[rows]}
         return replace(self, **part, instances=self.instances[:0], maps=self.maps[:0])
 
 

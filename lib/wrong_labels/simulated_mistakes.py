@@ -45,24 +45,22 @@ def with_mistakes(
     count, joints = readings.labelled.shape
     names = np.tile(np.arange(joints), (count, 1))
     for row in _elementary(renamings):
-        # The labels that exchange their places must all be there.
         kind = renamings.kinds[row].max()
         drawn = rng.random(count) < np.minimum(_rate(rates, kind) * _spread(rng, count, kind), 0.8)
-        concerned = renamings.renamed[row]
-        drawn &= readings.labelled[:, concerned].all(axis=1)
         names[drawn] = names[drawn][:, renamings.permutations[row]]
     kinds = _kinds_of(names, renamings)
 
     # Labels change their places together with what the network sees there.
     rows = np.arange(count)[:, None]
     labels, match = readings.labels[rows, names], readings.match[rows, names]
+    labelled = readings.labelled[rows, names]  # what has no label leaves none under its new name
     stray = rng.random((count, joints)) < np.minimum(rates.moved * _spread(rng, count)[:, None], 0.8)
-    stray &= readings.labelled
+    stray &= labelled
     strayed = np.clip(labels + _steps(moved, stray.shape, rng), -1, GRID)
     labels = np.where(stray[..., None], strayed, labels).astype(np.float32)
     match = np.where(stray[..., None], _match_at(readings, labels), match)
-    kinds = np.where(stray, Kind.MOVED, kinds) * readings.labelled
-    return replace(readings, labels=labels, match=match), kinds
+    kinds = np.where(stray, Kind.MOVED, kinds) * labelled
+    return replace(readings, labels=labels, labelled=labelled, match=match), kinds
 
 
 def _elementary(renamings: Renamings) -> list[int]:

@@ -10,6 +10,7 @@ from lib.wrong_labels.readings import GRID, Readings
 
 PEOPLE = Skeleton.of(SHARED_KEYPOINTS)
 SIZE = 24  # of the square heatmaps, pixels
+NOISE = 0.3  # of the network's predictions, in units of `Readings`
 SIGMA = 1.0  # of their Gaussians, in units of `Readings`
 
 # A person who faces us and fills the crop; x of the left side.
@@ -31,10 +32,11 @@ class Seen:
     belief: np.ndarray
 
     @classmethod
-    def of(cls, truth: np.ndarray, rng: np.random.Generator, noise: float = 0.3) -> "Seen":
-        """A network that is off by ``noise`` and believes from half to all of what it says."""
-        belief = rng.uniform(0.55, 1.0, truth.shape[:2])
-        return cls(truth + rng.normal(0, noise, truth.shape), belief)
+    def of(cls, truth: np.ndarray, rng: np.random.Generator, belief: float = 0.775) -> "Seen":
+        """A network that is off by a little and believes ``belief`` of what it says, at most 1, on the average."""
+        spread = 1 - belief
+        heights = rng.uniform(belief - spread, belief + spread, truth.shape[:2])
+        return cls(truth + rng.normal(0, NOISE, truth.shape), heights)
 
 
 def people(count: int, rng: np.random.Generator, skeleton: Skeleton = PEOPLE) -> np.ndarray:
@@ -109,42 +111,70 @@ def limb(*parts: str) -> list[tuple[int, int]]:
     return [(joint(f"left_{part}"), joint(f"right_{part}")) for part in parts]
 
 
-# Which labels exchange places in each of the noises below.
+# Which joints exchange places by each kind of mistake.
 EXCHANGES = {
     "exchanged": [(joint("left_wrist"), joint("left_elbow"))],
     "limb sides": limb("shoulder", "elbow", "wrist"),
     "person sides": [pair for part in BODY for pair in limb(part)],
 }
 
+# Networks for `planted`: one without failures of its own, and one that fails as often as is assumed (shares of
+# people, from `label_model.FAILURES`, which are of labels).
+SURE = {"belief": 0.92}
+FAILING = {"failures": {"exchanged": 0.026, "limb sides": 0.017, "person sides": 0.022, "moved": 0.015}}
 
-def planted(count: int, shares: dict[str, float], seed: int = 0) -> tuple[Case, np.ndarray]:
+
+def mistaken(
+    places: np.ndarray, shares: dict[str, float], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Places [N, J, 2] with mistakes, and the kind of each (str [N, J], "right" for most).
+
+    Args:
+        places: of the joints.
+        shares: {kind: share}, of instances for the kinds in EXCHANGES, of the others' places for "moved".
+        rng: source of the random numbers.
+    """
+    count, joints = places.shape[:2]
+    result, kinds = places.copy(), np.full((count, joints), "right", dtype="<U16")
+    free = rng.permutation(count)
+    for kind, pairs in EXCHANGES.items():
+        chosen, free = np.split(free, [round(shares.get(kind, 0) * count)])
+        source = exchanged(joints, *pairs)
+        result[chosen] = result[chosen][:, source]
+        kinds[np.ix_(chosen, np.flatnonzero(source != np.arange(joints)))] = kind
+    moved = (rng.random(kinds.shape) < shares.get("moved", 0)) & (kinds == "right")
+    angle, distance = rng.uniform(0, 2 * np.pi, moved.sum()), rng.uniform(2.5, 6, moved.sum())
+    result[moved] += distance[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    kinds[moved] = "moved"
+    return result, kinds
+
+
+def planted(
+    count: int,
+    shares: dict[str, float],
+    seed: int = 0,
+    failures: dict[str, float] | None = None,
+    belief: float = 0.775,
+) -> tuple[Case, np.ndarray]:
     """People with mistakes of several kinds, and the kind of each label (str [N, J], "right" for most).
 
     Args:
         count: of instances.
-        shares: {kind: share}, of instances for the kinds in EXCHANGES, of labels for "moved".
+        shares: of the mistakes, see `mistaken`.
         seed: of everything.
+        failures: of the network, like ``shares``.
+        belief: of the network in what it says, on the average.
     """
     rng = np.random.default_rng(seed)
     truth = people(count, rng)
-    labels, kinds = truth.copy(), np.full(truth.shape[:2], "right", dtype="<U16")
-    free = rng.permutation(count)
-    for kind, pairs in EXCHANGES.items():
-        chosen, free = np.split(free, [round(shares.get(kind, 0) * count)])
-        source = exchanged(truth.shape[1], *pairs)
-        labels[chosen] = labels[chosen][:, source]
-        kinds[np.ix_(chosen, np.flatnonzero(source != np.arange(len(source))))] = kind
-    moved = (rng.random(kinds.shape) < shares.get("moved", 0)) & (kinds == "right")
-    angle, distance = rng.uniform(0, 2 * np.pi, moved.sum()), rng.uniform(2.5, 6, moved.sum())
-    labels[moved] += distance[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    kinds[moved] = "moved"
-    readings = make_readings(labels, Seen.of(truth, rng))
-    return Case(readings, truth, kinds != "right"), kinds
+    labels, kinds = mistaken(truth, shares, rng)
+    seen = Seen.of(mistaken(truth, failures or {}, rng)[0], rng, belief)
+    return Case(make_readings(labels, seen), truth, kinds != "right"), kinds
 
 
-def trusted(count: int = 150, seed: int = 99) -> Readings:
-    """Right labels, for the network's failures."""
-    return planted(count, {}, seed)[0].readings
+def trusted(count: int = 150, seed: int = 99, **network) -> Readings:
+    """Right labels; ``network``: see `planted`."""
+    return planted(count, {}, seed, **network)[0].readings
 
 
 def unread(readings: Readings) -> Readings:

@@ -6,8 +6,9 @@ import torch
 
 from lib.ignoring.batch import SourceBatch, StepBatches
 from lib.ignoring.bilevel_step import StepModels, TrainingStep, Weighting
+from lib.ignoring.loss_aware import LossAwareWeights
 from lib.ignoring.modes import MODES, SourceUse
-from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
+from lib.ignoring.variables import OnlineWeights, PersistentWeights
 from tests.factories.setups import PARTNER, as_batch, learner, small_batches
 from tests.reference.plain_step import PlainOnline, PlainPersistent, plain_loss_aware
 

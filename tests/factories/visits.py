@@ -4,7 +4,8 @@ import torch
 
 from lib.dataset.keypoints import SHARED_KEYPOINTS
 from lib.dataset.skeleton import Skeleton
-from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights, SourceSamples
+from lib.ignoring.loss_aware import LossAwareWeights
+from lib.ignoring.variables import OnlineWeights, PersistentWeights, SourceSamples
 
 JOINTS = len(SHARED_KEYPOINTS)
 PARTNER = Skeleton.of(SHARED_KEYPOINTS).flip_indices

@@ -16,10 +16,11 @@ from lib.evaluation.evaluators import MPIISet, evaluate
 from lib.evaluation.inference import InferenceOptions, Predictions
 from lib.ignoring.batch import Batch, SourceBatch, StepBatches
 from lib.ignoring.bilevel_step import Options, StepModels, StepOutput, TrainingStep, Weighting
+from lib.ignoring.loss_aware import LossAwareWeights
 from lib.ignoring.modes import MODES
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.trainable_model import TrainableModel
-from lib.ignoring.variables import LossAwareWeights, OnlineWeights, PersistentWeights
+from lib.ignoring.variables import OnlineWeights, PersistentWeights
 from lib.training.batches import StepSamples, raise_if_unreadable, with_counts
 from lib.training.phases import phases
 from lib.training.state import State

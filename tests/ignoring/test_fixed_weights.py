@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 
-from lib.ignoring.variables import FixedWeights, LossAwareWeights
+from lib.ignoring.loss_aware import LossAwareWeights
+from lib.ignoring.variables import FixedWeights
 from tests.factories.visits import COUNT, JOINTS, LR, PARTNER, random_visits, variables, visit
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lib.ignoring.variables import LIMIT, LossAwareWeights
+from lib.ignoring.loss_aware import TRUSTED_KAPPA, LossAwareWeights, kappa, trust_of
+from lib.ignoring.variables import LIMIT
 from tests.factories.visits import COUNT, FLOOR, JOINTS, LR, random_visits, variables, visit
 from tests.reference.plain_step import plain_loss_aware
 
@@ -13,6 +14,7 @@ def test_constants_are_those_of_the_experiments():
     kind = LossAwareWeights
     assert (kind.AVERAGE_DECAY, kind.STATISTICS_RATE) == (0.6, 0.05)
     assert (kind.INSTANCE_LR, kind.LINEAR_LR) == (0.43, 0.043)
+    assert (TRUSTED_KAPPA, kind.PAIRS_DECAY) == (0.2, 0.98)
     assert (kind.BETAS, kind.EPS) == ((0.9, 0.99), 1e-8)
     assert LIMIT == 6
 
@@ -20,7 +22,7 @@ def test_constants_are_those_of_the_experiments():
 def test_loss_aware_weights_equal_plain_loops():
     found = variables("loss_aware").double()
     plain = plain_loss_aware(found, LR, FLOOR)
-    for step, (gradient, batch) in enumerate(random_visits(batches=12)):
+    for step, (gradient, batch) in enumerate(random_visits(seed=1, batches=12)):
         if step % 3 == 2:
             weights = found.current(batch)
             expected = plain.current(batch.losses, batch.index, batch.flipped, batch.labelled)
@@ -100,3 +102,85 @@ def test_without_labels_nothing_is_learned_from_losses():
     nothing = visit([0, 1], labelled=torch.zeros(2, JOINTS), losses=torch.zeros(2, JOINTS).double())
     weights = found.update(torch.zeros(2, JOINTS).double(), nothing)
     assert (weights == 0.5).all() and not found.met.any() and (found.mean == 0).all()
+
+
+def test_what_all_labels_have_in_common_is_left_to_the_level():
+    """All labels help alike, and losses have fallen since the last visits: that says nothing of large losses."""
+    found = variables("loss_aware").double()
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        losses = 1 + torch.rand(4, JOINTS, generator=rng).double()
+        found.average[:] = 1 + found.average.abs()  # e has a mean
+        gradient = -(losses + FLOOR).sqrt()  # s is 1
+        found.update(gradient, visit([0, 1, 2, 3], losses=losses))
+    assert found.linear[2:].min() > 0.3 and found.linear[:2].abs().max() < 0.1 * found.linear[2:].min()
+
+
+def test_a_large_loss_is_no_evidence_for_a_label():
+    """The mirror image of the test above: the hypergradient speaks for all keypoints of large loss."""
+    found = variables("loss_aware").double()
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        large = torch.rand(4, JOINTS, generator=rng) < 0.4
+        gradient = torch.where(large, -1.0, 1.0).double()
+        found.update(gradient, visit([0, 1, 2, 3], losses=torch.where(large, 5.0, 0.5).double()))
+    assert found.linear[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("agreeing", "positive", "pairs", "expected"),
+    [
+        (70, 50, 100, 0.4),
+        (70, 80, 100, (0.7 - 0.68) / 0.32),
+        (50, 50, 100, 0.0),
+        (9, 4, 9, 1.0),
+        (8, 8, 8, 0.0),
+        (0, 0, 0, 1.0),
+    ],
+)
+def test_kappa(agreeing, positive, pairs, expected):
+    counts = [torch.tensor(float(count)) for count in (agreeing, positive, pairs)]
+    assert kappa(*counts).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("repeats", "low", "high"), [(0.5, 0.0, 0.2), (0.55, 0.3, 0.7), (0.8, 1.0, 1.0)])
+def test_single_labels_count_as_far_as_their_hypergradients_repeat(repeats, low, high):
+    """Most labels are found useful in every visit: that alone is no repetition."""
+    found = variables("loss_aware", count=400).double()
+    rng = torch.Generator().manual_seed(0)
+    useful = torch.rand(400, JOINTS, generator=rng) < 0.5
+    for _ in range(4):
+        same = torch.rand(400, JOINTS, generator=rng) < repeats
+        gradient = torch.where(useful == same, -1.0, 1.0).double()
+        useful = useful == same
+        found.update(gradient, visit(list(range(400)), losses=torch.ones(400, JOINTS).double()))
+    assert low <= trust_of(found.recent_pairs).item() <= high
+    theta = found.all_weights().logit()
+    expected = trust_of(found.recent_pairs) * (found.logits + found.person[:, None]) + found.linear[2:]
+    losses = found.linear[0] * found.average + found.linear[1] * found.average.mean(1, keepdim=True)
+    torch.testing.assert_close(theta, (expected + losses).clamp(-LIMIT, LIMIT), rtol=1e-5, atol=1e-5)
+
+
+def test_single_labels_do_not_count_where_most_signs_agree_by_chance_alone():
+    found = variables("loss_aware", count=400)
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(4):
+        gradient = torch.where(torch.rand(400, JOINTS, generator=rng) < 0.9, -1.0, 1.0)
+        found.update(gradient, visit(list(range(400))))
+    agreeing, _, pairs = found.recent_pairs
+    assert agreeing / pairs > 0.8 and trust_of(found.recent_pairs) < 0.2
+
+
+def test_weights_of_checkpoints_without_counted_pairs_are_as_they_were():
+    found = variables("loss_aware").double()
+    for gradient, batch in random_visits():
+        found.update(gradient, batch)
+    state = found.state_dict()
+    del state["recent_pairs"]
+    loaded = variables("loss_aware").double()
+    loaded.load_state_dict(state)
+    assert trust_of(loaded.recent_pairs) == 1
+    full = loaded.logits + loaded.person[:, None] + loaded.linear[2:]
+    own, mean = found._features(torch.arange(COUNT))
+    theta = full + loaded.linear[0] * own + loaded.linear[1] * mean
+    torch.testing.assert_close(loaded.all_weights(), theta.clamp(-LIMIT, LIMIT).sigmoid())

@@ -58,9 +58,9 @@ class PlainPersistent:
 
 
 class PlainLossAware:
-    """logit = v + u + b + w1 e + w2 mean(e), everything in dictionaries by annotation and joint.
+    """logit = t (v + u) + b + w1 e + w2 mean(e), everything in dictionaries by annotation and joint.
 
-    ``numbers`` names the constants: lr, floor, old, forget, linear_lr, betas, eps.
+    ``numbers`` names the constants: lr, floor, old, forget, linear_lr, betas, eps, kappa, pairs_decay.
     """
 
     def __init__(self, joints, flip_indices, numbers):
@@ -68,6 +68,7 @@ class PlainLossAware:
         self.v, self.u, self.e = {}, {}, {}
         self.linear = [0.0] * (2 + joints)  # w1, w2, b of each joint
         self.first, self.second, self.steps = [0.0] * (2 + joints), [0.0] * (2 + joints), 0
+        self.signs, self.pairs = {}, {"agree": 0.0, "positive": 0.0, "all": 0.0}
         self.mean, self.variance, self.batches = [0.0] * joints, [1.0] * joints, [0] * joints
 
     def current(self, losses, index, flipped, labelled):
@@ -76,6 +77,7 @@ class PlainLossAware:
 
     def weigh(self, gradients, losses, index, flipped, labelled, commit):
         kept = copy.deepcopy(self.__dict__)
+        self._compare(gradients, index, flipped, labelled)
         self._look(losses, index, flipped, labelled)
         self._learn(gradients, losses, index, flipped, labelled)
         weights = self._weights(losses, index, flipped)
@@ -86,8 +88,32 @@ class PlainLossAware:
     def theta(self, annotation, joint):
         w1, w2, *b = self.linear
         e, mean_e = self._features(annotation, joint)
-        theta = self.v.get((annotation, joint), 0.0) + self.u.get(annotation, 0.0) + b[joint]
+        own = self.v.get((annotation, joint), 0.0) + self.u.get(annotation, 0.0)
+        theta = self.trust() * own + b[joint]
         return min(max(theta + w1 * e + w2 * mean_e, -6.0), 6.0)
+
+    def trust(self):
+        count = self.pairs["all"]
+        if count == 0:
+            return 1.0
+        positive = self.pairs["positive"] / count
+        chance = positive * positive + (1 - positive) * (1 - positive)
+        kappa = 0.0 if chance == 1 else (self.pairs["agree"] / count - chance) / (1 - chance)
+        return min(max(kappa / self.n["kappa"], 0.0), 1.0)
+
+    def _compare(self, gradients, index, flipped, labelled):
+        """Count the pairs of this sign and the last one of the same keypoint."""
+        for name in self.pairs:
+            self.pairs[name] *= self.n["pairs_decay"]
+        for i, j, annotation, joint in self._keypoints(index, flipped, labelled):
+            positive, zero = gradients[i, j].item() > 0, gradients[i, j].item() == 0
+            before = self.signs.get((annotation, joint))
+            if before is not None and not zero:
+                self.pairs["all"] += 1
+                self.pairs["positive"] += positive
+                self.pairs["agree"] += positive == before
+            if not zero:
+                self.signs[annotation, joint] = positive
 
     def _features(self, annotation, joint):
         known = [self.e[annotation, j] for j in range(self.joints) if (annotation, j) in self.e]
@@ -137,17 +163,20 @@ class PlainLossAware:
             for i, j, annotation, joint in known
         }
         rms = math.sqrt(sum(value**2 for value in g.values()) / len(g)) if g else 0.0
-        q = {}
+        q, slope = {}, {}
         for key, value in g.items():
             a = 1 / (1 + math.exp(-self.theta(*key)))
-            q[key] = (min(max(value / rms, -2.0), 2.0) if rms else 0.0) * 4 * a * (1 - a)
+            slope[key] = 4 * a * (1 - a)
+            q[key] = (min(max(value / rms, -2.0), 2.0) if rms else 0.0) * slope[key]
+        common = sum(q.values()) / sum(slope.values()) if slope else 0.0
 
         size = gradients.numel()
         slopes = [0.0] * (2 + self.joints)  # of -mean(q * theta) by w1, w2 and b
         for (annotation, joint), value in q.items():
             e, mean_e = self._features(annotation, joint)
-            slopes[0] -= value * e / size
-            slopes[1] -= value * mean_e / size
+            own = value - common * slope[annotation, joint]
+            slopes[0] -= own * e / size
+            slopes[1] -= own * mean_e / size
             slopes[2 + joint] -= value / size
         for key, value in q.items():
             self.v[key] = min(max(self.v.get(key, 0.0) + self.n["lr"] * value, -6.0), 6.0)
@@ -157,6 +186,7 @@ class PlainLossAware:
             u = self.u.get(annotation, 0.0) + self.n["person_lr"] * step
             self.u[annotation] = min(max(u, -6.0), 6.0)
         self._adam(slopes)
+        self.linear[0] = min(self.linear[0], 0.0)
 
     def _adam(self, slopes):
         self.steps += 1
@@ -178,6 +208,8 @@ def plain_loss_aware(made, lr, floor):
         "forget": made.STATISTICS_RATE,
         "linear_lr": made.LINEAR_LR * lr,
         "betas": made.BETAS,
+        "kappa": 0.2,
+        "pairs_decay": made.PAIRS_DECAY,
         "eps": made.EPS,
     }
     partner = made.flip_indices.tolist()

@@ -5,10 +5,8 @@ import logging
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from lib.dataset.heatmap import HeatmapCodec, to_image
-from lib.dataset.keypoint_dataset import KeypointDataset, Sample
 from lib.wrong_labels import readings
 from lib.wrong_labels.readings import (
     GRID,
@@ -19,65 +17,17 @@ from lib.wrong_labels.readings import (
     perfect_energy,
     sampled,
 )
-from tests.factories.annotations import make_annotations
+from tests.factories.colored import (
+    CODEC,
+    UNIT,
+    ColorNetwork,
+    Drawn,
+    annotations_at,
+    heatmaps_at,
+    random_points,
+)
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
-CODEC = HeatmapCodec((32, 24), (32, 24), 1.5)
-UNIT = GRID / 32
-MARK = -1.0  # in the corner of an image that is not mirrored
-
-
-class ColorNetwork(nn.Module):
-    """Heatmap j, of the joints left eye, right eye, nose, is color j of the image. In a mirrored image left and right are told apart by the mark."""
-
-    def __init__(self, mirrored_height=1.0):
-        super().__init__()
-        self.mirrored_height = mirrored_height
-        self.sizes = []
-
-    def forward(self, images):
-        assert not self.training
-        self.sizes.append(len(images))
-        mirrored = (images[:, 0, 0, 0] != MARK)[:, None, None, None]
-        maps = torch.where(mirrored, self.mirrored_height * images[:, [1, 0, 2]], images)
-        return torch.where(maps == MARK, 0, maps)
-
-
-class Drawn(KeypointDataset):
-    """Samples whose image is given, [N, 3, h, w]; a number that is ``unreadable`` has none."""
-
-    def __init__(self, annotations, images, unreadable=()):
-        super().__init__(annotations, CODEC)
-        self.images, self.unreadable = torch.as_tensor(images, dtype=torch.float32).clone(), unreadable
-        self.images[:, 0, 0, 0] = MARK
-
-    def __getitem__(self, key):
-        index, _ = key
-        points = heatmap_positions(
-            self.annotations.joints[[index]], self.annotations.centers[[index]],
-            self.annotations.sizes[[index]], CODEC.heatmap_size,
-        )[0]  # fmt: skip
-        maps, weight = CODEC.encode(points, self.annotations.visible[index])
-        return Sample(self.images[index], torch.from_numpy(maps), torch.from_numpy(weight),
-                      torch.tensor(index), torch.tensor(False), "broken" if index in self.unreadable else "")  # fmt: skip
-
-
-def annotations_at(points):
-    """Annotations with labels at these heatmap pixels [N, 3, 2], in crops of several sizes."""
-    count = len(points)
-    sizes = np.float32([[40, 30], [64, 48], [80, 60], [20, 15]] * count)[:count]
-    annotations = make_annotations(count, sizes=sizes)
-    joints = to_image(np.asarray(points, float), annotations.centers, sizes, CODEC.heatmap_size)
-    return make_annotations(count, sizes=sizes, joints=joints)
-
-
-def heatmaps_at(points):
-    return np.stack([CODEC.encode(of, np.ones(len(of)))[0] for of in points])
-
-
-def points(count=6, seed=0):
-    rng = np.random.default_rng(seed)
-    return np.stack([rng.integers(6, 26, (count, 3)), rng.integers(6, 18, (count, 3))], axis=-1)
 
 
 def read(annotations, images, network=None, **options):
@@ -89,7 +39,7 @@ def read(annotations, images, network=None, **options):
 
 
 def test_of_a_perfect_network_labels_and_predictions_agree():
-    at = points()
+    at = random_points()
     found = read(annotations_at(at), heatmaps_at(at))
     np.testing.assert_allclose(found.labels, at * UNIT, atol=1e-4)
     np.testing.assert_allclose(found.predicted, at * UNIT, atol=1e-4)
@@ -115,7 +65,7 @@ def by_loops(heatmaps, at):
 
 def test_match_is_the_correlation_of_every_heatmap_with_a_perfect_one_at_every_label():
     rng = np.random.default_rng(1)
-    images, at = rng.normal(0, 1, (6, 3, 24, 32)).astype(np.float32), points(seed=2)
+    images, at = rng.normal(0, 1, (6, 3, 24, 32)).astype(np.float32), random_points(seed=2)
     images[:, 0, 0, 0] = 0
     found = read(annotations_at(at), images)
     np.testing.assert_allclose(found.match, by_loops(images, at), atol=1e-4)
@@ -132,7 +82,7 @@ def test_of_a_mixture_the_match_is_the_share_of_the_place():
 
 
 def test_the_mirrored_images_opinion_counts_half():
-    at = points()
+    at = random_points()
     network = ColorNetwork(mirrored_height=0.5)
     found = read(annotations_at(at), heatmaps_at(at), network)
     np.testing.assert_allclose(found.height, 0.75, atol=1e-6)
@@ -141,18 +91,18 @@ def test_the_mirrored_images_opinion_counts_half():
 
 
 def test_labels_outside_of_the_crop_or_not_given_are_none():
-    at = points()
+    at = random_points()
     at[2, 1] = [90, 10]
     annotations = annotations_at(at)
     annotations.visible[4, 0] = 0
-    found = read(annotations, heatmaps_at(points()))
+    found = read(annotations, heatmaps_at(random_points()))
     expected = np.ones((6, 3), bool)
     expected[2, 1] = expected[4, 0] = False
     assert (found.labelled == expected).all()
 
 
 def test_unreadable_images_and_broken_heatmaps_have_no_labels_and_are_counted(caplog):
-    at = points()
+    at = random_points()
     images = heatmaps_at(at)
     images[2, 1, 5, 5], images[3, 0, 4, 4] = np.nan, 1e30
     with caplog.at_level(logging.WARNING):
@@ -167,7 +117,7 @@ def test_unreadable_images_and_broken_heatmaps_have_no_labels_and_are_counted(ca
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_a_network_that_says_nothing_leaves_no_label(broken):
-    at = points()
+    at = random_points()
     for found in (read(annotations_at(at), np.full((6, 3, 24, 32), broken)),
                   read(annotations_at(at), heatmaps_at(at), unreadable=range(6))):  # fmt: skip
         assert len(found) == 6 and not found.labelled.any()
@@ -175,7 +125,7 @@ def test_a_network_that_says_nothing_leaves_no_label(broken):
 
 
 def test_heatmaps_of_some_instances_are_kept(monkeypatch):
-    at, images = points(40), heatmaps_at(points(40))
+    at, images = random_points(40), heatmaps_at(random_points(40))
     monkeypatch.setattr(readings, "KEPT", 7)
     first, again, other = (read(annotations_at(at), images, seed=seed) for seed in (0, 0, 1))
     assert first.maps.shape == (7, 3, 24, 32) and first.maps.dtype == np.float16
@@ -190,7 +140,7 @@ def test_heatmaps_of_some_instances_are_kept(monkeypatch):
 
 
 def test_a_part_of_the_readings_goes_by_position():
-    at = points()
+    at = random_points()
     whole = read(annotations_at(at), heatmaps_at(at))
     part = whole.of(np.array([4, 1]))
     for name in readings.PER_INSTANCE:
@@ -198,7 +148,7 @@ def test_a_part_of_the_readings_goes_by_position():
 
 
 def test_random_numbers_of_others_are_untouched():
-    at = points()
+    at = random_points()
     torch.manual_seed(3), np.random.seed(3)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     read(annotations_at(at), heatmaps_at(at))

@@ -100,15 +100,23 @@ def test_half_of_the_moved_labels_move_as_was_found(right):
     assert np.linalg.norm(step[~as_found], axis=-1).max() < GRID * DISTANCES[1] + 1e-4
 
 
-def test_labels_that_are_not_there_take_no_part(right):
+def test_under_a_wrong_name_a_label_that_is_not_there_is_missing_too(right):
     labelled = np.random.default_rng(1).random(right.labelled.shape) < 0.7
     part = replace(right, labelled=labelled)
-    changed, kinds = mistakes(part, Rates(0.4, 0.3, 0.3, 0.2))
-    assert not kinds[~labelled].any()
-    # A renaming concerns instances with all of its labels only.
-    renamed = np.isin(kinds, (Kind.EXCHANGED, Kind.LIMB_SIDES, Kind.PERSON_SIDES))
+    changed, kinds = mistakes(part, Rates(0, 0, 0.3, 0))
     source = sources(right, changed)
-    assert labelled[np.nonzero(renamed)[0], source[renamed]].all()
+    assert (changed.labelled == np.take_along_axis(labelled, source, axis=1)).all()
+    assert not kinds[~changed.labelled].any()
+    whole = (source == PEOPLE.flip_indices).all(axis=1)
+    assert 0.2 < whole.mean() < 0.4 and not labelled[whole].all(axis=1).all()
+    sided = np.array(PEOPLE.flip_indices) != np.arange(len(PEOPLE.names))
+    assert ((kinds == Kind.PERSON_SIDES) == (whole[:, None] & changed.labelled & sided)).all()
+
+
+def test_labels_that_are_not_there_are_not_moved(right):
+    labelled = np.random.default_rng(1).random(right.labelled.shape) < 0.7
+    changed, kinds = mistakes(replace(right, labelled=labelled), Rates(0, 0, 0, 0.3))
+    assert (changed.labelled == labelled).all() and not kinds[~labelled].any()
     assert (changed.labels[~labelled] == right.labels[~labelled]).all()
 
 
