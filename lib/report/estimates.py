@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from lib.dataset.annotations import MAX_COORDINATE
 from lib.utils.errors import InputError
 from lib.wrong_labels.estimate import Estimate
 
@@ -18,13 +19,14 @@ def read_estimate(path: Path, summary: dict[str, Any]) -> Estimate | None:
     if not found:
         return None
     values = {field.name: found.get(field.name) for field in fields(Estimate)}
-    if values["precision"] is None:  # nothing is flagged
-        values["precision"] = float("nan")
     kinds = values["kinds"]
-    numbers = [value for name, value in values.items() if name != "kinds"]
+    numbers = [value for name, value in values.items() if name not in ("kinds", "precision")]
     numbers += kinds.values() if isinstance(kinds, dict) else [None]
-    if not all(type(number) in (int, float) for number in numbers):
+    numbers.append(values["precision"] if values["precision"] is not None else 0)  # None: nothing is flagged
+    if not all(type(number) in (int, float) and abs(number) < MAX_COORDINATE for number in numbers):
         raise InputError(
             f"{path}: weights: wrong_labels: expected numbers for {', '.join(values)}, found {found!r:.80}"
         )
+    if values["precision"] is None:
+        values["precision"] = float("nan")
     return Estimate(**values)

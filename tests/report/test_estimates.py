@@ -29,7 +29,16 @@ def test_nothing_flagged_has_no_precision():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"wrong": "5"}, {"low": None}, {"kinds": ["moved"]}, {"kinds": {"moved": None}}, {"labels": True}],
+    [
+        {"wrong": "5"},
+        {"low": None},
+        {"kinds": ["moved"]},
+        {"kinds": {"moved": None}},
+        {"labels": True},
+        {"high": 10**400},
+        {"wrong": float("nan")},
+        {"precision": "high"},
+    ],
 )
 def test_other_content_is_an_error(changes):
     with pytest.raises(InputError, match=r"run/results.json: weights: wrong_labels: expected numbers"):

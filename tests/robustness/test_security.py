@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import joint_mapping
 from lib.ignoring.weight_table import WeightTable, read_weight_table, write_weight_table
+from lib.report.estimates import read_estimate
 from lib.report.markup import element
 from lib.report.results import read_results, rows_of
 from lib.report.runs import read_metrics
@@ -191,10 +192,12 @@ def test_arrays_of_objects_are_not_unpickled(tmp_path):
     assert not proof.exists()
 
 
+ESTIMATE = {"labels": 9, "wrong": 2.5, "low": 1.0, "high": 4.0, "flagged": 2, "precision": 0.75, "kinds": {"moved": 2},
+            "auroc": 0.9, "average_precision": 0.8}  # fmt: skip
 RESULTS = {
     "mode": "ours1", "seed": 0, "output": "output/a", "log": "log/a", "seconds_per_step": 0.1, "steps": 3,
     "test": {"PCKh": {"Head": 1.0, "Mean": 2.5, "Mean@0.1": None}, "loss": 0.1, "people": 3},
-    "weights": {"B": {"file": "ignoring_weights.csv", "mean": 0.5, "auroc": 0.9}},
+    "weights": {"B": {"file": "ignoring_weights.csv", "mean": 0.5, "auroc": 0.9, "average_precision": 0.8, "wrong_labels": ESTIMATE}},
     "source_model": {"test": {"PCKh": {"Mean": 1.0}}},
     "retrained": {"mode": "ours1", "seed": 0, "output": "o", "log": "l", "test": {"PCKh": {"Mean": 1.0}}},
 }  # fmt: skip
@@ -212,6 +215,9 @@ def test_spoilt_results(tmp_path, examples):
         if results is not None:
             rows = rows_of(results, str(results["mode"]))
             assert all(isinstance(cell, str) for row in rows for cell in row)
+            for summary in (results.get("weights") or {}).values():
+                estimate = outcome(read_estimate, path, summary)
+                assert estimate is None or all(isinstance(line, str) for line in estimate.lines())
             Path(results["output"], results["log"])
 
     try_many(examples, st.tuples(contents, st.sampled_from(PLACES)), check)
