@@ -9,7 +9,10 @@ from lib.wrong_labels.label_model import CHUNK, REACH, LabelModel
 from lib.wrong_labels.readings import GRID, Readings, image_positions
 from lib.wrong_labels.renamings import Kind
 
-SNAP = 1.5  # from a prediction to a label that is taken in its place; about a third of a head
+# From a prediction to a label that is taken in its place, in units of GRID. A click is more precise, even where the
+# network is far from it; farther away the click is moved as well.
+SNAP = 4.0
+NEAR = 1.5  # from a label to the prediction of another instance's joint
 PRECISION = 0.7  # standard deviation of a prediction beside a learned displacement
 FREQUENT = 400  # displacements that are considered; the others hardly count
 SURELY_RIGHT = 0.1  # probability of being wrong, at most
@@ -102,7 +105,7 @@ def _at_other_instance(readings: Readings, annotations: Annotations, asked: np.n
     labels = image_positions(readings.labels, annotations.centers, annotations.sizes)
     predicted = image_positions(readings.predicted, annotations.centers, annotations.sizes)
     predicted[~readings.labelled.any(axis=1)] = np.inf  # not read
-    reach = annotations.sizes.max(axis=1) * SNAP / GRID
+    reach = annotations.sizes.max(axis=1) * NEAR / GRID
     result = np.zeros(asked.shape, bool)
     order = np.argsort(annotations.image_index, kind="stable")
     ends = np.flatnonzero(np.r_[np.diff(annotations.image_index[order]) != 0, True]) + 1
