@@ -83,6 +83,11 @@ def test_probabilities_are_shares_where_the_network_fails_as_assumed(judged_with
     assert p.mean() == pytest.approx(wrong.mean(), abs=0.06)
     flagged = p > 0.5
     assert p[flagged].mean() == pytest.approx(wrong[flagged].mean(), abs=0.1)
+    precision, recall = {5: (0.55, 0.3), 15: (0.8, 0.95), 55: (0.97, 0.95)}[
+        percent
+    ]  # 5 and 15: docs/method.md
+    assert wrong[flagged].mean() == pytest.approx(precision, abs=0.1)
+    assert flagged[wrong].mean() == pytest.approx(recall, abs=0.1)
     assert auroc(judgement.log_odds.ravel(), wrong.ravel()) > 0.95
 
 
