@@ -63,7 +63,7 @@ REASONS = {
 
 def count_kinds(kind: np.ndarray) -> str:
     """The ``kind`` of some labels, counted, the most frequent first: "621 moved, 395 exchanged"."""
-    names, counts = np.unique(kind, return_counts=True)
+    names, counts = np.unique(kind[kind != ""], return_counts=True)  # labels that were not read have none
     order = np.argsort(-counts, kind="stable")
     return ", ".join(f"{counts[k]} {'rather right' if names[k] == 'right' else names[k]}" for k in order)
 

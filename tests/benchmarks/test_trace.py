@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.evidence.grounds import People
 from benchmarks.evidence.ranking import source_losses
 from benchmarks.evidence.trace import gradient_trace
 from benchmarks.evidence.trial import Trial
@@ -23,7 +24,9 @@ def whole(dataset):
 def test_the_trace_is_the_product_of_gradients(tmp_path):
     people = make_data(tmp_path)
     cfg = write_config(tmp_path, people)
-    done = Trial(cfg, "baseline2", people, "jitter:0.5", 3, {}, tmp_path / "runs").train("baseline2", {})
+    done = Trial(cfg, "baseline2", People(people, "none", 3), "jitter:0.5", 3, {}, tmp_path / "runs").train(
+        "baseline2", {}
+    )
     found = gradient_trace(done.config, done.data, done.best)
 
     model = build_pose_resnet(done.config.model)

@@ -64,8 +64,8 @@ def test_the_weight_table_has_a_row_for_every_keypoint(config, data):
         assert rows[: len(ranked)] == ranked
         assert [row["rank"] for row in ranked] == [str(rank + 1) for rank in range(len(ranked))]
         assert {row["rank"] for row in rows[len(ranked) :]} <= {""}
-        weights = [float(row["weight"]) for row in ranked]
-        assert weights == sorted(weights) and weights[0] < weights[-1]
+        scores = [float(row["score"]) for row in ranked]
+        assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
 
         state = weights_file(config, "ours5")["variables"][place]
         with np.load(folder / f"{name}.npz", allow_pickle=False) as arrays:

@@ -81,7 +81,7 @@ def test_a_run_leaves_its_truth_the_same_for_any_seed_of_training(config):
     _, people, truth = source_of_run(folders[0])
     written = read_truth(folders[0] / INJECTED_TRUTH)["annotations"]
     assert sorted(written) == sorted(people.ids)
-    (auroc,) = re.findall(r"AUROC ([0-9.]+)", (folders[0] / "train.log").read_text())
+    auroc, _ = re.findall(r"AUROC ([0-9.]+)", (folders[0] / "train.log").read_text())
     weights = np.genfromtxt(
         folders[0] / "ignoring_weights.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
     )

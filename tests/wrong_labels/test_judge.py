@@ -32,29 +32,33 @@ NOISES = {
 }
 
 
-def judged_by(network):
-    """{percent: (case, kind of each label, judgement)}."""
-    known = trusted(**network)
-    cases = {percent: planted(350, shares, seed=percent, **network) for percent, shares in NOISES.items()}
-    return {
-        percent: (case, kinds, judge(case.readings, known, PEOPLE, seed=0))
-        for percent, (case, kinds) in cases.items()
-    }
+class Judged(dict):
+    """{percent: (case, kind of each label, judgement)}, each made when it is asked for."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def __missing__(self, percent):
+        case, kinds = planted(350, NOISES[percent], seed=percent, **self.network)
+        self[percent] = case, kinds, judge(case.readings, trusted(**self.network), PEOPLE, seed=0)
+        return self[percent]
 
 
 @pytest.fixture(scope="module")
 def judged():
-    return judged_by(SURE)
+    return Judged(SURE)
 
 
 @pytest.fixture(scope="module")
 def judged_with_failures():
-    return judged_by(FAILING)
+    return Judged(FAILING)
 
 
-def test_the_shares_are_as_named(judged):
-    for percent, (case, _, _) in judged.items():
-        assert case.wrong.mean() == pytest.approx(percent / 100, abs=0.02)
+@pytest.mark.parametrize("percent", NOISES)
+def test_the_shares_are_as_named(percent):
+    case, _ = planted(350, NOISES[percent], seed=percent, **SURE)
+    assert case.wrong.mean() == pytest.approx(percent / 100, abs=0.02)
 
 
 @pytest.mark.parametrize("percent", [5, 15, 55])
@@ -76,22 +80,21 @@ def test_probabilities_are_shares(judged, percent):
     assert wrong[flagged].mean() > 0.99 and flagged[wrong].mean() > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("percent", [5, 15, 55])
 def test_probabilities_are_shares_where_the_network_fails_as_assumed(judged_with_failures, percent):
     case, _, judgement = judged_with_failures[percent]
     p, wrong = judgement.probability, case.wrong
     assert p.mean() == pytest.approx(wrong.mean(), abs=0.06)
     flagged = p > 0.5
-    assert p[flagged].mean() == pytest.approx(wrong[flagged].mean(), abs=0.1)
-    precision, recall = {5: (0.55, 0.3), 15: (0.8, 0.95), 55: (0.97, 0.95)}[
-        percent
-    ]  # 5 and 15: docs/method.md
-    assert wrong[flagged].mean() == pytest.approx(precision, abs=0.1)
-    assert flagged[wrong].mean() == pytest.approx(recall, abs=0.1)
+    # Few mistakes and the network's failures are told apart least well: what is said of them is cautious.
+    tolerance, precision, recall = {5: (0.2, 0.6, 0.2), 15: (0.1, 0.7, 0.85), 55: (0.1, 0.87, 0.85)}[percent]
+    assert p[flagged].mean() == pytest.approx(wrong[flagged].mean(), abs=tolerance)
+    assert wrong[flagged].mean() > precision and flagged[wrong].mean() > recall
     assert auroc(judgement.log_odds.ravel(), wrong.ravel()) > 0.95
 
 
-@pytest.mark.parametrize("network", ["judged", "judged_with_failures"])
+@pytest.mark.parametrize("network", ["judged", pytest.param("judged_with_failures", marks=pytest.mark.slow)])
 def test_hardly_any_label_is_wrong_where_none_is(network, request):
     _, _, judgement = request.getfixturevalue(network)[0]
     assert judgement.probability.mean() < 0.01
