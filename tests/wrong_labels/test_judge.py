@@ -31,6 +31,8 @@ NOISES = {
     55: {"exchanged": 0.25, "limb sides": 0.2, "person sides": 0.25, "moved": 0.3},
 }
 
+QUICK = [5, 15, pytest.param(55, marks=pytest.mark.slow)]
+
 
 class Judged(dict):
     """{percent: (case, kind of each label, judgement)}, each made when it is asked for."""
@@ -61,7 +63,7 @@ def test_the_shares_are_as_named(percent):
     assert case.wrong.mean() == pytest.approx(percent / 100, abs=0.02)
 
 
-@pytest.mark.parametrize("percent", [5, 15, 55])
+@pytest.mark.parametrize("percent", QUICK)
 def test_wrong_labels_come_first(judged, percent):
     case, _, judgement = judged[percent]
     scores = judgement.log_odds.ravel()
@@ -69,7 +71,7 @@ def test_wrong_labels_come_first(judged, percent):
     assert average_precision(scores, case.wrong.ravel()) > 0.95
 
 
-@pytest.mark.parametrize("percent", [5, 15, 55])
+@pytest.mark.parametrize("percent", QUICK)
 def test_probabilities_are_shares(judged, percent):
     case, _, judgement = judged[percent]
     p, wrong = judgement.probability, case.wrong
@@ -101,7 +103,7 @@ def test_hardly_any_label_is_wrong_where_none_is(network, request):
     assert (judgement.probability > 0.5).mean() < 0.002
 
 
-@pytest.mark.parametrize("percent", [15, 55])
+@pytest.mark.parametrize("percent", QUICK[1:])
 def test_kinds_are_told_and_add_up(judged, percent):
     case, kinds, judgement = judged[percent]
     np.testing.assert_allclose(judgement.kinds.sum(axis=-1), 1, atol=1e-5)

@@ -139,6 +139,7 @@ def test_a_click_that_the_network_does_not_see_there_is_not_taken():
     np.testing.assert_allclose(found.proposed[rows, wrist], predicted[rows, wrist], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_label_on_the_same_joint_of_another_instance_is_that_ones():
     """Two people in each image; the left wrist of the first of them is labelled at the second's."""
     case, _ = planted(300, {"moved": 0.03}, **SURE)
