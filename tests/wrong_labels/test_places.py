@@ -131,7 +131,7 @@ def test_a_click_that_the_network_does_not_see_there_is_not_taken():
     wrist, elbow = joint("left_wrist"), joint("left_elbow")
     rows = np.flatnonzero(case.wrong[:, wrist])[:5]
     labels = case.readings.labels.copy()
-    labels[rows, elbow] += [0, 3]
+    labels[rows, elbow] += [0, 6]
     seen = Seen(case.readings.predicted.astype(float), case.readings.height.astype(float))
     readings = make_readings(labels, seen)
     found = suspects(readings)
