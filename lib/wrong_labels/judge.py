@@ -49,7 +49,7 @@ def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) ->
         seed: of the simulated mistakes.
     """
     renamings, labelled = Renamings.of(skeleton), source.labelled
-    shapes = Shapes.of(trusted, renamings, np.array(skeleton.flip_indices))
+    shapes = Shapes.of(trusted, renamings)
     source = shapes.seen_in(source)
     model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted))
     found = model.explain(source)

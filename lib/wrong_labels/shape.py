@@ -10,7 +10,7 @@ from lib.wrong_labels.readings import GRID, Readings
 from lib.wrong_labels.renamings import Renamings
 
 FEWEST = 20  # trusted instances from which shapes are learned
-MOST_ODDS = 12.0
+MOST_ODDS = 12.0  # log odds, at most
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,13 @@ class Shapes:
     renamings: Renamings
 
     @classmethod
-    def of(cls, trusted: Readings, renamings: Renamings, flip: np.ndarray) -> "Shapes":
-        """Learn from the instances with at least two labels; flip: [J] the mirror image of each joint."""
+    def of(cls, trusted: Readings, renamings: Renamings) -> "Shapes":
+        """Learn from the instances with at least two labels."""
         usable = trusted.of(np.flatnonzero(trusted.labelled.sum(axis=1) > 1))
         if len(usable) < FEWEST or trusted.labelled.shape[1] < 2:
             return cls(None, renamings)
-        return cls(PoseModel.fit(usable.labels, usable.labelled, _boxes(usable), flip), renamings)
+        model = PoseModel.fit(usable.labels, usable.labelled, _boxes(usable), renamings.flip)
+        return cls(model, renamings)
 
     def seen_in(self, readings: Readings) -> Readings:
         """The readings with `Readings.shape_odds` and `Readings.shape_names`."""
@@ -47,5 +48,6 @@ class Shapes:
 
 def _boxes(readings: Readings) -> np.ndarray:
     """[N, 3] middle and longer side of the boxes in units of GRID: crops are boxes with padding."""
-    middle = GRID / 2
-    return np.tile([middle, middle, GRID / PADDING], (len(readings), 1))
+    height, width = readings.maps.shape[-2:]  # also of no maps
+    middle = GRID / 2 * np.array([width, height]) / max(width, height)
+    return np.tile([*middle, GRID / PADDING], (len(readings), 1))

@@ -121,7 +121,7 @@ EXCHANGES = {
 # Networks for `planted`: one without failures of its own, and one that fails as often as is assumed (shares of
 # people, from `label_model.FAILURES`, which are of labels).
 SURE = {"belief": 0.92}
-FAILING = {"failures": {"exchanged": 0.026, "limb sides": 0.017, "person sides": 0.022, "moved": 0.015}}
+FAILING = {"failures": {"exchanged": 0.0065, "limb sides": 0.0065, "person sides": 0.022, "moved": 0.012}}
 
 
 def mistaken(
