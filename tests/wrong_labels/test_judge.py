@@ -90,7 +90,7 @@ def test_probabilities_are_shares_where_the_network_fails_as_assumed(judged_with
     assert p.mean() == pytest.approx(wrong.mean(), abs=0.06)
     flagged = p > 0.5
     # Few mistakes and the network's failures are told apart least well: what is said of them is cautious.
-    tolerance, precision, recall = {5: (0.2, 0.6, 0.2), 15: (0.1, 0.7, 0.85), 55: (0.1, 0.87, 0.85)}[percent]
+    tolerance, precision, recall = {5: (0.25, 0.5, 0.2), 15: (0.1, 0.7, 0.85), 55: (0.1, 0.87, 0.85)}[percent]
     assert p[flagged].mean() == pytest.approx(wrong[flagged].mean(), abs=tolerance)
     assert wrong[flagged].mean() > precision and flagged[wrong].mean() > recall
     assert auroc(judgement.log_odds.ravel(), wrong.ravel()) > 0.95
