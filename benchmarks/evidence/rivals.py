@@ -133,11 +133,12 @@ def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     data = trial.data(next(iter(wanted.values())) | {"LBI.VAL_IN_TRAIN": True})
     source, trusted = data.source.annotations, data.target.annotations
     model = PoseModel.fit(trusted.joints, trusted.visible, boxes_of(trusted), trusted.mapping.flip_indices)
-    judge, names = (source.joints, source.visible), name_permutations(data.skeleton)
+    judge = source.joints, source.visible, boxes_of(source)
+    names = name_permutations(data.skeleton)
     outcomes = {}
     for name in wanted:
         permutations = names if name == "permutations" else names[:1]
-        scores = model.permutation_log_odds(*judge, permutations, boxes=boxes_of(source)).log_odds
+        scores = model.explain(*judge, permutations).log_odds
         outcomes[name] = Outcome(detection=judged(data, scores, scores > 0))
     return outcomes
 

@@ -24,8 +24,6 @@ __all__ = ["Explanation", "PoseModel", "name_permutations"]
 TOLERANCE = 0.02  # standard deviation of right labels
 REACH = 0.3  # standard deviation of wrong labels, from where they belong
 ABSENT = 1e3  # variance of a label that is not there; it carries no information
-SPREAD = 0.25  # median distance of a joint from the middle of its pose, in units of the size
-WANDER = 0.3  # standard deviation of the middle of a pose, where boxes are not known
 
 SHRINKAGE = 0.05  # share of a multiple of the identity in the covariance
 FIT_STEPS = 15
@@ -62,15 +60,13 @@ class PoseModel:
 
     mean: [J, 2], x and y in units of the size, from the middle.
     covariance: [2 J, 2 J], of x and y of each joint in turn.
-    boxed: poses are placed by their boxes, not by their own joints.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
-    boxed: bool
 
     @classmethod
-    def fit(cls, joints, visible, boxes=None, flip_indices=None) -> "PoseModel":
+    def fit(cls, joints, visible, boxes, flip_indices=None) -> "PoseModel":
         """The model of trusted instances.
 
         Missing joints are filled in by EM (Dempster, Laird & Rubin 1977); the covariance is shrunk.
@@ -78,8 +74,8 @@ class PoseModel:
         Args:
             joints: [N, J, 2] pixels.
             visible: [N, J], nonzero where there is a label.
-            boxes: [N, 3], x and y of the middle, and size (longer side); None: the joints' own, robustly. Where
-                labels move together, only boxes tell it.
+            boxes: [N, 3], x and y of the middle, and size (longer side), pixels. Where labels move together, only
+                boxes tell it.
             flip_indices: for each joint the position of its mirror image: a mirrored copy of each pose counts.
 
         Raises:
@@ -88,37 +84,28 @@ class PoseModel:
         visible = np.asarray(visible) > 0
         if not visible.any():
             raise InputError("trusted instances: expected at least one label, found none")
-        poses, visible = _placed(joints, visible, boxes)[0], visible
+        poses = _placed(joints, visible, boxes)
         if flip_indices is not None:
             flip = np.asarray(flip_indices)
             poses = np.concatenate([poses, poses[:, flip] * (-1, 1)])
             visible = np.concatenate([visible, visible[:, flip]])
         mean, covariance = _gaussian(poses, visible)
-        if boxes is None:
-            same = np.tile(np.eye(2), (visible.shape[1], 1))
-            covariance = covariance + WANDER**2 * same @ same.T
-        return cls(mean.reshape(-1, 2), covariance, boxes is not None)
+        return cls(mean, covariance)
 
-    def log_odds(self, joints, visible, boxes=None) -> np.ndarray:
-        """[N, J] log odds of each label being wrong, given the other joints of the instance; arguments as `fit`'s."""
-        identity = np.arange(self.mean.shape[0])[None]
-        return self.permutation_log_odds(joints, visible, identity, boxes=boxes).log_odds
-
-    def permutation_log_odds(
-        self, joints, visible, permutations: np.ndarray, prior: float = RENAMED[0], boxes=None
-    ) -> Explanation:
-        """The same with permutations of names as further explanations; a label with a wrong name is wrong.
+    def explain(self, joints, visible, boxes, permutations: np.ndarray) -> Explanation:
+        """Which labels are wrong, given the other joints of the instance; a label with a wrong name is wrong.
 
         Args:
             joints, visible, boxes: of the judged instances, as `fit`'s.
-            permutations: [P, J], the identity first, see `name_permutations`.
-            prior: expected share of instances with permuted names; the actual one is learned from the instances.
+            permutations: [P, J] of names, the identity first, see `name_permutations`; the identity alone: no name
+                is wrong.
         """
-        poses, visible, _, _ = self._own(joints, visible, boxes)
+        visible = np.asarray(visible) > 0
+        poses = _placed(joints, visible, boxes)
         count, many = len(permutations), len(poses)
         share = np.full(visible.shape[1], WRONG[0])
-        base = np.full(count, prior / max(count - 1, 1))
-        base[0] = 1 - prior if count > 1 else 1.0
+        base = np.full(count, RENAMED[0] / max(count - 1, 1))
+        base[0] = 1 - RENAMED[0] if count > 1 else 1.0
         frequency = base
         kept = self._promising(poses, visible, permutations)
         row = np.arange(many)[:, None, None]
@@ -141,32 +128,6 @@ class PoseModel:
         full = np.zeros((many, count))
         np.put_along_axis(full, kept, posterior, axis=1)
         return Explanation(np.where(visible, wrong - right, 0.0), full)
-
-    def conditional(self, joints, visible, right, boxes=None) -> tuple[np.ndarray, np.ndarray]:
-        """Where each joint is, given the labels of the other joints.
-
-        Args:
-            joints, visible, boxes: as `fit`'s.
-            right: [N, J], how far each label is to be trusted, in [0, 1].
-
-        Returns:
-            mean [N, J, 2] in pixels and covariance [N, J, 2, 2] in pixels squared.
-        """
-        poses, visible, middles, sizes = self._own(joints, visible, boxes)
-        means, covariances = np.empty(poses.shape), np.empty((*poses.shape, 2))
-        for part in _parts(len(poses)):
-            noise = _noise(visible[part], np.asarray(right, float)[part])
-            residual, covariances[part] = self._others(poses[part], visible[part], noise)
-            means[part] = np.where(visible[part][..., None], poses[part], self.mean) - residual
-        scale = sizes[:, None, None]
-        return means * scale + middles[:, None], covariances * scale[..., None] ** 2
-
-    def _own(self, joints, visible, boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        if (boxes is not None) != self.boxed:
-            raise ValueError("boxes are needed for judging if the model was fitted with boxes, and only then")
-        visible = np.asarray(visible) > 0
-        poses, middles, sizes = _placed(joints, visible, boxes)
-        return poses, visible, middles, sizes
 
     def _promising(self, poses: np.ndarray, visible: np.ndarray, permutations: np.ndarray) -> np.ndarray:
         """[N, K] the identity and the most likely other permutations, at a first glance."""
@@ -273,21 +234,12 @@ def _gaussian_density(residuals: np.ndarray, covariances: np.ndarray) -> np.ndar
     )
 
 
-def _placed(joints, visible: np.ndarray, boxes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Poses [N, J, 2] in units of the size, from the middle; middles [N, 2] and sizes [N] in pixels."""
-    joints = np.where(visible[..., None], np.asarray(joints, float), np.nan)
-    if boxes is not None:
-        boxes = np.asarray(boxes, float)
-        middles, sizes = boxes[:, :2], boxes[:, 2]
-    else:
-        labelled = visible.any(axis=1)
-        middles, sizes = np.zeros((len(joints), 2)), np.zeros(len(joints))
-        middles[labelled] = np.nanmedian(joints[labelled], axis=1)
-        distances = np.linalg.norm(joints - middles[:, None], axis=2)
-        sizes[labelled] = np.nanmedian(distances[labelled], axis=1) / SPREAD
-    sizes = np.where(sizes > 0, sizes, 1.0)
-    poses = (joints - middles[:, None]) / sizes[:, None, None]
-    return np.where(visible[..., None], poses, 0.0), middles, sizes
+def _placed(joints, visible: np.ndarray, boxes) -> np.ndarray:
+    """Poses [N, J, 2] in units of the boxes' sizes, from their middles; 0 where there is no label."""
+    boxes = np.asarray(boxes, float)
+    sizes = np.where(boxes[:, 2] > 0, boxes[:, 2], 1.0)
+    poses = (np.asarray(joints, float) - boxes[:, None, :2]) / sizes[:, None, None]
+    return np.where(visible[..., None], poses, 0.0)
 
 
 def _gaussian(poses: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -299,7 +251,7 @@ def _gaussian(poses: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.nd
     covariance = variance * np.eye(size)
     noise = np.where(visible, TOLERANCE**2 / 4, ABSENT)
     for _ in range(FIT_STEPS):
-        model = PoseModel(mean, covariance, True)
+        model = PoseModel(mean, covariance)
         gain = covariance @ np.linalg.inv(model._noisy(noise))
         filled = mean.reshape(-1) + (gain @ model._residuals(poses, visible))[..., 0]
         uncertain = (covariance - gain @ covariance).mean(axis=0)

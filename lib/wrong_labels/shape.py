@@ -37,8 +37,8 @@ class Shapes:
         """The readings with `Readings.shape_odds` and `Readings.shape_names`."""
         if self.model is None or not len(readings):
             return readings
-        found = self.model.permutation_log_odds(
-            readings.labels, readings.labelled, self.renamings.permutations, boxes=_boxes(readings)
+        found = self.model.explain(
+            readings.labels, readings.labelled, _boxes(readings), self.renamings.permutations
         )
         odds = np.clip(found.log_odds, -MOST_ODDS, MOST_ODDS)
         return replace(
