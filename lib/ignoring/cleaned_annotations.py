@@ -8,7 +8,7 @@ import numpy as np
 from lib.dataset.annotations import Annotations
 from lib.dataset.instances import annotation_ids
 from lib.ignoring.ranking import ranked_keypoints
-from lib.ignoring.suspects import THRESHOLD, count_kinds, known_labels
+from lib.ignoring.suspects import THRESHOLD, count_kinds, in_words, known_labels
 from lib.ignoring.weight_table import WeightTable, index_by_id
 from lib.utils.errors import InputError
 
@@ -81,12 +81,12 @@ def summary(heading: str, annotations: Annotations, table: WeightTable, selected
         wrong, total = suspects.probability[selected].sum(), suspects.probability[labelled].sum()
         lines.append(
             f"estimated: {wrong:.0f} of these {selected.sum()} are wrong ({100 * wrong / selected.sum():.0f} %), "
-            f"out of {total:.0f} wrong labels in all; {count_kinds(suspects.kind[selected])}"
+            f"out of {total:.0f} wrong labels in all; {in_words(count_kinds(suspects.kind[selected]))}"
         )
     for j, (name, native) in enumerate(zip(annotations.mapping.names, annotations.mapping.native)):
         title = name if name == native else f"{name} ({native or 'not in the source'})"
         mean = f", mean weight {table.weights[visited[:, j], j].mean():.2f}" if visited[:, j].any() else ""
-        kinds = "" if suspects is None else count_kinds(suspects.kind[selected[:, j], j])
+        kinds = "" if suspects is None else in_words(count_kinds(suspects.kind[selected[:, j], j]))
         kinds = kinds and f": {kinds}"
         lines.append(f"  {title:16}{selected[:, j].sum():8} of {labelled[:, j].sum()}{mean}{kinds}")
     if unknown := int((labelled & ~known).sum()):

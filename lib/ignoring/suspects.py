@@ -61,11 +61,15 @@ REASONS = {
 }  # where the kind's name alone does not tell
 
 
-def count_kinds(kind: np.ndarray) -> str:
-    """The ``kind`` of some labels, counted, the most frequent first: "621 moved, 395 exchanged"."""
-    names, counts = np.unique(kind[kind != ""], return_counts=True)  # labels that were not read have none
-    order = np.argsort(-counts, kind="stable")
-    return ", ".join(f"{counts[k]} {'rather right' if names[k] == 'right' else names[k]}" for k in order)
+def count_kinds(kind: np.ndarray) -> dict[str, int]:
+    """How many of some labels are of each ``kind``, the most frequent first; labels that were not read have none."""
+    names, counts = np.unique(kind[kind != ""], return_counts=True)
+    return {str(names[k]): int(counts[k]) for k in np.argsort(-counts, kind="stable")}
+
+
+def in_words(kinds: dict[str, int]) -> str:
+    """The counts of `count_kinds`: "621 moved, 395 exchanged"."""
+    return ", ".join(f"{n} {'rather right' if kind == 'right' else kind}" for kind, n in kinds.items())
 
 
 def known_labels(labelled: np.ndarray, seen: np.ndarray, suspects: Suspects | None) -> np.ndarray:

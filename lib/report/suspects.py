@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.ignoring.suspects import THRESHOLD
+from lib.ignoring.suspects import THRESHOLD, count_kinds
 from lib.report.learned import LearnedWeights
 from lib.report.markup import Content, element
 from lib.report.parts import display_name, paragraph, percent, table
@@ -32,8 +32,7 @@ def _by_joint(learned: LearnedWeights) -> Content:
     suspects, labelled = learned.suspects, learned.labelled
     probability = np.where(labelled, suspects.probability, 0)
     flagged, missing = probability > THRESHOLD, ~labelled & (suspects.kind == "missing")
-    names, counts = np.unique(suspects.kind[flagged], return_counts=True)
-    kinds = names[np.argsort(-counts, kind="stable")].tolist()
+    kinds = list(count_kinds(suspects.kind[flagged]))
     joints = np.flatnonzero(labelled.any(axis=0) | missing.any(axis=0))
     order = joints[np.argsort(-probability.sum(axis=0)[joints], kind="stable")]
     header = ["joint", "labels", "wrong, estimated", "flagged", *kinds, *["missing"] * bool(missing.any())]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.ignoring.suspects import THRESHOLD
+from lib.ignoring.suspects import THRESHOLD, count_kinds, in_words
 from lib.wrong_labels.judge import Judgement
 
 LEVEL = 1.96  # standard errors: a 95 % interval
@@ -38,10 +38,8 @@ class Estimate:
             f"{self.low:.0f} and {self.high:.0f})"
         ]
         if self.flagged:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in self.kinds.items())
-            text.append(
-                f"{self.flagged} are flagged, of which about {100 * self.precision:.0f} % are wrong: {kinds}"
-            )
+            share = f"about {100 * self.precision:.0f} %"
+            text.append(f"{self.flagged} are flagged, of which {share} are wrong: {in_words(self.kinds)}")
         else:
             text.append("no label is flagged: hardly any is wrong, or the network cannot tell which")
         return text
@@ -64,8 +62,6 @@ def estimate(judgement: Judgement, labelled: np.ndarray, kind: np.ndarray) -> Es
     sampling = LEVEL * float(per_instance.std()) * len(per_instance) ** 0.5 if len(per_instance) else 0.0
     ends = [_with_failures(judgement, labelled, factor) for factor in DOUBT]
     flagged = labelled & (probability > THRESHOLD)
-    names, counts = np.unique(kind[flagged], return_counts=True)
-    order = np.argsort(-counts, kind="stable")
     total = int(labelled.sum())
     return Estimate(
         labels=total,
@@ -74,7 +70,7 @@ def estimate(judgement: Judgement, labelled: np.ndarray, kind: np.ndarray) -> Es
         high=min(float(total), wrong + float(np.hypot(sampling, max(max(ends) - wrong, 0)))),
         flagged=int(flagged.sum()),
         precision=float(probability[flagged].mean()) if flagged.any() else float("nan"),
-        kinds={str(names[k]): int(counts[k]) for k in order},
+        kinds=count_kinds(kind[flagged]),
     )
 
 

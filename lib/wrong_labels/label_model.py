@@ -43,12 +43,10 @@ class Explanation:
 
     kinds: [N, J, MODELLED] probability of each kind, as if the network were always right.
     posterior: [N, P] probability of each renaming.
-    kept: [N, J] probability that a label is moved by no more than its name.
     """
 
     kinds: np.ndarray
     posterior: np.ndarray
-    kept: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ class LabelModel:
         cell = np.clip(np.round(displacement) + REACH, 0, 2 * REACH).astype(int)
         return self.moved[cell[..., 1], cell[..., 0]]
 
-    def _explain_chunk(self, readings: Readings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _explain_chunk(self, readings: Readings) -> tuple[np.ndarray, np.ndarray]:
         joints = np.arange(readings.labels.shape[1])
         permutations = self.renamings.permutations
         # Density of label j if it lies where joint k belongs: [n, J, J], then under every renaming: [n, P, J].
@@ -156,7 +154,7 @@ class LabelModel:
             of_kind = self.renamings.kinds == kind
             kinds[..., kind] = np.einsum("np,npj,pj->nj", posterior, kept, of_kind, optimize=True)
         kinds[..., Kind.MOVED] = np.maximum(1 - kinds.sum(axis=-1), 0)
-        return kinds, posterior.astype(np.float32), np.einsum("np,npj->nj", posterior, kept, optimize=True)
+        return kinds, posterior.astype(np.float32)
 
     def _improved(self, readings: Readings, found: Explanation) -> "LabelModel":
         """The M step."""

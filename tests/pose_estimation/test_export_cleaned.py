@@ -1,80 +1,42 @@
 """Cleaned annotation files, against plain loops over the table and the source's own file."""
 
-import csv
 import json
 import os
-from dataclasses import replace
 
-import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from lib.config.loader import dump_config, load_config
+from lib.config.loader import load_config
 from lib.dataset.coco_file import annotation_file
 from lib.dataset.keypoints import COCO_KEYPOINTS, SHARED_KEYPOINTS
 from lib.ignoring.weight_table import WeightTable, write_weight_table
 from lib.label_noise.source import INJECTED_TRUTH, read_recorded_source, read_source
 from lib.label_noise.source_record import SOURCE_RECORD, write_source_record
-from lib.label_noise.truth import write_truth_of
 from pose_estimation.export_cleaned import main
-from tests.factories.data_sets import coco_image, coco_person, read_coco, write_coco
+from tests.factories.data_sets import read_coco
+from tests.factories.exports import (
+    ALL,
+    NATIVE,
+    NOT_SHARED,
+    as_labels,
+    exported,
+    labels_missing,
+    original,
+    rows_of,
+    run_writer,
+    write_source,
+)
 from tests.factories.small_run import make_data
-from tests.factories.suspects import suspects_of
-
-NATIVE = {name: name for name in SHARED_KEYPOINTS} | {"head": "nose"}
-NOT_SHARED = [k for k, name in enumerate(COCO_KEYPOINTS) if name not in NATIVE.values()]
 
 
 @pytest.fixture
 def root(tmp_path):
-    """A source with a crowd, a person without labels, and fields that the project does not read."""
-    persons = [coco_person(number, 1 + number % 2, score="kept") for number in (9, 4, 12)]
-    for person in persons:  # no two alike
-        person["keypoints"][0] += person["id"]
-    persons.append(coco_person(5, 1, keypoints=[0] * 51, num_keypoints=0))
-    persons.append(coco_person(6, 2, iscrowd=1, segmentation={"counts": [1], "size": [2, 2]}))
-    path = write_coco(tmp_path / "coco", persons, [coco_image(1), coco_image(2, license=3)])
-    more = {"info": {"year": 2017}, "licenses": [{"id": 3, "name": "ä"}],
-            "categories": [{"id": 1, "name": "person", "keypoints": list(COCO_KEYPOINTS)}]}  # fmt: skip
-    path.write_text(json.dumps(json.loads(path.read_text()) | more))
-    return tmp_path / "coco"
+    return write_source(tmp_path)
 
 
 @pytest.fixture
 def finished(tmp_path, root):
-    """Function that writes the files of a run on ``root`` that the export reads; returns the folder."""
-
-    def make(weight=lambda i, j: ((7 * i + 3 * j) % 11) / 10, noise="", probability=None):
-        folder = tmp_path / "run"
-        folder.mkdir(exist_ok=True)
-        (tmp_path / "some.yaml").write_text("")
-        config = load_config(
-            tmp_path / "some.yaml", {"DATASET_SRC.ROOT": str(root), "LBI.INJECT_NOISE": noise}
-        )
-        (folder / "config.yaml").write_text(dump_config(config))
-        annotations, truth = read_source(config)
-        visible = annotations.visible
-        weights = [[weight(i, j) for j in range(13)] for i in range(len(annotations))]
-        for name, table in (("ignoring_weights.csv", visible * 0 + weights), ("other.csv", visible * 0)):
-            table = WeightTable(table, visible.astype(int))
-            if probability is not None:
-                judged = np.array([[probability(i, j) for j in range(13)] for i in range(len(annotations))])
-                table = replace(table, suspects=suspects_of(judged))
-            write_weight_table(folder / name, annotations, table)
-        if noise:
-            write_truth_of(folder / INJECTED_TRUTH, noise, 0, annotations, truth)
-        return folder
-
-    return make
-
-
-def original(root):
-    return json.loads(annotation_file(root, "train2017").read_text())
-
-
-def rows_of(folder, name="ignoring_weights.csv"):
-    with open(folder / name, newline="") as file:
-        return list(csv.DictReader(file))
+    return run_writer(tmp_path, root)
 
 
 def cleaned_by_hand(tree, rows, threshold):
@@ -93,7 +55,6 @@ def cleaned_by_hand(tree, rows, threshold):
     return tree
 
 
-ALL = ["--allow-share", "1"]
 RESULTS = {"mode": "ours1", "seed": 0, "test": {"PCKh": {"Mean": 1.0}}, "output": "o", "log": "l"}
 
 
@@ -216,88 +177,6 @@ def test_what_cannot_be_exported(tmp_path, finished, capsys, flags, expected):
     assert main([str(finished()), "--output", str(tmp_path / "c.json"), *flags]) == 2
     assert expected in capsys.readouterr().err
     assert not (tmp_path / "c.json").exists()
-
-
-def exported(folder, output, *flags):
-    """The annotations written with ``flags``, by id."""
-    assert main([str(folder), "--output", str(output), *flags]) == 0
-    return {a["id"]: a for a in json.loads(output.read_text())["annotations"]}
-
-
-def labels_missing(root, annotations):
-    """(id, keypoint) of the file's labels that have v = 0 in ``annotations``."""
-    return {
-        (a["id"], k)
-        for a in original(root)["annotations"]
-        for k in range(17)
-        if a["keypoints"][3 * k + 2] and not annotations[a["id"]]["keypoints"][3 * k + 2]
-    }
-
-
-def as_labels(rows):
-    return {(int(row["annotation_id"]), COCO_KEYPOINTS.index(NATIVE[row["joint"]])) for row in rows}
-
-
-@pytest.mark.parametrize(
-    ("flags", "count"), [(["--count", "4"], 4), (["--share", "0.15"], 4), (["--share", "0"], 0)]
-)
-def test_the_first_rows_of_the_table_are_deleted(tmp_path, root, finished, flags, count):
-    """Of 27 labels; a share of them is rounded."""
-    folder = finished()
-    found = labels_missing(root, exported(folder, tmp_path / "c.json", *flags, *ALL))
-    assert found == as_labels(rows_of(folder)[:count]) and len(found) == count
-
-
-@pytest.mark.parametrize(("flags", "limit"), [([], 0.5), (["--probability", "0.75"], 0.75)])
-def test_labels_that_are_probably_wrong_are_deleted(tmp_path, root, finished, capsys, flags, limit):
-    """Whatever their weights, which are all high."""
-    folder = finished(weight=lambda i, j: 0.9, probability=lambda i, j: ((5 * i + 3 * j) % 13) / 13)
-    rows = [row for row in rows_of(folder) if row["rank"] and float(row["probability"]) > limit]
-    found = labels_missing(root, exported(folder, tmp_path / "c.json", *flags, *ALL))
-    assert found == as_labels(rows) and 0 < len(found) < 27
-    printed = capsys.readouterr().out
-    assert f"delete: {len(found)} of 27 labelled keypoints of 3 instances" in printed
-    assert f"(probability of being wrong above {limit:g})" in printed
-    share = sum(float(row["probability"]) for row in rows) / len(rows)
-    assert f"of these {len(rows)} are wrong ({100 * share:.0f} %)" in printed
-    assert f"; {len(rows)} moved\n" in printed
-
-
-def test_low_weights_are_deleted_if_asked_for(tmp_path, root, finished):
-    folder = finished(probability=lambda i, j: 0.99)
-    rows = [row for row in rows_of(folder) if row["rank"] and float(row["weight"]) < 0.3]
-    found = labels_missing(root, exported(folder, tmp_path / "c.json", "--threshold", "0.3", *ALL))
-    assert found == as_labels(rows) and 0 < len(found) < 27
-
-
-def test_equal_weights_are_not_taken_in_the_order_of_the_file(tmp_path, root, finished):
-    """All weights are 0; the labels that go are the same ones for another order of the annotations."""
-    folder = finished(weight=lambda i, j: 0)
-    before = labels_missing(root, exported(folder, tmp_path / "c.json", "--count", "8"))
-    assert len({number for number, _ in before}) == 3  # of the first one alone in the file's order
-    tree = original(root)
-    tree["annotations"].reverse()
-    annotation_file(root, "train2017").write_text(json.dumps(tree))
-    folder = finished(weight=lambda i, j: 0)
-    assert labels_missing(root, exported(folder, tmp_path / "c.json", "--count", "8")) == before
-
-
-def test_a_file_without_ids_is_exported_as_it_was_read(tmp_path, root, finished):
-    """Reading numbers its annotations from 1; crowds and people without labels count as well."""
-    tree = original(root)
-    for annotation in tree["annotations"]:
-        del annotation["id"]
-    annotation_file(root, "train2017").write_text(json.dumps(tree))
-    folder = finished()
-    assert main([str(folder), "--output", str(tmp_path / "c.json"), "--count", "5", *ALL]) == 0
-    found = {
-        (position, k)
-        for position, annotation in enumerate(json.loads((tmp_path / "c.json").read_text())["annotations"], 1)
-        for k in range(17)
-        if tree["annotations"][position - 1]["keypoints"][3 * k + 2]
-        and not annotation["keypoints"][3 * k + 2]
-    }
-    assert found == as_labels(rows_of(folder)[:5])
 
 
 def test_hidden_labels_are_read_as_missing(tmp_path, root, finished):

@@ -38,7 +38,7 @@ def test_probabilities_are_some(mixed):
     case, _, model, found = mixed
     shape = case.wrong.shape
     assert found.kinds.shape == (*shape, 5) and found.posterior.shape == (shape[0], 64)
-    for array in (found.kinds, found.posterior, found.kept):
+    for array in (found.kinds, found.posterior):
         assert (array >= 0).all() and (array <= 1 + 1e-5).all()
     np.testing.assert_allclose(found.kinds.sum(axis=-1), 1, atol=1e-5)
     np.testing.assert_allclose(found.posterior.sum(axis=-1), 1, atol=1e-5)
