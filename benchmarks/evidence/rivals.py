@@ -39,9 +39,7 @@ def train_and_rank(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     outcomes = {name: outcome(done) for name in wanted}
     for name in wanted:
         if name.endswith("loss"):
-            outcomes[name] = outcomes[name]._replace(
-                ranking=Ranking(data, source_losses(config, data, best))
-            )
+            outcomes[name] = outcomes[name]._replace(ranking=Ranking(data, source_losses(config, data, best)))
         elif name == "judged":
             found, estimate = judge_with(config, data, best)
             flagged = found.suspects.probability > THRESHOLD
