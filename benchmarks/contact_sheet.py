@@ -4,7 +4,7 @@
         --scores ours1=A.csv distance=B.csv geometry=C.csv
 
 takes the first labels of every list (columns annotation_id, joint and score; the highest score is the first), mixes
-them, each once, and writes into --out
+them, each once and those of a person together, and writes into --out
 
     sheet-01.png ...  numbered pairs: the person's crop as it is, and with all labels, the one to judge in a ring
     judgements.csv    a line for each tile; its column verdict is to be filled in

@@ -41,7 +41,9 @@ def read_judgements(path: Path) -> tuple[list[str], list[Judged]]:
         labels = {n: (str(tile["annotation_id"]), tile["joint"]) for n, tile in tiles.items()}
         lists, ranks = list(tree["lists"]), {n: dict(tile["ranks"]) for n, tile in tiles.items()}
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{key}: expected lists, and tiles with tile, annotation_id, joint and ranks") from None
+        raise InputError(
+            f"{key}: expected lists, and tiles with tile, annotation_id, joint and ranks"
+        ) from None
     verdicts: dict[str, str] = {}
     for where, row in rows_of(path, COLUMNS):
         number, verdict = row["tile"], row["verdict"]
@@ -51,7 +53,9 @@ def read_judgements(path: Path) -> tuple[list[str], list[Judged]]:
         if number in verdicts:
             raise InputError(f"{where}: tile {number} is there twice")
         if verdict not in (*VERDICTS, UNJUDGED):
-            raise InputError(f"{where}: verdict {short_repr(verdict)}, expected {', '.join(VERDICTS)} or none")
+            raise InputError(
+                f"{where}: verdict {short_repr(verdict)}, expected {', '.join(VERDICTS)} or none"
+            )
         verdicts[number] = verdict
     return lists, [Judged(labels[n][1], verdicts.get(n, UNJUDGED), ranks[n]) for n in tiles]
 
@@ -59,7 +63,13 @@ def read_judgements(path: Path) -> tuple[list[str], list[Judged]]:
 def summary(lists: list[str], judged: list[Judged]) -> str:
     """Tables in Markdown: the verdicts of every list, and its wrong and decided ones by joint."""
     rows = [
-        ["list", *VERDICTS, "not judged", "wrong of all judged, 95 % (Wilson)", "wrong of wrong + right, 95 %"]
+        [
+            "list",
+            *VERDICTS,
+            "not judged",
+            "wrong of all judged, 95 % (Wilson)",
+            "wrong of wrong + right, 95 %",
+        ]
     ]
     own = {name: [label for label in judged if name in label.ranks] for name in lists}
     for name, labels in {**own, "every shown label once": judged}.items():

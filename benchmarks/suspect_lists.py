@@ -75,14 +75,19 @@ def read_first(path: Path, annotations: Annotations, count: int) -> list[tuple[i
 
 
 def mixed(lists: dict[str, list[tuple[int, int]]], seed: int) -> list[Suspect]:
-    """Every label of the ``lists`` once, in an order that depends on the labels and the seed alone."""
+    """Every label of the ``lists`` once, in a random order of people that depends on the labels and the seed alone.
+
+    Labels of one person follow each other, since which side is which has to be found out for each person.
+    """
     ranks: dict[tuple[int, int], dict[str, int]] = {}
     for name, labels in lists.items():
         for rank, label in enumerate(labels, start=1):
             ranks.setdefault(label, {})[name] = rank
-    labels = sorted(ranks)
-    order = np.random.default_rng(seed).permutation(len(labels))
-    return [Suspect(*labels[k], ranks[labels[k]]) for k in order]
+    people = sorted({instance for instance, _ in ranks})
+    places = np.random.default_rng(seed).permutation(len(people))
+    place_of = {instance: int(place) for instance, place in zip(people, places)}
+    order = sorted(ranks, key=lambda label: (place_of[label[0]], label[1]))
+    return [Suspect(*label, ranks[label]) for label in order]
 
 
 def rows_of(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
