@@ -13,7 +13,7 @@ from lib.visualization.skeletons import SIDE_COLOURS, contact_sheet, joint_colou
 HALF = 360  # side of each half of a tile in pixels
 MARGIN = 0.18  # around the box of a person's labels, of its longer side: wrong labels may leave parts out
 CAPTION, HEADER = 30, 36  # heights in pixels
-RING, RING_COLOUR = 20, (255, 60, 230)  # radius in pixels; RGB that is neither side's
+RING, RING_COLOR = 20, (255, 60, 230)  # radius in pixels; RGB that is neither side's
 SHIFT = 4  # drawings are placed to 1 / 16 pixel
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -50,12 +50,12 @@ def draw_sheet(tiles: list[np.ndarray], columns: int, title: str) -> np.ndarray:
     grid = contact_sheet([filled[i : i + columns] for i in range(0, len(filled), columns)])
     header = np.full((HEADER, grid.shape[1], 3), 25, np.uint8)
     x = 8
-    for text, colour in (
-        (f"{title}: judge the label in the ring", RING_COLOUR),
+    for text, color in (
+        (f"{title}: judge the label in the ring", RING_COLOR),
         ("orange: the person's own right", SIDE_COLOURS["right"]),
         ("blue: own left", SIDE_COLOURS["left"]),
     ):
-        cv2.putText(header, text, (x, 25), FONT, 0.62, colour, 1, cv2.LINE_AA)
+        cv2.putText(header, text, (x, 25), FONT, 0.62, color, 1, cv2.LINE_AA)
         x += cv2.getTextSize(text, FONT, 0.62, 1)[0][0] + 24
     return np.vstack([header, grid])
 
@@ -82,7 +82,7 @@ def _draw_labels(
         if labelled[a] and labelled[b]:
             ends, color = (_fixed(points[a]), _fixed(points[b])), limb_colour(skeleton, a, b)
             cv2.line(drawn, *ends, color, 1, cv2.LINE_AA, SHIFT)
-    for j in np.flatnonzero(labelled):
+    for j in np.flatnonzero(labelled).tolist():
         cv2.circle(drawn, _fixed(points[j]), 3 << SHIFT, joint_colour(skeleton, j), -1, cv2.LINE_AA, SHIFT)
     return drawn
 
@@ -92,9 +92,9 @@ def _draw_ring(drawn: np.ndarray, plain: np.ndarray, point: np.ndarray) -> None:
     disc = np.zeros(drawn.shape[:2], np.uint8)
     cv2.circle(disc, _fixed(point), RING << SHIFT, 255, -1, cv2.LINE_8, SHIFT)
     drawn[disc > 0] = plain[disc > 0]
-    for radius, color, width in ((RING, (0, 0, 0), 4), (RING, RING_COLOUR, 2)):
+    for radius, color, width in ((RING, (0, 0, 0), 4), (RING, RING_COLOR, 2)):
         cv2.circle(drawn, _fixed(point), radius << SHIFT, color, width, cv2.LINE_AA, SHIFT)
-    for radius, color in ((40, (0, 0, 0)), (28, RING_COLOUR)):  # in 1 / 16 pixel
+    for radius, color in ((40, (0, 0, 0)), (28, RING_COLOR)):  # in 1 / 16 pixel
         cv2.circle(drawn, _fixed(point), radius, color, -1, cv2.LINE_AA, SHIFT)
 
 

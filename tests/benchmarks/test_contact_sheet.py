@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import contact_sheet
 from benchmarks.judgements import share
-from benchmarks.suspect_tiles import CAPTION, HALF, HEADER, RING, RING_COLOUR
+from benchmarks.suspect_tiles import CAPTION, HALF, HEADER, RING, RING_COLOR
 from lib.visualization.skeletons import SIDE_COLOURS
 
 NAMES = ["right_wrist", "right_elbow", "left_wrist", "left_elbow"]
@@ -111,13 +111,13 @@ def test_the_ring_lies_around_the_label_and_the_crop_beside_it_is_plain(words, t
         sheet = cv2.imread(str(tmp_path / f"out/sheet-0{tile['tile']}.png"))[..., ::-1].astype(int)
         below = sheet[HEADER + CAPTION + 1 : HEADER + CAPTION + 1 + HALF]
         plain, drawn = below[:, 1 : 1 + HALF], below[:, 1 + HALF : 1 + 2 * HALF]
-        assert not is_colour(plain, RING_COLOUR).any()
-        assert not any(is_colour(plain, SIDE_COLOURS[side]).any() for side in ("left", "right"))
-        ys, xs = np.nonzero(is_colour(drawn, RING_COLOUR))
+        assert not is_color(plain, RING_COLOR).any()
+        assert not any(is_color(plain, SIDE_COLOURS[side]).any() for side in ("left", "right"))
+        ys, xs = np.nonzero(is_color(drawn, RING_COLOR))
         x, y = (xs.min() + xs.max()) / 2, (ys.min() + ys.max()) / 2
         assert xs.max() - xs.min() == pytest.approx(2 * RING, abs=4)
         # The green dot that the picture has at the label lies in the middle of the ring.
-        yy, xx = np.nonzero(is_colour(plain, DOT, 40))
+        yy, xx = np.nonzero(is_color(plain, DOT, 40))
         distance = np.hypot(xx - x, yy - y)
         nearest = distance < RING
         assert nearest.any() and np.hypot(xx[nearest].mean() - x, yy[nearest].mean() - y) < 1.5
@@ -126,8 +126,8 @@ def test_the_ring_lies_around_the_label_and_the_crop_beside_it_is_plain(words, t
         assert np.array_equal(plain[between], drawn[between])
 
 
-def is_colour(image, colour, tolerance=12):
-    return (np.abs(image - np.array(colour)) <= tolerance).all(axis=-1)
+def is_color(image, color, tolerance=12):
+    return (np.abs(image - np.array(color)) <= tolerance).all(axis=-1)
 
 
 def test_the_summary_counts_by_list_and_by_joint(words, tmp_path, capsys):
