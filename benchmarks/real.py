@@ -29,7 +29,7 @@ from benchmarks.evidence.grounds import GROUNDS, People
 from benchmarks.evidence.methods import METHODS, chosen
 from benchmarks.evidence.real_tables import HALVES, Kept, tables
 from benchmarks.evidence.second_opinion import read_second_opinion
-from benchmarks.evidence.target_gain import TestedPeople, read_heads
+from benchmarks.evidence.target_gain import MeasuredPeople, read_heads
 from benchmarks.lspet_ground import SECOND_OPINION
 from benchmarks.modes import seeds_of
 from lib.config.loader import current_names, load_config, parse_overrides
@@ -109,7 +109,7 @@ def kept_of(benchmark: Benchmark) -> Kept:
     tested = read_annotations(config, ImageSet(config.dataset_target, config.dataset_target.test_set))
     heads = read_heads(benchmark.origin / "mpii_test.json", tested.ids)
     opinion = read_second_opinion(benchmark.origin / SECOND_OPINION)
-    return Kept(benchmark.kept, rows, opinion, TestedPeople(tested, heads))
+    return Kept(benchmark.kept, rows, opinion, MeasuredPeople(tested, heads))
 
 
 def show(benchmark: Benchmark, half: str | None) -> None:

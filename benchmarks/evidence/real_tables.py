@@ -22,7 +22,7 @@ from benchmarks.evidence.resampling import (
     ranking_figures,
 )
 from benchmarks.evidence.second_opinion import RIGHT, VERDICTS, WRONG, SecondOpinion
-from benchmarks.evidence.target_gain import PCK, PCKH, TestedPeople, accuracies, read_predictions
+from benchmarks.evidence.target_gain import PCK, PCKH, MeasuredPeople, accuracies, read_predictions
 from lib.utils.errors import InputError
 
 OURS, OTHER_OURS = "ours1", "ours2"
@@ -48,7 +48,7 @@ class Kept:
     folder: Path
     rows: list[dict]
     opinion: SecondOpinion
-    people: TestedPeople
+    people: MeasuredPeople
 
     @property
     def noises(self) -> list[str]:

@@ -17,7 +17,7 @@ PREDICTIONS = "keypoints_results.json"
 
 
 @dataclass(frozen=True)
-class TestedPeople:
+class MeasuredPeople:
     """The N test people.
 
     annotations: with the network's joints; one person in an image.
@@ -34,7 +34,7 @@ class TestedPeople:
 
 
 def read_heads(path: Path, ids: np.ndarray) -> np.ndarray:
-    """[N] distances from neck to head top of the annotations ``ids``, see `TestedPeople`.
+    """[N] distances from neck to head top of the annotations ``ids``, see `MeasuredPeople`.
 
     Args:
         path: file in COCO's format with these joints.
@@ -70,7 +70,7 @@ def read_predictions(folder: Path, annotations: Annotations) -> np.ndarray:
     return points[..., :2]
 
 
-def accuracies(predicted: np.ndarray, people: TestedPeople, weights: np.ndarray) -> dict[str, np.ndarray]:
+def accuracies(predicted: np.ndarray, people: MeasuredPeople, weights: np.ndarray) -> dict[str, np.ndarray]:
     """PCK@0.1, the mean over joints, and PCKh@0.5, over all labels, in percent, on every resample of the people.
 
     Args:

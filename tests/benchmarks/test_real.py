@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import real
 from benchmarks.evidence import keeping, trial
-from benchmarks.evidence.target_gain import TestedPeople, accuracies, read_heads
+from benchmarks.evidence.target_gain import MeasuredPeople, accuracies, read_heads
 from lib.wrong_labels.metrics import auroc, average_precision
 from tests.factories.real_people import JOINTS, make_layout
 
@@ -170,7 +170,7 @@ def test_the_targets_gain_is_what_the_runs_measure(done):
 def test_accuracies_by_hand(done):
     """Errors of 5 and 20 pixels, of a box of 100 and a head of 30; the second person has no head."""
     annotations = type("Some", (), {"joints": np.zeros((2, 2, 2)), "visible": np.array([[1, 1], [1, 0]]), "box_sizes": np.array([100, 100])})  # fmt: skip
-    people = TestedPeople(annotations, np.array([30.0, np.nan]))
+    people = MeasuredPeople(annotations, np.array([30.0, np.nan]))
     predicted = np.array([[[5.0, 0], [20, 0]], [[20, 0], [0, 0]]])
     found = accuracies(predicted, people, np.array([[1, 1], [2, 0]]))
     assert found["PCK@0.1"].tolist() == [25, 50] and found["PCKh@0.5"].tolist() == [50, 50]
