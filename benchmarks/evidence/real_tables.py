@@ -83,7 +83,8 @@ def tables(kept: Kept, halves: Iterable[str] = HALVES) -> str:
         else:
             parts += ["", *_injected_errors(kept, noise)]
     for noise in kept.noises:
-        parts += ["", *_gain(kept, noise)]
+        if lines := _gain(kept, noise):
+            parts += ["", *lines]
     return "\n".join(parts) + "\n"
 
 
