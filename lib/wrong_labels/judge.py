@@ -15,7 +15,7 @@ from lib.wrong_labels.simulated_mistakes import Rates, with_mistakes
 
 REPEATS = 3  # sets of mistakes to learn from
 CERTAIN = 0.8  # labels that are wrong with more probability serve neither as right nor as wrong ones
-SLOPE = 0.75  # of the sum of two log odds that are partly the same evidence
+SLOPE = 0.75  # of the sum of two log odds that are partly the same evidence, if both count in full
 SMALLEST = 1e-4  # probability in log odds
 MOST_OFTEN = 0.6  # rate of simulated mistakes of a kind
 
@@ -40,8 +40,10 @@ class Judgement:
 def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) -> Judgement:
     """Judge every label of the source.
 
-    Two opinions are averaged: that of the label model, and that of a regression which learns how mistakes look
-    from mistakes made in labels that the label model holds to be right.
+    There are two opinions: that of a regression which learns how mistakes look from mistakes made in labels that
+    the label model holds to be right, and that of the label model. The latter counts the more, the more labels are
+    wrong: where few are, most labels that it doubts are right ones of hard instances; where many are, few labels
+    are left to learn from.
 
     Args:
         source, trusted: readings of the labels in doubt, and of some that are right.
@@ -57,9 +59,12 @@ def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) ->
     credible[labelled] = model.credible(found.kinds[labelled])
     first = np.where(labelled, 1 - credible[..., Kind.RIGHT], 0)
     second, kinds = _learned(_Held(source, model, found, first), shapes, seed)
-    total = log_odds(first, SMALLEST) + log_odds(second, SMALLEST)
+    wrong = first[labelled].sum()
+    weight = min(1.0, (2 * wrong / max(labelled.sum(), 1)) ** 2)
+    total = log_odds(second, SMALLEST) + weight * log_odds(first, SMALLEST)
+    slope = 1.25 - weight * (1.25 - SLOPE)
     # The sum tells the order; how many are wrong in all is what the label model says.
-    probability = np.where(labelled, with_mean(SLOPE * total, labelled, first[labelled].sum()), 0)
+    probability = np.where(labelled, with_mean(slope * total, labelled, wrong), 0)
     kinds = (credible + kinds)[..., 1:] + 1e-9
     kinds *= (probability / kinds.sum(axis=-1))[..., None]
     kinds = np.concatenate([1 - probability[..., None], kinds], axis=-1)

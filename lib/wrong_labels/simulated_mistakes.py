@@ -8,7 +8,9 @@ from lib.wrong_labels.label_model import REACH
 from lib.wrong_labels.readings import GRID, Readings
 from lib.wrong_labels.renamings import Kind, Renamings
 
-SPREAD = 0.7  # of the logarithm of an instance's own rates
+SPREAD = 1.0  # of the logarithm of an instance's own rates: who errs once errs again
+DIFFICULTY = 0.5  # of the same, for each standard deviation of how hard the instance is for the network
+MOST = 0.8  # probability of a mistake
 DISTANCES = (0.08, 0.48)  # of moved labels, share of the crop's longer side
 LEARNED = 0.5  # share of the moved labels that move as the label model has found
 
@@ -43,10 +45,11 @@ def with_mistakes(
         The readings, and int [M, J] of Kind, what is wrong with each label.
     """
     count, joints = readings.labelled.shape
+    own = _own_rates(readings, rng)
     names = np.tile(np.arange(joints), (count, 1))
     for row in _elementary(renamings):
         kind = renamings.kinds[row].max()
-        drawn = rng.random(count) < np.minimum(_rate(rates, kind) * _spread(rng, count, kind), 0.8)
+        drawn = rng.random(count) < np.minimum(_rate(rates, kind) * own, MOST)
         names[drawn] = names[drawn][:, renamings.permutations[row]]
     kinds = _kinds_of(names, renamings)
 
@@ -54,7 +57,7 @@ def with_mistakes(
     rows = np.arange(count)[:, None]
     labels, match = readings.labels[rows, names], readings.match[rows, names]
     labelled = readings.labelled[rows, names]  # what has no label leaves none under its new name
-    stray = rng.random((count, joints)) < np.minimum(rates.moved * _spread(rng, count)[:, None], 0.8)
+    stray = rng.random((count, joints)) < np.minimum(rates.moved * own, MOST)[:, None]
     stray &= labelled
     strayed = np.clip(labels + _steps(moved, stray.shape, rng), -1, GRID)
     labels = np.where(stray[..., None], strayed, labels).astype(np.float32)
@@ -82,9 +85,18 @@ def _rate(rates: Rates, kind: int) -> float:
     )
 
 
-def _spread(rng: np.random.Generator, count: int, kind: int = Kind.MOVED) -> np.ndarray:
-    """Factors [count] of the rates: some instances have many mistakes. A whole instance is renamed once or not."""
-    return np.ones(count) if kind == Kind.PERSON_SIDES else np.exp(rng.normal(0, SPREAD, count))
+def _own_rates(readings: Readings, rng: np.random.Generator) -> np.ndarray:
+    """Factors [M] of the rates, 1 on the average: some instances have many mistakes, hard ones more than others.
+
+    Hard for people is what is hard for the network; how little it believes its own predictions does not depend on
+    the labels.
+    """
+    joints = np.arange(readings.labelled.shape[1])
+    belief = np.clip(readings.at_predicted[:, joints, joints], 0, 1) * readings.labelled
+    disbelief = 1 - belief.sum(axis=1) / np.maximum(readings.labelled.sum(axis=1), 1)
+    hard = np.clip((disbelief - disbelief.mean()) / (disbelief.std() + 1e-6), -2.5, 2.5)
+    factors = np.exp(SPREAD * rng.normal(size=len(hard)) + DIFFICULTY * hard)
+    return factors / factors.mean()
 
 
 def _kinds_of(names: np.ndarray, renamings: Renamings) -> np.ndarray:
