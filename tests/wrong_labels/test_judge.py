@@ -49,7 +49,7 @@ class Judged(dict):
 
 @pytest.fixture(scope="module")
 def judged():
-    return Judged(SURE, 200)
+    return Judged(SURE, 300)
 
 
 @pytest.fixture(scope="module")
