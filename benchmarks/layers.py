@@ -270,7 +270,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit code is 1 if a run failed."""
     arguments = build_parser().parse_intermixed_args(argv)
-    cv2.setNumThreads(1)  # as torch, see QUIET of trial.py
+    cv2.setNumThreads(1)  # as torch, see ONE_THREAD of trial.py
     rows: list[dict] = []
 
     def finished(new: list[dict]) -> str:

@@ -50,21 +50,21 @@ def make_ground(data: Path, out: Path, seed: int, trusted: int = TRUSTED) -> dic
     Raises:
         InputError: a file is missing or invalid, training and test set share a picture, or there are too few people.
     """
-    people, test = _read(data / "mpii_train.json"), _read(data / "mpii_test.json")
-    if shared := sorted(set(_pictures(people).values()) & set(_pictures(test).values())):
+    people, test = read_people(data / "mpii_train.json"), read_people(data / "mpii_test.json")
+    if shared := sorted(set(pictures_of(people).values()) & set(pictures_of(test).values())):
         raise InputError(f"{data}: mpii_train.json and mpii_test.json share {len(shared)} pictures, such as {shared[0]}")  # fmt: skip
     if not (data / "images").is_dir():
         raise InputError(f"{data / 'images'}: no such folder")
     drawn = _draw(people, seed, trusted, data)
     others = {image["id"] for image in people["images"]} - drawn
-    sets = {"source.json": _part(people, others), "trusted.json": _part(people, drawn), "test.json": test}
+    sets = {"source.json": part_of(people, others), "trusted.json": part_of(people, drawn), "test.json": test}
     for name, tree in sets.items():
         write_text(out / name, json.dumps(tree))
-    _link(out / "images", (data / "images").resolve())
+    link_to(out / "images", (data / "images").resolve())
     return {name: len(tree["annotations"]) for name, tree in sets.items()}
 
 
-def _read(path: Path) -> dict:
+def read_people(path: Path) -> dict:
     """A file in COCO's format; the labels are checked when a run reads them."""
     tree = read_json(path)
     try:
@@ -77,14 +77,14 @@ def _read(path: Path) -> dict:
     return tree
 
 
-def _pictures(tree: dict) -> dict[int, str]:
+def pictures_of(tree: dict) -> dict[int, str]:
     """{image id: the picture that the image is, or is cut out of}."""
     return {image["id"]: image.get("source_file", image["file_name"]) for image in tree["images"]}
 
 
 def _draw(people: dict, seed: int, count: int, data: Path) -> set[int]:
     """Ids of the images of ``count`` people who are alone in their picture."""
-    pictures = _pictures(people)
+    pictures = pictures_of(people)
     of_picture = Counter(pictures[person["image_id"]] for person in people["annotations"])
     alone = sorted(number for number, picture in pictures.items() if of_picture[picture] == 1)
     if not 0 < count <= len(alone):
@@ -92,7 +92,7 @@ def _draw(people: dict, seed: int, count: int, data: Path) -> set[int]:
     return set(np.random.default_rng(seed).choice(alone, count, replace=False).tolist())
 
 
-def _part(tree: dict, images: set[int]) -> dict:
+def part_of(tree: dict, images: set[int]) -> dict:
     """The ``images`` of a file with their annotations, and all that is said about the whole."""
     return tree | {
         "images": [image for image in tree["images"] if image["id"] in images],
@@ -100,7 +100,7 @@ def _part(tree: dict, images: set[int]) -> dict:
     }
 
 
-def _link(path: Path, folder: Path) -> None:
+def link_to(path: Path, folder: Path) -> None:
     """Make ``path`` a link to ``folder``, replacing another link."""
     if path.is_symlink() and Path(os.readlink(path)) == folder:
         return

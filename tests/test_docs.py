@@ -34,6 +34,8 @@ EXCUSED = {
     "python pose_estimation/main.py --cfg experiments/real/": "needs the real people: tests/benchmarks/test_real_ground.py",
     "bash findings/": "installs packages to look at",
     "python benchmarks/all.py": "an hour: tests/benchmarks/test_all.py",
+    "python benchmarks/contact_sheet.py": "needs the real people: tests/benchmarks/test_contact_sheet.py, drawn ones",
+    "python benchmarks/lspet_layout.py": "needs the original files: tests/benchmarks/test_lspet_layout.py, made-up ones",
     "python benchmarks/step.py": "minutes: tests/benchmarks/test_pose_case.py",
     "python benchmarks/precision.py": "minutes: tests/benchmarks/test_precision.py",
     "python benchmarks/gpu.py": "minutes on a GPU: tests/benchmarks/test_gpu.py",

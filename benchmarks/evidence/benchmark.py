@@ -9,6 +9,7 @@ from benchmarks.evidence import tuning
 from benchmarks.evidence.cases import DRAWN, Case, jobs_of, read_rows, row_key, write_rows
 from benchmarks.evidence.grounds import BUILT_IN
 from benchmarks.evidence.jobs import draw, run_job
+from benchmarks.evidence.keeping import check_same_settings
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.runner import run_side_by_side
 from benchmarks.evidence.trial import RESERVED
@@ -27,6 +28,8 @@ class Benchmark:
     own: methods that are tuned on their own, instead of using their baseline's values.
     out: file of the rows.
     ground, origin: where people come from, see grounds.py, and the folder of that ground's data.
+    kept: folder that keeps the runs and the rankings, see keeping.py; None if only rows are kept.
+    anew: methods that judge labels again with the networks that are kept.
     """
 
     cfg: Path
@@ -42,6 +45,8 @@ class Benchmark:
     jobs: int
     ground: str = BUILT_IN
     origin: Path | None = None
+    kept: Path | None = None
+    anew: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for key in RESERVED:
@@ -96,6 +101,8 @@ class Benchmark:
         """Run the cases without a row; the rows of this benchmark's cases, and the number of failed runs."""
         wanted = self.cases(tuning.Choices(tuned["choices"]))
         rows = read_rows(self.out, self.cfg, self.ground) if self.out.exists() else []
+        if self.kept is not None:
+            check_same_settings(self.out, rows, wanted)
         failed = self._run_missing(wanted, rows, lambda: write_rows(self.out, rows))
         keys = {case.key for case in wanted}
         return [row for row in rows if row_key(row) in keys], failed
@@ -143,8 +150,9 @@ class Benchmark:
 
     def _run_missing(self, wanted: list[Case], rows: Rows, write: Callable[[], None]) -> int:
         """Run the cases without a row, add their rows and call ``write`` after each run; the number of failures."""
-        known = {row_key(row) for row in rows}
-        jobs = jobs_of([case for case in wanted if case.key not in known], self.cfg, self.data)
+        known = {row_key(row) for row in rows if row["method"] not in self.anew}
+        missing = jobs_of([case for case in wanted if case.key not in known], self.cfg, self.data)
+        jobs = [replace(job, kept=self.kept, anew=bool(self.anew)) for job in missing]
         print(f"{len(wanted)} rows wanted, {len(wanted) - sum(len(job.cases) for job in jobs)} exist, {len(jobs)} runs to do")  # fmt: skip
         # Generate the data before any run: two runs of the same seed must not write the same folder.
         data_sets = list(dict.fromkeys(job.cases[0].people(self.data, self.origin) for job in jobs))
@@ -152,7 +160,8 @@ class Benchmark:
             raise InputError(f"{self.data}: not all of the data could be generated")
 
         def finished(new_rows: Rows) -> str:
-            rows.extend(new_rows)
+            written = set(map(row_key, new_rows))
+            rows[:] = [*(row for row in rows if row_key(row) not in written), *new_rows]
             write()
             return ", ".join(_summary(row) for row in new_rows)
 

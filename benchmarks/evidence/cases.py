@@ -100,11 +100,18 @@ def row_key(row: dict) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """Cases of the same run.   data: folder of the generated data of all seeds."""
+    """Cases of the same run.
+
+    data: folder of the generated data of all seeds.
+    kept: folder that keeps the run and its rankings, see keeping.py; None if nothing is kept.
+    anew: judge the labels again with the networks that are there.
+    """
 
     cfg: Path
     data: Path
     cases: tuple[Case, ...]
+    kept: Path | None = None
+    anew: bool = False
 
     def __str__(self) -> str:
         case = self.cases[0]

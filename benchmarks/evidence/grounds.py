@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.lspet_ground import PEOPLE, make_lspet_ground
 from benchmarks.real_ground import make_ground
 from lib.synthetic.generate import PeopleConfig, make_people
 from lib.utils.errors import InputError
@@ -47,6 +48,7 @@ class Ground:
     measure: of the test set, in percent.
     roots: folders of source and target in the data set.
     draw: writes the data set; does nothing if it is there.
+    shared: runs share the machine with others, so that each has one thread.
     """
 
     meaning: str
@@ -54,6 +56,7 @@ class Ground:
     measure: str
     roots: tuple[str, str]
     draw: Callable[[People], object]
+    shared: bool = True
 
 
 def _drawn(people: People) -> None:
@@ -61,9 +64,21 @@ def _drawn(people: People) -> None:
 
 
 def _real(people: People) -> None:
+    make_ground(_origin(people), people.folder, people.seed)
+
+
+def _some_of_lspet(people: People) -> None:
+    make_lspet_ground(_origin(people), people.folder, people.seed, PEOPLE)
+
+
+def _all_of_lspet(people: People) -> None:
+    make_lspet_ground(_origin(people), people.folder, people.seed, 0)
+
+
+def _origin(people: People) -> Path:
     if people.origin is None:
         raise InputError(f"ground {people.ground}: the folder of its data is needed")
-    make_ground(people.origin, people.folder, people.seed)
+    return people.origin
 
 
 GROUNDS = {
@@ -74,5 +89,13 @@ GROUNDS = {
     "mpii": Ground(
         "MPII's people as source and target (benchmarks/real_ground.py); the seed draws who is trusted",
         EXPERIMENTS / "real/mpii_noise.yaml", "PCK@0.1 of the box", ("", ""), _real,
+    ),
+    "lspet_cpu": Ground(
+        "3,000 people of Leeds Sports Pose Extended as source, MPII's as target (benchmarks/lspet_ground.py)",
+        EXPERIMENTS / "real/lspet_to_mpii_cpu.yaml", "PCK@0.1 of the box", ("", ""), _some_of_lspet,
+    ),
+    "lspet_gpu": Ground(
+        "the same, all 10,000 people",
+        EXPERIMENTS / "real/lspet_to_mpii_gpu.yaml", "PCK@0.1 of the box", ("", ""), _all_of_lspet, shared=False,
     ),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """What a method gives: scores of its network, how well it finds wrong labels, and what it costs."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,14 +19,37 @@ DESCRIPTIONS = tuple(field.name for field in fields(Described))
 IGNORED = 0.5  # labels of a smaller weight count as wrong
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """A method's order of the source's labels.
+
+    data: of the method, with the labels and, if it is known, their truth.
+    scores: [N, J], higher is more suspect.
+    flagged: [N, J] bool, the labels that the method itself calls wrong; None if it has no threshold.
+    """
+
+    data: Data
+    scores: np.ndarray
+    flagged: np.ndarray | None = None
+
+    @property
+    def detection(self) -> Detection:
+        """How well the scores find the labels that are known to be wrong."""
+        labelled = self.data.source.annotations.visible > 0
+        truth = self.data.source_truth
+        wrong = np.zeros(labelled.shape, bool) if truth is None else truth.corrupted
+        return detection(self.scores, wrong, labelled, self.flagged)
+
+
 class Outcome(NamedTuple):
     """The result of a method; None where it does not apply, as for a method that trains nothing.
 
     pckh, val: mean PCKh (on another ground its measure, see grounds.py) in percent on the test set and on V.
     mean_weight: of the source labels.
     seconds, steps: of all trainings that the method needs.
-    detection: how well it finds wrong labels; None if it does not look for any.
+    ranking: its order of the labels; None if it does not look for wrong ones.
     described: how well it says what is wrong with them, and how many there are; None if it does not.
+    output: folder of the training whose network counts.
     """
 
     pckh: float | None = None
@@ -34,17 +57,17 @@ class Outcome(NamedTuple):
     mean_weight: float | None = None
     seconds: float = 0.0
     steps: int = 0
-    detection: Detection | None = None
+    ranking: Ranking | None = None
     described: Described | None = None
+    output: Path | None = None
 
     def row(self) -> dict:
-        """Its part of a row of the results: the fields, with the figures of the last two in their place."""
-        figures = dict.fromkeys(FIGURES) if self.detection is None else asdict(self.detection)
+        """Its part of a row of the results: its numbers, with the figures of ranking and description."""
+        large = ("ranking", "described", "output")
+        plain = {name: value for name, value in self._asdict().items() if name not in large}
+        figures = dict.fromkeys(FIGURES) if self.ranking is None else asdict(self.ranking.detection)
         more = {} if self.described is None else asdict(self.described)
-        plain = self._asdict().items()
-        return (
-            {name: value for name, value in plain if name not in ("detection", "described")} | figures | more
-        )
+        return plain | figures | more
 
 
 def outcome(done: Trained, before: Trained | None = None) -> Outcome:
@@ -62,15 +85,16 @@ def outcome(done: Trained, before: Trained | None = None) -> Outcome:
         mean_weight=weights.get("mean"),
         seconds=sum(result["seconds_per_step"] * result["steps"] for result in results),
         steps=sum(result["steps"] for result in results),
-        detection=None if table is None else judged(done.data, table.scores, flagged_in(table)),
+        ranking=None if table is None else Ranking(done.data, table.scores, flagged_in(table)),
         described=table and judgement and of_suspects(done.data, table.suspects, judgement),
+        output=Path(done.results["output"]),
     )
 
 
-def of_weights(done: Trained) -> Detection:
-    """How well the weights alone find the wrong labels."""
+def of_weights(done: Trained) -> Ranking:
+    """The labels by their weights alone."""
     table = _table(done, next(iter(done.results["weights"].values()))["file"])
-    return judged(done.data, -table.weights, table.weights < IGNORED)
+    return Ranking(done.data, -table.weights, table.weights < IGNORED)
 
 
 def of_suspects(data: Data, suspects: Suspects, estimate: dict) -> Described:
@@ -88,16 +112,3 @@ def flagged_in(table: WeightTable) -> np.ndarray:
 def _table(done: Trained, file: str) -> WeightTable:
     path = (Path(done.results["output"]) / file).with_suffix(".npz")
     return read_weight_table(path, done.data.source.annotations)
-
-
-def judged(data: Data, scores: np.ndarray, flagged: np.ndarray | None = None) -> Detection:
-    """How well ``scores`` find the wrong labels of the source.
-
-    Args:
-        scores: [N, J], higher is more suspect.
-        flagged: [N, J] bool, the labels that the method itself calls wrong; None if it has no threshold.
-    """
-    labelled = data.source.annotations.visible > 0
-    truth = data.source_truth
-    wrong = np.zeros(labelled.shape, bool) if truth is None else truth.corrupted
-    return detection(scores, wrong, labelled, flagged)

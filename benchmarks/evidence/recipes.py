@@ -15,7 +15,7 @@ def train_mode(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     done = trial.train(trial.mode, settings)
     outcomes = {trial.mode: outcome(done)}
     if (weights := f"{trial.mode}_weights") in wanted:
-        outcomes[weights] = outcomes[trial.mode]._replace(detection=of_weights(done), described=None)
+        outcomes[weights] = outcomes[trial.mode]._replace(ranking=of_weights(done), described=None)
     if retrained in wanted:
         again = Trained(done.results["retrained"], done.config, done.data)
         outcomes[retrained] = outcome(again, before=done)
@@ -26,4 +26,4 @@ def train_oracle(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     """Train without the wrong labels, which are known."""
     ((name, settings),) = wanted.items()
     done = trial.train(trial.mode, settings, lambda data: ~data.source_truth.corrupted)
-    return {name: outcome(done)._replace(detection=None)}  # nothing is detected
+    return {name: outcome(done)._replace(ranking=None)}  # nothing is detected

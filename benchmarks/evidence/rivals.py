@@ -1,12 +1,12 @@
 """Other ways to find wrong labels, as recipes: functions (trial, {method: settings}) -> {method: Outcome}.
 
 A rival that trains nothing reads the data alone: ``data = trial.data(settings)``, then
-``{name: Outcome(detection=judged(data, scores, flagged))}``.
+``{name: Outcome(ranking=Ranking(data, scores, flagged))}``.
 """
 
 import numpy as np
 
-from benchmarks.evidence.outcome import Outcome, judged, of_suspects, outcome
+from benchmarks.evidence.outcome import Outcome, Ranking, of_suspects, outcome
 from benchmarks.evidence.packages import cleanlab_scores, sleap_scores
 from benchmarks.evidence.ranking import (
     AGREEMENT,
@@ -39,20 +39,18 @@ def train_and_rank(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     outcomes = {name: outcome(done) for name in wanted}
     for name in wanted:
         if name.endswith("loss"):
-            outcomes[name] = outcomes[name]._replace(
-                detection=judged(data, source_losses(config, data, best))
-            )
+            outcomes[name] = outcomes[name]._replace(ranking=Ranking(data, source_losses(config, data, best)))
         elif name == "judged":
             found, estimate = judge_with(config, data, best)
             flagged = found.suspects.probability > THRESHOLD
             outcomes[name] = outcomes[name]._replace(
-                detection=judged(data, found.scores, flagged),
+                ranking=Ranking(data, found.scores, flagged),
                 described=of_suspects(data, found.suspects, estimate),
             )
         elif name.endswith("distance"):
             distances = head_distances(config, data, best)
-            found = judged(data, distances, distances > FAR)
-            outcomes[name] = outcomes[name]._replace(detection=found)
+            found = Ranking(data, distances, distances > FAR)
+            outcomes[name] = outcomes[name]._replace(ranking=found)
     return outcomes
 
 
@@ -67,10 +65,10 @@ def rank_at_gamma_1(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]
     config, data, best = ranked.config, ranked.data, ranked.best
     labelled = data.source.annotations.visible > 0
     losses = standardised(source_losses(config, data, best), labelled, loss_floor(config))
-    outcomes = {"small_loss": outcome(ranked)._replace(detection=judged(data, losses))}
+    outcomes = {"small_loss": outcome(ranked)._replace(ranking=Ranking(data, losses))}
     if "trace" in wanted:
         harm = gradient_trace(config, data, best)
-        outcomes["trace"] = outcome(ranked)._replace(detection=judged(data, harm, harm > 0))
+        outcomes["trace"] = outcome(ranked)._replace(ranking=Ranking(data, harm, harm > 0))
     if "small_loss_retrained" in wanted:
         wrong = data.source_truth.corrupted
         keep = without_largest(losses, labelled, int((wrong & labelled).sum()))
@@ -105,7 +103,7 @@ def rank_out_of_fold(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
         distances[~keep] = head_distances(done.config, done.data, done.best)[~keep]
         trainings.append(outcome(done))
     costs = {"seconds": sum(t.seconds for t in trainings), "steps": sum(t.steps for t in trainings)}
-    return {name: Outcome(**costs, detection=judged(data, distances, distances > FAR))}
+    return {name: Outcome(**costs, ranking=Ranking(data, distances, distances > FAR))}
 
 
 def rank_by_cleanlab(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
@@ -113,7 +111,7 @@ def rank_by_cleanlab(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome
     ((name, settings),) = wanted.items()
     data = trial.data(settings)
     scores, flagged = cleanlab_scores(data.source.annotations, trial.seed)
-    return {name: Outcome(detection=judged(data, scores, flagged))}
+    return {name: Outcome(ranking=Ranking(data, scores, flagged))}
 
 
 def rank_by_sleap(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
@@ -121,7 +119,7 @@ def rank_by_sleap(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     ((name, settings),) = wanted.items()
     data = trial.data(settings)
     scores, flagged = sleap_scores(data.source.annotations)
-    return {name: Outcome(detection=judged(data, scores, flagged))}
+    return {name: Outcome(ranking=Ranking(data, scores, flagged))}
 
 
 def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
@@ -139,7 +137,7 @@ def rank_by_shape(trial: Trial, wanted: dict[str, dict]) -> dict[str, Outcome]:
     for name in wanted:
         permutations = names if name == "permutations" else names[:1]
         scores = model.explain(*judge, permutations).log_odds
-        outcomes[name] = Outcome(detection=judged(data, scores, scores > 0))
+        outcomes[name] = Outcome(ranking=Ranking(data, scores, scores > 0))
     return outcomes
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.evidence.grounds import People
+from benchmarks.evidence.finished import finished, judge_again
+from benchmarks.evidence.grounds import GROUNDS, People
 from lib.config.loader import load_config
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
@@ -20,7 +21,8 @@ from lib.training.trainer import train
 
 NEVER = 10**9
 # No validation or log lines during training; parallel runs have one thread each.
-QUIET = {"THREADS": 1, "WORKERS": 0, "PRINT_FREQ": NEVER, "TEST.EVAL_EPOCHS": NEVER}
+QUIET = {"PRINT_FREQ": NEVER, "TEST.EVAL_EPOCHS": NEVER}
+ONE_THREAD = {"THREADS": 1, "WORKERS": 0}
 # Settings that the benchmark sets itself; they may not be given.
 RESERVED = (
     "SEED", "OUTPUT_DIR", "LOG_DIR", "DATASET_SRC.ROOT", "DATASET_TARGET.ROOT", "LBI.VARIABLES",
@@ -56,6 +58,8 @@ class Trial:
     noise: value of LBI.INJECT_NOISE.
     variables: settings of the ignoring variables.
     folder: where runs write.
+    kept: finished trainings in the folder are taken as they are, and interrupted ones go on.
+    anew: of these, the labels are judged again.
     trainings: number of trainings so far.
     """
 
@@ -66,6 +70,8 @@ class Trial:
     seed: int
     variables: dict
     folder: Path
+    kept: bool = False
+    anew: bool = False
     trainings: int = field(default=0, init=False)
 
     def train(self, mode: str, settings: dict, keep: Callable[[Data], np.ndarray] | None = None) -> Trained:
@@ -80,8 +86,12 @@ class Trial:
             weights = keep(spec.data).astype(np.float32)
             fixed = {"A": weights, "B": weights}
         with contextlib.redirect_stdout(io.StringIO()):
-            path = train(spec, fixed)
-        return Trained(json.loads(path.read_text()), spec.config, spec.data)
+            results = finished(spec) if self.kept else None
+            if results is None:
+                results = json.loads(train(spec, fixed).read_text())
+            elif self.anew and keep is None:
+                results = judge_again(spec, results)
+        return Trained(results, spec.config, spec.data)
 
     def data(self, settings: dict) -> Data:
         """The trial's data, for a method that trains nothing or has to see it first."""
@@ -112,5 +122,6 @@ class Trial:
         }
         # Fixed weights need no warm-up, which would train on labels known to be wrong.
         known = {"LBI.WARMUP": 0} if fixed else {}
-        config = load_config(self.cfg, {**QUIET, **settings, **self.variables, **known, **own})
-        return config
+        quiet = QUIET | (ONE_THREAD if GROUNDS[self.people.ground].shared else {})
+        resumed = {"TRAIN.RESUME": self.kept}
+        return load_config(self.cfg, {**quiet, **settings, **self.variables, **known, **own, **resumed})

@@ -16,7 +16,7 @@ from benchmarks import modes
 from benchmarks.evidence import benchmark, packages, rivals, tuning
 from benchmarks.evidence.cases import MIXTURES, Case, digest, jobs_of, parse_noise_or_mixture, read_rows
 from benchmarks.evidence.methods import METHODS, Method, settings_of
-from benchmarks.evidence.outcome import FIGURES, Outcome, judged
+from benchmarks.evidence.outcome import FIGURES, Outcome, Ranking
 from benchmarks.evidence.overview import overview
 from benchmarks.evidence.plot import plot
 from benchmarks.evidence.runner import run_side_by_side
@@ -261,7 +261,7 @@ def test_a_rival_that_trains_nothing(place, tmp_path, monkeypatch):
         """Suspects what is wrong, which it could only know here."""
         data = trial.data(next(iter(wanted.values())))
         wrong = data.source_truth.corrupted
-        return {"geometry_like": Outcome(detection=judged(data, wrong, wrong))}
+        return {"geometry_like": Outcome(ranking=Ranking(data, wrong, wrong))}
 
     method = Method("geometry_like", "tells all", None, recipe, "geometry_like", rival=True)
     monkeypatch.setitem(METHODS, "geometry_like", method)
