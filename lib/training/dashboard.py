@@ -79,6 +79,7 @@ def charts(state: State, measure: str, headline: str) -> dict[str, dict[str, lis
         by_place = {
             "mean over all labels": "weights_{}_table/mean",
             "AUROC of finding wrong labels": "weights_{}_table/auroc",
+            "rank correlation with an epoch before": "weights_{}_table/rank_correlation",
             "share of zeros in the batch": "weights_{}/zero_share",
             "length of the hypergradient": "hypergradient/{}_norm",
         }

@@ -114,6 +114,8 @@ class MetricLogger:
                     values[f"{tag}/mean_{name}"] = weights[labelled[:, j], j].mean()
             if (truth := self.data.source_truth) is not None:
                 values[f"{tag}/auroc"] = auroc(-weights[labelled], truth.corrupted[labelled])
+            if place in self.state.rankings and (correlations := self.state.rankings[place].correlations):
+                values[f"{tag}/rank_correlation"] = correlations[-1]
             self.writer.scalars(self.state.step, values)
             self.writer.weights_histogram(self.state.step, f"{tag}/all", weights[labelled])
             self.visuals.write_source_weights(place, weights)

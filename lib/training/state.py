@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from lib.config.schema import Config, IgnoringConfig, TrainConfig
 from lib.dataset.annotations import Annotations
 from lib.ignoring.loss_aware import LossAwareWeights
 from lib.ignoring.modes import ANCHOR, Mode, Place
+from lib.ignoring.rank_history import RankHistory
 from lib.ignoring.sync_batchnorm import convert_sync_batchnorm
 from lib.ignoring.trainable_model import Compiled, TrainableModel
 from lib.ignoring.variables import IgnoringVariables, OnlineWeights, PersistentWeights
@@ -60,6 +61,7 @@ class State:
     variables: ignoring variables by the place they weight (A: the source model's loss, B: the target's).
     step: training steps taken.   epoch: finished epochs.   step_of_epoch: steps taken of the next epoch.
     best_score: on V, of the epoch ``best_epoch`` (-1: none yet).   seconds: of all training steps.
+    rankings: by place, how the ranking by variables that learn has changed from epoch to epoch.
     """
 
     mode: str
@@ -72,6 +74,10 @@ class State:
     best_score: float = float("-inf")
     best_epoch: int = -1
     seconds: float = 0.0
+    rankings: dict[Place, RankHistory] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rankings = {place: RankHistory() for place, v in self.variables.items() if v.learned}
 
     def models(self) -> dict[str, TrainableModel]:
         """{"target": ..., "source": ...}, without a source model if the mode has none."""
@@ -113,6 +119,11 @@ class State:
                 LOG.warning(f"{name}: differs between ranks; using rank 0's copy")
                 self.group.broadcast_(tensors)
 
+    def rank_labels(self) -> None:
+        """At the end of an epoch, compare the rankings of the source labels with those an epoch before."""
+        for place, ranking in self.rankings.items():
+            ranking.add(self.variables[place])
+
     def raise_if_nonfinite(self) -> None:
         """Raise NonFiniteError if any parameter or buffer is NaN or infinite.
 
@@ -133,6 +144,7 @@ class State:
             "best_epoch": self.best_epoch,
             "seconds": self.seconds,
             "variables": {place: v.state_dict() for place, v in self.variables.items()},
+            "rankings": {place: ranking.state_dict() for place, ranking in self.rankings.items()},
             "rng": random_state(),
         }
         for role, model in self.models().items():
@@ -158,6 +170,7 @@ class State:
                 variables.load_state_dict(state["variables"][place])
                 if not torch.isfinite(variables.all_weights()).all():
                     raise ValueError(f"weights {place} that are not finite")
+                self._load_ranking(state, place, place)
             for name in ("step", "epoch", "step_of_epoch", "best_epoch", "best_score", "seconds"):
                 if type(state[name]) is not type(getattr(self, name)):
                     raise ValueError(f"{name} is {short_repr(state[name])}")
@@ -195,8 +208,15 @@ class State:
             _load_model(self.source.model, state[f"{role}_model"])
             if ANCHOR in self.variables:
                 self.variables[ANCHOR].load_state_dict(state["variables"][place])
+                self._load_ranking(state, ANCHOR, place)
         except Exception as error:  # a damaged checkpoint may raise anything
             raise InputError(f"{path}: does not fit this configuration ({_first_line(error)})") from None
+
+    def _load_ranking(self, state: dict, own: Place, saved: Place) -> None:
+        """The ranking of ``own`` goes on from that of ``saved``, which checkpoints of earlier versions lack."""
+        if own in self.rankings:
+            shape = self.variables[own].seen.shape
+            self.rankings[own].load_state_dict(state.get("rankings", {}).get(saved, {}), shape)
 
 
 def initial_state(spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None = None) -> State:

@@ -164,6 +164,7 @@ class Trainer:
 
         state.synchronize()
         state.raise_if_nonfinite()
+        state.rank_labels()
         self.logger.log_weight_tables()
         score = self._validate(phase, epoch)
         state.epoch, state.step_of_epoch = epoch + 1, 0

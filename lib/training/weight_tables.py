@@ -20,8 +20,9 @@ from lib.wrong_labels.readings import Reader
 TABLE, SECOND_TABLE = "ignoring_weights.csv", "ignoring_weights_source_model.csv"
 
 
-def learned_tables(state: State) -> dict[Place, tuple[WeightTable, float | None]]:
-    """For each place its weights and, if they were learned, the agreement in sign of successive hypergradients.
+def learned_tables(state: State) -> dict[Place, tuple[WeightTable, dict]]:
+    """For each place its weights and, if they were learned, what is known about the learning: the agreement in sign
+    of successive hypergradients, and the rank correlations of successive epochs.
 
     The weights in the target's own loss (B) come first.
     """
@@ -30,8 +31,11 @@ def learned_tables(state: State) -> dict[Place, tuple[WeightTable, float | None]
         weights, seen, scores = (
             array.cpu().numpy() for array in (variables.all_weights(), variables.seen, variables.all_scores())
         )
-        agreement = Agreement(*variables.agreement.tolist()).share if variables.learned else None
-        tables[place] = WeightTable(weights, seen, scores), agreement
+        learning: dict = {}
+        if variables.learned:
+            learning["sign_agreement"] = Agreement(*variables.agreement.tolist()).share
+            learning["rank_correlations"] = [round(rho, 4) for rho in state.rankings[place].correlations]
+        tables[place] = WeightTable(weights, seen, scores), learning
     return tables
 
 
@@ -56,7 +60,7 @@ def judge_labels(spec: RunSpec, state: State) -> WrongLabels | None:
 
 
 def write_weight_tables(
-    spec: RunSpec, tables: dict[Place, tuple[WeightTable, float | None]], found: WrongLabels | None
+    spec: RunSpec, tables: dict[Place, tuple[WeightTable, dict]], found: WrongLabels | None
 ) -> dict:
     """Write one table for each set of weights. Returns for each place its file, its mean weight, what was found, and how
     well the scores tell wrong labels from right ones, if the truth is known.
@@ -66,11 +70,13 @@ def write_weight_tables(
     """
     summary: dict[str, dict] = {}
     annotations, truth = spec.data.source.annotations if tables else None, spec.data.source_truth
-    for place, (table, agreement) in tables.items():
+    for place, (table, learning) in tables.items():
         name = TABLE if not summary else SECOND_TABLE
-        summary[place] = {"file": name, "mean": float(table.weights[annotations.visible > 0].mean())}
-        if agreement is not None:
-            summary[place]["sign_agreement"] = agreement
+        summary[place] = {
+            "file": name,
+            "mean": float(table.weights[annotations.visible > 0].mean()),
+            **learning,
+        }
         if truth is not None:
             summary[place] |= _measured("weights", place, -table.weights, annotations, truth)
         if found is not None:

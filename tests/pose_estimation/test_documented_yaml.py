@@ -15,7 +15,7 @@ from pose_estimation.main import main
 from tests.factories.fish import JOINTS, make_fish
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/data.md"
-SHORT = ["TRAIN.STEPS_PER_EPOCH", "15"]
+SHORT = ["TRAIN.STEPS_PER_EPOCH", "15", "LBI.FIND_WRONG_LABELS", "false"]
 
 
 @pytest.fixture(scope="module")

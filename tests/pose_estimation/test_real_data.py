@@ -38,7 +38,7 @@ def train_an_epoch(mode, folder, *more):
 
 
 def test_one_mode_with_both_weights(tmp_path, capsys):
-    results = train_an_epoch("ours5", tmp_path)
+    results = train_an_epoch("ours5", tmp_path, "LBI.FIND_WRONG_LABELS", "false")
     printed = capsys.readouterr().out
     assert printed.splitlines()[-1] == str(results)
     for line in ("source: 86 people", "target T: 2 people", "validation V: 1 people", "test: 2 people",

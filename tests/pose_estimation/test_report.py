@@ -36,8 +36,8 @@ def root(tmp_path_factory):
     """Data, and the output of three modes trained on it; read-only. The labels of ours1 are not judged."""
     root = tmp_path_factory.mktemp("report")
     config = write_config(root, make_data(root))
-    not_judged = ["LBI.VARIABLES", "online", "LBI.FIND_WRONG_LABELS", "false"]
-    for words in (["--ours5"], ["--ours1", *not_judged], ["--baseline2"]):
+    judged = ["LBI.FIND_WRONG_LABELS", "true"]
+    for words in (["--ours5", *judged], ["--ours1", "LBI.VARIABLES", "online"], ["--baseline2"]):
         assert run(config, *words) == 0
     return root
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib.training.metric_logger import format_scores
+from lib.training.weight_tables import learned_tables
 from lib.utils.log import captured_messages
 from lib.wrong_labels.metrics import auroc
 from tests.factories.training import RecordedMetrics, finished_step, make_logger, make_spec, make_state
@@ -134,3 +135,17 @@ def test_tags_of_an_evaluation(run, role, tag):
 def test_format_of_scores():
     assert format_scores({"Head": 12.344, "Mean": 50.0}) == "Head 12.34  Mean 50.00"
     assert format_scores({"AP": 0.71249}) == "AP 0.712"
+
+
+def test_the_ranking_is_compared_with_that_of_the_epoch_before(run):
+    spec, state, writer, logger = run
+    tag, variables = "weights_B_table/rank_correlation", state.variables["B"]
+    variables.logits.copy_(torch.rand(variables.logits.shape))
+    for epoch, sign in enumerate((1, 1, -1)):
+        variables.logits.mul_(sign)
+        variables.seen.fill_(epoch + 1)
+        state.rank_labels()
+        logger.log_weight_tables()
+        assert (tag in writer.scalar_values) == (epoch > 0)
+        assert epoch == 0 or writer.value(tag) == pytest.approx(sign)
+    assert learned_tables(state)["B"][1]["rank_correlations"] == [1, -1]

@@ -23,7 +23,7 @@ def estimated(case, kinds, known):
 @pytest.mark.parametrize("share", [0.0, 0.04, 0.15])
 def test_the_truth_is_within_the_interval(share, network):
     shares = {"exchanged": share, "person sides": share, "moved": share}
-    case, kinds = planted(250, shares, seed=7, **network)
+    case, kinds = planted(120, shares, seed=7, **network)
     _, found = estimated(case, kinds, trusted(**network))
     assert found.low <= case.wrong.sum() <= found.high
     assert found.low <= found.wrong <= found.high
@@ -34,7 +34,7 @@ def test_the_truth_is_within_the_interval(share, network):
 
 @pytest.fixture(scope="module")
 def found():
-    case, kinds = planted(250, {"exchanged": 0.2, "moved": 0.1}, **SURE)
+    case, kinds = planted(100, {"exchanged": 0.2, "moved": 0.1}, **SURE)
     return case, *estimated(case, kinds, trusted(**SURE))
 
 

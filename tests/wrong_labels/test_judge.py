@@ -37,29 +37,29 @@ QUICK = [5, 15, pytest.param(55, marks=pytest.mark.slow)]
 class Judged(dict):
     """{percent: (case, kind of each label, judgement)}, each made when it is asked for."""
 
-    def __init__(self, network):
+    def __init__(self, network, count):
         super().__init__()
-        self.network = network
+        self.network, self.count = network, count
 
     def __missing__(self, percent):
-        case, kinds = planted(350, NOISES[percent], seed=percent, **self.network)
+        case, kinds = planted(self.count, NOISES[percent], seed=percent, **self.network)
         self[percent] = case, kinds, judge(case.readings, trusted(**self.network), PEOPLE, seed=0)
         return self[percent]
 
 
 @pytest.fixture(scope="module")
 def judged():
-    return Judged(SURE)
+    return Judged(SURE, 300)
 
 
 @pytest.fixture(scope="module")
 def judged_with_failures():
-    return Judged(FAILING)
+    return Judged(FAILING, 350)
 
 
 @pytest.mark.parametrize("percent", NOISES)
 def test_the_shares_are_as_named(percent):
-    case, _ = planted(350, NOISES[percent], seed=percent, **SURE)
+    case, _ = planted(200, NOISES[percent], seed=percent, **SURE)
     assert case.wrong.mean() == pytest.approx(percent / 100, abs=0.02)
 
 
@@ -122,14 +122,14 @@ def test_people_whom_the_network_turns_round_are_not_accused():
         places[rows] = places[rows][:, list(PEOPLE.flip_indices)]
         return make_readings(readings.labels, Seen(places, readings.height.astype(float)))
 
-    source, known = flipped(planted(350, {}, seed=1)[0].readings), flipped(trusted(300))
+    source, known = flipped(planted(200, {}, seed=1)[0].readings), flipped(trusted(200))
     judgement = judge(source, known, PEOPLE, seed=0)
     assert (judgement.probability > 0.5).mean() < 0.002
     assert judgement.probability.mean() < 0.02
 
 
 def test_the_seed_decides_and_the_global_state_does_not_change():
-    case, _ = planted(60, NOISES[15])
+    case, _ = planted(40, NOISES[15])
     torch.manual_seed(1), np.random.seed(1)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     first, again, other = (judge(case.readings, trusted(40), PEOPLE, seed) for seed in (0, 0, 1))
@@ -138,7 +138,7 @@ def test_the_seed_decides_and_the_global_state_does_not_change():
 
 
 def test_labels_that_are_not_there_are_judged_nothing_and_change_nothing():
-    case, _ = planted(120, NOISES[15])
+    case, _ = planted(80, NOISES[15])
     labelled = np.random.default_rng(3).random(case.wrong.shape) < 0.7
     labelled[:, joint("left_hip")] = False  # a joint without labels
     labelled[5] = False  # an instance without labels

@@ -62,7 +62,7 @@ SHARES = {"exchanged": 0.1, "limb sides": 0.08, "person sides": 0.08, "moved": 0
 
 @pytest.fixture(scope="module")
 def mixed():
-    case, kinds = planted(350, SHARES, **SURE)
+    case, kinds = planted(200, SHARES, **SURE)
     return case, kinds, suspects(case.readings)
 
 
@@ -111,7 +111,7 @@ def test_a_moved_labels_place_is_near_the_prediction(mixed):
 
 def test_labels_that_all_moved_alike_are_moved_back_more_exactly_than_the_network_sees():
     rng = np.random.default_rng(0)
-    truth = people(350, rng)
+    truth = people(200, rng)
     moved = rng.random(truth.shape[:2]) < 0.25
     labels = truth + moved[..., None] * [4.0, -3.0]
     readings = make_readings(labels, Seen.of(truth, rng, 0.92))
@@ -127,7 +127,7 @@ def test_labels_that_all_moved_alike_are_moved_back_more_exactly_than_the_networ
 
 def test_a_click_that_the_network_does_not_see_there_is_not_taken():
     """Left wrist and elbow are exchanged, and the elbow's click is not on the wrist."""
-    case, _ = planted(200, {"exchanged": 0.2}, **SURE)
+    case, _ = planted(100, {"exchanged": 0.2}, **SURE)
     wrist, elbow = joint("left_wrist"), joint("left_elbow")
     rows = np.flatnonzero(case.wrong[:, wrist])[:5]
     labels = case.readings.labels.copy()
@@ -177,7 +177,7 @@ def test_joints_of_instances_that_were_not_read_are_at_no_place():
 
 
 def test_a_label_whose_joint_is_not_to_be_seen_is_surplus():
-    case, _ = planted(300, {"moved": 0.05}, **SURE)
+    case, _ = planted(120, {"moved": 0.05}, **SURE)
     wrist = joint("left_wrist")
     belief = case.readings.height.astype(float)
     belief[:20, wrist] = 0.1
@@ -191,7 +191,7 @@ def test_a_label_whose_joint_is_not_to_be_seen_is_surplus():
 
 
 def test_a_joint_that_is_clearly_seen_and_has_no_label_is_missing():
-    case, _ = planted(300, {"moved": 0.05}, **SURE)
+    case, _ = planted(120, {"moved": 0.05}, **SURE)
     knee = joint("left_knee")
     belief = case.readings.height.astype(float)
     belief[:20, knee], belief[20:40, knee] = 0.99, 0.2
@@ -212,7 +212,7 @@ def test_a_joint_that_is_clearly_seen_and_has_no_label_is_missing():
 
 
 def test_a_label_outside_of_the_crop_is_neither_missing_nor_judged():
-    case, _ = planted(100, {}, **SURE)
+    case, _ = planted(40, {}, **SURE)
     labelled = np.ones(case.wrong.shape, bool)
     labelled[:10, 0] = False
     readings = replace(case.readings, labelled=labelled)
