@@ -13,9 +13,10 @@ from lib.wrong_labels.renamings import MODELLED, Kind, Renamings
 from lib.wrong_labels.shape import Shapes
 from lib.wrong_labels.simulated_mistakes import Rates, with_mistakes
 
-REPEATS = 3  # sets of mistakes to learn from
+REPEATS = 5  # sets of mistakes to learn from
 CERTAIN = 0.8  # labels that are wrong with more probability serve neither as right nor as wrong ones
-SLOPE = 0.75  # of the sum of two log odds that are partly the same evidence, if both count in full
+# Of the log odds: of the regression alone, and of the sum of both, which are partly the same evidence.
+SLOPE_ALONE, SLOPE_TOGETHER = 1.0, 0.75
 SMALLEST = 1e-4  # probability in log odds
 MOST_OFTEN = 0.6  # rate of simulated mistakes of a kind
 
@@ -62,7 +63,7 @@ def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) ->
     wrong = first[labelled].sum()
     weight = min(1.0, (2 * wrong / max(labelled.sum(), 1)) ** 2)
     total = log_odds(second, SMALLEST) + weight * log_odds(first, SMALLEST)
-    slope = 1.25 - weight * (1.25 - SLOPE)
+    slope = SLOPE_ALONE + weight * (SLOPE_TOGETHER - SLOPE_ALONE)
     # The sum tells the order; how many are wrong in all is what the label model says.
     probability = np.where(labelled, with_mean(slope * total, labelled, wrong), 0)
     kinds = (credible + kinds)[..., 1:] + 1e-9

@@ -91,6 +91,8 @@ def _own_rates(readings: Readings, rng: np.random.Generator) -> np.ndarray:
     Hard for people is what is hard for the network; how little it believes its own predictions does not depend on
     the labels.
     """
+    if not len(readings):
+        return np.ones(0)
     joints = np.arange(readings.labelled.shape[1])
     belief = np.clip(readings.at_predicted[:, joints, joints], 0, 1) * readings.labelled
     disbelief = 1 - belief.sum(axis=1) / np.maximum(readings.labelled.sum(axis=1), 1)

@@ -63,8 +63,8 @@ def test_a_renamed_label_is_exactly_where_the_other_was(right, rates, kind, grou
         concerned = source[:, a] == b
         assert 0.15 < concerned.mean() < 0.45 and (source[concerned, b] == a).all()
         once = concerned & (kinds[:, a] == kind)
-        # Both limbs' sides together are the whole person's.
-        assert (kinds[concerned, a] == kinds[concerned, b]).all() and once.sum() > 0.6 * concerned.sum()
+        # Both limbs' sides together are the whole person's, and who errs once errs again.
+        assert (kinds[concerned, a] == kinds[concerned, b]).all() and once.sum() > 0.4 * concerned.sum()
     joints = np.arange(len(PEOPLE.names))
     assert (changed.match == right.match[np.arange(len(source))[:, None], source]).all()
     assert (changed.predicted == right.predicted).all() and (joints[None] == source).any()
