@@ -1,9 +1,11 @@
 """Weights that look at the keypoint's own loss, against plain loops."""
 
+import math
+
 import pytest
 import torch
 
-from lib.ignoring.loss_aware import TRUSTED_KAPPA, LossAwareWeights, kappa, trust_of
+from lib.ignoring.loss_aware import LEVEL_LIMIT, TRUSTED_KAPPA, LossAwareWeights, kappa, trust_of
 from lib.ignoring.variables import LIMIT
 from tests.factories.visits import COUNT, FLOOR, JOINTS, LR, random_visits, variables, visit
 from tests.reference.plain_step import plain_loss_aware
@@ -14,7 +16,7 @@ def test_constants_are_those_of_the_experiments():
     kind = LossAwareWeights
     assert (kind.AVERAGE_DECAY, kind.STATISTICS_RATE) == (0.6, 0.05)
     assert (kind.INSTANCE_LR, kind.LINEAR_LR) == (0.43, 0.043)
-    assert (TRUSTED_KAPPA, kind.PAIRS_DECAY) == (0.2, 0.98)
+    assert (TRUSTED_KAPPA, LEVEL_LIMIT, kind.PAIRS_DECAY) == (0.2, 2.0, 0.98)
     assert (kind.BETAS, kind.EPS) == ((0.9, 0.99), 1e-8)
     assert LIMIT == 6
 
@@ -114,6 +116,23 @@ def test_what_all_labels_have_in_common_is_left_to_the_level():
         gradient = -(losses + FLOOR).sqrt()  # s is 1
         found.update(gradient, visit([0, 1, 2, 3], losses=losses))
     assert found.linear[2:].min() > 0.3 and found.linear[:2].abs().max() < 0.1 * found.linear[2:].min()
+
+
+def test_the_level_is_bounded_and_a_single_label_can_still_be_ignored():
+    """Every hypergradient speaks for the labels for a long time; then one label is found to hurt."""
+    found = variables("loss_aware").double()
+    losses = torch.ones(4, JOINTS).double()
+    for _ in range(300):
+        found.update(-(losses + FLOOR).sqrt(), visit([0, 1, 2, 3], losses=losses))
+    assert found.linear[2:].tolist() == pytest.approx([LEVEL_LIMIT] * JOINTS)
+    found.logits.zero_()  # what single labels have gathered is not what this is about
+    found.person.zero_()
+    before = found.all_weights()[0, 0]
+    gradient = -(losses + FLOOR).sqrt()
+    gradient[0, 0] *= -1
+    for _ in range(10):
+        after = found.update(gradient, visit([0, 1, 2, 3], losses=losses))
+    assert before == pytest.approx(1 / (1 + math.exp(-LEVEL_LIMIT))) and after[0, 0] < 0.5 < after[1:].min()
 
 
 def test_a_large_loss_is_no_evidence_for_a_label():

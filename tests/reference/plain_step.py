@@ -60,7 +60,7 @@ class PlainPersistent:
 class PlainLossAware:
     """logit = t (v + u) + b + w1 e + w2 mean(e), everything in dictionaries by annotation and joint.
 
-    ``numbers`` names the constants: lr, floor, old, forget, linear_lr, betas, eps, kappa, pairs_decay.
+    ``numbers`` names the constants: lr, floor, old, forget, linear_lr, betas, eps, kappa, level, pairs_decay.
     """
 
     def __init__(self, joints, flip_indices, numbers):
@@ -187,6 +187,7 @@ class PlainLossAware:
             self.u[annotation] = min(max(u, -6.0), 6.0)
         self._adam(slopes)
         self.linear[0] = min(self.linear[0], 0.0)
+        self.linear[2:] = [min(max(b, -self.n["level"]), self.n["level"]) for b in self.linear[2:]]
 
     def _adam(self, slopes):
         self.steps += 1
@@ -209,6 +210,7 @@ def plain_loss_aware(made, lr, floor):
         "linear_lr": made.LINEAR_LR * lr,
         "betas": made.BETAS,
         "kappa": 0.2,
+        "level": 2.0,
         "pairs_decay": made.PAIRS_DECAY,
         "eps": made.EPS,
     }
