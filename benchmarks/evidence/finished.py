@@ -48,7 +48,7 @@ def judge_again(spec: RunSpec, results: dict) -> dict:
     tables = {}
     for place, entry in results["weights"].items():
         table = read_weight_table((folder / entry["file"]).with_suffix(".npz"), annotations)
-        tables[place] = replace(table, suspects=None), entry.get("sign_agreement")
+        tables[place] = replace(table, suspects=None), {}
     written = write_weight_tables(spec, tables, found)
     # What was said of the weights themselves stays.
     weights = {
