@@ -14,7 +14,7 @@ from lib.ignoring.variables import (
 )
 
 TIE = 1e-9  # of the remembered loss in a score: it decides between equal logits, and hardly anything else
-LEVEL_LIMIT = 2.0  # of |b|: how far a joint's labels can be trusted or ignored as one
+LEVEL_LIMIT = 3.0  # of |b|: how far a joint's labels can be trusted or ignored as one
 TRUSTED_KAPPA = 0.2  # agreement of successive hypergradients from which on v and u count in full
 
 
@@ -31,8 +31,10 @@ class LossAwareWeights(IgnoringVariables):
         v += lr q;   u += 0.43 lr clip(sum_j q / sqrt(J), +-2);   b: Adam of 0.043 lr on -mean(q theta)
         (w1, w2): the same with q - slope sum(q) / sum(slope) in place of q;   then w1 = min(w1, 0)
 
-    |b| <= 2, so by itself it gives weights of 0.12 to 0.88. Where most labels are right, nearly every hypergradient
-    says the same; without the bound b went to 5, the slope to 0.02, and no single label could be ignored any more.
+    (w1, w2, b) is scaled down as a whole so that |b| <= 3, which by itself gives weights of 0.05 to 0.95. Where most
+    labels are right, nearly every hypergradient says the same; without the bound b went to 16, the slope vanished,
+    and no single label could be ignored any more. With b alone bounded, w1 went on to -11 and half of the labels
+    were ignored: the loss at which trust ends is the ratio of the two.
 
     So what the labels of a batch have in common, how far to trust the source, is b's; w learns which labels to
     trust less. With q itself, w follows the common part as far as e has a mean, and where most labels are right
@@ -136,7 +138,7 @@ class LossAwareWeights(IgnoringVariables):
         feature_gradient = ((q - common * slope)[None] * features).mean((1, 2))
         self._adam_step(-torch.cat([feature_gradient, q.sum(0) / q.numel()]))
         self.linear[0].clamp_(max=0)
-        self.linear[2:].clamp_(-LEVEL_LIMIT, LEVEL_LIMIT)
+        self.linear *= (LEVEL_LIMIT / self.linear[2:].abs().max().clamp(min=self.EPS)).clamp(max=1)
         return self._theta(rows, features).sigmoid().to(hypergradient.dtype)
 
     def _look_up(self, labelled: Tensor, samples: SourceSamples) -> Tensor:

@@ -16,7 +16,7 @@ def test_constants_are_those_of_the_experiments():
     kind = LossAwareWeights
     assert (kind.AVERAGE_DECAY, kind.STATISTICS_RATE) == (0.6, 0.05)
     assert (kind.INSTANCE_LR, kind.LINEAR_LR) == (0.43, 0.043)
-    assert (TRUSTED_KAPPA, LEVEL_LIMIT, kind.PAIRS_DECAY) == (0.2, 2.0, 0.98)
+    assert (TRUSTED_KAPPA, LEVEL_LIMIT, kind.PAIRS_DECAY) == (0.2, 3.0, 0.98)
     assert (kind.BETAS, kind.EPS) == ((0.9, 0.99), 1e-8)
     assert LIMIT == 6
 
@@ -130,7 +130,7 @@ def test_the_level_is_bounded_and_a_single_label_can_still_be_ignored():
     before = found.all_weights()[0, 0]
     gradient = -(losses + FLOOR).sqrt()
     gradient[0, 0] *= -1
-    for _ in range(10):
+    for _ in range(30):
         after = found.update(gradient, visit([0, 1, 2, 3], losses=losses))
     assert before == pytest.approx(1 / (1 + math.exp(-LEVEL_LIMIT))) and after[0, 0] < 0.5 < after[1:].min()
 

@@ -187,7 +187,9 @@ class PlainLossAware:
             self.u[annotation] = min(max(u, -6.0), 6.0)
         self._adam(slopes)
         self.linear[0] = min(self.linear[0], 0.0)
-        self.linear[2:] = [min(max(b, -self.n["level"]), self.n["level"]) for b in self.linear[2:]]
+        highest = max(abs(b) for b in self.linear[2:])
+        if highest > self.n["level"]:
+            self.linear = [value * self.n["level"] / highest for value in self.linear]
 
     def _adam(self, slopes):
         self.steps += 1
@@ -210,7 +212,7 @@ def plain_loss_aware(made, lr, floor):
         "linear_lr": made.LINEAR_LR * lr,
         "betas": made.BETAS,
         "kappa": 0.2,
-        "level": 2.0,
+        "level": 3.0,
         "pairs_decay": made.PAIRS_DECAY,
         "eps": made.EPS,
     }
