@@ -16,7 +16,7 @@ BAR = 2 * LINE + 6  # below each picture: two lines, or three of a label that wa
 
 def test_the_gallery_shows_labels_and_truth(tmp_path, capsys):
     config = write_config(tmp_path, make_data(tmp_path))
-    assert run(config, "--ours1") == 0
+    assert run(config, "--ours1", "LBI.FIND_WRONG_LABELS", "true") == 0
     folder = tmp_path / "output" / RUNS / "ours1"
     assert main([str(folder), "--output", str(tmp_path / "g.png"), "--rows", "1", "--columns", "3"]) == 0
     image = cv2.imread(str(tmp_path / "g.png"))[..., ::-1]

@@ -70,7 +70,7 @@ def test_noise_that_cannot_be_made(config, data, noise, more, says):
 def test_a_run_leaves_its_truth_the_same_for_any_seed_of_training(config):
     noise = ["LBI.INJECT_NOISE", "mixed:0.5+visibility:0.2", "TRAIN.END_EPOCH", "1"]
     for name, words in (
-        ("a", []),
+        ("a", ["LBI.FIND_WRONG_LABELS", "true"]),
         ("b", ["--random_seed", "5"]),
         ("c", ["LBI.INJECT_SEED", "1"]),
     ):
