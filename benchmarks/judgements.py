@@ -7,7 +7,8 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
-from benchmarks.suspect_lists import rows_of
+from benchmarks.csv_rows import rows_of
+from benchmarks.tables import rows as table
 from lib.dataset.annotations import read_json
 from lib.utils.errors import InputError, short_repr
 
@@ -80,7 +81,7 @@ def summary(lists: list[str], judged: list[Judged]) -> str:
     joints = sorted({label.joint for label in judged})
     by_joint = [["wrong / wrong + right", *lists]]
     by_joint += [[joint, *(_of_joint(own[name], joint) for name in lists)] for joint in joints]
-    return f"{_table(rows)}\n\n{_table(by_joint)}"
+    return f"{table(rows[0], rows[1:])}\n{table(by_joint[0], by_joint[1:])}".rstrip()
 
 
 def share(hits: int, count: int) -> str:
@@ -94,11 +95,6 @@ def share(hits: int, count: int) -> str:
 def _of_joint(labels: list[Judged], joint: str) -> str:
     count = Counter(label.verdict for label in labels if label.joint == joint)
     return f"{count['wrong']} / {count['wrong'] + count['right']}"
-
-
-def _table(rows: list[list[str]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
 
 def key_text(command: str, lists: dict[str, str], tiles: list[dict]) -> str:

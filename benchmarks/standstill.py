@@ -23,7 +23,7 @@ import torch
 
 from benchmarks.evidence.cases import MIXTURES
 from benchmarks.evidence.grounds import BUILT_IN, GROUNDS, People
-from benchmarks.evidence.trial import QUIET
+from benchmarks.evidence.trial import ONE_THREAD, QUIET
 from lib.config.loader import load_config, parse_overrides
 from lib.config.run_paths import RunPaths
 from lib.ignoring.modes import MODES
@@ -142,7 +142,7 @@ def main(argv: list[str] | None = None) -> None:
                "LBI.INJECT_NOISE": "" if args.noise == "none" else MIXTURES.get(args.noise, args.noise),
                "LBI.FIND_WRONG_LABELS": False}  # fmt: skip
         cfg = args.cfg or ground.cfg
-        config = load_config(cfg, {**QUIET, **drawn, **own, **parse_overrides(args.settings)})
+        config = load_config(cfg, {**QUIET, **ONE_THREAD, **drawn, **own, **parse_overrides(args.settings)})
         with contextlib.redirect_stdout(io.StringIO()):
             data = build_data(config, True)
         paths = RunPaths.for_run(config, cfg, "standstill", "ours1")

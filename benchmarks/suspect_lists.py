@@ -1,20 +1,18 @@
 """Lists of suspect labels, one of each method, and their mixture in an order that gives no method away."""
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.csv_rows import SCORES, rows_of
 from lib.dataset.annotations import Annotations, ReadOptions
 from lib.dataset.keypoints import map_by_name
 from lib.dataset.layouts import COCOFormatLayout
 from lib.dataset.skeleton import Skeleton
 from lib.ignoring.ranking import tie_keys
 from lib.utils.errors import InputError, short_repr
-
-COLUMNS = ("annotation_id", "joint", "score")
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def read_first(path: Path, annotations: Annotations, count: int) -> list[tuple[i
     instance_of = {int(number): i for i, number in enumerate(annotations.ids)}
     joint_of = {name: j for j, name in enumerate(annotations.mapping.names)}
     scores: dict[tuple[int, int], float] = {}
-    for where, row in rows_of(path, COLUMNS):
+    for where, row in rows_of(path, SCORES):
         number, name = row["annotation_id"], row["joint"]
         instance = instance_of.get(int(number)) if number.isascii() and number.isdigit() else None
         if instance is None:
@@ -88,22 +86,6 @@ def mixed(lists: dict[str, list[tuple[int, int]]], seed: int) -> list[Suspect]:
     place_of = {instance: int(place) for instance, place in zip(people, places)}
     order = sorted(ranks, key=lambda label: (place_of[label[0]], label[1]))
     return [Suspect(*label, ranks[label]) for label in order]
-
-
-def rows_of(path: Path, columns: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
-    """The lines of a CSV file with at least ``columns``: ("file: line 2", {column: text without outer blanks})."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            rows = [(f"{path}: line {reader.line_num}", row) for row in reader]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from None
-    if missing:
-        raise InputError(f"{path}: no column {missing[0]}, expected {', '.join(columns)}")
-    return [(where, {name: (row[name] or "").strip() for name in columns}) for where, row in rows]
 
 
 def _finite(text: str, where: str) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.csv_rows import SCORES, rows_of
 from benchmarks.evidence.cases import Case, Job
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.outcome import Outcome, Ranking
@@ -20,7 +21,7 @@ from lib.utils.checkpoint import load_checkpoint, save_checkpoint
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
-SCORES, LABELS = ("annotation_id", "joint", "score"), ("annotation_id", "joint")
+LABELS = SCORES[:2]
 Label = tuple[int, str]
 
 
@@ -81,7 +82,7 @@ def write_injected(path: Path, ranking: Ranking) -> None:
 def read_scores(path: Path) -> dict[Label, float]:
     """{(annotation id, joint): score} of a file of `write_scores`; InputError if it is not one."""
     try:
-        return {(int(number), joint): float(score) for number, joint, score in _rows(path, SCORES)}
+        return {_label_of(row): float(row["score"]) for _, row in rows_of(path, SCORES)}
     except ValueError as error:
         raise InputError(f"{path}: expected {', '.join(SCORES)} in every row ({error})") from None
 
@@ -89,7 +90,7 @@ def read_scores(path: Path) -> dict[Label, float]:
 def read_injected(path: Path) -> set[Label]:
     """The labels of a file of `write_injected`; InputError if it is not one."""
     try:
-        return {(int(number), joint) for number, joint in _rows(path, LABELS)}
+        return {_label_of(row) for _, row in rows_of(path, LABELS)}
     except ValueError as error:
         raise InputError(f"{path}: expected {', '.join(LABELS)} in every row ({error})") from None
 
@@ -116,22 +117,16 @@ def _labels(ranking: Ranking, chosen: np.ndarray) -> Iterable[Label]:
     return [(number, names[j]) for number, j in zip(annotations.ids[people].tolist(), joints.tolist())]
 
 
+def _label_of(row: dict[str, str]) -> Label:
+    return int(row["annotation_id"]), row["joint"]
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _rows(path: Path, header: tuple[str, ...]) -> list[list[str]]:
-    try:
-        first, *rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines())) or [[]]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    if tuple(first) != header:
-        raise InputError(f"{path}: expected the columns {', '.join(header)}, found {', '.join(first)}")
-    return rows
 
 
 def _slim(best: Path) -> None:

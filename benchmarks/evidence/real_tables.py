@@ -29,8 +29,8 @@ OURS, OTHER_OURS = "ours1", "ours2"
 COUNT_INJECTED = 500  # resamples: there are up to 110,000 labels
 HALVES = {
     "all": "everyone",
-    "even": "even annotation ids, on which settings were chosen",
-    "odd": "odd annotation ids, which nothing was chosen on",
+    "even": "even annotation ids, on which the detector's settings were chosen",
+    "odd": "odd annotation ids, on which none of the detector's settings was chosen",
 }
 # {method: {seed: {figure: [1 + R]}}}
 Figures = dict[str, dict[int, dict[str, np.ndarray]]]

@@ -20,7 +20,7 @@ AUROC, AP, PRECISION = "AUROC", "AP", f"precision at {FIRST}"
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Interval:
     """A figure and the ends of its interval; NaN if it is not defined."""
 
     value: float
@@ -50,20 +50,20 @@ def over_seeds(of_seed: Mapping[int, np.ndarray]) -> np.ndarray:
     return np.where(weights > 0, values * weights, 0).sum(axis=1) / weights.sum(axis=1)
 
 
-def estimate(values: np.ndarray) -> Estimate:
+def estimate(values: np.ndarray) -> Interval:
     """The figure of everything, with the interval of its resamples; ``values``: [1 + R]."""
     known = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or not len(known):
-        return Estimate(float("nan"), float("nan"), float("nan"))
+        return Interval(float("nan"), float("nan"), float("nan"))
     low, high = np.percentile(known, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return Estimate(float(values[0]), float(low), float(high))
+    return Interval(float(values[0]), float(low), float(high))
 
 
-def difference(ours: Mapping[int, np.ndarray], other: Mapping[int, np.ndarray]) -> Estimate:
+def difference(ours: Mapping[int, np.ndarray], other: Mapping[int, np.ndarray]) -> Interval:
     """Ours minus the other, over the seeds that both have."""
     common = sorted(ours.keys() & other.keys())
     if not common:
-        return Estimate(float("nan"), float("nan"), float("nan"))
+        return Interval(float("nan"), float("nan"), float("nan"))
     return estimate(over_seeds({s: ours[s] for s in common}) - over_seeds({s: other[s] for s in common}))
 
 
