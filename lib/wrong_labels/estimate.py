@@ -79,5 +79,4 @@ def _with_failures(judgement: Judgement, labelled: np.ndarray, factor: float) ->
     found = judgement.explanation.kinds[labelled]
     if not len(found):
         return 0.0
-    shares, failures = found.mean(axis=0), judgement.model.failures * factor
-    return float(np.clip(shares - failures, 0, None)[1:].sum() * len(found))
+    return float(judgement.model.beyond(found.mean(axis=0), factor).sum() * len(found))

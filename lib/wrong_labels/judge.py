@@ -54,7 +54,7 @@ def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) ->
     renamings, labelled = Renamings.of(skeleton), source.labelled
     shapes = Shapes.of(trusted, renamings)
     source = shapes.seen_in(source)
-    model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted))
+    model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted), source)
     found = model.explain(source)
     credible = np.where(labelled[..., None], found.kinds, 0.0)
     credible[labelled] = model.credible(found.kinds[labelled])

@@ -32,6 +32,7 @@ FAR_ENOUGH = 1 - np.exp(-(((_X**2 + _Y**2) / TOLERATED**2) ** 2)) + 1e-3
 # the average (BELIEF); seen on the built-in people. The share grows with the square of its disbelief.
 FAILURES = np.array([0, 0.001, 0.003, 0.02, 0.012])
 BELIEF = 0.77
+BINS, PER_BIN = 20, 50  # of beliefs, at most; trusted labels in each, at least
 TAIL = 0.001  # of right labels far from the prediction, at the start; relative to near ones
 SHAPE_DOUBT = 1e-3  # of what shapes say: some trusted poses are unlike all others
 MOST_SURE = 0.98  # probability of a kind, however often it is found
@@ -83,7 +84,8 @@ class LabelModel:
         middle = (EDGES[1:] + EDGES[:-1]) / 2
         near = (np.exp(-(middle**2) / 2) + TAIL) * AREAS
         count = len(renamings.permutations)
-        heights = readings.height[readings.labelled]
+        heights, beliefs = readings.height[readings.labelled], _beliefs(readings)
+        belief = float(beliefs.mean()) if beliefs.size else BELIEF
         return cls(
             renamings,
             levels=np.quantile(heights, np.arange(1, LEVELS) / LEVELS) if heights.size else np.zeros(LEVELS - 1),
@@ -91,7 +93,7 @@ class LabelModel:
             moved=np.full((2 * REACH + 1, 2 * REACH + 1), 1 / GRID**2),
             moved_share=0.1,
             shares=np.r_[0.9, np.full(count - 1, 0.1 / max(count - 1, 1))] if count > 1 else np.ones(1),
-            failures=FAILURES * ((1 - _belief(readings)) / (1 - BELIEF)) ** 2,
+            failures=FAILURES * ((1 - belief) / (1 - BELIEF)) ** 2,
         )  # fmt: skip
 
     def explain(self, readings: Readings) -> Explanation:
@@ -100,20 +102,29 @@ class LabelModel:
         parts = [self._explain_chunk(readings.of(chunk)) for chunk in chunks]
         return Explanation(*(np.concatenate(arrays) for arrays in zip(*parts)))
 
-    def trusting(self, trusted: Readings) -> "LabelModel":
-        """The model with failures as frequent as on ``trusted`` labels, where they are more frequent than assumed."""
+    def trusting(self, trusted: Readings, source: Readings) -> "LabelModel":
+        """The model with failures as frequent as on ``trusted`` labels, where they are more frequent than assumed.
+
+        Trusted instances may be easier than those of the ``source``: each of their labels counts as often as the
+        network believes as much of its predictions there.
+        """
         trusted = _spread_evenly(trusted)
-        if not trusted.labelled.any():
+        if not trusted.labelled.any() or not source.labelled.any():
             return self
-        # Displacements and shares of the labels in doubt do not hold here; the distances of right labels do.
-        plain = np.full_like(self.moved, 1 / GRID**2)
-        model = replace(self._start(trusted, self.renamings), levels=self.levels, near=self.near, moved=plain)
-        for _ in range(STEPS):
-            found = model.explain(trusted)
-            fitted = model._improved(trusted, found)
-            model = replace(model, moved_share=fitted.moved_share, shares=fitted.shares)
-        share = found.kinds[trusted.labelled].mean(axis=0)
+        # Displacements of the labels in doubt do not hold here; the distances of right labels do.
+        model = replace(self, moved=np.full_like(self.moved, 1 / GRID**2))
+        kinds = model.explain(trusted).kinds[trusted.labelled]
+        share = np.average(kinds, axis=0, weights=_as_believed(_beliefs(trusted), _beliefs(source)))
         return replace(self, failures=np.maximum(self.failures, np.r_[0, share[1:]]))
+
+    def beyond(self, shares: np.ndarray, factor: float = 1.0) -> np.ndarray:
+        """[MODELLED - 1] shares of wrong labels among all, if the kinds' ``shares`` [MODELLED] are found.
+
+        Failures, ``factor`` times as frequent as assumed, concern right labels only.
+        """
+        failures = factor * self.failures[1:]
+        wrong = np.clip((shares[1:].sum() - failures.sum()) / max(1 - failures.sum(), 1e-9), 0, 1)
+        return np.clip(shares[1:] - failures * (1 - wrong), 0, None)
 
     def credible(self, kinds: np.ndarray) -> np.ndarray:
         """Probabilities [..., MODELLED] of `Explanation` times the share of each kind that is no failure of the network.
@@ -123,8 +134,7 @@ class LabelModel:
         if not kinds.size:
             return kinds
         shares = kinds.reshape(-1, MODELLED).mean(axis=0)
-        beyond = np.clip((shares - self.failures) / np.maximum(shares, 1e-9), 0, MOST_SURE)
-        wrong = kinds[..., 1:] * beyond[1:]
+        wrong = kinds[..., 1:] * np.clip(self.beyond(shares) / np.maximum(shares[1:], 1e-9), 0, MOST_SURE)
         return np.concatenate([1 - wrong.sum(axis=-1, keepdims=True), wrong], axis=-1)
 
     def moved_density(self, displacement: np.ndarray) -> np.ndarray:
@@ -186,11 +196,18 @@ def _spread_evenly(readings: Readings) -> Readings:
     return readings.of(np.unique(np.linspace(0, count - 1, min(FITTED, count)).astype(int)))
 
 
-def _belief(readings: Readings) -> float:
-    """How much the network believes its own predictions, a mean in [0, 1]; BELIEF without labels."""
+def _beliefs(readings: Readings) -> np.ndarray:
+    """How much the network believes its own prediction for each label, in [0, 1]: [labels]."""
     joints = np.arange(readings.labels.shape[1])
-    believed = readings.at_predicted[:, joints, joints][readings.labelled]
-    return float(np.clip(believed, 0, 1).mean()) if believed.size else BELIEF
+    return np.clip(readings.at_predicted[:, joints, joints][readings.labelled], 0, 1)
+
+
+def _as_believed(beliefs: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Weights of the ``beliefs`` [K], with which they are spread as the ``wanted`` [M]."""
+    edges = np.quantile(beliefs, np.linspace(0, 1, np.clip(len(beliefs) // PER_BIN, 1, BINS) + 1)[1:-1])
+    own, other = np.digitize(beliefs, edges), np.digitize(wanted, edges)
+    count = np.bincount(own, minlength=len(edges) + 1)
+    return (np.bincount(other, minlength=len(count)) / np.maximum(count, 1))[own]
 
 
 def _bins(distance: np.ndarray) -> np.ndarray:

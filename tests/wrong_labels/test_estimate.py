@@ -53,10 +53,14 @@ def test_the_interval_is_the_sampling_of_instances_and_twice_or_half_the_failure
     kinds, failures = judgement.explanation.kinds[labelled], judgement.model.failures
     per_instance = judgement.probability.sum(axis=1)
     sampling = 1.96 * np.sqrt(((per_instance - per_instance.mean()) ** 2).sum())
-    most, least = (
-        sum(max(kinds[:, k].mean() - factor * failures[k], 0) for k in range(1, 5)) * len(kinds)
-        for factor in (0.5, 2)
-    )
+
+    def beyond(factor):
+        """Wrong labels if every ``factor`` times ``failures`` of the right ones only look wrong."""
+        shares, own = kinds.mean(axis=0), factor * failures
+        right = shares[0] / (1 - own.sum())
+        return sum(max(shares[k] - own[k] * right, 0) for k in range(1, 5)) * len(kinds)
+
+    most, least = beyond(0.5), beyond(2)
     assert counted.high == pytest.approx(
         counted.wrong + np.hypot(sampling, max(most - counted.wrong, 0)), rel=1e-6
     )
