@@ -1,0 +1,188 @@
+"""What reviewers decide about labels: files that are only appended to, one for each reviewer."""
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+
+from lib.review.found import LabelFile
+from lib.utils.errors import InputError, short_repr
+from lib.utils.log import LOG
+
+FORMAT = "lbi-decisions 1"
+PREFIX, SUFFIX = "decisions-", ".jsonl"
+REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a file
+
+
+class Verdict(str, Enum):
+    """What is decided about a label."""
+
+    RIGHT = "right"  # it is right
+    WRONG = "wrong"  # it is wrong, and no better place is known: hide it
+    MOVED = "moved"  # it belongs at (x, y)
+    EXCHANGED = "exchanged"  # it and its partner's label have each other's name
+    SIDES = "sides"  # all left and right labels of the instance have each other's name
+    SKIPPED = "skipped"  # undecided
+    UNDO = "undo"  # the decision of number ``undoes`` does not count
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision about the label of a joint.
+
+    number: of the reviewer's decisions, from 1.
+    time: when, ISO 8601.
+    annotation_id, joint: of the label.
+    verdict: see `Verdict`.
+    x, y: image pixels from 0, for MOVED.
+    partner: joint, for EXCHANGED.
+    undoes: number of a decision, for UNDO.
+    """
+
+    number: int
+    time: str
+    annotation_id: int
+    joint: str
+    verdict: Verdict
+    x: float | None = None
+    y: float | None = None
+    partner: str | None = None
+    undoes: int | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """What one reviewer decided.
+
+    reviewer: name.
+    decisions: those that count, in their order: none undone, none skipped.
+    last: number of the last decision in the file, 0 if there is none.
+    """
+
+    reviewer: str
+    decisions: tuple[Decision, ...]
+    last: int
+
+
+def decisions_path(folder: Path, reviewer: str) -> Path:
+    """The file of a reviewer's decisions; InputError if the name cannot name a file."""
+    if not REVIEWER.fullmatch(reviewer):
+        raise InputError(
+            f"reviewer {short_repr(reviewer)}: expected up to 40 letters, digits, '.', '_' or '-', a letter or digit first"
+        )
+    return folder / f"{PREFIX}{reviewer}{SUFFIX}"
+
+
+def append_decision(path: Path, file: LabelFile, decision: Decision) -> None:
+    """Append a decision to the file at ``path``; it is on the disk when this returns.
+
+    The first one is preceded by a line that says which annotation file is meant.
+    """
+    line = json.dumps({name: value for name, value in asdict(decision).items() if value is not None})
+    with open(path, "ab") as stream:
+        if stream.tell() == 0:
+            head = {"format": FORMAT, "sha256": file.sha256, "labels": file.path}
+            line = f"{json.dumps(head)}\n{line}"
+        stream.write(f"{line}\n".encode())
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def repair(path: Path) -> None:
+    """Cut off what an interrupted `append_decision` left behind the last complete line; logged."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    complete = content[: content.rfind(b"\n") + 1]
+    if len(complete) < len(content):
+        os.truncate(path, len(complete))
+        LOG.warning(
+            f"{path}: its last line was not complete, and is dropped: {short_repr(content[len(complete) :])}"
+        )
+
+
+def read_reviews(folder: Path, file: LabelFile) -> list[Review]:
+    """The reviews in ``folder``, by the reviewers' names.
+
+    Raises:
+        InputError: a file is of other labels, or has a line that is no decision.
+    """
+    return [read_review(path, file) for path in sorted(folder.glob(f"{PREFIX}*{SUFFIX}"))]
+
+
+def read_review(path: Path, file: LabelFile) -> Review:
+    """The decisions in the file at ``path``, which are about the labels of ``file``; see `read_reviews`."""
+    content = path.read_text(encoding="utf-8", errors="replace")
+    lines = content.split("\n")[:-1]  # without what follows the last complete line
+    reviewer = path.name.removeprefix(PREFIX).removesuffix(SUFFIX)
+    if not lines:
+        return Review(reviewer, (), 0)
+    head = _object(path, 1, lines[0])
+    if head.get("format") != FORMAT:
+        raise InputError(f"{path}: format is {short_repr(head.get('format'))}, expected {FORMAT!r}")
+    if head.get("sha256") != file.sha256:
+        raise InputError(
+            f"{path}: these decisions are about {head.get('labels')}, SHA-256 {str(head.get('sha256'))[:12]}..., "
+            f"expected {file.sha256[:12]}... ({file.path})"
+        )
+    decisions = [
+        _decision(path, k, _object(path, k, line), file) for k, line in enumerate(lines[1:], start=2)
+    ]
+    return Review(reviewer, tuple(_counting(decisions)), max((each.number for each in decisions), default=0))
+
+
+def _counting(decisions: Iterable[Decision]) -> list[Decision]:
+    """Without those that were undone, and without their undoing; of several about one label, the last."""
+    standing: dict[int, Decision] = {}
+    for decision in decisions:
+        if decision.verdict is Verdict.UNDO:
+            standing.pop(decision.undoes or 0, None)
+        else:
+            standing[decision.number] = decision
+    latest = {(each.annotation_id, each.joint): each.number for each in standing.values()}
+    return [
+        each
+        for each in standing.values()
+        if latest[each.annotation_id, each.joint] == each.number and each.verdict is not Verdict.SKIPPED
+    ]
+
+
+def _object(path: Path, number: int, line: str) -> dict:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}, line {number}: {short_repr(line)}, expected a JSON object")
+    return content
+
+
+def _decision(path: Path, number: int, content: dict, file: LabelFile) -> Decision:
+    try:
+        decision = Decision(**content | {"verdict": Verdict(content["verdict"])})
+    except (TypeError, ValueError, KeyError):
+        raise InputError(f"{path}, line {number}: {short_repr(content)} is no decision") from None
+    if problem := _problem(decision, file):
+        raise InputError(f"{path}, line {number}: {problem}")
+    return decision
+
+
+def _problem(decision: Decision, file: LabelFile) -> str:
+    """What is wrong with a decision, in words; empty if nothing is."""
+    whole = (decision.number, decision.annotation_id, 0 if decision.undoes is None else decision.undoes)
+    if any(type(number) is not int for number in whole):
+        return f"number, annotation_id and undoes must be whole numbers, found {short_repr(whole)}"
+    if decision.joint not in file.joints:
+        return f"joint {short_repr(decision.joint)}, expected one of {', '.join(file.joints)}"
+    if decision.verdict is Verdict.EXCHANGED and (
+        decision.partner not in file.joints or decision.partner == decision.joint
+    ):
+        return f"partner {short_repr(decision.partner)}, expected another joint"
+    if decision.verdict is Verdict.MOVED:
+        for name, value in (("x", decision.x), ("y", decision.y)):
+            if type(value) not in (int, float) or not abs(value) < 1e9:
+                return f"{name} is {short_repr(value)}, expected image pixels"
+    return ""
