@@ -5,6 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from lib.ignoring.weight_table import WeightTable
 from lib.review.found import COLUMNS, FoundLabels, read_found, write_found
 from lib.utils.errors import InputError
 from tests.factories.found_labels import JOINTS, make_found
