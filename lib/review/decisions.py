@@ -58,7 +58,7 @@ class Review:
     """What one reviewer decided.
 
     reviewer: name.
-    decisions: those that count, in their order: none undone, none skipped.
+    decisions: those that count, in their order: none undone, skipped, or replaced by later ones.
     last: number of the last decision in the file, 0 if there is none.
     """
 
@@ -131,23 +131,66 @@ def read_review(path: Path, file: LabelFile) -> Review:
     decisions = [
         _decision(path, k, _object(path, k, line), file) for k, line in enumerate(lines[1:], start=2)
     ]
-    return Review(reviewer, tuple(_counting(decisions)), max((each.number for each in decisions), default=0))
+    last = max((each.number for each in decisions), default=0)
+    return Review(reviewer, tuple(_counting(decisions, file)), last)
 
 
-def _counting(decisions: Iterable[Decision]) -> list[Decision]:
-    """Without those that were undone, and without their undoing; of several about one label, the last."""
+def labels_given(decision: Decision, file: LabelFile) -> dict[str, str | None]:
+    """{joint: joint whose label it has in truth}, for each joint of the instance that a decision is about.
+
+    Labels are meant as the file has them. A joint with its own label stays as it is; None: no label of the file is
+    its. Pairs of which the file has only one joint have no exchanged sides.
+    """
+    if decision.verdict is Verdict.EXCHANGED and decision.partner is not None:
+        return {decision.joint: decision.partner, decision.partner: decision.joint}
+    if decision.verdict is Verdict.SIDES:
+        known = {joint for joint, position in zip(file.joints, file.positions) if position >= 0}
+        pairs = [(a, b) for a, b in file.pairs if a in known and b in known]
+        return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
+    stays = decision.verdict in (Verdict.RIGHT, Verdict.SKIPPED)
+    return {decision.joint: decision.joint if stays else None}
+
+
+def concerned(decision: Decision, file: LabelFile) -> tuple[str, ...]:
+    """The joints of the instance that a decision is about: with EXCHANGED the partner, too, with SIDES all pairs."""
+    return tuple(labels_given(decision, file))
+
+
+def settled(decisions: Iterable[Decision], file: LabelFile) -> dict[tuple[int, str], Decision]:
+    """{(annotation id, joint): decision that says what is with its label}, of one reviewer's ``decisions`` that count.
+
+    It is the last one that concerns the label, unless a later one gives the label that it would get to another joint:
+    that part of an exchange is taken back, and its label is as good as never reviewed. So after an exchange of the
+    wrists, "the left one is right" leaves the right one undecided, and a better place for the left one does not.
+    """
+    by_annotation: dict[int, dict[str, Decision]] = {}
+    for decision in decisions:
+        given = labels_given(decision, file)
+        former = by_annotation.get(decision.annotation_id, {})
+        kept = {
+            joint: earlier
+            for joint, earlier in former.items()
+            if joint not in given and labels_given(earlier, file)[joint] not in set(given.values()) - {None}
+        }
+        by_annotation[decision.annotation_id] = kept | dict.fromkeys(given, decision)
+    return {
+        (number, joint): decision
+        for number, by_joint in by_annotation.items()
+        for joint, decision in by_joint.items()
+        if decision.verdict is not Verdict.SKIPPED
+    }
+
+
+def _counting(decisions: Iterable[Decision], file: LabelFile) -> list[Decision]:
+    """Without those that were undone, their undoing, and those that later ones replace; see `settled`."""
     standing: dict[int, Decision] = {}
     for decision in decisions:
         if decision.verdict is Verdict.UNDO:
             standing.pop(decision.undoes or 0, None)
         else:
             standing[decision.number] = decision
-    latest = {(each.annotation_id, each.joint): each.number for each in standing.values()}
-    return [
-        each
-        for each in standing.values()
-        if latest[each.annotation_id, each.joint] == each.number and each.verdict is not Verdict.SKIPPED
-    ]
+    counting = {decision.number for decision in settled(standing.values(), file).values()}
+    return [decision for decision in standing.values() if decision.number in counting]
 
 
 def _object(path: Path, number: int, line: str) -> dict:
