@@ -208,12 +208,12 @@ def _decision(path: Path, number: int, content: dict, file: LabelFile) -> Decisi
         decision = Decision(**content | {"verdict": Verdict(content["verdict"])})
     except (TypeError, ValueError, KeyError):
         raise InputError(f"{path}, line {number}: {short_repr(content)} is no decision") from None
-    if problem := _problem(decision, file):
+    if problem := problem_of(decision, file):
         raise InputError(f"{path}, line {number}: {problem}")
     return decision
 
 
-def _problem(decision: Decision, file: LabelFile) -> str:
+def problem_of(decision: Decision, file: LabelFile) -> str:
     """What is wrong with a decision, in words; empty if nothing is."""
     whole = (decision.number, decision.annotation_id, 0 if decision.undoes is None else decision.undoes)
     if any(type(number) is not int for number in whole):
