@@ -25,6 +25,9 @@ from lib.review.found import MISSING, FoundLabels, LabelFile
 from lib.review.table import Table
 from lib.utils.errors import InputError, short_repr
 
+DECIDABLE = tuple(verdict.value for verdict in Verdict if verdict is not Verdict.UNDO)
+NEEDED = {Verdict.MOVED: {"x", "y"}, Verdict.EXCHANGED: {"partner"}}  # fields of a decision, by its verdict
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -114,9 +117,11 @@ class Session:
             OSError: it could not be written; nothing is decided.
         """
         labels, file = self.table.labels, self.table.file
-        if verdict not in {each.value for each in Verdict} - {Verdict.UNDO.value}:
-            raise InputError(f"verdict is {short_repr(verdict)}, expected one of {', '.join(Verdict)}")
+        if verdict not in DECIDABLE:
+            raise InputError(f"verdict is {short_repr(verdict)}, expected one of {', '.join(DECIDABLE)}")
         verdict = Verdict(verdict)
+        if surplus := set(more) - NEEDED.get(verdict, set()):
+            raise InputError(f"{verdict.value}: has no {min(surplus)}")
         if verdict in (Verdict.WRONG, Verdict.EXCHANGED) and labels.kind[row] == MISSING:
             raise InputError(f"{verdict.value}: there is no label here; it can be right so, or added")
         with self._lock:
