@@ -57,9 +57,10 @@ function overlay(label, world, view, unit) {
   const lower = Boolean(label.proposed && label.place && label.proposed[1] > label.place[1]);
   for (const { joint, place } of label.others) {
     const marked = mark(world.side.get(joint) ?? "middle", place, unit);
-    marked.append(element("title", {}, nice(joint)));
     drawn.push(marked);
-    if (!view.small && (view.names || joint === label.partner)) drawn.push(tag(nice(joint), place, unit, "other", lower ? -1 : 1, label.square));
+    if (view.small) continue;
+    marked.append(element("title", {}, nice(joint)));
+    if ((view.names || joint === label.partner)) drawn.push(tag(nice(joint), place, unit, "other", lower ? -1 : 1, label.square));
   }
   if (label.proposed) {
     if (label.place) drawn.push(...line(label.place, label.proposed, unit, "way"));

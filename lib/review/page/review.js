@@ -79,7 +79,7 @@ async function show(at) {
   if (!count) showNothing();
   else if (state.grid) await showGrid(turn);
   else await showSingle(turn, 0);
-  if (turn === state.turn) await showProgress(turn);
+  showProgress(turn).catch((problem) => complain(problem.message));  // it may come later than the label
 }
 
 async function showSingle(turn, zoom) {
