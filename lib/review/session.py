@@ -69,7 +69,7 @@ class Session:
         own = Review(self.reviewer, (), 0)
         if self.path.exists():
             own = read_review(self.path, self.table.file)
-        self._last = own.last
+        self._last, self._size = own.last, self._size_on_disk()
         counting = {each.number: each for each in [*own.decisions, *self._history]}
         self._history = [counting[number] for number in sorted(counting)]
         self._about: dict[int, list[tuple[str, Decision]]] = {}
@@ -172,13 +172,21 @@ class Session:
         )
         return Progress(len(reviewed), int(reviewed.sum()), wrong, float(left.sum()), float(below.sum()))
 
+    def _size_on_disk(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def _append(self, decision: Decision) -> None:
+        if self._size_on_disk() != self._size:  # two programs would give one number to two decisions
+            raise InputError(
+                f"{self.path}: was changed by another program; nothing is written. Stop review.py and start it again, "
+                "and give every review its own --reviewer"
+            )
         try:
             append_decision(self.path, self.table.file, decision)
         except OSError:
             repair(self.path)  # half a line would spoil the next one
             raise
-        self._last = decision.number
+        self._last, self._size = decision.number, self._size_on_disk()
 
 
 def _now() -> str:

@@ -179,6 +179,10 @@ def test_the_sides_of_the_whole_person_and_a_missing_label(found, client, page):
 
 def test_filters_and_the_grid_by_keys_alone(found, client, page):
     opened(page, client.server.address)
+    for key in ("f", "Escape", "g"):  # closed filters take no keys
+        page.keyboard.press(key)
+    expect(page.locator(".tile")).to_have_count(8)
+    page.keyboard.press("g")
     page.keyboard.press("f")
     page.keyboard.type("right")  # kinds: right, exchanged, ...
     page.keyboard.press("Tab")

@@ -46,7 +46,7 @@ def test_the_page_and_all_that_it_names_is_served_by_the_server_alone(client):
     assert "http:" not in page and "https:" not in page and "//" not in page.replace("<!--", "")
     names = [part.partition('"')[0] for key in ('src="', 'href="') for part in page.split(key)[1:]]
     assert len(names) >= 3
-    for name in [*names, "/page/api.js", "/page/draw.js", "/page/grid.js"]:
+    for name in [*names, *(f"/page/{name}.js" for name in ("api", "draw", "filters", "grid", "panel"))]:
         status, _, headers = client.get(name)
         assert status == 200, name
         assert "default-src 'self'" in headers["content-security-policy"]

@@ -156,6 +156,17 @@ def test_what_cannot_be_written_is_not_decided_and_leaves_no_half_line(found, se
     assert [each.number for each in on_disk(found)] == [1, 2]
 
 
+def test_a_file_that_another_program_writes_to_is_left_alone(found, session):
+    twin = opened(found)
+    session.decide(row(session, 7, "left_elbow"), "right")
+    with pytest.raises(InputError, match="decisions-ann.jsonl: was changed by another program"):
+        twin.decide(row(session, 7, "left_wrist"), "wrong")
+    session.path.unlink()
+    with pytest.raises(InputError, match="decisions-ann.jsonl: was changed by another program"):
+        session.undo()
+    assert not reviewed(twin)
+
+
 def test_a_torn_last_line_of_the_own_file_is_cut_off(found, session):
     session.decide(row(session, 7, "left_elbow"), "right")
     with open(session.path, "ab") as stream:

@@ -68,7 +68,7 @@ function overlay(label, world, view, unit) {
   }
   if (label.place) drawn.push(mark("label", label.place, unit));
   if (view.small) return drawn;
-  if (label.proposed) drawn.push(tag("proposal", label.proposed, unit, "proposal", lower ? 1 : -1, label.square));
+  if (label.proposed) drawn.push(tag(label.missing ? `${nice(label.joint)}?` : "proposal", label.proposed, unit, "proposal", lower ? 1 : -1, label.square));
   if (label.place) drawn.push(tag(nice(label.joint), label.place, unit, "label", lower ? -1 : 1, label.square));
   return drawn;
 }

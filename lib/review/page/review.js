@@ -1,15 +1,15 @@
 // The page's state, and what keys and buttons do. A decision is on the server's disk before the next label is shown.
 
 import * as api from "./api.js";
-import { draw, nice, symbol, element } from "./draw.js";
-import { BADGES, TILES, kindOf, mark, percent, tile } from "./grid.js";
+import { draw, nice } from "./draw.js";
+import { fillForm, isFiltered, NO_FILTER, openFilters, prepareFilters, readAddress, writeAddress } from "./filters.js";
+import { BADGES, TILES, mark, tile } from "./grid.js";
+import { button, describe, describeProgress, number, partnerOf, prepareLegend } from "./panel.js";
 
 const $ = (id) => document.getElementById(id);
 const AHEAD = 4;  // labels that are fetched before they are asked for
 const KEPT = 60;  // details and pictures kept
 const CROP = 900;
-const NO_FILTER = { kind: "", joint: "", image: "", low: "", high: "" };
-const number = new Intl.NumberFormat("en");
 
 let world;  // what `api.start` says
 const state = {
@@ -90,7 +90,7 @@ async function showSingle(turn, zoom) {
   state.label = label;
   state.zoom = zoom;
   redraw();
-  describe(label);
+  describe(label, world, `Label ${number.format(state.at + 1)} of ${number.format(state.rows.length)}`);
   fetchAhead().catch(() => {});  // the label itself will say what is wrong
 }
 
@@ -104,51 +104,6 @@ function redraw() {
   button("Enter").disabled = !state.place;
   button("n").setAttribute("aria-pressed", state.names);
   button("o").setAttribute("aria-pressed", state.overlay);
-}
-
-const button = (key) => document.querySelector(`#single [data-key="${key}"]`);
-const caption = (key, text) => { button(key).querySelector("span").textContent = text; };
-
-function describe(label) {
-  $("place").textContent = `Label ${number.format(state.at + 1)} of ${number.format(state.rows.length)}`;
-  $("joint").textContent = nice(label.joint);
-  const wrong = label.probability === null ? "" : `Wrong with probability ${percent(label.probability)}: `;
-  $("kind").textContent = label.missing
-    ? `Has no label; there should be one (${percent(label.sureness)} sure)` : `${wrong}${kindOf(label)}`;
-  $("drawing").setAttribute("aria-label", `Picture of annotation ${label.annotation} with its labels`);
-  caption("r", label.missing ? "Right: nothing to label" : "Right as it is");
-  caption("p", label.missing ? "Add it at the proposal" : "Take the proposal");
-  caption("Enter", label.missing ? "Add it at the new place" : "Move it to the new place");
-  button("p").disabled = !label.proposed;
-  button("w").disabled = button("x").disabled = $("partner").disabled = label.missing;
-  const options = world.joints.filter((joint) => joint !== label.joint).map((joint) => new Option(nice(joint), joint));
-  $("partner").replaceChildren(...options);
-  $("partner").value = partnerOf(label) ?? options[0]?.value ?? "";
-  describeDecisions(label);
-  const facts = {
-    image: label.image, annotation: label.annotation, rank: label.rank, score: label.score?.toFixed(3),
-    "kind is sure": label.missing ? "" : percent(label.sureness), weight: label.weight?.toFixed(2),
-  };
-  $("facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => {
-    const term = document.createElement("dt"), said = document.createElement("dd");
-    term.textContent = name;
-    said.textContent = value;
-    return [term, said];
-  }));
-}
-
-function describeDecisions(label) {
-  const lines = label.decisions.map((each) => {
-    const line = document.createElement("p");
-    const about = each.joint === label.joint ? "" : ` (decided at the ${nice(each.joint)})`;
-    line.textContent = `${BADGES[each.verdict]}, says ${each.reviewer}${about}`;
-    return line;
-  });
-  if (new Set(label.decisions.map((each) => `${each.verdict} ${each.partner} ${each.place}`)).size > 1) {
-    lines.unshift(document.createElement("p"));
-    lines[0].textContent = "⚠ Reviewers disagree";
-  }
-  $("earlier").replaceChildren(...lines);
 }
 
 async function showGrid(turn) {
@@ -174,22 +129,14 @@ function choose(label) {
 
 function showNothing() {
   state.label = null;
-  const filtered = Object.keys(NO_FILTER).some((name) => state.filter[name] !== "");
-  $("why").textContent = filtered ? "None matches the filters." : "Every label was reviewed.";
+  const filtered = isFiltered(state.filter);
+  $("why").textContent = filtered ? "None matches the filters." : "Every label was reviewed. Stop review.py with Ctrl-C; apply_corrections.py writes the corrected labels.";
   $("clear").hidden = !filtered;
 }
 
 async function showProgress(turn) {
-  const row = state.rows.length ? state.rows[state.at] : null;
-  const found = await api.progress(row);
-  if (turn !== state.turn) return;
-  $("bar").max = found.total;
-  $("bar").value = found.reviewed;
-  const left = number.format(Math.round(found.expected)), below = number.format(Math.round(found.expected_below));
-  const wrong = found.reviewed ? `, ${number.format(found.wrong)} of them wrong` : "";
-  $("progress").textContent =
-    `${number.format(found.reviewed)} of ${number.format(found.total)} reviewed${wrong}. ` +
-    `About ${left} wrong labels are left` + (found.expected ? `, ${below} of them from this score down.` : ".");
+  const found = await api.progress(state.rows.length ? state.rows[state.at] : null);
+  if (turn === state.turn) describeProgress(found);
 }
 
 const say = (text) => { $("status").textContent = text; };
@@ -200,9 +147,6 @@ function complain(text) {
 }
 
 // ---- deciding
-
-const mirror = (joint) => world.partner.get(joint);
-const partnerOf = (label) => label.partner || mirror(label.joint) || null;
 
 // The decision that a key means for a label; an Error says why there is none.
 function decisionOf(key, label) {
@@ -223,7 +167,7 @@ function decisionOf(key, label) {
   }
   if (label.missing) throw new Error("There is no label: it can be right so, or be added.");
   if (key === "w") return { row, verdict: "wrong" };
-  const partner = state.grid ? partnerOf(label) : $("partner").value;
+  const partner = state.grid ? partnerOf(label, world) : $("partner").value;
   if (!partner) throw new Error("No joint to exchange it with: show it large and choose one.");
   return { row, verdict: "exchanged", partner };
 }
@@ -309,7 +253,7 @@ function columns() {
 function showLarge(grid) {
   state.grid = grid;
   $("show-grid").setAttribute("aria-pressed", grid);
-  writeAddress();
+  writeAddress(state.filter, state.grid, world);
   return show(state.at);
 }
 
@@ -386,55 +330,11 @@ function onKey(event) {
 
 // ---- filters, which the address keeps
 
-function openFilters(open) {
-  $("filters").hidden = !open;
-  $("show-filters").setAttribute("aria-expanded", open);
-  if (open) $("filters").elements.kind.focus();
-}
-
-function writeAddress() {
-  const given = Object.entries({ ...state.filter, grid: state.grid ? "1" : "" });
-  const kept = new URLSearchParams(given.filter(([name, value]) => value !== "" && !(name === "reviewed" && value === world.reviewed)));
-  history.replaceState(null, "", location.pathname + (kept.size ? `#${kept}` : ""));  // without the token
-  const count = Object.keys(NO_FILTER).filter((name) => state.filter[name] !== "").length + (state.filter.reviewed !== world.reviewed);
-  $("filtered").textContent = count ? ` (${count})` : "";
-}
-
 async function applyFilters(filter) {
   state.filter = filter;
-  for (const [name, value] of Object.entries(filter)) $("filters").elements[name].value = value;
-  writeAddress();
+  fillForm(filter);
+  writeAddress(filter, state.grid, world);
   await refresh();
-}
-
-function prepareFilters() {
-  const form = $("filters"), { kind, joint } = form.elements;
-  for (const [name, count] of Object.entries(world.kinds)) kind.add(new Option(`${name} (${number.format(count)})`, name));
-  for (const name of world.joints) joint.add(new Option(nice(name), name));
-  if (world.scores) [form.elements.low.placeholder, form.elements.high.placeholder] = world.scores.map((score) => score.toFixed(2));
-  const asked = (filter) => applyFilters(filter).then(() => complain(""), (problem) => complain(problem.message));
-  const nothing = () => ({ ...NO_FILTER, reviewed: world.reviewed });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    asked({ ...nothing(), ...Object.fromEntries(new FormData(form)) });
-    document.activeElement.blur();
-  });
-  form.addEventListener("reset", (event) => { event.preventDefault(); asked(nothing()); });
-  form.addEventListener("keydown", (event) => { if (event.key === "Escape") openFilters(false); });
-  $("clear").addEventListener("click", () => asked(nothing()));
-}
-
-function prepareLegend() {
-  const texts = {
-    label: "the label in question", proposal: "where it is thought to belong", place: "a new place",
-    left: "left", right: "right", middle: "neither",
-  };
-  $("legend").replaceChildren(...Object.entries(texts).map(([kind, text]) => {
-    const entry = document.createElement("li"), picture = element("svg", { viewBox: ["left", "right", "middle"].includes(kind) ? "-11 -11 22 22" : "-23 -23 46 46", "aria-hidden": "true" });
-    picture.append(symbol(kind));
-    entry.append(picture, text);
-    return entry;
-  }));
 }
 
 async function main() {
@@ -442,7 +342,7 @@ async function main() {
   world.side = new Map(world.joints.map((joint, k) => [joint, world.sides[k]]));
   world.partner = new Map(world.pairs.flatMap(([a, b]) => [[a, b], [b, a]]));
   document.title = `Review of ${world.file.split(/[/\\]/).at(-1)}`;
-  prepareFilters();
+  prepareFilters(world, (filter) => applyFilters(filter).then(() => complain(""), (problem) => complain(problem.message)));
   prepareLegend();
   followPointer();
   document.addEventListener("keydown", onKey);
@@ -454,10 +354,8 @@ async function main() {
   document.addEventListener("dblclick", (event) => { if (event.target.closest(".tile")) press("g"); });
   for (const [id, key] of [["show-grid", "g"], ["show-filters", "f"], ["show-help", "?"]]) $(id).addEventListener("click", () => press(key));
   new ResizeObserver(() => { if (state.label && !state.grid) redraw(); }).observe($("drawing"));
-  const kept = new URLSearchParams(location.hash.slice(1));
-  const filter = { ...NO_FILTER, reviewed: world.reviewed };
-  for (const name of Object.keys(filter)) filter[name] = kept.get(name) ?? filter[name];
-  state.grid = kept.get("grid") === "1";
+  const { filter, grid } = readAddress(world);
+  state.grid = grid;
   $("show-grid").setAttribute("aria-pressed", state.grid);
   await applyFilters(filter);
 }
