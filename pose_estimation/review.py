@@ -8,6 +8,8 @@ Every decision is written to DIR/decisions-REVIEWER.jsonl before the next label 
 reviewed are not shown again. Several people can review: each with a name, in a folder they share or in copies of
 it, whose files of decisions are then put into one folder. apply_corrections.py writes the corrected labels.
 Needs two packages: pip install starlette uvicorn
+--static FILE writes the page of the most suspect labels as one HTML file instead, which needs neither them nor this
+machine. Whoever opens it gets a file of decisions to send back, which belongs into DIR.
 """
 
 import argparse
@@ -18,7 +20,8 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli.arguments import run_command
-from lib.review.server import ReviewOptions, default_reviewer, prepare
+from lib.review.server import ReviewOptions, default_reviewer, open_folder, prepare
+from lib.review.static_page import write_static
 
 
 def command(argv: list[str] | None) -> str:
@@ -36,8 +39,16 @@ def command(argv: list[str] | None) -> str:
     )
     parser.add_argument("--all", action="store_true", help="also show labels that were reviewed")
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("--static", type=Path, metavar="FILE", help="write one HTML file, and serve nothing")
+    parser.add_argument(
+        "--count", type=int, default=200, metavar="N", help="labels in that file (default: %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     options = ReviewOptions(arguments.reviewer, arguments.images, arguments.port, arguments.all)
+    if arguments.static is not None:
+        session, crops = open_folder(arguments.folder, options)
+        count = write_static(arguments.static, session, crops, arguments.count, arguments.all)
+        return f"{arguments.static}: the page of {count} labels, to open in a browser anywhere"
     server = prepare(arguments.folder, options)
     print(f"review: {server.address}   (stop with Ctrl-C)", flush=True)
     server.run(opens_browser=not arguments.no_browser)

@@ -76,6 +76,11 @@ def decisions_path(folder: Path, reviewer: str) -> Path:
     return folder / f"{PREFIX}{reviewer}{SUFFIX}"
 
 
+def head_of(file: LabelFile) -> dict[str, str]:
+    """What the first line of a file of decisions says: which labels they are about."""
+    return {"format": FORMAT, "sha256": file.sha256, "labels": file.path}
+
+
 def append_decision(path: Path, file: LabelFile, decision: Decision) -> None:
     """Append a decision to the file at ``path``; it is on the disk when this returns.
 
@@ -84,8 +89,7 @@ def append_decision(path: Path, file: LabelFile, decision: Decision) -> None:
     line = json.dumps({name: value for name, value in asdict(decision).items() if value is not None})
     with open(path, "ab") as stream:
         if stream.tell() == 0:
-            head = {"format": FORMAT, "sha256": file.sha256, "labels": file.path}
-            line = f"{json.dumps(head)}\n{line}"
+            line = f"{json.dumps(head_of(file))}\n{line}"
         stream.write(f"{line}\n".encode())
         stream.flush()
         os.fsync(stream.fileno())

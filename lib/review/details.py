@@ -14,22 +14,24 @@ from lib.review.found import MISSING
 from lib.review.session import Session
 
 
-def overview(session: Session, shows_all: bool) -> dict[str, Any]:
+def overview(session: Session, shows_all: bool, rows: np.ndarray | None = None) -> dict[str, Any]:
     """What does not change: the joints, and what labels can be asked for by.
 
     Args:
         session: what is reviewed.
         shows_all: whether labels that were reviewed are shown, too, unless the reviewer asks otherwise.
+        rows: those that can be asked for; None: all.
     """
     file, labels = session.table.file, session.table.labels
-    kinds, counts = np.unique(labels.kind, return_counts=True)
-    scores = labels.score[np.isfinite(labels.score)]
+    rows = np.arange(len(labels)) if rows is None else rows
+    kinds, counts = np.unique(labels.kind[rows], return_counts=True)
+    scores = labels.score[rows][np.isfinite(labels.score[rows])]
     sides = {left: "left" for left, _ in file.pairs} | {right: "right" for _, right in file.pairs}
     return {
         "file": file.path,
         "reviewer": session.reviewer,
         "decisions": str(session.path),
-        "total": len(labels),
+        "total": len(rows),
         "reviewed": "any" if shows_all else "no",
         "joints": list(file.joints),
         "sides": [sides.get(joint) or side_of(joint) for joint in file.joints],

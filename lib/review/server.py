@@ -76,6 +76,15 @@ def prepare(folder: Path, options: ReviewOptions) -> ReviewServer:
             there, decisions are about other labels, or the port is taken.
     """
     review_app = _framework()
+    session, crops = open_folder(folder, options)
+    listener = listen(options.port)
+    port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
+    app = Guard(review_app(session, crops, options.shows_all), token, port)
+    return ReviewServer(session, f"http://{HOST}:{port}/?token={token}", app, listener)
+
+
+def open_folder(folder: Path, options: ReviewOptions) -> tuple[Session, Crops]:
+    """Read what was found in a folder and what was decided about it; see `prepare` for the errors."""
     file, labels = read_found(folder)
     file.check_unchanged()
     if not len(labels):
@@ -83,10 +92,7 @@ def prepare(folder: Path, options: ReviewOptions) -> ReviewServer:
     session = Session(folder, file, labels, options.reviewer)
     crops = Crops(session.table, options.images or Path(file.images))
     crops.check(folder)
-    listener = listen(options.port)
-    port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
-    app = Guard(review_app(session, crops, options.shows_all), token, port)
-    return ReviewServer(session, f"http://{HOST}:{port}/?token={token}", app, listener)
+    return session, crops
 
 
 def listen(port: int) -> socket.socket:

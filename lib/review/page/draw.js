@@ -42,7 +42,8 @@ export function draw(svg, label, world, view) {
       x: x + side / 2, y: y + side / 2, "text-anchor": "middle", "font-size": 16 * unit, class: "tag other" }, "image cannot be read")));
     svg.replaceChildren(image, layer);
   }
-  for (const [key, value] of Object.entries({ x, y, width: side, height: side })) image.setAttribute(key, value);
+  const part = label.pictured ?? label.square;  // what the picture shows
+  for (const [key, value] of Object.entries({ x: part.x, y: part.y, width: part.side, height: part.side })) image.setAttribute(key, value);
   layer.replaceChildren(...(view.overlay ? overlay(label, world, view, unit) : []));
   if (view.place) layer.append(mark("place", view.place, unit), tag("new place", view.place, unit, "place", -1, label.square));
 }
