@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from pycocotools.coco import COCO
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from pose_estimation.apply_corrections import main
@@ -216,3 +217,41 @@ def test_labels_of_mpiis_truth_are_not_in_the_file(tmp_path, capsys):
         f"{path}: " in error and "of annotation 0 is [" in error and ", 59.0] pixels in labels.csv" in error
     )
     assert "gt_valid.mat" in error and not (tmp_path / "new.json").exists()
+
+
+def test_weights_in_place_of_corrections(found, capsys):
+    """Probabilities of being wrong: 0.9, 0.8, 0.1, 0.05 of annotation 7, and 0.2, 0.6, 0.01 of 3."""
+    before = found.path.read_text()
+    decide(found.folder, found.file, "ann", (7, L, "wrong"), (3, R, "right"))
+    after = applied(found, "--weights")
+    assert [person.pop("keypoint_weights") for person in after["annotations"]] == [
+        [0, 0.2, 0.9, 0.95],
+        [0.8, 1, 0.99, 1],
+    ]
+    assert after == json.loads(before)
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "weights of 7 labels, mean 0.691; reviewed: 1 right, 1 wrong"
+    )
+    (found.folder / "decisions-ann.jsonl").unlink()
+    after = applied(found, "--weights", "--overwrite")  # nobody has to review anything for them
+    assert after["annotations"][0]["keypoint_weights"] == [0.1, 0.2, 0.9, 0.95]
+
+
+def test_weights_in_mpiis_layout(tmp_path):
+    path = write_mpii(tmp_path, [mpii_person()])
+    found = judge(tmp_path, path, read_mpii(tmp_path, "train", SHARED_KEYPOINTS, 1))
+    decide(tmp_path, found.file, "ann", (0, "head", "wrong"))
+    ((place, (_, weights)),) = differences(json.loads(path.read_text()), applied(found, "--weights")).items()
+    unused = ["right_ankle", "pelvis", "thorax", "upper_neck"]  # the first has no label
+    assert place == (0, "keypoint_weights")
+    assert dict(zip(MPII_KEYPOINTS, weights)) == {
+        name: 1 if name in unused else 0 if name == "head_top" else 0.75 for name in MPII_KEYPOINTS
+    }
+
+
+def test_cocos_own_reader_reads_it(found):
+    decide(found.folder, found.file, "ann", (3, L, "wrong"), (7, L, "sides"))
+    applied(found)
+    api = COCO(str(found.folder / "new.json"))
+    for annotation in api.loadAnns(api.getAnnIds()):
+        assert annotation["num_keypoints"] == sum(v > 0 for v in annotation["keypoints"][2::3])
