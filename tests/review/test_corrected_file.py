@@ -191,6 +191,14 @@ def test_fields_that_are_not_there_are_not_added(found, content):
     assert (1, "num_keypoints") not in changes(found, content, HIDE)
 
 
+def test_a_place_that_is_no_label_stays(found, content):
+    """As hiding leaves it in other tools, with v = 0."""
+    content["annotations"][1]["keypoints"][9:] = [52, 38, 0]
+    assert changes(found, content, (3, RE, "wrong")) == {}
+    changed = changes(found, content, (3, RE, "moved", {"x": 52, "y": 38}))
+    assert changed[1, "keypoints", 11] == (0, 2) and changed[1, "num_keypoints"] == (3, 4)
+
+
 def test_gaps_in_the_place_of_missing_labels(found, content):
     content["annotations"][1]["keypoints"][9:] = [None, float("nan"), 0]
     text = corrected(
@@ -229,7 +237,12 @@ def test_weights(found, content):
         (3, L, "wrong"),
     )
     decide(
-        found.folder, found.file, "bo", (3, L, "right"), (3, R, "moved", {"x": 1, "y": 1}), (3, RE, "right")
+        found.folder,
+        found.file,
+        "bo",
+        (3, L, "right"),
+        (3, R, "moved", {"x": 1, "y": 1}),
+        (3, RE, "moved", {"x": 1, "y": 1}),
     )
     corrections = corrections_of(read_reviews(found.folder, found.file), found.file)
     file = judged(found)

@@ -10,6 +10,7 @@ from tests.factories.reviews import decide
 
 L, R, LE, RE = "left_wrist", "right_wrist", "left_elbow", "right_elbow"
 PLACE = {"x": 1.5, "y": 2}
+HIDE_R = (7, R, "wrong")
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def test_one_reviewer(found, said, expected):
         ([exchanged(L, R)], [(7, L, "right"), (7, LE, "right")], {LE: LE}, {L, R}),  # not half an exchange
         ([(7, L, "sides")], [(7, R, "wrong")], {LE: RE, RE: LE}, {L, R}),
         ([exchanged(L, R)], [exchanged(R, LE)], {}, {L, R, LE}),
+        ([exchanged(L, R), HIDE_R], [exchanged(LE, R), HIDE_R], {R: None}, {L, LE}),  # two get the same label
         ([exchanged(L, R)], [(7, L, "skipped")], {L: R, R: L}, set()),
     ],
 )

@@ -34,6 +34,8 @@ def test_only_what_is_edited_changes():
         ' {"a" : [7, [2e0,-3] ,{"b":null}],\n\t"c \\"}":2, "a": true , "d": { "e": [1]}, "new": {} }\n'
     )
     assert edited(TEXT, []) == TEXT
+    twice = '{"a": 1, "b": 2, "a": 3}'
+    assert edited(twice, [with_member(twice, 0, "c", 4)]) == '{"a": 1, "b": 2, "a": 3, "c": 4}'
 
 
 def test_edits_of_random_trees_are_edits_of_the_tree():
