@@ -1,5 +1,6 @@
 """What reviewers decide about labels: files that are only appended to, one for each reviewer."""
 
+import itertools
 import json
 import os
 import re
@@ -135,7 +136,13 @@ def read_review(path: Path, file: LabelFile) -> Review:
     decisions = [
         _decision(path, k, _object(path, k, line), file) for k, line in enumerate(lines[1:], start=2)
     ]
-    last = max((each.number for each in decisions), default=0)
+    for line, (former, following) in enumerate(itertools.pairwise(decisions), start=3):
+        if following.number <= former.number:
+            raise InputError(
+                f"{path}, line {line}: number {following.number} after {former.number}, expected a larger one (do two "
+                "programs write to this file?)"
+            )
+    last = decisions[-1].number if decisions else 0
     return Review(reviewer, tuple(_counting(decisions, file)), last)
 
 

@@ -178,3 +178,15 @@ def test_a_decision_after_an_exchange(found, path, later, settling):
     found_settling = settled(review.decisions, found.file)
     assert {joint: each.number for (_, joint), each in found_settling.items()} == settling
     assert [each.number for each in review.decisions] == sorted(set(settling.values()))
+
+
+def test_a_file_that_two_programs_wrote_to_is_refused(found, path):
+    write(
+        found,
+        path,
+        decided(1, "left_wrist", "right"),
+        decided(2, "left_elbow", "right"),
+        decided(2, "right_wrist", "wrong"),
+    )
+    with pytest.raises(InputError, match="decisions-ann.jsonl, line 4: number 2 after 2"):
+        read_review(path, found.file)
