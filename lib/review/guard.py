@@ -63,7 +63,10 @@ class Guard:
         """Whether a request is sent to a name of this machine, and by no page of another origin."""
         hosts = [host.lower() for host in headers.get("host", [])]
         origins = {origin.lower() for origin in headers.get("origin", [])}
-        return len(hosts) == 1 and hosts[0] in self.hosts and origins <= {f"http://{hosts[0]}"}
+        # A link may lead here, with the token; what another page embeds has no Origin, but this.
+        embedded = headers.get("sec-fetch-mode") != ["navigate"]
+        foreign = embedded and not {*headers.get("sec-fetch-site", [])} <= {"same-origin", "none"}
+        return len(hosts) == 1 and hosts[0] in self.hosts and origins <= {f"http://{hosts[0]}"} and not foreign
 
     def _knows(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), self.token.encode())

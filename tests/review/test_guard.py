@@ -70,6 +70,14 @@ def test_a_page_of_another_origin_gets_nothing(origin):
     assert answer(host=HOST, cookie=COOKIE, origin=origin)[0] == 403
 
 
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_what_another_page_embeds_gets_nothing_and_a_link_leads_here(site):
+    embedded = {"host": HOST, "sec_fetch_site": site, "sec_fetch_mode": "no-cors"}
+    assert answer(cookie=COOKIE, **embedded)[0] == 403
+    assert answer(cookie=COOKIE, **embedded | {"sec_fetch_site": "same-origin"})[0] == 200
+    assert answer(f"token={TOKEN}", **embedded | {"sec_fetch_mode": "navigate"})[0] == 200
+
+
 @pytest.mark.parametrize("host", [HOST, f"localhost:{PORT}"])
 def test_the_own_page_is_answered_also_through_a_forwarded_port(host):
     assert answer(host=host, cookie=COOKIE, origin=f"http://{host}")[0] == 200

@@ -61,7 +61,7 @@ function overlay(label, world, view, unit) {
     drawn.push(marked);
     if (view.small) continue;
     marked.append(element("title", {}, nice(joint)));
-    if ((view.names || joint === label.partner)) drawn.push(tag(nice(joint), place, unit, "other", lower ? -1 : 1, label.square));
+    if ((view.names || joint === label.partner)) drawn.push(tag(nice(joint), place, unit, joint === label.partner ? "partner" : "other", lower ? -1 : 1, label.square));
   }
   if (label.proposed) {
     if (label.place) drawn.push(...line(label.place, label.proposed, unit, "way"));
@@ -88,7 +88,7 @@ function line([x1, y1], [x2, y2], unit, kind) {
 // A name above (-1) or below (1) a place; inside of the picture, if the place is.
 function tag(text, [x, y], unit, kind, direction, square) {
   const right = x > square.x + 0.7 * square.side;
-  const distance = kind === "other" ? 16 : 30;
+  const distance = kind === "other" ? 16 : 28;  // clear of the large marks
   const inside = y > square.y && y < square.y + square.side;
   const low = square.y + 16 * unit, high = square.y + square.side - 8 * unit;
   const wanted = y + (direction * distance + 5) * unit;
