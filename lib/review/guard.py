@@ -66,7 +66,9 @@ class Guard:
         # A link may lead here, with the token; what another page embeds has no Origin, but this.
         embedded = headers.get("sec-fetch-mode") != ["navigate"]
         foreign = embedded and not {*headers.get("sec-fetch-site", [])} <= {"same-origin", "none"}
-        return len(hosts) == 1 and hosts[0] in self.hosts and origins <= {f"http://{hosts[0]}"} and not foreign
+        return (
+            len(hosts) == 1 and hosts[0] in self.hosts and origins <= {f"http://{hosts[0]}"} and not foreign
+        )
 
     def _knows(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), self.token.encode())
