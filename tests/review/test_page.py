@@ -16,6 +16,7 @@ from lib.review.decisions import read_review
 from lib.review.found import write_found
 from tests.factories.review_server import ANN, make_reviewable, serving
 
+pytestmark = pytest.mark.slow
 pytest.importorskip("starlette", reason="needs the extra review")
 pytest.importorskip("uvicorn", reason="needs the extra review")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which drives the browser")
