@@ -108,9 +108,7 @@ def read_pose_results(path: str | Path, keypoints: Sequence[str]) -> PoseResults
     return results.subset(_own_order(results))
 
 
-def _keypoints(
-    entries: list[dict], count: int, where: Callable[[int], str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _keypoints(entries: list[dict], count: int, where: Callable[[int], str]) -> tuple[np.ndarray, np.ndarray]:
     """Points [R, K, 2] and scores [R, K]."""
     values = [_flat(entry["keypoints"]) for entry in entries]
     length = len(values[0]) if isinstance(values[0], list) else 0

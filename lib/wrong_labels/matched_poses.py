@@ -15,10 +15,14 @@ from lib.dataset.reading_notes import counted
 from lib.nms.nms import oks_nms_by_image
 from lib.utils.errors import InputError, short_repr
 
-NEAR = 0.1  # standard deviation of the nearness of a label and a prediction, in units of the box's longer side
+NEAR = (
+    0.1  # standard deviation of the nearness of a label and a prediction, in units of the box's longer side
+)
 LEAST = 0.2  # nearness of an instance and its pose
 SAME = 0.5  # OKS above which two poses are the same person's
-AGREEING = 0.9  # share of the named instances that must be the nearest ones, if "id" is to be the annotation's
+AGREEING = (
+    0.9  # share of the named instances that must be the nearest ones, if "id" is to be the annotation's
+)
 
 
 @dataclass(frozen=True)

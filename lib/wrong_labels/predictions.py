@@ -25,7 +25,8 @@ from lib.wrong_labels.shape import Shapes
 SPREAD = 1.0  # standard deviation of the Gaussian that stands for a heatmap, in units of `Readings`
 SIZE = 24  # of its longer side, pixels
 KEPT = 500  # instances in which mistakes are simulated, at most
-LEVELS = 20  # of scores
+SHAPED = 1000  # instances whose predicted poses tell the shapes, at most
+LEVELS, PER_LEVEL = 10, 200  # of scores, at most; labels in each, at least
 FAR = 4 * GRID  # where a joint without a prediction is
 
 
@@ -66,13 +67,17 @@ def judge_predictions(source: Predicted, trusted: Predicted | None, seed: int) -
     if trusted is not None:
         known = readings_of(trusted.annotations, _matched(trusted), belief, seed)
     skeleton = source.annotations.mapping.skeleton
-    shapes = Shapes.of(replace(readings, labels=readings.predicted), Renamings.of(skeleton))
-    judgement = judge(readings, known, skeleton, seed, shapes)
+    judgement = judge(readings, known, skeleton, seed, shapes_of(readings, Renamings.of(skeleton)))
     suspects = suspects_of(readings, judgement, source.annotations)
     counted = estimate(judgement, readings.labelled, suspects.kind)
-    return PredictedJudgement(
-        WrongLabels(suspects, judgement.log_odds.astype(np.float64), counted), matched
-    )
+    return PredictedJudgement(WrongLabels(suspects, judgement.log_odds.astype(np.float64), counted), matched)
+
+
+def shapes_of(readings: Readings, renamings: Renamings) -> Shapes:
+    """The shapes of the predicted poses, where there is a label; of SHAPED instances, spread evenly, or all."""
+    count = len(readings)
+    part = readings.of(np.unique(np.linspace(0, count - 1, min(SHAPED, count)).astype(int)))
+    return Shapes.of(replace(part, labels=part.predicted), renamings)
 
 
 def _matched(predicted: Predicted) -> MatchedPoses:
@@ -92,8 +97,9 @@ class Belief:
     """How much a network's score is worth: in [0, BELIEF], in the sense of `label_model.FAILURES`.
 
     Scores of networks have different scales. So a score counts by how often the labels agree with predictions of
-    about that score. Where they agree most often the network fails as often as FAILURES has it, and elsewhere more
-    often in proportion: labels are wrong as often at one score as at another. Without scores there is one level.
+    about that score, relative to the upper half of the scores. Labels are wrong as often at one score as at another;
+    where they agree less, the network fails more often. Where they agree as in the upper half, or if there are no
+    scores, it is taken to fail as often as FAILURES has it.
 
     edges: [L - 1] scores between the levels.
     values: [L] belief.
@@ -109,12 +115,14 @@ class Belief:
         unit = annotations.sizes.max(axis=1) / GRID
         away = np.linalg.norm(matched.points - annotations.joints, axis=-1) / unit[:, None]
         scores, agree = matched.scores[there], away[there] < TOLERATED
-        edges = np.unique(np.quantile(scores, np.arange(1, LEVELS) / LEVELS)) if scores.size else np.zeros(0)
+        levels = int(np.clip(scores.size // PER_LEVEL, 1, LEVELS))
+        edges = np.unique(np.quantile(scores, np.arange(1, levels) / levels)) if levels > 1 else np.zeros(0)
         level = np.digitize(scores, edges)
-        count = np.bincount(level, minlength=len(edges) + 1)
-        share = np.bincount(level, agree, len(count)) / np.maximum(count, 1)
-        share = isotonic_regression(share, weights=np.maximum(count, 1e-6)).x
-        right = (1 - FAILURES.sum()) * share / max(share.max(), 1e-9)
+        count = np.bincount(level, minlength=len(edges) + 1) + 1e-6
+        share = isotonic_regression(np.bincount(level, agree, len(count)) / count, weights=count).x
+        upper = np.clip(np.cumsum(count) - count.sum() / 2, 0, count)
+        usual = np.average(share, weights=upper)
+        right = (1 - FAILURES.sum()) * np.minimum(share / max(usual, 1e-9), 1)
         disbelief = (1 - BELIEF) * np.sqrt((1 - right) / FAILURES.sum())
         return cls(edges, np.clip(1 - disbelief, 0, 1))
 
