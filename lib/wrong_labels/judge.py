@@ -38,7 +38,9 @@ class Judgement:
     explanation: Explanation
 
 
-def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) -> Judgement:
+def judge(
+    source: Readings, trusted: Readings, skeleton: Skeleton, seed: int, shapes: Shapes | None = None
+) -> Judgement:
     """Judge every label of the source.
 
     There are two opinions: that of a regression which learns how mistakes look from mistakes made in labels that
@@ -47,12 +49,13 @@ def judge(source: Readings, trusted: Readings, skeleton: Skeleton, seed: int) ->
     are left to learn from.
 
     Args:
-        source, trusted: readings of the labels in doubt, and of some that are right.
+        source, trusted: readings of the labels in doubt, and of some that are right; there may be none of these.
         skeleton: of the joints.
         seed: of the simulated mistakes.
+        shapes: of instances; by default those of the trusted ones.
     """
     renamings, labelled = Renamings.of(skeleton), source.labelled
-    shapes = Shapes.of(trusted, renamings)
+    shapes = shapes or Shapes.of(trusted, renamings)
     source = shapes.seen_in(source)
     model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted), source)
     found = model.explain(source)

@@ -181,6 +181,13 @@ def image_positions(points: np.ndarray, centers: np.ndarray, sizes: np.ndarray) 
     return centers[:, None] + (points - shape[:, None] / 2) * pixels_per_unit[:, None, None]
 
 
+def crop_positions(points: np.ndarray, centers: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The inverse of `image_positions`."""
+    shape = sizes / sizes.max(axis=1, keepdims=True) * GRID
+    pixels_per_unit = sizes.max(axis=1) / GRID
+    return (points - centers[:, None]) / pixels_per_unit[:, None, None] + shape[:, None] / 2
+
+
 def perfect_energy(sigma: float) -> float:
     """Sum of the squares of a heatmap's Gaussian."""
     return float((_kernel(sigma).square().sum()) ** 2)
