@@ -1,6 +1,7 @@
 """Find the wrong labels of an annotation file, by training on it together with a few labels that are right.
 
     python pose_estimation/find_labels.py --labels doubtful.json --images photos --trusted right.json --output found
+    python pose_estimation/find_labels.py --labels doubtful.json --images photos --predictions results.json --output found
 
 Both files are in COCO's format (people, hands, animals, parts), or of MPII (annot/*.json). Joints are mapped by their
 names, network and training are chosen for the data and the machine, everything is checked first, and the time it will
@@ -10,11 +11,16 @@ take is said. What was interrupted goes on when the command is repeated. In --ou
     found.json     which file they are of
     report.html    the same to look at
     training, tensorboard    the run itself
+
+With --predictions nothing is trained: the labels are judged by the poses that any network predicted on the images
+(mmpose, ViTPose, YOLO and others write them in COCO's format of keypoint results), in seconds and without a report.
+Trusted labels are optional then; with them it takes the same network's results on their images.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -23,7 +29,7 @@ from lib.cli import arguments as shared
 from lib.config.loader import describe_settings, parse_overrides
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
-from lib.dataset.annotations import read_json
+from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.layouts import training_set
 from lib.doctor.examine import examine
 from lib.doctor.findings import Finding, Level
@@ -35,7 +41,8 @@ from lib.report.estimates import read_estimate
 from lib.report.page import write_report
 from lib.review.found import FoundLabels, LabelFile, write_found
 from lib.review.labels_run import EFFORTS, LabelledImages, LabelsRun
-from lib.training.data import Data, build_data
+from lib.review.predictions_run import PredictedImages, judge_by_predictions, table_of
+from lib.training.data import build_data
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.training.weight_tables import TABLE
@@ -62,8 +69,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--labels", type=Path, required=True, metavar="FILE", help="the labels in doubt")
     parser.add_argument("--images", type=Path, metavar="DIR", help="their images (default: where the layout has them)")  # fmt: skip
-    parser.add_argument("--trusted", type=Path, required=True, metavar="FILE", help="labels that are right, of the same joints, of some hundred instances if possible")  # fmt: skip
+    parser.add_argument("--trusted", type=Path, metavar="FILE", help="labels that are right, of the same joints, of some hundred instances if possible")  # fmt: skip
     parser.add_argument("--trusted-images", type=Path, metavar="DIR", help="their images (default: likewise)")
+    parser.add_argument("--predictions", type=Path, metavar="FILE", help="results of any network on the images: judge by them, and train nothing")  # fmt: skip
+    parser.add_argument("--trusted-predictions", type=Path, metavar="FILE", help="results of the same network on the images of --trusted")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write into")
     steps = ", ".join(f"{name} {factor:g}" for name, factor in EFFORTS.items())
     parser.add_argument("--effort", choices=EFFORTS, default="normal", help=f"training steps, relative to what is usual for as much data: {steps} (default: %(default)s)")  # fmt: skip
@@ -76,25 +85,68 @@ def command(argv: list[str] | None) -> str:
     """Find the labels; what was found, and what to do next, in words."""
     arguments = build_parser().parse_intermixed_args(argv)
     shared.show_on_terminal(arguments)
-    folder: Path = arguments.output
-    run = LabelsRun(
-        doubtful=LabelledImages(arguments.labels, arguments.images, "--labels"),
-        trusted=LabelledImages(arguments.trusted, arguments.trusted_images, "--trusted"),
-        effort=arguments.effort,
-        given=parse_overrides(arguments.overrides),
+    _check_arguments(arguments)
+    doubtful, trusted, folder = (
+        LabelledImages(arguments.labels, arguments.images, "--labels"),
+        None,
+        arguments.output,
     )
+    if arguments.trusted is not None:
+        trusted = LabelledImages(arguments.trusted, arguments.trusted_images, "--trusted")
+    given = parse_overrides(arguments.overrides)
+    if arguments.predictions is None:
+        lines = by_training(LabelsRun(doubtful, trusted, arguments.effort, given), folder)
+    else:
+        known = PredictedImages(trusted, arguments.trusted_predictions) if trusted is not None else None
+        lines = by_predictions(PredictedImages(doubtful, arguments.predictions), known, given, folder)
+    return "\n".join(lines)
+
+
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """InputError unless they say one of the ways to find labels."""
+    trusted, of_trusted = arguments.trusted is not None, arguments.trusted_predictions is not None
+    if arguments.predictions is None and (of_trusted or not trusted):
+        raise InputError("expected --trusted, to train with, or --predictions")
+    if arguments.predictions is not None and trusted != of_trusted:
+        raise InputError("with --predictions, --trusted and --trusted-predictions belong together")
+
+
+def by_training(run: LabelsRun, folder: Path) -> list[str]:
+    """Train, and write what was found into ``folder``; the lines to print at the end."""
     config = run.configuration()
     paths = RunPaths(folder / TRAINING, folder / "tensorboard")
     print(plan(config), flush=True)
     check(Request(config, "main", MODE, paths, (), folder / "check", TRIAL))
     data = build_data(config, uses_source=True)
-    check_ids(data.source.annotations, data.source_record.file)
+    annotations = data.source.annotations
+    check_ids(annotations, data.source_record.file)
     results = train(RunSpec(config, MODE, data, paths, ALONE))
-    write(folder, config, data)
+    table = read_weight_table((paths.output / TABLE).with_suffix(".npz"), annotations)
+    write_found(folder, label_file(config, annotations), FoundLabels.of(annotations, table))
+    report = write_report([paths.output], folder / "report.html", GALLERY_ROWS)
     found = read_estimate(results, read_json(results)["weights"][PLACE])
-    return "\n".join(
-        [*found.lines(), f"look at them: {folder / 'report.html'}; all of them: {folder / 'labels.csv'}"]
-    )
+    return [*found.lines(), f"look at them: {report}; {_next(folder)}"]
+
+
+def by_predictions(
+    doubtful: PredictedImages, trusted: PredictedImages | None, given: dict[str, Any], folder: Path
+) -> list[str]:
+    """Judge by predictions, and write what was found into ``folder``; the lines to print at the end."""
+    config, judged = judge_by_predictions(doubtful, trusted, given)
+    annotations = judged.annotations
+    write_found(folder, label_file(config, annotations), FoundLabels.of(annotations, table_of(judged)))
+    return [*judged.matched.lines(), *judged.found.estimate.lines(), _next(folder)]
+
+
+def label_file(config: Config, annotations: Annotations) -> LabelFile:
+    """The file of the labels in doubt, DATASET_SRC."""
+    source = training_set(config.dataset_src)
+    (path, *_), images = source.layout.annotation_files(source.name), source.layout.image_folder(source.name)
+    return LabelFile.of(path, source.layout.name, images, annotations)
+
+
+def _next(folder: Path) -> str:
+    return f"review them: python pose_estimation/review.py {folder}"
 
 
 def plan(config: Config) -> str:
@@ -121,18 +173,6 @@ def check(request: Request) -> None:
             print(finding, flush=True)
     if errors := sum(finding.level is Level.ERROR for finding in findings):
         raise InputError(f"{errors} of the checks above must be mended first; nothing was trained")
-
-
-def write(folder: Path, config: Config, data: Data) -> None:
-    """labels.csv, found.json and report.html of a finished training."""
-    run, source = folder / TRAINING, training_set(config.dataset_src)
-    annotations = data.source.annotations
-    table = read_weight_table((run / TABLE).with_suffix(".npz"), annotations)
-    path = source.layout.annotation_files(source.name)[0]
-    images = source.layout.image_folder(source.name)
-    file = LabelFile.of(path, source.layout.name, images, annotations)
-    write_found(folder, file, FoundLabels.of(annotations, table))
-    write_report([run], folder / "report.html", GALLERY_ROWS)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -97,7 +97,7 @@ class LabelsRun:
         """
         # The size of the network, which has to fit together, is for the end.
         of_data = {key: value for key, value in self.given.items() if not key.startswith(NETWORK_SIZE)}
-        config = with_settings(Config(), self._data() | of_data)
+        config = with_settings(Config(), data_settings(self.doubtful, self.trusted) | of_data)
         seen = _seen(config)
         if seen.target < FEW_TRUSTED:
             LOG.warning(
@@ -122,23 +122,27 @@ class LabelsRun:
             )
         return with_settings(config, wanted)
 
-    def _data(self) -> dict[str, Any]:
-        """The settings of the data sets and the joints."""
-        source, target = self.doubtful.section(), self.trusted.section()
-        if _is_coco(source, target):
-            folder = Path(source["ROOT"]).parent
-            source = {"DATASET": "coco", "ROOT": str(folder), "TRAIN_SET": _coco_name(source)}
-        name = target["TRAIN_SET"]  # T, V and the test set are the trusted labels, all of them
-        target |= {"VAL_SET": name, "TEST_SET": name}
-        return {
-            **{f"DATASET_SRC.{key}": value for key, value in source.items()},
-            **{f"DATASET_TARGET.{key}": value for key, value in target.items()},
-            "MODEL.NUM_JOINTS": _joint_count(source, target),
-            "LBI.META_DATA": "target",
-            "LBI.VAL_IN_TRAIN": target["DATASET"] == "coco_format",  # where V is a part of the file
-            "DATASET.CACHE": True,
-            "WORKERS": 0,
-        }
+
+def data_settings(doubtful: LabelledImages, trusted: LabelledImages) -> dict[str, Any]:
+    """The settings of the data sets and of the joints, {setting: value}.
+
+    T, V and the test set are the trusted labels, all of them. Raises InputError for files of no known layout.
+    """
+    source, target = doubtful.section(), trusted.section()
+    if _is_coco(source, target):
+        folder = Path(source["ROOT"]).parent
+        source = {"DATASET": "coco", "ROOT": str(folder), "TRAIN_SET": _coco_name(source)}
+    name = target["TRAIN_SET"]
+    target |= {"VAL_SET": name, "TEST_SET": name}
+    return {
+        **{f"DATASET_SRC.{key}": value for key, value in source.items()},
+        **{f"DATASET_TARGET.{key}": value for key, value in target.items()},
+        "MODEL.NUM_JOINTS": _joint_count(source, target),
+        "LBI.META_DATA": "target",
+        "LBI.VAL_IN_TRAIN": target["DATASET"] == "coco_format",  # where V is a part of the file
+        "DATASET.CACHE": True,
+        "WORKERS": 0,
+    }
 
 
 def _is_coco(source: dict[str, Any], target: dict[str, Any]) -> bool:

@@ -36,7 +36,12 @@ class Scene:
         """The results as a file has them."""
         poses = np.concatenate([self.predicted, self.scores[..., None]], axis=-1)
         return [
-            {"image_id": image, "category_id": 1, "keypoints": pose.ravel().tolist(), "score": pose[:, 2].mean()}
+            {
+                "image_id": image,
+                "category_id": 1,
+                "keypoints": pose.ravel().tolist(),
+                "score": pose[:, 2].mean(),
+            }
             for image, pose in zip(self.annotations.image_ids.tolist(), poses)
         ]
 
@@ -51,7 +56,9 @@ def scene(count: int, shares: dict[str, float] | None = None, seed: int = 0, per
     image = np.arange(count) // per_image
     centers = np.stack([SIDE * (1 + 0.6 * (np.arange(count) % per_image)), np.full(count, SIDE)], axis=1)
     sizes = np.full((count, 2), SIDE)
-    truth, labels, predicted = (image_positions(places, centers, sizes) for places in (truth, labels, predicted))
+    truth, labels, predicted = (
+        image_positions(places, centers, sizes) for places in (truth, labels, predicted)
+    )
     names = [f"day {k % 2}/{k:04}.jpg" for k in range(image.max() + 1)]
     annotations = Annotations(
         mapping=MAPPING,

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from lib.review.found import read_found
@@ -76,6 +77,55 @@ def test_what_is_done_is_not_done_again(found, data, capsys):
     assert "resumed from" in printed.out + printed.err
     last = printed.out.strip().splitlines()[-3:]
     assert "labels are wrong" in last[0] and "flagged" in last[1] and "report.html" in last[2]
+
+
+def results_of(labels, path, swap=()):
+    """A results file that repeats the labels of an annotation file; those of the people ``swap`` left for right."""
+    content = json.loads(labels.read_text())
+    names = content["categories"][0]["keypoints"]
+    other = [
+        names.index(n.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right"))
+        for n in names
+    ]
+    results = []
+    for person in content["annotations"]:
+        points = np.array(person["keypoints"], float).reshape(-1, 3)
+        if person["id"] in swap:
+            points = points[other]
+        points[:, 2] = 0.9
+        fields = {"image_id": person["image_id"], "category_id": person["category_id"], "score": 0.9}
+        results.append(fields | {"keypoints": points.ravel().tolist()})
+    path.write_text(json.dumps(results))
+    return path
+
+
+def test_predictions_take_the_place_of_a_training(data, tmp_path, capsys):
+    labels, images = data / "coco/annotations/person_keypoints_train2017.json", data / "coco/images/train2017"
+    people = json.loads(labels.read_text())["annotations"]
+    swapped = max(people, key=lambda person: person["num_keypoints"])["id"]
+    results = results_of(labels, tmp_path / "results.json", swap=[swapped])
+    words = ["--labels", str(labels), "--images", str(images), "--predictions", str(results)]
+    assert main([*words, "--output", str(tmp_path / "found")]) == 0
+    file, found = read_found(tmp_path / "found")
+    assert len(file.joints) == 17 and np.isnan(found.weight).all()
+    assert (found.rank > 0).sum() == sum(person["num_keypoints"] for person in people)
+    assert set(found.annotation_id[:4].tolist()) == {swapped}
+    printed = capsys.readouterr().out
+    assert f"{len(people)} of {len(people)} instances have a predicted pose" in printed
+    assert "labels are wrong" in printed and "review.py" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "expected --trusted, to train with, or --predictions"),
+        (["--trusted-predictions", "r.json"], "expected --trusted, to train with, or --predictions"),
+        (["--trusted", "t.json", "--predictions", "r.json"], "belong together"),
+    ],
+)
+def test_arguments_that_do_not_say_how(words, told, tmp_path, capsys):
+    assert main(["--labels", "a.json", "--output", str(tmp_path), *words]) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_errors_stop_before_anything_is_trained(tmp_path, data, capsys):

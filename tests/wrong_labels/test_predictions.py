@@ -103,7 +103,9 @@ def test_few_people_of_one_image(tmp_path):
 def test_poses_far_from_all_labels_are_refused(tmp_path):
     drawn = scene(20)
     wrong_units = replace(drawn, predicted=drawn.predicted / 1000)
-    with pytest.raises(InputError, match="results.json: none of the 20 annotated instances has a predicted pose"):
+    with pytest.raises(
+        InputError, match="results.json: none of the 20 annotated instances has a predicted pose"
+    ):
         judged(tmp_path, wrong_units)
 
 
