@@ -49,7 +49,9 @@ def test_nearness_of_one_pair_by_hand():
     inside = np.abs(points[0, 4] - annotations.centers[0]).max() <= box / 2
     assert value[0, 0] == pytest.approx((np.exp(-0.5) + inside) / 2, abs=1e-5)
     # The mirror image of the joint counts as well.
-    assert nearness(annotations, results_of(drawn, points=points[:, FLIP]))[0, 0] == pytest.approx(np.exp(-0.5) / 2)
+    assert nearness(annotations, results_of(drawn, points=points[:, FLIP]))[0, 0] == pytest.approx(
+        np.exp(-0.5) / 2
+    )
 
 
 @pytest.mark.parametrize("kind", ["exchanged", "limb sides", "person sides"])
@@ -185,5 +187,7 @@ def test_categories():
 
 def test_results_of_other_images_are_refused():
     drawn = scene(4)
-    with pytest.raises(InputError, match="none of its images .* first image_id is 90, that of an annotation is 7"):
+    with pytest.raises(
+        InputError, match="none of its images .* first image_id is 90, that of an annotation is 7"
+    ):
         match_poses(drawn.annotations, results_of(drawn, images=[90, 91, 92, 93]))
