@@ -1,5 +1,6 @@
 """What reviewers decide about labels: files that are only appended to, one for each reviewer."""
 
+import itertools
 import json
 import os
 import re
@@ -58,7 +59,7 @@ class Review:
     """What one reviewer decided.
 
     reviewer: name.
-    decisions: those that count, in their order: none undone, none skipped.
+    decisions: those that count, in their order: none undone, skipped, or replaced by later ones.
     last: number of the last decision in the file, 0 if there is none.
     """
 
@@ -76,6 +77,11 @@ def decisions_path(folder: Path, reviewer: str) -> Path:
     return folder / f"{PREFIX}{reviewer}{SUFFIX}"
 
 
+def head_of(file: LabelFile) -> dict[str, str]:
+    """What the first line of a file of decisions says: which labels they are about."""
+    return {"format": FORMAT, "sha256": file.sha256, "labels": file.path}
+
+
 def append_decision(path: Path, file: LabelFile, decision: Decision) -> None:
     """Append a decision to the file at ``path``; it is on the disk when this returns.
 
@@ -84,8 +90,7 @@ def append_decision(path: Path, file: LabelFile, decision: Decision) -> None:
     line = json.dumps({name: value for name, value in asdict(decision).items() if value is not None})
     with open(path, "ab") as stream:
         if stream.tell() == 0:
-            head = {"format": FORMAT, "sha256": file.sha256, "labels": file.path}
-            line = f"{json.dumps(head)}\n{line}"
+            line = f"{json.dumps(head_of(file))}\n{line}"
         stream.write(f"{line}\n".encode())
         stream.flush()
         os.fsync(stream.fileno())
@@ -131,23 +136,72 @@ def read_review(path: Path, file: LabelFile) -> Review:
     decisions = [
         _decision(path, k, _object(path, k, line), file) for k, line in enumerate(lines[1:], start=2)
     ]
-    return Review(reviewer, tuple(_counting(decisions)), max((each.number for each in decisions), default=0))
+    for line, (former, following) in enumerate(itertools.pairwise(decisions), start=3):
+        if following.number <= former.number:
+            raise InputError(
+                f"{path}, line {line}: number {following.number} after {former.number}, expected a larger one (do two "
+                "programs write to this file?)"
+            )
+    last = decisions[-1].number if decisions else 0
+    return Review(reviewer, tuple(_counting(decisions, file)), last)
 
 
-def _counting(decisions: Iterable[Decision]) -> list[Decision]:
-    """Without those that were undone, and without their undoing; of several about one label, the last."""
+def labels_given(decision: Decision, file: LabelFile) -> dict[str, str | None]:
+    """{joint: joint whose label it has in truth}, for each joint of the instance that a decision is about.
+
+    Labels are meant as the file has them. A joint with its own label stays as it is; None: no label of the file is
+    its. Pairs of which the file has only one joint have no exchanged sides.
+    """
+    if decision.verdict is Verdict.EXCHANGED and decision.partner is not None:
+        return {decision.joint: decision.partner, decision.partner: decision.joint}
+    if decision.verdict is Verdict.SIDES:
+        known = {joint for joint, position in zip(file.joints, file.positions) if position >= 0}
+        pairs = [(a, b) for a, b in file.pairs if a in known and b in known]
+        return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
+    stays = decision.verdict in (Verdict.RIGHT, Verdict.SKIPPED)
+    return {decision.joint: decision.joint if stays else None}
+
+
+def concerned(decision: Decision, file: LabelFile) -> tuple[str, ...]:
+    """The joints of the instance that a decision is about: with EXCHANGED the partner, too, with SIDES all pairs."""
+    return tuple(labels_given(decision, file))
+
+
+def settled(decisions: Iterable[Decision], file: LabelFile) -> dict[tuple[int, str], Decision]:
+    """{(annotation id, joint): decision that says what is with its label}, of one reviewer's ``decisions`` that count.
+
+    It is the last one that concerns the label, unless a later one gives the label that it would get to another joint:
+    that part of an exchange is taken back, and its label is as good as never reviewed. So after an exchange of the
+    wrists, "the left one is right" leaves the right one undecided, and a better place for the left one does not.
+    """
+    by_annotation: dict[int, dict[str, Decision]] = {}
+    for decision in decisions:
+        given = labels_given(decision, file)
+        former = by_annotation.get(decision.annotation_id, {})
+        kept = {
+            joint: earlier
+            for joint, earlier in former.items()
+            if joint not in given and labels_given(earlier, file)[joint] not in set(given.values()) - {None}
+        }
+        by_annotation[decision.annotation_id] = kept | dict.fromkeys(given, decision)
+    return {
+        (number, joint): decision
+        for number, by_joint in by_annotation.items()
+        for joint, decision in by_joint.items()
+        if decision.verdict is not Verdict.SKIPPED
+    }
+
+
+def _counting(decisions: Iterable[Decision], file: LabelFile) -> list[Decision]:
+    """Without those that were undone, their undoing, and those that later ones replace; see `settled`."""
     standing: dict[int, Decision] = {}
     for decision in decisions:
         if decision.verdict is Verdict.UNDO:
             standing.pop(decision.undoes or 0, None)
         else:
             standing[decision.number] = decision
-    latest = {(each.annotation_id, each.joint): each.number for each in standing.values()}
-    return [
-        each
-        for each in standing.values()
-        if latest[each.annotation_id, each.joint] == each.number and each.verdict is not Verdict.SKIPPED
-    ]
+    counting = {decision.number for decision in settled(standing.values(), file).values()}
+    return [decision for decision in standing.values() if decision.number in counting]
 
 
 def _object(path: Path, number: int, line: str) -> dict:
@@ -165,12 +219,12 @@ def _decision(path: Path, number: int, content: dict, file: LabelFile) -> Decisi
         decision = Decision(**content | {"verdict": Verdict(content["verdict"])})
     except (TypeError, ValueError, KeyError):
         raise InputError(f"{path}, line {number}: {short_repr(content)} is no decision") from None
-    if problem := _problem(decision, file):
+    if problem := problem_of(decision, file):
         raise InputError(f"{path}, line {number}: {problem}")
     return decision
 
 
-def _problem(decision: Decision, file: LabelFile) -> str:
+def problem_of(decision: Decision, file: LabelFile) -> str:
     """What is wrong with a decision, in words; empty if nothing is."""
     whole = (decision.number, decision.annotation_id, 0 if decision.undoes is None else decision.undoes)
     if any(type(number) is not int for number in whole):

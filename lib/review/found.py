@@ -224,13 +224,22 @@ def _read_table(path: Path) -> FoundLabels:
 def _column(path: Path, name: str, cells: Sequence[str]) -> np.ndarray:
     if name in TEXTS:
         return np.array(cells, dtype=np.str_)
-    read, empty = (int, 0) if name in WHOLE else (float, np.nan)
-    numbers = []
-    for line, cell in enumerate(cells, start=2):
-        try:
-            numbers.append(read(cell) if cell else empty)
-        except ValueError:
-            raise InputError(
-                f"{path}, line {line}: {name} is {short_repr(cell)}, expected a number"
-            ) from None
-    return np.array(numbers, np.int64 if name in WHOLE else np.float64)
+    is_whole = name in WHOLE
+    number, empty = (np.int64, "0") if is_whole else (np.float64, "nan")
+    try:
+        return np.array([cell or empty for cell in cells], dtype=object).astype(number)
+    except ValueError:
+        line, cell = next(
+            (line, cell)
+            for line, cell in enumerate(cells, start=2)
+            if cell and not _is_number(cell, is_whole)
+        )
+        raise InputError(f"{path}, line {line}: {name} is {short_repr(cell)}, expected a number") from None
+
+
+def _is_number(text: str, is_whole: bool) -> bool:
+    try:
+        (int if is_whole else float)(text)
+    except ValueError:
+        return False
+    return True

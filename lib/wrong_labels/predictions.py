@@ -30,8 +30,9 @@ class Predicted:
 
 @dataclass(frozen=True)
 class PredictedJudgement:
-    """What was found, and which labels could not be judged."""
+    """What was found in the labels of the annotations, and which could not be judged."""
 
+    annotations: Annotations
     found: WrongLabels
     matched: MatchedPoses
 
@@ -60,7 +61,9 @@ def judge_predictions(source: Predicted, trusted: Predicted | None, seed: int) -
     judgement = judge(readings, known, skeleton, seed, shapes_of(readings, Renamings.of(skeleton)))
     suspects = suspects_of(readings, judgement, source.annotations)
     counted = estimate(judgement, readings.labelled, suspects.kind)
-    return PredictedJudgement(WrongLabels(suspects, judgement.log_odds.astype(np.float64), counted), matched)
+    return PredictedJudgement(
+        source.annotations, WrongLabels(suspects, judgement.log_odds.astype(np.float64), counted), matched
+    )
 
 
 def _matched(predicted: Predicted) -> MatchedPoses:

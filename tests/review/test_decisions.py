@@ -7,10 +7,12 @@ from lib.review.decisions import (
     Decision,
     Verdict,
     append_decision,
+    concerned,
     decisions_path,
     read_review,
     read_reviews,
     repair,
+    settled,
 )
 from lib.utils.errors import InputError
 from tests.factories.found_labels import make_found
@@ -142,3 +144,49 @@ def test_a_file_of_something_else(found, path, text, told):
 def test_names_that_cannot_name_a_file(tmp_path, name):
     with pytest.raises(InputError, match="reviewer"):
         decisions_path(tmp_path, name)
+
+
+def test_what_a_decision_is_about(found):
+    file = replace(found.file, pairs=(("left_wrist", "right_wrist"), ("left_elbow", "right_elbow")))
+
+    def about(verdict, **more):
+        return set(concerned(decided(1, "left_wrist", verdict, **more), file))
+
+    assert about("right") == about("wrong") == about("moved", x=1, y=2) == about("skipped") == {"left_wrist"}
+    assert about("exchanged", partner="left_elbow") == {"left_wrist", "left_elbow"}
+    assert about("sides") == set(file.joints)
+    without = replace(file, positions=(0, 1, 2, -1))
+    assert set(concerned(decided(1, "left_wrist", "sides"), without)) == {"left_wrist", "right_wrist"}
+
+
+@pytest.mark.parametrize(
+    "later, settling",
+    [
+        (("moved", {"x": 1, "y": 2}), {"left_wrist": 2, "right_wrist": 1}),
+        (("wrong", {}), {"left_wrist": 2, "right_wrist": 1}),
+        (("right", {}), {"left_wrist": 2}),  # so the right one is not where the left one is
+        (("skipped", {}), {}),
+        (("exchanged", {"partner": "left_elbow"}), {"left_wrist": 2, "left_elbow": 2}),
+        (("exchanged", {"partner": "right_wrist"}), {"left_wrist": 2, "right_wrist": 2}),
+    ],
+)
+def test_a_decision_after_an_exchange(found, path, later, settling):
+    verdict, more = later
+    first = decided(1, "left_wrist", "exchanged", partner="right_wrist")
+    write(found, path, first, decided(2, "left_wrist", verdict, **more))
+    review = read_review(path, found.file)
+    found_settling = settled(review.decisions, found.file)
+    assert {joint: each.number for (_, joint), each in found_settling.items()} == settling
+    assert [each.number for each in review.decisions] == sorted(set(settling.values()))
+
+
+def test_a_file_that_two_programs_wrote_to_is_refused(found, path):
+    write(
+        found,
+        path,
+        decided(1, "left_wrist", "right"),
+        decided(2, "left_elbow", "right"),
+        decided(2, "right_wrist", "wrong"),
+    )
+    with pytest.raises(InputError, match="decisions-ann.jsonl, line 4: number 2 after 2"):
+        read_review(path, found.file)

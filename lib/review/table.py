@@ -1,0 +1,91 @@
+"""Looking labels up in the table of `FoundLabels`: by annotation and joint, and by what is asked for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.review.found import FoundLabels, LabelFile
+
+REVIEWED = ("no", "yes", "any")  # values of ``Filter.reviewed``
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which rows are asked for; what is empty or None does not matter.
+
+    kind, joint: names.
+    image: part of the image's name, in any case.
+    low, high: bounds of the score, both included; they leave out missing labels, which have none.
+    reviewed: one of REVIEWED.
+    """
+
+    kind: str = ""
+    joint: str = ""
+    image: str = ""
+    low: float | None = None
+    high: float | None = None
+    reviewed: str = "no"
+
+
+class Table:
+    """K labels that are found by annotation and joint.
+
+    labels: the columns, each [K].
+    file: the file that they are of.
+    """
+
+    def __init__(self, file: LabelFile, labels: FoundLabels):
+        self.file, self.labels = file, labels
+        self._joints = {name: number for number, name in enumerate(file.joints)}
+        self._ids, person = np.unique(labels.annotation_id, return_inverse=True)
+        names, inverse = np.unique(labels.joint, return_inverse=True)
+        joints = np.array([self._joints.get(str(name), len(self._joints)) for name in names], np.int64)
+        keys = person.astype(np.int64) * (len(self._joints) + 1) + joints[inverse]
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+        self._images, self._image = np.unique(labels.image, return_inverse=True)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def row(self, annotation_id: int, joint: str) -> int | None:
+        """The row of a label, None if the table does not have it."""
+        key = self._key(annotation_id, self._joints.get(joint, len(self._joints)))
+        k = int(np.searchsorted(self._keys, key))
+        return int(self._order[k]) if k < len(self._keys) and self._keys[k] == key else None
+
+    def rows_of_person(self, annotation_id: int) -> np.ndarray:
+        """The rows of all labels of an instance, in the order of the joints; none if the table does not have it."""
+        first = self._key(annotation_id, 0)
+        if first < 0:
+            return self._order[:0]
+        start, end = np.searchsorted(self._keys, [first, first + len(self._joints) + 1])
+        return self._order[start:end]
+
+    def _key(self, annotation_id: int, joint: int) -> int:
+        person = int(np.searchsorted(self._ids, annotation_id))
+        known = person < len(self._ids) and self._ids[person] == annotation_id
+        return person * (len(self._joints) + 1) + joint if known else -1
+
+    def matching(self, wanted: Filter, reviewed: np.ndarray) -> np.ndarray:
+        """int32, the rows that are asked for, in the table's order; ``reviewed``: bool [K]."""
+        labels, keep = self.labels, np.ones(len(self), bool)
+        if wanted.kind:
+            keep &= labels.kind == wanted.kind
+        if wanted.joint:
+            keep &= labels.joint == wanted.joint
+        if wanted.image:
+            text = wanted.image.casefold()
+            keep &= np.array([text in str(name).casefold() for name in self._images], bool)[self._image]
+        if wanted.low is not None:
+            keep &= labels.score >= wanted.low
+        if wanted.high is not None:
+            keep &= labels.score <= wanted.high
+        if wanted.reviewed != "any":
+            keep &= reviewed == (wanted.reviewed == "yes")
+        return np.flatnonzero(keep).astype(np.int32)
+
+    def image_sample(self, count: int) -> list[str]:
+        """The names of up to ``count`` images, evenly spread."""
+        chosen = np.linspace(0, len(self._images) - 1, min(count, len(self._images))).astype(int)
+        return [str(name) for name in self._images[chosen]]

@@ -1,0 +1,147 @@
+"""find_labels.py on very small data: what it leaves, and what it says."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from lib.review.found import read_found
+from pose_estimation.find_labels import main
+
+SETTINGS = {
+    "TRAIN.STEPS_PER_EPOCH": "2",
+    "TRAIN.END_EPOCH": "2",
+    "TRAIN.LR_STEP": "[1]",
+    "MODEL.EXTRA.WIDTH": "4",
+    "MODEL.EXTRA.NUM_DECONV_FILTERS": "[8,8,8]",
+    "TEST.FLIP_TEST": "false",
+    "DEVICE": "cpu",
+    "THREADS": "1",
+}
+SMALL = [word for pair in SETTINGS.items() for word in pair]
+
+
+def find(data, folder, *words):
+    labels = data / "coco/annotations/person_keypoints_train2017.json"
+    return main(
+        [
+            "--labels",
+            str(labels),
+            "--trusted",
+            str(data / "mpii/annot/train.json"),
+            "--output",
+            str(folder),
+            *words,
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def found(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("found")
+    assert find(data, folder, *SMALL) == 0
+    return folder
+
+
+def test_every_label_is_in_the_table_once(found, data):
+    file, labels = read_found(found)
+    content = json.loads((data / "coco/annotations/person_keypoints_train2017.json").read_text())
+    names = content["categories"][0]["keypoints"]
+    expected = {}
+    for person in content["annotations"]:
+        for joint, keypoint in zip(file.joints, file.keypoints):
+            x, y, v = person["keypoints"][3 * names.index(keypoint) :][:3]
+            if v:
+                expected[person["id"], joint] = (round(x, 2), round(y, 2))
+    with open(found / "labels.csv", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if row["kind"] != "missing"]
+    assert {(int(r["annotation_id"]), r["joint"]): (float(r["x"]), float(r["y"])) for r in rows} == expected
+    assert len(rows) == len(expected) and [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert {row["image"] for row in rows} <= {image["file_name"] for image in content["images"]}
+    file.check_unchanged()
+
+
+def test_the_report_is_written(found):
+    assert "wrong" in (found / "report.html").read_text()
+
+
+def test_what_is_done_is_not_done_again(found, data, capsys):
+    before = (found / "labels.csv").read_bytes()
+    (found / "labels.csv").unlink()
+    assert find(data, found, *SMALL) == 0
+    printed = capsys.readouterr()
+    assert (found / "labels.csv").read_bytes() == before
+    assert "resumed from" in printed.out + printed.err
+    last = printed.out.strip().splitlines()[-3:]
+    assert "labels are wrong" in last[0] and "flagged" in last[1] and "report.html" in last[2]
+
+
+def results_of(labels, path, swap=()):
+    """A results file that repeats the labels of an annotation file; those of the people ``swap`` left for right."""
+    content = json.loads(labels.read_text())
+    names = content["categories"][0]["keypoints"]
+    other = [
+        names.index(n.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right"))
+        for n in names
+    ]
+    results = []
+    for person in content["annotations"]:
+        points = np.array(person["keypoints"], float).reshape(-1, 3)
+        if person["id"] in swap:
+            points = points[other]
+        points[:, 2] = 0.9
+        fields = {"image_id": person["image_id"], "category_id": person["category_id"], "score": 0.9}
+        results.append(fields | {"keypoints": points.ravel().tolist()})
+    path.write_text(json.dumps(results))
+    return path
+
+
+def test_predictions_take_the_place_of_a_training(data, tmp_path, capsys):
+    labels, images = data / "coco/annotations/person_keypoints_train2017.json", data / "coco/images/train2017"
+    people = json.loads(labels.read_text())["annotations"]
+    swapped = max(people, key=lambda person: person["num_keypoints"])["id"]
+    results = results_of(labels, tmp_path / "results.json", swap=[swapped])
+    words = ["--labels", str(labels), "--images", str(images), "--predictions", str(results)]
+    assert main([*words, "--output", str(tmp_path / "found")]) == 0
+    file, found = read_found(tmp_path / "found")
+    assert len(file.joints) == 17 and np.isnan(found.weight).all()
+    assert (found.rank > 0).sum() == sum(person["num_keypoints"] for person in people)
+    assert set(found.annotation_id[:4].tolist()) == {swapped}
+    printed = capsys.readouterr().out
+    assert f"{len(people)} of {len(people)} instances have a predicted pose" in printed
+    assert "labels are wrong" in printed and "review.py" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "expected --trusted, to train with, or --predictions"),
+        (["--trusted-predictions", "r.json"], "expected --trusted, to train with, or --predictions"),
+        (["--trusted", "t.json", "--predictions", "r.json"], "belong together"),
+    ],
+)
+def test_arguments_that_do_not_say_how(words, told, tmp_path, capsys):
+    assert main(["--labels", "a.json", "--output", str(tmp_path), *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_errors_stop_before_anything_is_trained(tmp_path, data, capsys):
+    broken = tmp_path / "annotations"
+    broken.mkdir()
+    path = broken / "people.json"
+    content = json.loads((data / "coco/annotations/person_keypoints_train2017.json").read_text())
+    path.write_text(json.dumps(content))
+    words = [
+        "--labels",
+        str(path),
+        "--images",
+        str(tmp_path),
+        "--trusted",
+        str(data / "mpii/annot/train.json"),
+    ]
+    assert main([*words, "--output", str(tmp_path / "found"), *SMALL]) == 2
+    assert "error:" in capsys.readouterr().err
+    assert not (tmp_path / "found/training").exists()

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from lib.review.table import Filter, Table
+from tests.factories.found_labels import JOINTS, make_found
+
+
+@pytest.fixture
+def found(tmp_path):
+    return make_found(tmp_path)
+
+
+@pytest.fixture
+def table(found):
+    return Table(found.file, found.labels)
+
+
+def named(table, rows):
+    return [(int(table.labels.annotation_id[row]), str(table.labels.joint[row])) for row in rows]
+
+
+def test_every_label_is_found_by_annotation_and_joint(table):
+    for row, (annotation_id, joint) in enumerate(named(table, range(len(table)))):
+        assert table.row(annotation_id, joint) == row
+
+
+@pytest.mark.parametrize("unknown", [(7, "nose"), (4, "left_wrist"), (8, "left_wrist"), (0, "right_wrist")])
+def test_what_the_table_does_not_have_is_not_found(table, unknown):
+    assert table.row(*unknown) is None
+
+
+def test_an_instance_has_its_labels_in_the_order_of_the_joints(table):
+    for number in (3, 7):
+        assert named(table, table.rows_of_person(number)) == [(number, joint) for joint in JOINTS]
+    assert len(table.rows_of_person(5)) == 0
+
+
+REVIEWED = np.arange(8) < 3
+
+
+@pytest.mark.parametrize(
+    "wanted, expected",
+    [
+        (Filter(), lambda row: not REVIEWED[row["at"]]),
+        (Filter(reviewed="yes"), lambda row: REVIEWED[row["at"]]),
+        (Filter(reviewed="any"), lambda row: True),
+        (Filter(kind="exchanged", reviewed="any"), lambda row: row["kind"] == "exchanged"),
+        (Filter(kind="missing", reviewed="any"), lambda row: row["kind"] == "missing"),
+        (Filter(joint="left_elbow", reviewed="any"), lambda row: row["joint"] == "left_elbow"),
+        (Filter(low=0, high=2.5, reviewed="any"), lambda row: 0 <= row["score"] <= 2.5),
+        (
+            Filter(high=2.5, kind="right"),
+            lambda row: not REVIEWED[row["at"]] and row["kind"] == "right" and row["score"] <= 2.5,
+        ),  # fmt: skip
+        (Filter(image="A/5", reviewed="any"), lambda row: True),
+        (Filter(image="6.jpg", reviewed="any"), lambda row: False),
+    ],
+)
+def test_filters(table, wanted, expected):
+    rows = [
+        {"at": at, "kind": table.labels.kind[at], "joint": table.labels.joint[at], "score": table.labels.score[at]}
+        for at in range(len(table))
+    ]  # fmt: skip
+    assert table.matching(wanted, REVIEWED).tolist() == [row["at"] for row in rows if expected(row)]
