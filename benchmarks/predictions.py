@@ -46,7 +46,7 @@ def read_people(data: Path) -> Annotations:
     names = [person["image"] for person in people]
     images = list(dict.fromkeys(names))
     scales = np.array([person["scale"] for person in people])
-    centers = np.array([person["center"] for person in people]) - 1
+    centers = np.array([person["center"] for person in people], np.float64) - 1
     centers[:, 1] += 15 * scales
     sides = 200 * scales * PADDING
     joints = truth.joints - 1
