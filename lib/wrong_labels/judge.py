@@ -39,12 +39,7 @@ class Judgement:
 
 
 def judge(
-    source: Readings,
-    trusted: Readings,
-    skeleton: Skeleton,
-    seed: int,
-    shapes: Shapes | None = None,
-    unseen: bool = False,
+    source: Readings, trusted: Readings, skeleton: Skeleton, seed: int, shapes: Shapes | None = None
 ) -> Judgement:
     """Judge every label of the source.
 
@@ -58,12 +53,11 @@ def judge(
         skeleton: of the joints.
         seed: of the simulated mistakes.
         shapes: of instances; by default those of the trusted ones.
-        unseen: see `LabelModel.trusting`.
     """
     renamings, labelled = Renamings.of(skeleton), source.labelled
     shapes = shapes or Shapes.of(trusted, renamings)
     source = shapes.seen_in(source)
-    model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted), source, unseen)
+    model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted), source)
     found = model.explain(source)
     credible = np.where(labelled[..., None], found.kinds, 0.0)
     credible[labelled] = model.credible(found.kinds[labelled])

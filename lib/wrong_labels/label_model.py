@@ -32,9 +32,6 @@ FAR_ENOUGH = 1 - np.exp(-(((_X**2 + _Y**2) / TOLERATED**2) ** 2)) + 1e-3
 # the average (BELIEF); seen on the built-in people. The share grows with the square of its disbelief.
 FAILURES = np.array([0, 0.001, 0.003, 0.02, 0.012])
 BELIEF = 0.77
-ASSUMED = (
-    50  # instances: the weight of assumed failures beside those seen on instances that are new to the network
-)
 BINS, PER_BIN = 20, 50  # of beliefs, at most; trusted labels in each, at least
 TAIL = 0.001  # of right labels far from the prediction, at the start; relative to near ones
 SHAPE_DOUBT = 1e-3  # of what shapes say: some trusted poses are unlike all others
@@ -105,16 +102,11 @@ class LabelModel:
         parts = [self._explain_chunk(readings.of(chunk)) for chunk in chunks]
         return Explanation(*(np.concatenate(arrays) for arrays in zip(*parts)))
 
-    def trusting(self, trusted: Readings, source: Readings, unseen: bool = False) -> "LabelModel":
+    def trusting(self, trusted: Readings, source: Readings) -> "LabelModel":
         """The model with failures as frequent as on ``trusted`` labels, where they are more frequent than assumed.
 
         Trusted instances may be easier than those of the ``source``: each of their labels counts as often as the
         network believes as much of its predictions there.
-
-        Args:
-            trusted, source: readings of labels that are right, and of those in doubt.
-            unseen: the network was not trained on the trusted ones. Then what is seen on them also counts where it
-                is less than assumed, which has the weight of ASSUMED instances.
         """
         trusted = _spread_evenly(trusted)
         if not trusted.labelled.any() or not source.labelled.any():
@@ -123,11 +115,7 @@ class LabelModel:
         model = replace(self, moved=np.full_like(self.moved, 1 / GRID**2))
         kinds = model.explain(trusted).kinds[trusted.labelled]
         share = np.average(kinds, axis=0, weights=_as_believed(_beliefs(trusted), _beliefs(source)))
-        seen = np.r_[0, share[1:]]
-        if unseen:
-            own = len(trusted) / (len(trusted) + ASSUMED)
-            return replace(self, failures=own * seen + (1 - own) * self.failures)
-        return replace(self, failures=np.maximum(self.failures, seen))
+        return replace(self, failures=np.maximum(self.failures, np.r_[0, share[1:]]))
 
     def beyond(self, shares: np.ndarray, factor: float = 1.0) -> np.ndarray:
         """[MODELLED - 1] shares of wrong labels among all, if the kinds' ``shares`` [MODELLED] are found.

@@ -44,8 +44,8 @@ def judge_predictions(source: Predicted, trusted: Predicted | None, seed: int) -
 
     Args:
         source: labels in doubt.
-        trusted: labels that are right and that the network was not trained on, with its results; they tell how
-            often it fails. None: that is assumed, see `lib.wrong_labels.label_model`.
+        trusted: labels that are right, with results of the same network; they tell how often it fails. None: it is
+            assumed, see `lib.wrong_labels.label_model`.
         seed: of the simulated mistakes.
 
     Raises:
@@ -58,8 +58,7 @@ def judge_predictions(source: Predicted, trusted: Predicted | None, seed: int) -
     if trusted is not None:
         known = readings_of(trusted.annotations, _matched(trusted), belief, seed)
     skeleton = source.annotations.mapping.skeleton
-    shapes = shapes_of(readings, Renamings.of(skeleton))
-    judgement = judge(readings, known, skeleton, seed, shapes, unseen=True)
+    judgement = judge(readings, known, skeleton, seed, shapes_of(readings, Renamings.of(skeleton)))
     suspects = suspects_of(readings, judgement, source.annotations)
     counted = estimate(judgement, readings.labelled, suspects.kind)
     return PredictedJudgement(

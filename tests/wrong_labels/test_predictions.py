@@ -89,18 +89,6 @@ def test_trusted_labels_tell_how_often_the_network_fails(drawn, result, tmp_path
     assert "person sides" not in found.found.estimate.kinds
 
 
-def test_trusted_labels_tell_that_a_network_hardly_fails(tmp_path):
-    """Without them as much is put down to it as is assumed of any network."""
-    drawn, right = scene(150, SHARES, seed=5), scene(300, seed=8)
-    (tmp_path / "trusted").mkdir()
-    path = results_file(tmp_path / "trusted", right.entries())
-    alone = judged(tmp_path, drawn).found.estimate
-    found = judged(tmp_path, drawn, trusted=Predicted(right.annotations, path)).found.estimate
-    wrong = (drawn.kinds != "right").sum()
-    assert alone.wrong < found.wrong < 1.02 * wrong
-    assert found.low <= wrong <= found.high
-
-
 def test_few_people_of_one_image(tmp_path):
     drawn = scene(3, per_image=3)
     found = judged(tmp_path, drawn).found
