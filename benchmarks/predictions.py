@@ -26,14 +26,15 @@ import numpy as np
 
 from benchmarks.evidence.cases import MIXTURES
 from benchmarks.evidence.summary import interval
-from benchmarks.tables import rows
+from benchmarks.tables import Cell, rows
 from lib.dataset.annotations import PADDING, Annotations, read_json
 from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
 from lib.label_noise.injection import inject
 from lib.utils.files import write_text
 from lib.wrong_labels.metrics import Detection, detection
-from lib.wrong_labels.predictions import Belief, Predicted, judge_predictions, readings_of, shapes_of
+from lib.wrong_labels.predicted_readings import Belief, readings_of, shapes_of
+from lib.wrong_labels.predictions import Predicted, judge_predictions
 from lib.wrong_labels.renamings import Renamings
 
 FIGURES = ("auroc", "ap", "auroc_within")
@@ -45,7 +46,7 @@ def read_people(data: Path) -> Annotations:
     names = [person["image"] for person in people]
     images = list(dict.fromkeys(names))
     scales = np.array([person["scale"] for person in people])
-    centers = np.array([person["center"] for person in people]) - 1
+    centers = np.array([person["center"] for person in people], np.float64) - 1
     centers[:, 1] += 15 * scales
     sides = 200 * scales * PADDING
     joints = truth.joints - 1
@@ -90,7 +91,7 @@ def trial(people: Annotations, results: Path, noise: str, seed: int) -> tuple[di
     return found, seconds
 
 
-def trials(arguments: argparse.Namespace) -> Iterator[list[str]]:
+def trials(arguments: argparse.Namespace) -> Iterator[list[Cell]]:
     """A row of the table for each noise and ranking."""
     people = read_people(arguments.data)
     predicted = read_mpii_predictions(arguments.data / "preds" / f"{arguments.network}.mat") - 1
@@ -102,7 +103,10 @@ def trials(arguments: argparse.Namespace) -> Iterator[list[str]]:
             for seed in map(int, arguments.seeds.split(",")):
                 found, seconds = trial(people, results, MIXTURES.get(noise, noise), seed)
                 runs.append(found)
-                print(noise, seed, f"{seconds:.0f} s", found["judged"], flush=True)
+                for name, of_name in found.items():
+                    figures = " / ".join(f"{getattr(of_name, figure):.4f}" for figure in FIGURES)
+                    print(f"{noise}, seed {seed}, {name}: {figures}", flush=True)
+                print(f"judged in {seconds:.0f} s", flush=True)
             for name in runs[0]:
                 figures = [interval(getattr(run[name], figure) for run in runs) for figure in FIGURES]
                 yield [noise, name, *(figure.text(3) for figure in figures), len(runs)]

@@ -46,13 +46,22 @@ class Scene:
         ]
 
 
-def scene(count: int, shares: dict[str, float] | None = None, seed: int = 0, per_image: int = 1) -> Scene:
-    """People side by side, ``per_image`` in each image, 60 % of a crop apart; ``shares``: see `mistaken`."""
+def scene(
+    count: int,
+    shares: dict[str, float] | None = None,
+    seed: int = 0,
+    per_image: int = 1,
+    failures: dict[str, float] | None = None,
+) -> Scene:
+    """People side by side, ``per_image`` in each image, 60 % of a crop apart.
+
+    ``shares`` of the mistakes in labels, and ``failures`` of the network: see `mistaken`.
+    """
     rng = np.random.default_rng(seed)
     truth = people(count, rng)
     labels, kinds = mistaken(truth, shares or {}, rng)
     scores = rng.uniform(0.5, 0.9, kinds.shape)
-    predicted = truth + rng.normal(0, 0.3, truth.shape)
+    predicted = mistaken(truth, failures or {}, rng)[0] + rng.normal(0, 0.3, truth.shape)
     image = np.arange(count) // per_image
     centers = np.stack([SIDE * (1 + 0.6 * (np.arange(count) % per_image)), np.full(count, SIDE)], axis=1)
     sizes = np.full((count, 2), SIDE)
