@@ -48,6 +48,7 @@ EXCUSED = {
     "python benchmarks/growth.py": "minutes: tests/benchmarks/test_growth.py",
     "python benchmarks/layers.py": "minutes: tests/benchmarks/test_layers.py",
     "python benchmarks/directions.py": "an hour: tests/benchmarks/test_directions.py",
+    "python benchmarks/predictions.py": "needs MPII's evaluation files: tests/benchmarks/test_predictions.py",
     "python benchmarks/standstill.py": "minutes: tests/benchmarks/test_standstill.py",
     "python benchmarks/soak.py": "twenty minutes; tests/benchmarks runs none that long",
     "python benchmarks/communication.py": "minutes: tests/benchmarks/test_all.py, one mode",
