@@ -5,7 +5,7 @@
 
 Both files are in COCO's format (people, hands, animals, parts), or of MPII (annot/*.json). Joints are mapped by their
 names, network and training are chosen for the data and the machine, everything is checked first, and the time it will
-take is said. What was interrupted goes on when the command is repeated. In --output:
+take is said. What was interrupted goes on when the command is repeated with the same files. In --output:
 
     labels.csv     every label, the most suspect first, with its probability of being wrong, kind and proposed place
     found.json     which file they are of
@@ -40,6 +40,7 @@ from lib.label_noise.source_record import check_ids
 from lib.report.estimates import read_estimate
 from lib.report.page import write_report
 from lib.review.found import FoundLabels, LabelFile, write_found
+from lib.review.inputs import record_inputs
 from lib.review.labels_run import EFFORTS, LabelledImages, LabelsRun
 from lib.review.predictions_run import PredictedImages, judge_by_predictions, table_of
 from lib.training.data import build_data
@@ -47,7 +48,7 @@ from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.training.weight_tables import TABLE
 from lib.utils.distributed import ALONE
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, StoppedError
 
 MODE = MODES["ours1"]
 PLACE: Place = "B"  # of the weights in the target's own loss
@@ -86,6 +87,8 @@ def command(argv: list[str] | None) -> str:
     arguments = build_parser().parse_intermixed_args(argv)
     shared.show_on_terminal(arguments)
     _check_arguments(arguments)
+    flags = {"--labels": arguments.labels, "--trusted": arguments.trusted, "--predictions": arguments.predictions, "--trusted-predictions": arguments.trusted_predictions}  # fmt: skip
+    record_inputs(arguments.output, {flag: path for flag, path in flags.items() if path is not None})
     doubtful, trusted, folder = (
         LabelledImages(arguments.labels, arguments.images, "--labels"),
         None,
@@ -107,6 +110,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
     trusted, of_trusted = arguments.trusted is not None, arguments.trusted_predictions is not None
     if arguments.predictions is None and (of_trusted or not trusted):
         raise InputError("expected --trusted, to train with, or --predictions")
+    if arguments.trusted_images is not None and not trusted:
+        raise InputError("--trusted-images: there is no --trusted whose images they could be")
     if arguments.predictions is not None and trusted != of_trusted:
         raise InputError("with --predictions, --trusted and --trusted-predictions belong together")
 
@@ -120,7 +125,12 @@ def by_training(run: LabelsRun, folder: Path) -> list[str]:
     data = build_data(config, uses_source=True)
     annotations = data.source.annotations
     check_ids(annotations, data.source_record.file)
-    results = train(RunSpec(config, MODE, data, paths, ALONE))
+    try:
+        results = train(RunSpec(config, MODE, data, paths, ALONE))
+    except StoppedError as stopped:
+        raise StoppedError(
+            stopped.signal, f"stopped and saved in {folder}; the same command goes on"
+        ) from None
     table = read_weight_table((paths.output / TABLE).with_suffix(".npz"), annotations)
     write_found(folder, label_file(config, annotations), FoundLabels.of(annotations, table))
     report = write_report([paths.output], folder / "report.html", GALLERY_ROWS)
@@ -134,6 +144,7 @@ def by_predictions(
     """Judge by predictions, and write what was found into ``folder``; the lines to print at the end."""
     config, judged = judge_by_predictions(doubtful, trusted, given)
     annotations = judged.annotations
+    check_ids(annotations, doubtful.labelled.labels)
     write_found(folder, label_file(config, annotations), FoundLabels.of(annotations, table_of(judged)))
     return [*judged.matched.lines(), *judged.found.estimate.lines(), _next(folder)]
 

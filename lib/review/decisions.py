@@ -123,6 +123,11 @@ def read_review(path: Path, file: LabelFile) -> Review:
     content = path.read_text(encoding="utf-8", errors="replace")
     lines = content.split("\n")[:-1]  # without what follows the last complete line
     reviewer = path.name.removeprefix(PREFIX).removesuffix(SUFFIX)
+    if not REVIEWER.fullmatch(reviewer):
+        raise InputError(
+            f"{path}: {short_repr(reviewer)} is no reviewer's name; if a browser numbered a second file, name the newer one "
+            "like the first, in its place"
+        )
     if not lines:
         return Review(reviewer, (), 0)
     head = _object(path, 1, lines[0])

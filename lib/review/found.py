@@ -169,7 +169,16 @@ def read_found(folder: Path) -> tuple[LabelFile, FoundLabels]:
     Raises:
         InputError: naming the file, and what is missing or wrong in it.
     """
-    return _read_description(folder / DESCRIPTION), _read_table(folder / TABLE)
+    if not (folder / DESCRIPTION).exists():
+        raise InputError(
+            f"{folder}: has no {DESCRIPTION}; expected the folder of find_labels.py, which is finished"
+        )
+    file, labels = _read_description(folder / DESCRIPTION), _read_table(folder / TABLE)
+    if other := set(labels.joint.tolist()) - set(file.joints):
+        raise InputError(
+            f"{folder / TABLE}: joint {short_repr(min(other))}, expected one of {', '.join(file.joints)}"
+        )
+    return file, labels
 
 
 def sha256_of(path: Path) -> str:
@@ -194,10 +203,27 @@ def _read_description(path: Path) -> LabelFile:
     names = [field.name for field in fields(LabelFile)]
     if not isinstance(content, dict) or set(content) != set(names):
         raise InputError(f"{path}: expected an object with {', '.join(names)}, as find_labels.py writes it")
+    for name in ("path", "sha256", "layout", "images"):
+        if not isinstance(content[name], str):
+            raise InputError(f"{path}: {name} is {short_repr(content[name])}, expected text")
+    for name, kind in (
+        ("joints", str),
+        ("keypoints", str),
+        ("positions", int),
+        ("lines", list),
+        ("pairs", list),
+    ):
+        if not isinstance(content[name], list) or not all(type(value) is kind for value in content[name]):
+            raise InputError(
+                f"{path}: {name} is {short_repr(content[name])}, expected a list of {kind.__name__}"
+            )
     columns = {name: _as_tuples(value) for name, value in content.items()}
-    count = len(columns["joints"])
-    if not count or any(len(columns[name]) != count for name in ("keypoints", "positions")):
+    joints = columns["joints"]
+    if not joints or any(len(columns[name]) != len(joints) for name in ("keypoints", "positions")):
         raise InputError(f"{path}: joints, keypoints and positions must be as many, and at least one")
+    for pair in (*columns["lines"], *columns["pairs"]):
+        if len(pair) != 2 or not set(pair) <= set(joints):
+            raise InputError(f"{path}: {short_repr(pair)} is no pair of joints")
     return LabelFile(**columns)
 
 
@@ -207,13 +233,13 @@ def _as_tuples(value):
 
 def _read_table(path: Path) -> FoundLabels:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         reason = getattr(problem, "strerror", None) or problem
         raise InputError(f"{path}: cannot be read ({reason})") from None
     if not rows or tuple(rows[0]) != COLUMNS:
-        raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}")
+        raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}, separated by commas")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(COLUMNS):
             raise InputError(f"{path}, line {number}: {len(row)} cells, expected {len(COLUMNS)}")
@@ -228,7 +254,7 @@ def _column(path: Path, name: str, cells: Sequence[str]) -> np.ndarray:
     number, empty = (np.int64, "0") if is_whole else (np.float64, "nan")
     try:
         return np.array([cell or empty for cell in cells], dtype=object).astype(number)
-    except ValueError:
+    except (ValueError, OverflowError):
         line, cell = next(
             (line, cell)
             for line, cell in enumerate(cells, start=2)
@@ -239,7 +265,7 @@ def _column(path: Path, name: str, cells: Sequence[str]) -> np.ndarray:
 
 def _is_number(text: str, is_whole: bool) -> bool:
     try:
-        (int if is_whole else float)(text)
+        number = int(text) if is_whole else float(text)
+        return not is_whole or abs(number) < 2**63
     except ValueError:
         return False
-    return True

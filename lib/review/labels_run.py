@@ -1,5 +1,6 @@
 """The training that finds wrong labels: its data from two annotation files, its settings from data and machine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ class LabelsRun:
         """
         # The size of the network, which has to fit together, is for the end.
         of_data = {key: value for key, value in self.given.items() if not key.startswith(NETWORK_SIZE)}
-        config = with_settings(Config(), data_settings(self.doubtful, self.trusted) | of_data)
+        config = with_settings(Config(), data_settings(self.doubtful, self.trusted, self.given) | of_data)
         seen = _seen(config)
         if seen.target < FEW_TRUSTED:
             LOG.warning(
@@ -123,13 +124,13 @@ class LabelsRun:
         return with_settings(config, wanted)
 
 
-def data_settings(doubtful: LabelledImages, trusted: LabelledImages) -> dict[str, Any]:
-    """The settings of the data sets and of the joints, {setting: value}.
+def data_settings(doubtful: LabelledImages, trusted: LabelledImages, given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the data sets and of the joints, {setting: value}; those ``given`` decide on categories.
 
     T, V and the test set are the trusted labels, all of them. Raises InputError for files of no known layout.
     """
     source, target = doubtful.section(), trusted.section()
-    if _is_coco(source, target):
+    if "DATASET_SRC.CATEGORY" not in given and _is_coco(source, target):
         folder = Path(source["ROOT"]).parent
         source = {"DATASET": "coco", "ROOT": str(folder), "TRAIN_SET": _coco_name(source)}
     name = target["TRAIN_SET"]
@@ -137,7 +138,7 @@ def data_settings(doubtful: LabelledImages, trusted: LabelledImages) -> dict[str
     return {
         **{f"DATASET_SRC.{key}": value for key, value in source.items()},
         **{f"DATASET_TARGET.{key}": value for key, value in target.items()},
-        "MODEL.NUM_JOINTS": _joint_count(source, target),
+        "MODEL.NUM_JOINTS": _joint_count(source, target, given.get("DATASET_TARGET.CATEGORY", ())),
         "LBI.META_DATA": "target",
         "LBI.VAL_IN_TRAIN": target["DATASET"] == "coco_format",  # where V is a part of the file
         "DATASET.CACHE": True,
@@ -161,10 +162,11 @@ def _coco_name(source: dict[str, Any]) -> str:
     return Path(source["TRAIN_SET"]).stem.removeprefix(COCO_PREFIX)
 
 
-def _joint_count(source: dict[str, Any], target: dict[str, Any]) -> int:
+def _joint_count(source: dict[str, Any], target: dict[str, Any], category: str | Sequence[str]) -> int:
     if target["DATASET"] == "mpii":
         return len(MPII_KEYPOINTS if source["DATASET"] == "mpii" else SHARED_KEYPOINTS)
-    return len(read_category(Path(target["ROOT"], target["TRAIN_SET"])).keypoints)
+    wanted = [category] if isinstance(category, str) else category
+    return len(read_category(Path(target["ROOT"], target["TRAIN_SET"]), wanted).keypoints)
 
 
 def _seen(config: Config) -> Seen:

@@ -14,6 +14,8 @@ from lib.ignoring.weight_table import WeightTable
 from lib.review.labels_run import LabelledImages, data_settings
 from lib.wrong_labels.predictions import Predicted, PredictedJudgement, judge_predictions
 
+OF_FILE = ("DATASET_SRC.CATEGORY", "DATASET_SRC.DROP_ZERO_KEYPOINTS", "DATASET_SRC.DATA_FORMAT")
+
 
 @dataclass(frozen=True)
 class PredictedImages:
@@ -40,7 +42,10 @@ def judge_by_predictions(
         InputError: naming the file, annotation or setting that cannot be used.
     """
     known = doubtful if trusted is None else trusted
-    config = with_settings(Config(), data_settings(doubtful.labelled, known.labelled) | given)
+    if trusted is None:  # what is said of the file holds for it as the reference of joints, too
+        of_source = {key: value for key, value in given.items() if key in OF_FILE}
+        given = {key.replace("_SRC", "_TARGET"): value for key, value in of_source.items()} | given
+    config = with_settings(Config(), data_settings(doubtful.labelled, known.labelled, given) | given)
     source = _read(config, training_set(config.dataset_src), doubtful.results, "labels in doubt")
     right = None
     if trusted is not None:

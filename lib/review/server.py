@@ -89,6 +89,8 @@ def open_folder(folder: Path, options: ReviewOptions) -> tuple[Session, Crops]:
     file.check_unchanged()
     if not len(labels):
         raise InputError(f"{folder}: there are no labels to review")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: cannot be written to; decisions are kept there")
     session = Session(folder, file, labels, options.reviewer)
     crops = Crops(session.table, options.images or Path(file.images))
     crops.check(folder)

@@ -48,6 +48,8 @@ def write_static(path: Path, session: Session, crops: Crops, count: int, shows_a
     Raises:
         InputError: there is no label to review, too many are wanted, or an image cannot be read.
     """
+    if path.is_dir() or path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--static {path}: expected the name of an HTML file to write, such as page.html")
     if not 1 <= count <= LARGEST:
         raise InputError(
             f"--count is {count}, expected 1 to {LARGEST}: the file holds a picture for each label"

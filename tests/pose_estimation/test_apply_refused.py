@@ -51,7 +51,7 @@ def test_a_file_that_has_changed(found, output, tmp_path, capsys):
 
 def test_the_folder_is_missing_or_another(found, output, tmp_path, capsys):
     assert "none: is no folder" in refused(capsys, tmp_path / "none", "--output", output)
-    assert "found.json: cannot be read" in refused(capsys, tmp_path, "--output", output)
+    assert "has no found.json" in refused(capsys, tmp_path, "--output", output)
 
 
 def test_there_are_no_decisions(found, output, capsys):

@@ -190,3 +190,10 @@ def test_a_file_that_two_programs_wrote_to_is_refused(found, path):
     )
     with pytest.raises(InputError, match="decisions-ann.jsonl, line 4: number 2 after 2"):
         read_review(path, found.file)
+
+
+def test_a_second_download_of_a_file_is_no_other_reviewer(found, path):
+    write(found, path, decided(1, "left_wrist", "right"))
+    path.rename(path.with_name("decisions-ann (1).jsonl"))
+    with pytest.raises(InputError, match=r"'ann \(1\)' is no reviewer's name"):
+        read_reviews(found.folder, found.file)

@@ -61,6 +61,12 @@ def test_another_file_is_refused(found):
         (lambda text: text.replace("3,1.0,", "3,high,"), "line 4: score is 'high', expected a number"),
         (lambda text: text + "1,2\n", "line 10: 2 cells, expected 14"),
         (lambda text: "", "expected the columns"),
+        (lambda text: text.replace(",", ";"), "expected the columns .* separated by commas"),
+        (lambda text: text.replace(",7,left_wrist", ",7,tail"), "joint 'tail', expected one of left_wrist"),
+        (
+            lambda text: text.replace(",7,left_wrist", f",{10**20},left_wrist"),
+            "line 2: annotation_id is '1000",
+        ),
     ],
 )
 def test_a_damaged_table(found, change, told):
@@ -73,13 +79,28 @@ def test_a_damaged_table(found, change, told):
 def test_a_damaged_description(found):
     path = found.folder / "found.json"
     content = json.loads(path.read_text())
-    for damaged in ([], {}, content | {"joints": []}, content | {"positions": [1]}):
+    changes = {
+        "joints": [],
+        "positions": [1],
+        "path": 3,
+        "sha256": None,
+        "images": None,
+        "lines": [["a", "b"]],
+    }
+    changes |= {"keypoints": [1, 2, 3, 4], "pairs": [["left_wrist"]], "layout": []}
+    for damaged in ([], {}, *(content | {name: value} for name, value in changes.items())):
         path.write_text(json.dumps(damaged))
         with pytest.raises(InputError, match="found.json"):
             read_found(found.folder)
     path.unlink()
-    with pytest.raises(InputError, match="found.json"):
+    with pytest.raises(InputError, match="has no found.json; expected the folder of find_labels.py"):
         read_found(found.folder)
+
+
+def test_a_table_that_a_spreadsheet_saved(found):
+    path = found.folder / "labels.csv"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert len(read_found(found.folder)[1]) == len(found.labels)
 
 
 def test_labels_that_were_not_judged_cannot_be_listed(found):

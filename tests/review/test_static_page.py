@@ -61,11 +61,14 @@ def test_when_all_is_reviewed_nothing_is_written(found, tmp_path):
     session, crops = open_folder(found.folder, ANN)
     for row in range(8):
         session.decide(row, "right")
+    with pytest.raises(InputError, match="labels.csv: expected the name of an HTML file"):
+        write_static(tmp_path / "labels.csv", session, crops, 8)
     with pytest.raises(InputError, match="every label was reviewed"):
         write_static(tmp_path / "page.html", session, crops, 8)
     assert write_static(tmp_path / "page.html", session, crops, 8, shows_all=True) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 def test_a_colleague_decides_in_the_file_and_gives_decisions_back(found, tmp_path):
     playwright = pytest.importorskip(
