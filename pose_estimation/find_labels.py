@@ -40,7 +40,7 @@ from lib.label_noise.source_record import check_ids
 from lib.report.estimates import read_estimate
 from lib.report.page import write_report
 from lib.review.found import FoundLabels, LabelFile, write_found
-from lib.review.inputs import record_inputs
+from lib.review.inputs import TRAINING, record_inputs
 from lib.review.labels_run import EFFORTS, LabelledImages, LabelsRun
 from lib.review.predictions_run import PredictedImages, judge_by_predictions, table_of
 from lib.training.data import build_data
@@ -51,8 +51,8 @@ from lib.utils.distributed import ALONE
 from lib.utils.errors import InputError, StoppedError
 
 MODE = MODES["ours1"]
+USUAL = "normal"  # effort
 PLACE: Place = "B"  # of the weights in the target's own loss
-TRAINING = "training"  # folder of the run
 TRIAL = Trial(steps=4, seconds=30)
 SHOWN = (Level.WARNING, Level.ERROR)
 TIME = "the whole run"  # subject of the finding that is shown although all is well
@@ -76,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--trusted-predictions", type=Path, metavar="FILE", help="results of the same network on the images of --trusted")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write into")
     steps = ", ".join(f"{name} {factor:g}" for name, factor in EFFORTS.items())
-    parser.add_argument("--effort", choices=EFFORTS, default="normal", help=f"training steps, relative to what is usual for as much data: {steps} (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--effort", choices=EFFORTS, help=f"training steps, relative to what is usual for as much data: {steps} (default: {USUAL})")  # fmt: skip
     shared.add_terminal_flags(parser)
     parser.add_argument("overrides", nargs="*", metavar="KEY VALUE", help="any setting; overrides what is chosen")  # fmt: skip
     return parser
@@ -98,7 +98,7 @@ def command(argv: list[str] | None) -> str:
         trusted = LabelledImages(arguments.trusted, arguments.trusted_images, "--trusted")
     given = parse_overrides(arguments.overrides)
     if arguments.predictions is None:
-        lines = by_training(LabelsRun(doubtful, trusted, arguments.effort, given), folder)
+        lines = by_training(LabelsRun(doubtful, trusted, arguments.effort or USUAL, given), folder)
     else:
         known = PredictedImages(trusted, arguments.trusted_predictions) if trusted is not None else None
         lines = by_predictions(PredictedImages(doubtful, arguments.predictions), known, given, folder)
@@ -110,6 +110,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
     trusted, of_trusted = arguments.trusted is not None, arguments.trusted_predictions is not None
     if arguments.predictions is None and (of_trusted or not trusted):
         raise InputError("expected --trusted, to train with, or --predictions")
+    if arguments.predictions is not None and arguments.effort is not None:
+        raise InputError("--effort is about a training, and with --predictions there is none")
     if arguments.trusted_images is not None and not trusted:
         raise InputError("--trusted-images: there is no --trusted whose images they could be")
     if arguments.predictions is not None and trusted != of_trusted:

@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lib.dataset.annotations import read_json
-from lib.review.found import sha256_of
+from lib.review.found import DESCRIPTION, sha256_of
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 INPUTS = "inputs.json"
+TRAINING = "training"  # folder of the run
+MADE = (TRAINING, DESCRIPTION)  # of which something is there once a call has come to anything
 
 
 def record_inputs(folder: Path, files: Mapping[str, Path]) -> None:
-    """Note in ``folder`` which ``files`` {flag: path} it is about.
+    """Note in ``folder`` which ``files`` {flag: path} it is about; others than before only if nothing came of those.
 
     Raises:
         InputError: a file cannot be read, the labels in doubt are also the trusted ones, or the folder is about others.
@@ -24,7 +26,7 @@ def record_inputs(folder: Path, files: Mapping[str, Path]) -> None:
             f"--trusted {files['--trusted']}: is the same file as --labels, whose labels are in doubt"
         )
     path = folder / INPUTS
-    if path.exists():
+    if path.exists() and any((folder / name).exists() for name in MADE):
         former = read_json(path)
         if not isinstance(former, dict) or set(former) != set(hashes):
             given = ", ".join(former) if isinstance(former, dict) else "something else"

@@ -16,7 +16,7 @@ from lib.dataset.coco_format import read_category
 from lib.dataset.heatmap import network_heatmap_size
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.dataset.layouts import training_set
-from lib.doctor.suggestions import Seen, suggested_settings
+from lib.doctor.suggestions import FEW_TRUSTED, Seen, suggested_settings
 from lib.utils.device import pick_device
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
@@ -26,7 +26,6 @@ EFFORTS = {"quick": 0.4, "normal": 1.0, "thorough": 3.0}
 MPII_FOLDER, COCO_FOLDER, COCO_PREFIX = "annot", "annotations", "person_keypoints_"
 NETWORK_SIZE = ("MODEL.IMAGE_SIZE", "MODEL.EXTRA")
 UNDECIDED = 10**7  # steps per epoch for which a number is always suggested
-FEW_TRUSTED = 50  # instances, below which there is a warning
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,7 @@ def test_predictions_on_several_categories(data, tmp_path, capsys):
         (["--trusted-predictions", "r.json"], "expected --trusted, to train with, or --predictions"),
         (["--trusted", "t.json", "--predictions", "r.json"], "belong together"),
         (["--predictions", "r.json", "--trusted-images", "."], "there is no --trusted"),
+        (["--predictions", "r.json", "--effort", "quick"], "--effort is about a training"),
     ],
 )
 def test_arguments_that_do_not_say_how(words, told, tmp_path, capsys):

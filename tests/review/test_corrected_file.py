@@ -12,16 +12,11 @@ from lib.review.decisions import decisions_path, read_reviews
 from lib.review.found import read_found
 from lib.review.label_text import read_label_text
 from lib.utils.errors import InputError
-from tests.factories.found_labels import annotation_file, make_found
+from tests.factories.found_labels import annotation_file
 from tests.factories.reviews import decide, differences, with_text
 
 L, R, LE, RE = "left_wrist", "right_wrist", "left_elbow", "right_elbow"
 HIDE, MOVE = (3, L, "wrong"), (7, LE, "moved", {"x": 25, "y": 24.5})
-
-
-@pytest.fixture
-def found(tmp_path):
-    return make_found(tmp_path)
 
 
 @pytest.fixture

@@ -5,17 +5,11 @@ import pytest
 from lib.review.corrections import corrections_of
 from lib.review.decisions import read_reviews
 from lib.utils.errors import InputError
-from tests.factories.found_labels import make_found
 from tests.factories.reviews import decide
 
 L, R, LE, RE = "left_wrist", "right_wrist", "left_elbow", "right_elbow"
 PLACE = {"x": 1.5, "y": 2}
 HIDE_R = (7, R, "wrong")
-
-
-@pytest.fixture
-def found(tmp_path):
-    return make_found(tmp_path)
 
 
 def exchanged(joint, partner, annotation_id=7):

@@ -15,14 +15,8 @@ from lib.review.decisions import (
     settled,
 )
 from lib.utils.errors import InputError
-from tests.factories.found_labels import make_found
 
 NOW = "2026-01-02T03:04:05+00:00"
-
-
-@pytest.fixture
-def found(tmp_path):
-    return make_found(tmp_path)
 
 
 @pytest.fixture

@@ -8,12 +8,7 @@ import pytest
 from lib.ignoring.weight_table import WeightTable
 from lib.review.found import COLUMNS, FoundLabels, read_found, write_found
 from lib.utils.errors import InputError
-from tests.factories.found_labels import JOINTS, make_found
-
-
-@pytest.fixture
-def found(tmp_path):
-    return make_found(tmp_path)
+from tests.factories.found_labels import JOINTS
 
 
 def test_the_table_has_the_most_suspect_label_first_and_missing_ones_last(found):

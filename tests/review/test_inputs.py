@@ -18,8 +18,10 @@ def test_the_same_files_again_are_welcome(files, tmp_path):
     record_inputs(tmp_path / "found", files | {"--labels": moved})
 
 
-def test_other_files_are_refused(files, tmp_path):
-    record_inputs(tmp_path / "found", files)
+def test_other_files_are_refused_once_something_was_made(files, tmp_path):
+    record_inputs(tmp_path / "found", {"--labels": files["--labels"]})
+    record_inputs(tmp_path / "found", files)  # nothing came of the first call
+    (tmp_path / "found/training").mkdir()
     with pytest.raises(InputError, match="made with --labels, --trusted, now --labels; choose another"):
         record_inputs(tmp_path / "found", {"--labels": files["--labels"]})
     files["--trusted"].write_text("changed")
@@ -41,5 +43,6 @@ def test_a_file_that_is_not_there(files, tmp_path):
 
 def test_a_damaged_record(files, tmp_path):
     (tmp_path / "inputs.json").write_text("[]")
+    (tmp_path / "found.json").touch()
     with pytest.raises(InputError, match="made with something else"):
         record_inputs(tmp_path, files)

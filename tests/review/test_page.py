@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,24 +15,12 @@ from lib.review.decisions import read_review
 from lib.review.found import write_found
 from tests.factories.review_server import ANN, make_reviewable, serving
 
-pytestmark = pytest.mark.slow
 pytest.importorskip("starlette", reason="needs the extra review")
 pytest.importorskip("uvicorn", reason="needs the extra review")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, which drives the browser")
-expect = playwright.expect
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 ROOT = Path(__file__).resolve().parents[2]
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if BROWSER is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -55,12 +42,6 @@ def page(browser):
 @pytest.fixture
 def found(tmp_path):
     return make_reviewable(tmp_path)
-
-
-@pytest.fixture
-def client(found):
-    with serving(found.folder) as client:
-        yield client
 
 
 def opened(page, address):

@@ -27,12 +27,6 @@ def found(tmp_path):
     return make_reviewable(tmp_path)
 
 
-@pytest.fixture
-def client(found):
-    with serving(found.folder) as client:
-        yield client
-
-
 def row_of(found, annotation_id, joint):
     labels = found.labels
     return int(np.flatnonzero((labels.annotation_id == annotation_id) & (labels.joint == joint))[0])

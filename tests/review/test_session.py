@@ -7,12 +7,6 @@ from lib.review import session as module
 from lib.review.decisions import Decision, Verdict, append_decision, decisions_path, read_review
 from lib.review.session import Session
 from lib.utils.errors import InputError
-from tests.factories.found_labels import make_found
-
-
-@pytest.fixture
-def found(tmp_path):
-    return make_found(tmp_path)
 
 
 def opened(found, reviewer="ann"):

@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import re
-import shutil
 
 import cv2
 import numpy as np
@@ -17,8 +16,6 @@ from lib.review.static_page import write_static
 from lib.utils.errors import InputError
 from pose_estimation.review import main
 from tests.factories.review_server import ANN, make_reviewable
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture
@@ -69,44 +66,39 @@ def test_when_all_is_reviewed_nothing_is_written(found, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
-def test_a_colleague_decides_in_the_file_and_gives_decisions_back(found, tmp_path):
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright, which drives the browser"
-    )
-    expect = playwright.expect
+@pytest.mark.browser
+def test_a_colleague_decides_in_the_file_and_gives_decisions_back(found, browser, tmp_path):
+    expect = pytest.importorskip("playwright.sync_api").expect
     page_file = tmp_path / "page.html"
     write_static(page_file, *open_folder(found.folder, ANN), 8)
     os.rename(found.folder / "images", found.folder / "not here")
     complaints = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(accept_downloads=True)
-        page.on("pageerror", lambda problem: complaints.append(str(problem)))
-        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-        page.goto(page_file.as_uri())
-        joint, place = page.locator("#joint"), page.locator("#place")
-        expect(place).to_have_text("Label 1 of 8")
-        page.keyboard.press("x")
-        expect(joint).to_have_text("right wrist")  # of the other person: the partner's label is decided, too
-        page.keyboard.press("+")
-        page.keyboard.press("p")
-        expect(joint).to_have_text("left wrist")
-        page.keyboard.press("w")
-        expect(joint).to_have_text("left elbow")
-        page.keyboard.press("u")
-        expect(joint).to_have_text("left wrist")
-        page.reload()
-        expect(place).to_have_text("Label 1 of 5")
-        expect(page.locator("#progress")).to_contain_text("3 of 8 reviewed, 3 of them wrong")
-        page.keyboard.press("s")
-        expect(page.locator("#progress")).to_contain_text("6 of 8 reviewed")
-        page.get_by_label("Your name").fill("eve")
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Save decisions").click()
-        assert download.value.suggested_filename == "decisions-eve.jsonl"
-        download.value.save_as(found.folder / "decisions-eve.jsonl")
-        browser.close()
+    page = browser.new_page(accept_downloads=True)
+    page.on("pageerror", lambda problem: complaints.append(str(problem)))
+    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    page.goto(page_file.as_uri())
+    joint, place = page.locator("#joint"), page.locator("#place")
+    expect(place).to_have_text("Label 1 of 8")
+    page.keyboard.press("x")
+    expect(joint).to_have_text("right wrist")  # of the other person: the partner's label is decided, too
+    page.keyboard.press("+")
+    page.keyboard.press("p")
+    expect(joint).to_have_text("left wrist")
+    page.keyboard.press("w")
+    expect(joint).to_have_text("left elbow")
+    page.keyboard.press("u")
+    expect(joint).to_have_text("left wrist")
+    page.reload()
+    expect(place).to_have_text("Label 1 of 5")
+    expect(page.locator("#progress")).to_contain_text("3 of 8 reviewed, 3 of them wrong")
+    page.keyboard.press("s")
+    expect(page.locator("#progress")).to_contain_text("6 of 8 reviewed")
+    page.get_by_label("Your name").fill("eve")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save decisions").click()
+    assert download.value.suggested_filename == "decisions-eve.jsonl"
+    download.value.save_as(found.folder / "decisions-eve.jsonl")
+    page.close()
     assert complaints == []
     (review,) = read_reviews(found.folder, found.file)
     kept = [(each.annotation_id, each.joint, each.verdict.value, each.partner) for each in review.decisions]

@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 
 from lib.review.table import Filter, Table
-from tests.factories.found_labels import JOINTS, make_found
-
-
-@pytest.fixture
-def found(tmp_path):
-    return make_found(tmp_path)
+from tests.factories.found_labels import JOINTS
 
 
 @pytest.fixture
