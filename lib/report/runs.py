@@ -45,6 +45,12 @@ class Run:
         mode = MODES.get(self.results["mode"])
         return mode.meaning if mode else ""
 
+    @property
+    def tested_on(self) -> str:
+        """What its test results are of: "the test set", or "its training data" where TEST_SET and TRAIN_SET are one."""
+        target = self.config.dataset_target
+        return "its training data" if target.test_set == target.train_set else "the test set"
+
     def curve(self, tag: str) -> tuple[np.ndarray, np.ndarray] | None:
         """Steps and values of ``tag``, averaged in blocks to at most ``MAX_POINTS``; None if not recorded."""
         if tag not in self.scalars:

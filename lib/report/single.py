@@ -35,7 +35,7 @@ def single_report(run: Run, learned: list[LearnedWeights], rows: int) -> tuple[s
     title = f"{run.results['mode']}: {run.meaning}" if run.meaning else run.results["mode"]
     sections = [
         section("Training", "training", figures(curve_figures([run]))),
-        section("Results on the test set", "results", results_table([run])),
+        section(f"Results on {run.tested_on}", "results", results_table([run])),
     ]
     for weights in learned:
         suffix, anchor = _suffixes(weights, learned)
@@ -85,22 +85,23 @@ def _description(run: Run, learned: list[LearnedWeights]) -> str:
 
 def _cards(run: Run, learned: list[LearnedWeights]) -> list[Markup]:
     """The headline numbers: a row of the models, and a row for each set of weights."""
-    rows = [_model_cards(run.results), *(_weight_cards(weights, len(learned) > 1) for weights in learned)]
+    rows = [_model_cards(run), *(_weight_cards(weights, len(learned) > 1) for weights in learned)]
     if len(rows) == 2 and len(rows[0]) == 1:  # few enough for one row
         rows = [rows[0] + rows[1]]
     return [element("div", {"class": "cards"}, row) for row in rows]
 
 
-def _model_cards(results: dict) -> list[Markup]:
+def _model_cards(run: Run) -> list[Markup]:
+    results = run.results
     test, epoch = results["test"], results.get("best_epoch")
     instances = f", {test['people']:,} test instances" if "people" in test else ""
     checkpoint = "" if epoch is None else f"; checkpoint of epoch {epoch} (counted from 0)"
     measure = measure_of(results)
     name = MEASURES[measure]
     explanation = f"Mean over the joints{instances}{checkpoint}."
-    cards = [_mean_card(f"{name} on the test set", test[measure], explanation)]
+    cards = [_mean_card(f"{name} on {run.tested_on}", test[measure], explanation)]
     if results.get("source_model"):
-        explanation = "Same test set; the source model, which the target model is kept close to."
+        explanation = "Same instances; the source model, which the target model is kept close to."
         source_test = results["source_model"]["test"][measure]
         cards.append(_mean_card(f"{name} of the source model", source_test, explanation))
     return cards
@@ -171,8 +172,8 @@ def _unvisited(learned: LearnedWeights) -> Markup | None:
     if not count:
         return None
     return paragraph(
-        f"{pluralize(count, 'labelled keypoint')} of {learned.labelled.sum():,} occurred in no batch and "
-        "still have the initial weight. They are included in curves and histograms"
+        f"{pluralize(count, 'labelled keypoint')} of {learned.labelled.sum():,} occurred in no batch. Such weights are "
+        "the initial ones; they are included in curves and histograms"
         + (", but not in galleries and tables." if learned.suspects is None else ".")
     )
 
