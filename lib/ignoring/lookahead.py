@@ -95,10 +95,11 @@ def _adam_update(group: dict, tensors: _GroupTensors) -> None:
     """
     lr, (b1, b2), decay = float(group["lr"]), group["betas"], group["weight_decay"]
     states = tensors.states
-    # k and e are tensors: a fused optimizer on CUDA keeps its step count there, and reading it would wait.
+    # k and e are tensors: a fused optimizer on CUDA keeps its step count there, and reading it would wait. Others keep
+    # it on the host, and so does this, before the first step; foreach functions want all of their tensors in one place.
     step = 1 + torch.as_tensor(states[0]["step"] if states[0] else 0).double()
     c1, root_c2 = 1 - b1**step, (1 - b2**step).sqrt()
-    k, e = ((x * root_c2).to(tensors.weights[0].dtype) for x in (lr / c1, group["eps"]))
+    k, e = ((x * root_c2).to(tensors.weights[0], non_blocking=True) for x in (lr / c1, group["eps"]))
     if states[0]:
         firsts = [state["exp_avg"] for state in states]
         seconds = [state["exp_avg_sq"] for state in states]

@@ -137,7 +137,7 @@ class TrainableModel:
         """One optimizer step with ``gradient``, clipped."""
         gradient, _ = clipped(gradient, self.clip)
         for parameter, parameter_gradient in zip(self.parameters, gradient):
-            parameter.grad = parameter_gradient
+            parameter.grad = _in_layout_of(parameter, parameter_gradient)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -172,6 +172,17 @@ def _gradient(loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
     if not loss.requires_grad:  # an empty batch
         return [torch.zeros_like(parameter) for parameter in parameters]
     return list(torch.autograd.grad(loss, parameters))
+
+
+def _in_layout_of(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient in the memory format of its parameter.
+
+    torch.autograd.grad gives either. Of other strides, fused Adam is refused on CUDA and wrong on a CPU, where it takes
+    elements as they lie in memory.
+    """
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 class Compiled:

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from lib.ignoring.bilevel_step import Options
 from lib.ignoring.hypergradient import losses_and_jvp
 from lib.ignoring.modes import MODES
-from lib.ignoring.trainable_model import Compiled
+from lib.ignoring.trainable_model import Compiled, TrainableModel
 from lib.ignoring.variables import OnlineWeights
 from tests.factories.setups import PARTNER, as_batch, learner, small_batches, take_step
 
@@ -98,3 +99,20 @@ def test_a_compiled_forward_pass_gives_the_same_step(monkeypatch):
             (record.hypergradients, record.weights, target.model.state_dict(), source.model.state_dict())
         )
     torch.testing.assert_close(found[1], found[0], rtol=1e-7, atol=1e-9)
+
+
+def test_a_gradient_in_another_memory_format_moves_its_own_weights():
+    torch.manual_seed(0)
+    values, gradient = torch.randn(6, 4, 3, 3), torch.randn(6, 4, 3, 3)
+    plain = nn.Parameter(values.clone())
+    plain.grad = gradient
+    torch.optim.Adam([plain], lr=0.1).step()
+    layer = nn.Conv2d(4, 6, 3, bias=False).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        layer.weight.copy_(values)
+    made = TrainableModel(
+        layer, torch.optim.Adam(layer.parameters(), lr=0.1, fused=True), list(layer.parameters())
+    )
+    made.step([gradient])
+    torch.testing.assert_close(layer.weight, plain)
+    assert layer.weight.is_contiguous(memory_format=torch.channels_last)
