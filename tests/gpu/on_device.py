@@ -53,7 +53,8 @@ def learner_on_device(made, dtype=None, channels_last=False, fused=None, autocas
     settings = {"fused": fused} if fused else {}
     optimizer = type(made.optimizer)(parameters, lr=group["lr"], **settings)
     optimizer.load_state_dict(state)
-    for parameter, moments in optimizer.state.items():  # as a checkpoint is loaded: in the parameter's memory format
+    # In the parameter's memory format, as moments of a checkpoint are loaded.
+    for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
             if value.dim():
                 moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
