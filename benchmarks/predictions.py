@@ -67,8 +67,8 @@ def read_people(data: Path) -> Annotations:
 def write_results(path: Path, people: Annotations, predicted: np.ndarray) -> None:
     """``predicted`` [N, J, 2] in COCO's results format; MPII's predictions have no scores."""
     results = [
-        {"image_id": people.image_paths[image], "annotation_id": k, "keypoints": points}
-        for k, (image, points) in enumerate(zip(people.image_index, predicted.tolist()))
+        {"image_id": people.image_paths[image], "annotation_id": number, "keypoints": points}
+        for number, image, points in zip(people.ids.tolist(), people.image_index, predicted.tolist())
     ]
     write_text(path, json.dumps(results))
 
