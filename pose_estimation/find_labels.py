@@ -13,7 +13,7 @@ take is said. What was interrupted goes on when the command is repeated with the
     training, tensorboard    the run itself
 
 With --predictions nothing is trained: the labels are judged by the poses that any network predicted on the images
-(mmpose, ViTPose, YOLO and others write them in COCO's format of keypoint results), in seconds and without a report.
+(mmpose, ViTPose, YOLO and others write them in COCO's format of keypoint results), in seconds.
 Trusted labels are optional then; with them it takes the same network's results on their images.
 """
 
@@ -60,7 +60,7 @@ def command(argv: list[str] | None) -> str:
     _check_arguments(arguments)
     found = _found(arguments)
     review = f"review them: python pose_estimation/review.py {found.folder}"
-    last = review if found.report is None else f"look at them: {found.report}; {review}"
+    last = f"look at them: {found.report}; {review}"
     return "\n".join([*found.summary, last])
 
 

@@ -21,17 +21,27 @@ Predictions = dict[int, np.ndarray]  # {instance: [J, 2] pixels of the image}
 
 def gallery_section(run: Run, learned: LearnedWeights, count: int, title: str, anchor: str) -> Markup:
     """The section with the ``count`` most suspect and most trusted keypoints, one per instance."""
+    keypoints = suspect_and_trusted(learned, count)
+    instances = sorted({instance for instance, _ in sum(keypoints, [])})
+    predictions = predict_instances(run, learned.model, learned.annotations, instances)
+    missing = paragraph(f"The run has no {BEST}, so no predictions are shown.")
+    content = [missing] * (not (run.folder / BEST).exists())
+    return section(title, anchor, [*content, *galleries(learned, keypoints, predictions)])
+
+
+def suspect_and_trusted(learned: LearnedWeights, count: int) -> tuple[list, list]:
+    """(instance, joint) of the ``count`` most suspect and of the most trusted keypoints, one per instance."""
     joints, ids = learned.weights.shape[1], learned.annotations.ids
-    ignored, trusted = (
+    suspect, trusted = (
         one_per_instance(ranked_keypoints(scores, learned.known, ids), joints, count)
         for scores in (learned.scores, -learned.scores)
     )
-    instances = sorted({instance for instance, _ in ignored + trusted})
-    predictions = predict_instances(run, learned.model, learned.annotations, instances)
-    content = []
-    if not (run.folder / BEST).exists():
-        content.append(paragraph(f"The run has no {BEST}, so no predictions are shown."))
-    content.append(_legend(learned, bool(predictions)))
+    return suspect, trusted
+
+
+def galleries(learned: LearnedWeights, keypoints: tuple[list, list], predictions: Predictions) -> list:
+    """A legend, and the pictures of the most suspect and of the most trusted keypoints."""
+    content = [_legend(learned, bool(predictions))]
     if learned.suspects is None:
         headings = ("Most ignored", "Lowest weights among the labels that occurred in a batch"), (
             "Most trusted", "Highest weights among the labels that occurred in a batch",
@@ -40,14 +50,14 @@ def gallery_section(run: Run, learned: LearnedWeights, count: int, title: str, a
         headings = ("Most suspect", "Highest scores of all labels"), (
             "Most trusted", "Lowest scores of all labels",
         )  # fmt: skip
-    for (heading, which), keypoints in zip(headings, (ignored, trusted)):
+    for (heading, which), shown in zip(headings, keypoints):
         caption = f"{which}, one per instance, not selected by hand."
         content += [element("h3", {}, heading), paragraph(caption)]
-        if keypoints:
-            content.append(_grid(learned, keypoints, predictions))
+        if shown:
+            content.append(_grid(learned, shown, predictions))
         else:
             content.append(paragraph("Nothing is known of any labelled keypoint."))
-    return section(title, anchor, content)
+    return content
 
 
 def image_uri(drawing: np.ndarray) -> str:
@@ -82,7 +92,8 @@ def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None)
         path = annotations.image_paths[annotations.image_index[i]]
         image = element("div", {"class": "none"}, f"{path} cannot be read")
     else:
-        alt = f"{joint} of annotation {annotations.ids[i]}, weight {weight:.2f}"
+        alt = f"{joint} of annotation {annotations.ids[i]}"
+        alt += f", weight {weight:.2f}" if learned.has_weights else ""
         alt += "" if suspects is None else f", {suspects.verdict(i, j)}"
         image = element("img", {"src": image_uri(drawing), "alt": alt})
     if suspects is None:
@@ -92,11 +103,13 @@ def _cell(learned: LearnedWeights, i: int, j: int, predicted: np.ndarray | None)
         verdict = suspects.verdict(i, j).replace(" %", "\N{NO-BREAK SPACE}%")
         lines = [element("b", {}, f"{joint}: {verdict}")]
         lines += filter(None, [suspects.reason(i, j, annotations.mapping.names)])
-        number = f"weight {weight:.2f}, id {annotations.ids[i]}"
+        number = f"weight {weight:.2f}, id" if learned.has_weights else "id"
+        number += f" {annotations.ids[i]}"
     if learned.wrong is not None:
         kind = "wrong" if learned.wrong[i, j] else "correct"
         lines.append(element("span", {"class": kind}, f"{kind} label"))
-    lines.append(f"{number}, seen {pluralize(int(learned.seen[i, j]), 'time')}")
+    seen = f", seen {pluralize(int(learned.seen[i, j]), 'time')}" if learned.has_weights else ""
+    lines.append(f"{number}{seen}")
     lines.append(annotations.image_names[annotations.image_index[i]])
     caption = [join([line, element("br")]) for line in lines]
     return element("figure", {}, image, element("figcaption", {}, caption))
@@ -107,10 +120,9 @@ def _legend(learned: LearnedWeights, with_predictions: bool) -> Markup:
     symbols = [("ring: label", LABEL, '<circle cx="10" cy="10" r="7"/>')]
     if with_predictions:
         square = '<rect x="4" y="4" width="12" height="12"/>'
+        of_run = f" of the run's own {learned.model} model" if learned.has_weights else ""
         where = "" if learned.suspects is None else ", where nothing is proposed"
-        symbols.append(
-            (f"square: prediction of the run's own {learned.model} model{where}", PREDICTED, square)
-        )
+        symbols.append((f"square: prediction{of_run}{where}", PREDICTED, square))
     if learned.suspects is not None:
         diamond = '<path d="M10 2L18 10L10 18L2 10Z"/>'
         symbols.append(("diamond: proposed place of a label that is probably wrong", PROPOSED, diamond))

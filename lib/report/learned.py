@@ -67,6 +67,11 @@ class LearnedWeights:
         return self.labelled & (self.seen > 0)
 
     @property
+    def has_weights(self) -> bool:
+        """Whether any weight was learned; none is where labels were judged without a training."""
+        return bool(self.seen.any())
+
+    @property
     def known(self) -> np.ndarray:
         """[N, J] bool, the labels that something is known about: those judged or, without judgement, visited."""
         return known_labels(self.labelled, self.seen, self.suspects)

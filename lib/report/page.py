@@ -36,11 +36,12 @@ def write_report(folders: list[str | Path], output: str | Path | None = None, ro
     else:
         title, body = comparison_report(runs, learned)
     path = Path(output) if output else paths[0] / "report.html"
-    write_text(path, _document(title, body))
+    write_text(path, document(title, body))
     return path
 
 
-def _document(title: str, body: list) -> str:
+def document(title: str, body: list) -> str:
+    """A self-contained page."""
     head = [
         element("meta", {"charset": "utf-8"}),
         element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from lib.ignoring.suspects import THRESHOLD
 from lib.report.curves import curve_figures
 from lib.report.doubts import warnings_of
 from lib.report.gallery import gallery_section
@@ -12,7 +11,7 @@ from lib.report.parts import card, figures, paragraph, percent, pluralize, secti
 from lib.report.results import MEASURES, measure_of
 from lib.report.results_section import results_table
 from lib.report.runs import Run
-from lib.report.suspects import suspects_overview
+from lib.report.suspects import estimate_cards, suspects_overview
 from lib.report.tables import tables_section
 from lib.report.weights import weights_overview
 from lib.report.wrong_labels import detection_section
@@ -127,30 +126,11 @@ def _weight_cards(learned: LearnedWeights, several: bool) -> list[Markup]:
     mean, share = f"{weights.mean():.2f}", f"({percent(below.mean())})"
     over_all = f"Over all {len(weights):,} labelled source keypoints."
     return [
-        *_estimate_cards(learned, suffix),
+        *estimate_cards(learned, suffix),
         card(f"AUROC{suffix}", value, "", explanation),
         card(f"Mean weight{suffix}", mean, "of 1", over_all),
         card(
             f"Labels below 0.5{suffix}", f"{below.sum():,}", share, "Labels that are ignored more than half."
-        ),
-    ]
-
-
-def _estimate_cards(learned: LearnedWeights, suffix: str) -> list[Markup]:
-    """The number of wrong and of flagged labels; none without an estimate."""
-    estimate = learned.estimate
-    if estimate is None:
-        return []
-    share = f"({percent(estimate.wrong / max(estimate.labels, 1))})"
-    interval = f"Estimated, without knowing the truth; between {estimate.low:,.0f} and {estimate.high:,.0f}."
-    precision = f"About {100 * estimate.precision:.0f} % of these are wrong." if estimate.flagged else ""
-    return [
-        card(f"Wrong labels{suffix}", f"{estimate.wrong:,.0f}", share, interval),
-        card(
-            f"Labels flagged{suffix}",
-            f"{estimate.flagged:,}",
-            "",
-            f"Wrong with a probability above {THRESHOLD:g}. {precision}",
         ),
     ]
 

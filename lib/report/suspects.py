@@ -4,8 +4,8 @@ import numpy as np
 
 from lib.ignoring.suspects import THRESHOLD, count_kinds
 from lib.report.learned import LearnedWeights
-from lib.report.markup import Content, element
-from lib.report.parts import display_name, paragraph, percent, table
+from lib.report.markup import Content, Markup, element
+from lib.report.parts import card, display_name, paragraph, percent, table
 
 
 def suspects_overview(learned: LearnedWeights) -> list[Content]:
@@ -14,8 +14,9 @@ def suspects_overview(learned: LearnedWeights) -> list[Content]:
         return []
     lines = [] if learned.estimate is None else learned.estimate.lines()
     text = ". ".join(f"{line[0].upper()}{line[1:]}" for line in lines)
+    read = "what the finished network reads in the pictures" if learned.has_weights else "the predicted poses"
     explanation = (
-        f"Flagged: wrong with a probability above {THRESHOLD:g}, by what the finished network reads in the pictures, and by "
+        f"Flagged: wrong with a probability above {THRESHOLD:g}, by {read}, and by "
         "how the labels of an instance fit together. The interval covers how the instances happened to be sampled, and "
         "that the network may fail half or twice as often as is assumed."
     )
@@ -24,6 +25,25 @@ def suspects_overview(learned: LearnedWeights) -> list[Content]:
         paragraph(element("b", {}, f"{text}."), kind="finding") if text else None,
         paragraph(explanation),
         _by_joint(learned),
+    ]
+
+
+def estimate_cards(learned: LearnedWeights, suffix: str = "") -> list[Markup]:
+    """The number of wrong and of flagged labels; none without an estimate."""
+    estimate = learned.estimate
+    if estimate is None:
+        return []
+    share = f"({percent(estimate.wrong / max(estimate.labels, 1))})"
+    interval = f"Estimated, without knowing the truth; between {estimate.low:,.0f} and {estimate.high:,.0f}."
+    precision = f"About {100 * estimate.precision:.0f} % of these are wrong." if estimate.flagged else ""
+    return [
+        card(f"Wrong labels{suffix}", f"{estimate.wrong:,.0f}", share, interval),
+        card(
+            f"Labels flagged{suffix}",
+            f"{estimate.flagged:,}",
+            "",
+            f"Wrong with a probability above {THRESHOLD:g}. {precision}",
+        ),
     ]
 
 

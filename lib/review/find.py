@@ -14,6 +14,7 @@ from lib.ignoring.modes import MODES, Place
 from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.source_record import check_ids
 from lib.report.estimates import read_estimate
+from lib.report.judged import write_judged_report
 from lib.report.page import write_report
 from lib.review.found import FoundLabels, LabelFile, write_found
 from lib.review.inputs import TRAINING, record_inputs
@@ -33,6 +34,7 @@ MODE = MODES["ours1"]
 PLACE: Place = "B"  # of the weights in the target's own loss
 TRIAL = Trial(steps=4, seconds=30)
 GALLERY_ROWS = 4
+REPORT = "report.html"
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ class Found:
     labels: every label, the most suspect first.
     estimate: how many are wrong.
     summary: the same for people, a line each.
-    report: the page to look at; None where there is none, with predictions.
+    report: the page to look at.
     """
 
     folder: Path
     labels: FoundLabels
     estimate: Estimate
     summary: tuple[str, ...]
-    report: Path | None
+    report: Path
 
 
 def find_labels(
@@ -92,7 +94,7 @@ def find_labels(
     table = read_weight_table((paths.output / TABLE).with_suffix(".npz"), annotations)
     labels = FoundLabels.of(annotations, table)
     write_found(folder, label_file(config, annotations), labels)
-    report = write_report([paths.output], folder / "report.html", GALLERY_ROWS)
+    report = write_report([paths.output], folder / REPORT, GALLERY_ROWS)
     estimate = read_estimate(results, read_json(results)["weights"][PLACE])
     return Found(folder, labels, estimate, tuple(estimate.lines()), report)
 
@@ -124,8 +126,9 @@ def judge_labels(
     check_ids(annotations, Path(doubtful.labelled.labels))
     labels = FoundLabels.of(annotations, table_of(judged))
     write_found(folder, label_file(config, annotations), labels)
+    report = write_judged_report(judged, folder / REPORT, Path(doubtful.labelled.labels), GALLERY_ROWS)
     estimate = judged.found.estimate
-    return Found(folder, labels, estimate, (*judged.matched.lines(), *estimate.lines()), None)
+    return Found(folder, labels, estimate, (*judged.matched.lines(), *estimate.lines()), report)
 
 
 def label_file(config: Config, annotations: Annotations) -> LabelFile:

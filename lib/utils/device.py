@@ -1,5 +1,7 @@
 """The device that a process computes on, and torch's settings there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -100,3 +102,17 @@ def set_up_backends(threads: int, cudnn: CudnnSettings) -> None:
     torch.backends.cudnn.benchmark = cudnn.benchmark
     torch.backends.cudnn.deterministic = cudnn.deterministic
     torch.backends.cudnn.enabled = cudnn.enabled
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on a CPU with one thread inside a ``with`` block: for many small operations, which more make no faster.
+
+    Threads that wait for each other in turn take whole cores: beside other work, many times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib.dataset.skeleton import Skeleton
+from lib.utils.device import one_thread
 from lib.wrong_labels.features import Features, log_odds, statistics
 from lib.wrong_labels.label_model import CHUNK, Explanation, LabelModel
 from lib.wrong_labels.readings import Readings
@@ -54,7 +55,14 @@ def judge(
         seed: of the simulated mistakes.
         shapes: of instances; by default those of the trusted ones.
     """
-    renamings, labelled = Renamings.of(skeleton), source.labelled
+    with one_thread():
+        return _judge(source, trusted, Renamings.of(skeleton), seed, shapes)
+
+
+def _judge(
+    source: Readings, trusted: Readings, renamings: Renamings, seed: int, shapes: Shapes | None
+) -> Judgement:
+    labelled = source.labelled
     shapes = shapes or Shapes.of(trusted, renamings)
     source = shapes.seen_in(source)
     model = LabelModel.fit(source, renamings).trusting(shapes.seen_in(trusted), source)

@@ -115,6 +115,11 @@ def test_predictions_take_the_place_of_a_training(data, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert f"{len(people)} of {len(people)} instances have a predicted pose" in printed
     assert "labels are wrong" in printed and "review.py" in printed.splitlines()[-1]
+    page = (tmp_path / "found" / "report.html").read_text()
+    assert str(tmp_path / "found" / "report.html") in printed.splitlines()[-1]
+    assert f"{len(people)} of {len(people)} instances have a predicted pose" in page
+    assert "Most suspect" in page and page.count("<img") == 2 * min(len(people), 24)
+    assert f"id {swapped}<br>" in page and "seen" not in page and "weight" not in page.partition("<main>")[2]
 
 
 def changed(labels, path, change):

@@ -87,7 +87,9 @@ def test_a_judged_label_says_what_is_wrong_and_where_it_belongs(tmp_path):
     kind, partner = np.full((2, JOINTS), "right", "<U16"), np.full((2, JOINTS), -1)
     kind[1, 5], partner[1, 5] = "exchanged", 0
     suspects = suspects_of(probability, kind=kind, partner=partner, proposed=np.full((2, JOINTS, 2), 20.0))
-    page = gallery(tmp_path, seen=np.zeros((2, JOINTS), int), scores=scores, suspects=suspects)
+    seen = np.zeros((2, JOINTS), int)
+    seen[0, 0] = 1
+    page = gallery(tmp_path, seen=seen, scores=scores, suspects=suspects)
     first, last = [attributes for tag, attributes in page.tags if tag == "img"]
     name = SHARED_KEYPOINTS[5].replace("_", " ")
     assert first["alt"] == f"{name} of annotation 11, weight 0.50, wrong 97 %"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lib.utils.device import cuda_numbers, pick_device
+from lib.utils.device import cuda_numbers, one_thread, pick_device
 from lib.utils.errors import InputError
 
 
@@ -45,3 +45,15 @@ def test_every_process_of_a_machine_gets_a_device_of_its_own(monkeypatch):
         with pytest.raises(InputError, match="device"):
             pick_device("cuda", gpus, 0, processes)
     assert cuda_numbers("auto", "2, 0") == [2, 0] and cuda_numbers("cpu", "2,0") == []
+
+
+def test_one_thread_within_a_block_only():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError), one_thread():
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
