@@ -46,6 +46,7 @@ def review_app(session: Session, crops: Crops, shows_all: bool = False) -> Starl
 
     def rows(request: Request) -> Response:
         """Rows that a filter selects, as int32 in little-endian order: 100,000 of them are 400 kB."""
+        session.take_in_others()
         found = session.table.matching(_filter(request.query_params), session.reviewed)
         return Response(
             found.astype("<i4").tobytes(), media_type="application/octet-stream", headers=NO_STORE
@@ -76,7 +77,8 @@ def review_app(session: Session, crops: Crops, shows_all: bool = False) -> Starl
             raise InputError("expected a JSON object with row, verdict, and perhaps x, y, partner")
         row, more = _row(content["row"]), {name: content[name] for name in MORE & set(content)}
         await run_in_threadpool(session.decide, row, content["verdict"], **more)
-        return _json({"row": row, "reviewed": session.reviewed_with(row)})
+        others = await run_in_threadpool(session.take_in_others)
+        return _json({"row": row, "reviewed": session.reviewed_with(row), "others": others})
 
     async def undo(request: Request) -> Response:
         await _content(request)

@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lib.dataset.annotations import read_json
 from lib.dataset.image_spec import ImageSpec
 from lib.dataset.images import ImageFolder, header_of, problem_of, read_image
-from lib.review.found import DESCRIPTION, FoundLabels, LabelFile
+from lib.review.annotated import read_annotated
+from lib.review.found import DESCRIPTION, FoundLabels
 from lib.review.table import Table
 from lib.utils.errors import InputError
 from lib.utils.log import LOG
@@ -62,7 +62,9 @@ class Crops:
     def __init__(self, table: Table, images: Path):
         zipped = not images.is_dir() and images.with_name(f"{images.name}.zip").is_file()
         self.images = ImageFolder(images, "zip" if zipped else "jpg", nested=True)
-        self._table, self._sizes = table, _annotated_sizes(table.file)
+        self._table = table
+        # They say how an image with an EXIF orientation was labelled.
+        self._sizes = read_annotated(table.file).sizes
         self._read = functools.lru_cache(maxsize=KEPT)(read_image)
 
     def check(self, folder: Path) -> None:
@@ -133,18 +135,3 @@ def cut(pixels: np.ndarray, square: Square, reduce: int, largest: int) -> np.nda
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(pixels, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=OUTSIDE)  # fmt: skip
-
-
-def _annotated_sizes(file: LabelFile) -> dict[str, tuple[int, int]]:
-    """{image name: width and height}, which say how an image with an EXIF orientation was labelled."""
-    if file.layout == "mpii":
-        return {}
-    content = read_json(Path(file.path))
-    images = content.get("images") if isinstance(content, dict) else None
-    sizes = {}
-    for image in images if isinstance(images, list) else ():
-        if isinstance(image, dict) and isinstance(image.get("file_name"), str):
-            size = image.get("width"), image.get("height")
-            if all(type(length) in (int, float) and length >= 1 for length in size):
-                sizes[image["file_name"]] = (int(size[0]), int(size[1]))
-    return sizes

@@ -38,9 +38,21 @@ def overview(session: Session, shows_all: bool, rows: np.ndarray | None = None) 
         "lines": [list(line) for line in file.lines],
         "pairs": [list(pair) for pair in file.pairs],
         "kinds": {str(kinds[k]): int(counts[k]) for k in np.argsort(-counts, kind="stable")},
+        "annotators": _annotators(session, rows),
         "scores": [float(scores.min()), float(scores.max())] if len(scores) else None,
         "zooms": [ZOOMS[0], ZOOMS[-1]],
     }
+
+
+def _annotators(session: Session, rows: np.ndarray) -> dict[str, int]:
+    """{annotator: number of their labels that are wrong by estimate}, the largest share first; without nobody."""
+    table = session.table
+    names, whose = np.unique(table.annotator[rows], return_inverse=True)
+    probability = table.labels.probability[rows]
+    wrong = np.bincount(whose, np.nan_to_num(probability), len(names))
+    labels = np.bincount(whose, np.isfinite(probability), len(names))
+    order = np.argsort(-wrong / np.maximum(labels, 1), kind="stable")
+    return {str(names[k]): round(float(wrong[k])) for k in order if names[k]}
 
 
 def details(session: Session, row: int, zoom: int) -> dict[str, Any]:
@@ -57,6 +69,7 @@ def details(session: Session, row: int, zoom: int) -> dict[str, Any]:
         "reason": REASONS.get(kind, kind),
         "missing": kind == MISSING,
         **{name: str(getattr(labels, name)[row]) for name in ("joint", "partner", "image")},
+        "annotator": str(table.annotator[row]),
         **{
             name: _number(getattr(labels, name)[row])
             for name in ("score", "weight", "probability", "sureness")

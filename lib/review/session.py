@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lib.review.annotated import read_annotated
 from lib.review.decisions import (
+    PREFIX,
+    SUFFIX,
     Decision,
     Review,
     Verdict,
@@ -24,6 +27,7 @@ from lib.review.decisions import (
 from lib.review.found import MISSING, FoundLabels, LabelFile
 from lib.review.table import Table
 from lib.utils.errors import InputError, short_repr
+from lib.utils.log import LOG
 
 DECIDABLE = tuple(verdict.value for verdict in Verdict if verdict is not Verdict.UNDO)
 NEEDED = {Verdict.MOVED: {"x", "y"}, Verdict.EXCHANGED: {"partner"}}  # fields of a decision, by its verdict
@@ -57,13 +61,43 @@ class Session:
     """
 
     def __init__(self, folder: Path, file: LabelFile, labels: FoundLabels, reviewer: str):
-        self.table, self.reviewer = Table(file, labels), reviewer
+        self.table, self.reviewer = Table(file, labels, read_annotated(file).annotators), reviewer
         self.path = decisions_path(folder, reviewer)
         repair(self.path)
         self._lock = threading.Lock()
-        self._others = [review for review in read_reviews(folder, file) if review.reviewer != reviewer]
+        self._folder = folder
+        self._seen = self._others_on_disk()
+        self._others = self._read_others()
         self._history: list[Decision] = []  # the reviewer's, without those that were undone
         self._read_own()
+
+    def take_in_others(self) -> bool:
+        """Read what other reviewers decided since it was last read; whether there was anything.
+
+        A file that cannot be read is left as it was known, with a warning.
+        """
+        with self._lock:
+            found = self._others_on_disk()
+            if found == self._seen:
+                return False
+            self._seen = found
+            try:
+                self._others = self._read_others()
+            except InputError as problem:
+                LOG.warning(f"{problem}; its decisions are not taken in")
+                return False
+            self._read_own()
+            return True
+
+    def _read_others(self) -> list[Review]:
+        return [
+            each for each in read_reviews(self._folder, self.table.file) if each.reviewer != self.reviewer
+        ]
+
+    def _others_on_disk(self) -> dict[str, int]:
+        """{name of the file: its size}; files of decisions only grow."""
+        paths = self._folder.glob(f"{PREFIX}*{SUFFIX}")
+        return {path.name: path.stat().st_size for path in paths if path != self.path}
 
     def _read_own(self) -> None:
         own = Review(self.reviewer, (), 0)

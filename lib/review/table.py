@@ -1,11 +1,14 @@
 """Looking labels up in the table of `FoundLabels`: by annotation and joint, and by what is asked for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from lib.review.found import FoundLabels, LabelFile
 
+NOBODY: Mapping[int, str] = MappingProxyType({})
 REVIEWED = ("no", "yes", "any")  # values of ``Filter.reviewed``
 
 
@@ -15,6 +18,7 @@ class Filter:
 
     kind, joint: names.
     image: part of the image's name, in any case.
+    annotator: name of who labelled the instance.
     low, high: bounds of the score, both included; they leave out missing labels, which have none.
     reviewed: one of REVIEWED.
     """
@@ -22,6 +26,7 @@ class Filter:
     kind: str = ""
     joint: str = ""
     image: str = ""
+    annotator: str = ""
     low: float | None = None
     high: float | None = None
     reviewed: str = "no"
@@ -32,9 +37,10 @@ class Table:
 
     labels: the columns, each [K].
     file: the file that they are of.
+    annotator: who labelled the instance of each label, empty if the file does not say.
     """
 
-    def __init__(self, file: LabelFile, labels: FoundLabels):
+    def __init__(self, file: LabelFile, labels: FoundLabels, annotators: Mapping[int, str] = NOBODY):
         self.file, self.labels = file, labels
         self._joints = {name: number for number, name in enumerate(file.joints)}
         self._ids, person = np.unique(labels.annotation_id, return_inverse=True)
@@ -43,6 +49,9 @@ class Table:
         keys = person.astype(np.int64) * (len(self._joints) + 1) + joints[inverse]
         self._order = np.argsort(keys, kind="stable")
         self._keys = keys[self._order]
+        self.annotator = np.array([annotators.get(number, "") for number in self._ids.tolist()], np.str_)[
+            person
+        ]
         self._images, self._image = np.unique(labels.image, return_inverse=True)
 
     def __len__(self) -> int:
@@ -77,6 +86,8 @@ class Table:
         if wanted.image:
             text = wanted.image.casefold()
             keep &= np.array([text in str(name).casefold() for name in self._images], bool)[self._image]
+        if wanted.annotator:
+            keep &= self.annotator == wanted.annotator
         if wanted.low is not None:
             keep &= labels.score >= wanted.low
         if wanted.high is not None:

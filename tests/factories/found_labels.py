@@ -46,6 +46,7 @@ def annotation_file() -> dict:
             "keypoints": [value for point in points for value in point],
             "num_keypoints": sum(v > 0 for *_, v in points),
             "author": f"annotator {number}",
+            "annotator_id": 100 + number,
         }
         for number, points in KEYPOINTS.items()
     ]

@@ -169,7 +169,7 @@ def test_filters_and_the_grid_by_keys_alone(found, client, page):
     page.keyboard.type("right")  # kinds: right, exchanged, ...
     page.keyboard.press("Tab")
     page.keyboard.type("left e")
-    for _ in range(5):
+    for _ in range(6):
         page.keyboard.press("Tab")
     expect(page.locator("#filters").get_by_role("button", name="Apply")).to_be_focused()
     page.keyboard.press("Enter")
@@ -301,3 +301,18 @@ def test_files_of_several_reviewers_are_read_and_disagreement_is_shown(found, pa
     assert (
         json.loads((found.folder / "decisions-bob.jsonl").read_text().splitlines()[1])["verdict"] == "right"
     )
+
+
+def test_an_annotator_s_labels_and_what_others_decide_meanwhile(found, client, page):
+    opened(page, client.server.address)
+    shows(page, 7, "left wrist")
+    with serving(found.folder, replace(ANN, reviewer="bob")) as other:
+        other.post("/api/decide", {"row": 1, "verdict": "right"})
+    page.keyboard.press("r")
+    shows(page, 3, "right wrist")  # the second label, of 7, is bob's
+    page.keyboard.press("f")
+    page.locator("#filters select[name=annotator]").select_option("107")
+    page.keyboard.press("Enter")
+    page.locator("#filters button[type=submit]").click()
+    shows(page, 7, "left elbow")
+    expect(page.locator("#facts")).to_contain_text("annotator107")

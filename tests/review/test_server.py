@@ -120,6 +120,18 @@ def test_decisions_are_on_the_disk_and_not_asked_for_again(found, client):
 
 
 @framework
+def test_others_decisions_and_annotators_are_known(found, client):
+    assert client.read("/api/start")["annotators"] == {"107": 2, "103": 1}
+    assert len(client.rows("annotator=103")) == 4
+    with serving(found.folder, replace(ANN, reviewer="bob")) as other:
+        other.post("/api/decide", {"row": 2, "verdict": "right"})
+    status, answer = client.post("/api/decide", {"row": 1, "verdict": "right"})
+    assert status == 200 and answer["others"] is True
+    assert not {1, 2} & set(client.rows())
+    assert client.post("/api/decide", {"row": 3, "verdict": "right"})[1]["others"] is False
+
+
+@framework
 def test_a_reviewed_label_is_not_asked_for_again_of_anybody_unless_all_are_wanted(found):
     with serving(found.folder) as client:
         client.post("/api/decide", {"row": 2, "verdict": "right"})

@@ -195,3 +195,28 @@ def test_progress_counts_and_expects_what_the_probabilities_say(session):
     assert vars(session.progress(at)) == pytest.approx(
         {"total": 8, "reviewed": 2, "wrong": 1, "expected": 1.66, "expected_below": 0.86}
     )
+
+
+def test_what_others_decide_meanwhile_is_taken_in(found, session):
+    other = opened(found, "bob")
+    assert not session.take_in_others()
+    session.decide(row(session, 3, "left_wrist"), "right")
+    other.decide(row(other, 7, "left_wrist"), "exchanged", partner="right_wrist")
+    assert reviewed(session) == {(3, "left_wrist")}
+    assert session.take_in_others() and not session.take_in_others()
+    assert reviewed(session) == {(3, "left_wrist"), (7, "left_wrist"), (7, "right_wrist")}
+    assert session.decisions_about(row(session, 7, "right_wrist"))[0][0] == "bob"
+    other.undo()
+    assert session.take_in_others() and reviewed(session) == {(3, "left_wrist")}
+    assert session.undo() == row(session, 3, "left_wrist") and reviewed(session) == set()
+
+
+def test_a_file_of_others_that_cannot_be_read_is_said_and_left_as_it_was(found, session, caplog):
+    other = opened(found, "bob")
+    other.decide(row(other, 7, "left_elbow"), "right")
+    assert session.take_in_others()
+    with open(decisions_path(found.folder, "bob"), "a") as file:
+        file.write("no decision\n")
+    assert not session.take_in_others() and not session.take_in_others()
+    assert reviewed(session) == {(7, "left_elbow")}
+    assert len(caplog.messages) == 1 and "decisions-bob.jsonl, line 3" in caplog.text

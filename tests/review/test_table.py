@@ -30,6 +30,15 @@ def test_an_instance_has_its_labels_in_the_order_of_the_joints(table):
     assert len(table.rows_of_person(5)) == 0
 
 
+def test_labels_of_an_annotator(found):
+    table = Table(found.file, found.labels, {7: "ann", 4: "bob"})
+    wanted = Filter(annotator="ann", reviewed="any")
+    chosen = table.matching(wanted, np.zeros(len(table), bool))
+    assert {number for number, _ in named(table, chosen)} == {7} and len(chosen) == 4
+    assert table.annotator[table.row(3, "left_wrist")] == ""
+    assert not len(Table(found.file, found.labels).matching(wanted, np.zeros(len(table), bool)))
+
+
 REVIEWED = np.arange(8) < 3
 
 

@@ -3,7 +3,7 @@
 import { nice } from "./draw.js";
 import { number } from "./panel.js";
 
-export const NO_FILTER = { kind: "", joint: "", image: "", low: "", high: "" };
+export const NO_FILTER = { kind: "", joint: "", image: "", annotator: "", low: "", high: "" };
 const form = document.getElementById("filters");
 
 export const noFilter = (world) => ({ ...NO_FILTER, reviewed: world.reviewed });
@@ -38,9 +38,11 @@ export function fillForm(filter) {
 
 // Prepare the form; `asked` is called with each filter that is asked for.
 export function prepareFilters(world, asked) {
-  const { kind, joint, low, high } = form.elements;
+  const { kind, joint, annotator, low, high } = form.elements;
   for (const [name, count] of Object.entries(world.kinds)) kind.add(new Option(`${name} (${number.format(count)})`, name));
   for (const name of world.joints) joint.add(new Option(nice(name), name));
+  for (const [name, wrong] of Object.entries(world.annotators)) annotator.add(new Option(`${name} (about ${number.format(wrong)} wrong)`, name));
+  document.getElementById("annotators").hidden = annotator.options.length === 1;
   if (world.scores) [low.placeholder, high.placeholder] = world.scores.map((score) => score.toFixed(2));
   form.addEventListener("submit", (event) => {
     event.preventDefault();

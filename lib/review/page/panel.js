@@ -29,7 +29,7 @@ export function describe(label, world, place) {
   $("partner").value = partnerOf(label, world) ?? options[0]?.value ?? "";
   describeDecisions(label, world);
   const facts = {
-    image: label.image, annotation: label.annotation, rank: label.rank, score: label.score?.toFixed(3),
+    image: label.image, annotation: label.annotation, annotator: label.annotator, rank: label.rank, score: label.score?.toFixed(3),
     "kind is sure": label.missing ? "" : percent(label.sureness), weight: label.weight?.toFixed(2),
   };
   $("facts").replaceChildren(...Object.entries(facts).filter(([, value]) => value).flatMap(([name, value]) => {

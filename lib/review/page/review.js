@@ -174,7 +174,9 @@ function decisionOf(key, label) {
 
 async function decide(key) {
   const label = state.label, decision = decisionOf(key, label);
-  take(await api.decide(decision));
+  const answered = await api.decide(decision);
+  take(answered);
+  if (answered.others) await takeOthers();
   say(`Saved: ${nice(label.joint)} of annotation ${label.annotation}, ${BADGES[decision.verdict]}`);
   const next = following(state.at);
   if (next < state.rows.length) await show(next);
@@ -205,6 +207,14 @@ function take({ reviewed }) {
     if (done) decided.add(Number(row));
     else decided.delete(Number(row));
   }
+}
+
+// What other reviewers decided meanwhile is shown, and not asked for again.
+async function takeOthers() {
+  known.clear();
+  if (state.filter.reviewed !== "no") return;
+  const left = new Set(await api.rows(state.filter));
+  for (const row of state.rows) if (!left.has(row)) decided.add(row);
 }
 
 // ---- a new place

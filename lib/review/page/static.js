@@ -85,7 +85,7 @@ export async function rows(filter) {
   const own = settled(), image = filter.image.toLowerCase();
   const chosen = data.labels.filter((label) =>
     (!filter.kind || label.kind === filter.kind) && (!filter.joint || label.joint === filter.joint) &&
-    label.image.toLowerCase().includes(image) &&
+    (!filter.annotator || label.annotator === filter.annotator) && label.image.toLowerCase().includes(image) &&
     (filter.low === "" || (label.score !== null && label.score >= Number(filter.low))) &&
     (filter.high === "" || (label.score !== null && label.score <= Number(filter.high))) &&
     (filter.reviewed === "any" || isReviewed(label, own) === (filter.reviewed === "yes")));
