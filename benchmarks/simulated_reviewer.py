@@ -1,0 +1,116 @@
+"""A reviewer who sees the truth: what is left of the wrong labels after so many decisions, in a given order."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lib.dataset.annotations import Annotations
+from lib.label_noise.corruptions import labels_differ
+from lib.label_noise.truth import Truth
+from lib.review.decisions import Verdict
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What N instances with J joints are after R reviews.
+
+    annotations: with the labels as they are then.
+    verdicts: R decisions, in their order.
+    settled: [N, J] bool, labels that a decision left right; they are not looked at again.
+    left: number of labels that are wrong.
+    """
+
+    annotations: Annotations
+    verdicts: tuple[Verdict, ...]
+    settled: np.ndarray
+    left: int
+
+
+def review(annotations: Annotations, truth: Truth, order: Iterable[int], count: int) -> Reviewed:
+    """Let the reviewer decide on ``count`` labels.
+
+    It looks at them one by one and skips those that are settled already. A label that is right is left as it is. Of a
+    wrong one it says what rights the most labels and none wrongs: that it is exchanged with another joint's, that left
+    and right of the whole person are exchanged, or where it belongs; without a true place it is hidden.
+
+    Args:
+        annotations: labels in doubt.
+        truth: of the same instances.
+        order: positions in the flattened [N, J] of the labels, the first to review first.
+        count: of decisions; fewer are made if the order ends before.
+    """
+    people = _People.of(annotations, truth)
+    verdicts: list[Verdict] = []
+    for i, j in (divmod(int(position), people.right.shape[1]) for position in order):
+        if len(verdicts) == count:
+            break
+        if not people.settled[i, j]:
+            verdicts.append(people.decide(i, j))
+    corrected = replace(annotations, joints=people.joints, visible=people.visible.astype(np.float32))
+    left = int((people.visible & ~people.right).sum())
+    return Reviewed(corrected, tuple(verdicts), people.settled, left)
+
+
+@dataclass(frozen=True)
+class _People:
+    """The labels as they are, and as they should be; ``decide`` changes them in place.
+
+    joints, clean: [N, J, 2] pixels.   visible, known: [N, J] bool, there is a label, there is a true place.
+    right: [N, J] bool, the label is as it should be.   settled: see `Reviewed`.
+    flip: [J] the joint of the other side, itself for joints of the middle.
+    """
+
+    joints: np.ndarray
+    visible: np.ndarray
+    clean: np.ndarray
+    known: np.ndarray
+    right: np.ndarray
+    settled: np.ndarray
+    flip: np.ndarray
+
+    @classmethod
+    def of(cls, annotations: Annotations, truth: Truth) -> "_People":
+        joints, visible = annotations.joints.copy(), annotations.visible > 0
+        known = np.isfinite(truth.clean_joints).all(axis=2)
+        clean = truth.clean_joints.astype(joints.dtype)
+        right = ~labels_differ(clean, known, joints, visible)
+        flip = np.array(annotations.mapping.flip_indices)
+        return cls(joints, visible, clean, known, right, np.zeros_like(visible), flip)
+
+    def decide(self, i: int, j: int) -> Verdict:
+        """Decide on the label of joint ``j`` of instance ``i``."""
+        if self.right[i, j]:
+            self.settled[i, j] = True
+            return Verdict.RIGHT
+        own = np.arange(len(self.flip))
+        # A place of its own rights one label.
+        best, source, gain = Verdict.MOVED if self.known[i, j] else Verdict.WRONG, own, 1
+        for verdict, other in self._renamings(j):
+            after = self._right_with(i, other)
+            rights = int(after.sum() - self.right[i].sum())
+            if after[j] and (after >= self.right[i]).all() and rights > gain:
+                best, source, gain = verdict, other, rights
+        if source is own:
+            self.joints[i, j], self.visible[i, j] = self.clean[i, j], self.known[i, j]
+            concerned = own == j
+        else:
+            self.joints[i], self.visible[i] = self.joints[i, source], self.visible[i, source]
+            concerned = source != own
+        self.right[i] = self._right_with(i, own)
+        self.settled[i] |= concerned & self.right[i]
+        return best
+
+    def _renamings(self, j: int) -> Iterator[tuple[Verdict, np.ndarray]]:
+        """Ways to rename labels of an instance: the joint whose label each joint gets [J]."""
+        own = np.arange(len(self.flip))
+        for partner in own[own != j]:
+            source = own.copy()
+            source[[j, partner]] = partner, j
+            yield Verdict.EXCHANGED, source
+        yield Verdict.SIDES, self.flip
+
+    def _right_with(self, i: int, source: np.ndarray) -> np.ndarray:
+        """[J] bool, the labels of an instance that are right after a renaming."""
+        labels = self.joints[i, source], self.visible[i, source]
+        return ~labels_differ(self.clean[i], self.known[i], *labels)
