@@ -31,6 +31,7 @@ from benchmarks.tables import Cell, rows
 from lib.dataset.annotations import PADDING, Annotations, read_json
 from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
+from lib.ignoring.suspects import THRESHOLD, Suspects
 from lib.label_noise.injection import inject
 from lib.label_noise.truth import Truth
 from lib.utils.files import write_text
@@ -81,14 +82,14 @@ class Rankings:
 
     noisy, truth: the labels as they are ranked, and which are wrong.
     scores: {ranking: [N, J]}, higher is more suspect.
-    flagged: [N, J] bool, the labels that ``judged`` calls wrong.
+    suspects: what ``judged`` says of them.
     seconds: that judging took.
     """
 
     noisy: Annotations
     truth: Truth
     scores: dict[str, np.ndarray]
-    flagged: np.ndarray
+    suspects: Suspects
     seconds: float
 
 
@@ -103,7 +104,7 @@ def rankings(people: Annotations, results: Path, noise: str, seed: int) -> Ranki
     geometry = shapes_of(readings, Renamings.of(noisy.mapping.skeleton)).seen_in(readings).shape_odds
     distance = np.linalg.norm(matched.points - noisy.joints, axis=-1) / people.head_sizes[:, None]
     scores = {"judged": judged.found.scores, "distance": distance, "geometry": geometry}
-    return Rankings(noisy, truth, scores, judged.found.suspects.probability > 0.5, seconds)
+    return Rankings(noisy, truth, scores, judged.found.suspects, seconds)
 
 
 def trial(people: Annotations, results: Path, noise: str, seed: int) -> tuple[dict[str, Detection], float]:
@@ -111,9 +112,8 @@ def trial(people: Annotations, results: Path, noise: str, seed: int) -> tuple[di
     ranked = rankings(people, results, noise, seed)
     labelled = ranked.noisy.visible > 0
     wrong = ranked.truth.corrupted & labelled
-    found = {
-        name: detection(values, wrong, labelled, ranked.flagged) for name, values in ranked.scores.items()
-    }
+    flagged = ranked.suspects.probability > THRESHOLD
+    found = {name: detection(values, wrong, labelled, flagged) for name, values in ranked.scores.items()}
     return found, ranked.seconds
 
 

@@ -11,8 +11,8 @@ from lib.dataset.annotations import read_json
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
-NONE = "none"  # order of what nobody has reviewed
-OURS = ("ours1", "judged")
+NONE, IDEAL = "none", "ideal"  # order of what nobody has reviewed; about the best order there is
+OURS = ("ours1", "ours1_gain", "judged", "judged_gain")
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def _left(rows: Sequence[Row]) -> str:
 
 def _against_best_rival(columns: dict[str, dict[int, list[Row]]]) -> list[list]:
     """A line for each of our orders: what it leaves, as a share of what the rival that leaves least does."""
-    rivals = [order for order in columns if order not in OURS]
+    rivals = [order for order in columns if order not in (*OURS, IDEAL)]
     lines = []
-    for order in set(columns) & set(OURS) if rivals else ():
+    for order in (order for order in columns if rivals and order not in rivals):
         cells = []
         for count, own in columns[order].items():
             of_rivals = {rival: {row.seed: row.left for row in columns[rival][count]} for rival in rivals}

@@ -10,7 +10,9 @@ people        the built-in people. ours1: the order of find_labels.py; loss and 
               of the pose alone. Trained once for each seed, and kept in --work.
 predictions   MPII's validation people and a published network's predictions (benchmarks/predictions.py). judged: the
               order of find_labels.py --predictions; distance, geometry. Nothing is trained.
-random        any order, on both.
+both          ours1_gain, judged_gain: by the number of labels that the decision is expected to settle, which is the
+              probability of a mistake times the labels of its kind; random: any order; ideal: by the number that it
+              does settle, about the best that an order can do.
 
 --pckh ORDER:N,... trains baseline2 on the people's source as it is after N reviews in that order, for the test set's
 PCKh; a number above that of the labels reviews them all. Rows that --out has already are not made again, whatever the
@@ -23,6 +25,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -40,20 +43,21 @@ from benchmarks.evidence.trial import Trial
 from benchmarks.modes import seeds_of
 from benchmarks.predictions import rankings, read_people, write_results
 from benchmarks.review_tables import NONE, Row, markdown, read_rows, write_rows
-from benchmarks.simulated_reviewer import Reviewed, review
+from benchmarks.simulated_reviewer import Reviewed, expected_gain, review, true_gain
 from lib.config.loader import current_names, load_config, parse_overrides
-from lib.dataset.annotations import Annotations
+from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.mpii_truth import read_mpii_predictions
 from lib.ignoring.ranking import ranked_keypoints
+from lib.ignoring.weight_table import read_weight_table
 from lib.label_noise.truth import Truth
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
-RANDOM = "random"
+RANDOM, IDEAL, GAIN = "random", "ideal", "_gain"
 ORDERS = {
-    "people": ("ours1", "loss", "distance", "geometry", RANDOM),
-    "predictions": ("judged", "distance", "geometry", RANDOM),
+    "people": ("ours1", "ours1_gain", "loss", "distance", "geometry", RANDOM, IDEAL),
+    "predictions": ("judged", "judged_gain", "distance", "geometry", RANDOM, IDEAL),
 }
 SEEDS = {"people": "100,101,102,103,104", "predictions": "0,1,2,3,4"}
 STREAM = 6_133  # second word of the seed of the random order
@@ -63,12 +67,16 @@ STREAM = 6_133  # second word of the seed of the random order
 class Labels:
     """Labels in doubt, and how suspect each order finds them.
 
-    scores: {order: [N, J]}, higher is more suspect; all orders but RANDOM.
+    scores: {order: [N, J]}, higher is more suspect; all orders but RANDOM and IDEAL.
     """
 
     annotations: Annotations
     truth: Truth
     scores: dict[str, np.ndarray]
+
+    @cached_property
+    def _ideal(self) -> np.ndarray:
+        return true_gain(self.annotations, self.truth)
 
     def reviewed(self, row: Row) -> Reviewed:
         """The labels after the reviews of a row."""
@@ -76,7 +84,8 @@ class Labels:
         if row.order == RANDOM:
             order = np.random.default_rng([row.seed, STREAM]).permutation(np.flatnonzero(labelled))
         else:
-            order = ranked_keypoints(self.scores[row.order], labelled, self.annotations.ids)
+            scores = self._ideal if row.order == IDEAL else self.scores[row.order]
+            order = ranked_keypoints(scores, labelled, self.annotations.ids)
         return review(self.annotations, self.truth, order, row.reviews)
 
     def filled(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -128,7 +137,7 @@ def review_people(plan: Plan) -> int:
         if not set(benchmark.methods) <= set(of_seed):
             continue  # a training failed
         case = Case(MODE, None, *benchmark.noises[0], seed, of_seed[MODE]["settings"])
-        labels = people_labels(plan, case)
+        labels = people_labels(plan, case, of_seed)
         plan.add(labels.filled(plan.missing(BUILT_IN, seed)))
         unreviewed = next(labels.filled([Row(BUILT_IN, plan.noise, seed, plan.orders[0])]))
         plan.add([replace(unreviewed, order=NONE, pckh=of_seed[MODE]["pckh"])])
@@ -148,7 +157,11 @@ def benchmark_of(plan: Plan) -> Benchmark:
     return Benchmark(
         cfg=cfg,
         given=current_names(parse_overrides(arguments.overrides), "command line"),
-        methods=list(dict.fromkeys([*(order for order in plan.orders if order != RANDOM), MODE])),
+        methods=list(
+            dict.fromkeys(
+                [*(order.removesuffix(GAIN) for order in plan.orders if order not in (RANDOM, IDEAL)), MODE]
+            )
+        ),  # fmt: skip
         variables=[load_config(cfg).lbi.variables],
         noises=[parse_noise_or_mixture(plan.noise)],
         seeds=plan.seeds,
@@ -161,8 +174,8 @@ def benchmark_of(plan: Plan) -> Benchmark:
     )
 
 
-def people_labels(plan: Plan, case: Case) -> Labels:
-    """The labels of a seed, and the scores that the benchmark keeps."""
+def people_labels(plan: Plan, case: Case, rows: dict[str, dict]) -> Labels:
+    """The labels of a seed, and the scores that the benchmark keeps; ``rows``: those of the benchmark, by method."""
     benchmark = benchmark_of(plan)
     trial = Trial(
         benchmark.cfg, MODE, case.people(benchmark.data), case.injected, case.seed, {}, benchmark.kept
@@ -172,13 +185,20 @@ def people_labels(plan: Plan, case: Case) -> Labels:
     if truth is None:
         raise InputError(f"--noise {plan.noise}: nothing is wrong, so there is nothing to review")
     names, scores = annotations.mapping.names, {}
-    for order in plan.orders:
-        if order != RANDOM:
-            known = read_scores(benchmark.kept / f"{name_of(order, case.seed, case.noise_text)}.csv")
+    for method, row in rows.items():
+        if row["scores"] is not None:
+            known = read_scores(benchmark.kept / row["scores"])
             of_all = [
                 [known.get((number, name), np.nan) for name in names] for number in annotations.ids.tolist()
             ]
-            scores[order] = np.array(of_all)
+            scores[method] = np.array(of_all)
+        if method + GAIN in plan.orders:
+            run = benchmark.kept / row["run"]
+            written = next(iter(read_json(run / "results.json")["weights"].values()))["file"]
+            suspects = read_weight_table((run / written).with_suffix(".npz"), annotations).suspects
+            if suspects is None:
+                raise InputError(f"{method + GAIN}: needs LBI.FIND_WRONG_LABELS true")
+            scores[method + GAIN] = expected_gain(annotations, suspects)
     return Labels(annotations, truth, scores)
 
 
@@ -209,7 +229,9 @@ def review_predictions(plan: Plan) -> int:
         for seed in plan.seeds:
             if missing := plan.missing(ground, seed):
                 ranked = rankings(people, results, MIXTURES.get(plan.noise, plan.noise), seed)
-                plan.add(Labels(ranked.noisy, ranked.truth, ranked.scores).filled(missing))
+                gain = expected_gain(ranked.noisy, ranked.suspects)
+                scores = ranked.scores | {"judged" + GAIN: gain}
+                plan.add(Labels(ranked.noisy, ranked.truth, scores).filled(missing))
                 print(f"seed {seed}: reviewed", flush=True)
     return 0
 

@@ -1,11 +1,16 @@
-"""A reviewer who sees the truth: what is left of the wrong labels after so many decisions, in a given order."""
+"""A reviewer who sees the truth: what is left of the wrong labels after so many decisions, in a given order.
+
+Scores that orders are made of, beside those of the benchmarks: what a decision is expected to settle, and what it does.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from lib.dataset.annotations import Annotations
+from lib.ignoring.suspects import Suspects
 from lib.label_noise.corruptions import labels_differ
 from lib.label_noise.truth import Truth
 from lib.review.decisions import Verdict
@@ -52,6 +57,37 @@ def review(annotations: Annotations, truth: Truth, order: Iterable[int], count: 
     return Reviewed(corrected, tuple(verdicts), people.settled, left)
 
 
+def expected_gain(annotations: Annotations, suspects: Suspects) -> np.ndarray:
+    """[N, J] how many wrong labels a decision on each label is expected to settle, if the suspects are described well."""
+    flip = np.array(annotations.mapping.flip_indices)
+    settled = np.ones(suspects.kind.shape)
+    settled[np.isin(suspects.kind, ("exchanged", "limb sides"))] = 2
+    sided = (annotations.visible > 0)[:, flip != np.arange(len(flip))].sum(axis=1)
+    settled = np.where(suspects.kind == "person sides", sided[:, None], settled)
+    return suspects.probability * settled
+
+
+def true_gain(annotations: Annotations, truth: Truth) -> np.ndarray:
+    """[N, J] how many wrong labels a decision on each label settles if it is the first: about the best order there is."""
+    people = _People.of(annotations, truth)
+    gains = np.zeros(people.right.shape)
+    for i, j in np.argwhere(people.visible & ~people.right):
+        gains[i, j] = people.best(i, j).gain
+    return gains
+
+
+class _Choice(NamedTuple):
+    """A decision on a label.
+
+    source: the joint whose label each joint gets [J]; None: the label alone is given its true place, or hidden.
+    gain: number of labels that it rights.
+    """
+
+    verdict: Verdict
+    source: np.ndarray | None
+    gain: int
+
+
 @dataclass(frozen=True)
 class _People:
     """The labels as they are, and as they should be; ``decide`` changes them in place.
@@ -80,18 +116,9 @@ class _People:
 
     def decide(self, i: int, j: int) -> Verdict:
         """Decide on the label of joint ``j`` of instance ``i``."""
-        if self.right[i, j]:
-            self.settled[i, j] = True
-            return Verdict.RIGHT
+        verdict, source, _ = self.best(i, j)
         own = np.arange(len(self.flip))
-        # A place of its own rights one label.
-        best, source, gain = Verdict.MOVED if self.known[i, j] else Verdict.WRONG, own, 1
-        for verdict, other in self._renamings(j):
-            after = self._right_with(i, other)
-            rights = int(after.sum() - self.right[i].sum())
-            if after[j] and (after >= self.right[i]).all() and rights > gain:
-                best, source, gain = verdict, other, rights
-        if source is own:
+        if source is None:
             self.joints[i, j], self.visible[i, j] = self.clean[i, j], self.known[i, j]
             concerned = own == j
         else:
@@ -99,6 +126,18 @@ class _People:
             concerned = source != own
         self.right[i] = self._right_with(i, own)
         self.settled[i] |= concerned & self.right[i]
+        return verdict
+
+    def best(self, i: int, j: int) -> _Choice:
+        """The decision to make, see `review`."""
+        if self.right[i, j]:
+            return _Choice(Verdict.RIGHT, None, 0)
+        best = _Choice(Verdict.MOVED if self.known[i, j] else Verdict.WRONG, None, 1)
+        for verdict, source in self._renamings(j):
+            after = self._right_with(i, source)
+            gain = int(after.sum() - self.right[i].sum())
+            if after[j] and (after >= self.right[i]).all() and gain > best.gain:
+                best = _Choice(verdict, source, gain)
         return best
 
     def _renamings(self, j: int) -> Iterator[tuple[Verdict, np.ndarray]]:

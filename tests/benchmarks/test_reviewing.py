@@ -14,6 +14,7 @@ from benchmarks.review_tables import Row, markdown, read_rows, write_rows
 from lib.synthetic.generate import PeopleConfig, make_people
 from tests.factories.small_run import write_config
 
+ORDERS = ("ours1_gain", "loss", "geometry", "random", "ideal")
 SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15, "test_people": 8}
 
 
@@ -24,21 +25,19 @@ def words(tmp_path, monkeypatch):
     )
     cfg = write_config(tmp_path, tmp_path)
     folders = ["--work", str(tmp_path / "work"), "--out", str(tmp_path / "found.json"), "--cfg", str(cfg)]
-    return ["people", *folders, "--seeds", "5", "--jobs", "1", "--orders", "loss,geometry,random", "--reviews", "5,1000"]  # fmt: skip
+    return ["people", *folders, "--seeds", "5", "--jobs", "1", "--orders", ",".join(ORDERS), "--reviews", "5,1000", "LBI.FIND_WRONG_LABELS", "true"]  # fmt: skip
 
 
 def test_rows_of_the_built_in_people(words, tmp_path, monkeypatch, capsys):
     assert reviewing.main([*words, "--pckh", "loss:0,loss:5,random:1000"]) == 0
     rows = {(row.order, row.reviews): row for row in read_rows(tmp_path / "found.json")}
-    assert set(rows) == {(o, n) for o in ("loss", "geometry", "random") for n in (5, 1000)} | {
-        ("none", 0),
-        ("loss", 0),
-    }
+    reviewed = {(order, count) for order in ORDERS for count in (5, 1000)}
+    assert set(rows) == reviewed | {("none", 0), ("loss", 0)}
     start = rows["none", 0]
     assert start.left == start.wrong > 10
-    for order in ("loss", "geometry", "random"):
+    for order in ORDERS:
         assert rows[order, 1000].left == 0 and start.wrong - 60 <= rows[order, 5].left <= start.wrong
-        assert rows[order, 5].settled >= 5
+        assert rows[order, 5].settled >= 5 and rows[order, 5].left >= rows["ideal", 5].left
     trained = {key for key, row in rows.items() if row.pckh is not None}
     assert trained == {("none", 0), ("loss", 0), ("loss", 5), ("random", 1000)}
     # Without any correction it is the same training, to the last bit.
@@ -74,7 +73,7 @@ def test_a_corrected_source_is_read_as_it_was_written(tmp_path):
 
 def test_wrong_arguments(words, capsys):
     assert reviewing.main([*words, "--pckh", "ours1:5"]) == 2
-    assert "--pckh ours1:5: expected ORDER:N of people, an order of loss, geometry, random" in capsys.readouterr().err  # fmt: skip
+    assert "--pckh ours1:5: expected ORDER:N of people, an order of ours1_gain, loss, geometry, random, ideal" in capsys.readouterr().err  # fmt: skip
     assert reviewing.main(["predictions", "--out", words[4]]) == 2
     assert "--data is missing" in capsys.readouterr().err
     assert reviewing.main([*words, "--orders", "lost"]) == 2

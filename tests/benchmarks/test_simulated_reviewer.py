@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.simulated_reviewer import review
+from benchmarks.simulated_reviewer import expected_gain, review, true_gain
 from lib.dataset.annotations import Annotations
 from lib.dataset.keypoints import JointMapping
 from lib.dataset.skeleton import Skeleton
+from lib.ignoring.suspects import Suspects
 from lib.label_noise.truth import Truth
 from lib.review.decisions import Verdict
 
@@ -106,3 +107,17 @@ def test_reviews_are_in_the_order_given_and_so_many():
     left = [review(annotations, truth, order, count).left for count in range(6)]
     assert left == [4, 4, 3, 1, 0, 0]
     assert len(review(annotations, truth, order, 5).verdicts) == 4
+
+
+def test_what_a_decision_settles():
+    annotations, truth = case(SIDES | {HEAD: (3, 3)}, {}, WRISTS)
+    assert true_gain(annotations, truth).tolist() == [[4, 4, 4, 4, 1], [0] * 5, [2, 2, 0, 0, 0]]
+    kind = np.full((3, 5), "right", "<U12")
+    kind[0, :2], kind[1, 0], kind[2, :2] = "person sides", "moved", ("exchanged", "limb sides")
+    nothing = np.zeros((3, 5))
+    suspects = Suspects(np.full((3, 5), 0.5), kind, nothing, nothing, nothing)
+    assert expected_gain(annotations, suspects).tolist() == [
+        [2, 2, *[0.5] * 3],
+        [0.5] * 5,
+        [1, 1, *[0.5] * 3],
+    ]
