@@ -1,5 +1,6 @@
 """The training that finds wrong labels: its data from two annotation files, its settings from data and machine."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ EFFORTS = {"quick": 0.4, "normal": 1.0, "thorough": 3.0}
 USUAL = "normal"
 MPII_FOLDER, COCO_FOLDER, COCO_PREFIX = "annot", "annotations", "person_keypoints_"
 NETWORK_SIZE = ("MODEL.IMAGE_SIZE", "MODEL.EXTRA")
+READERS = 8  # processes that read images for a GPU, at most; on a CPU the training itself uses all cores
 UNDECIDED = 10**7  # steps per epoch for which a number is always suggested
 
 
@@ -109,6 +111,7 @@ class LabelsRun:
         steps = suited["TRAIN.STEPS_PER_EPOCH"] * EFFORTS[self.effort]
         suited |= {"TRAIN.STEPS_PER_EPOCH": max(1, round(steps)), "TRAIN.RESUME": True}
         suited |= {"LBI.FREEZE_WEIGHTS_EPOCH": suited["TRAIN.LR_STEP"][0]}
+        suited |= {"WORKERS": 0 if seen.gpu_bytes is None else min(READERS, os.cpu_count() or 1)}
         pretrained = suited.get("MODEL.PRETRAINED", config.model.pretrained)
         if pretrained and not Path(pretrained).exists():
             LOG.warning(
@@ -142,7 +145,6 @@ def data_settings(doubtful: LabelledImages, trusted: LabelledImages, given: dict
         "LBI.META_DATA": "target",
         "LBI.VAL_IN_TRAIN": target["DATASET"] == "coco_format",  # where V is a part of the file
         "DATASET.CACHE": True,
-        "WORKERS": 0,
     }
 
 
