@@ -13,7 +13,7 @@ from lib.dataset.annotations import Annotations
 from lib.ignoring.suspects import Suspects
 from lib.label_noise.corruptions import labels_differ
 from lib.label_noise.truth import Truth
-from lib.review.decisions import Verdict
+from lib.review.decisions import Decision, Verdict
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,20 @@ class Reviewed:
     """What N instances with J joints are after R reviews.
 
     annotations: with the labels as they are then.
-    verdicts: R decisions, in their order.
+    decisions: R of them, in their order.
     settled: [N, J] bool, labels that a decision left right; they are not looked at again.
     left: number of labels that are wrong.
     """
 
     annotations: Annotations
-    verdicts: tuple[Verdict, ...]
+    decisions: tuple[Decision, ...]
     settled: np.ndarray
     left: int
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Those of the decisions."""
+        return tuple(decision.verdict for decision in self.decisions)
 
 
 def review(annotations: Annotations, truth: Truth, order: Iterable[int], count: int) -> Reviewed:
@@ -37,7 +42,8 @@ def review(annotations: Annotations, truth: Truth, order: Iterable[int], count: 
 
     It looks at them one by one and skips those that are settled already. A label that is right is left as it is. Of a
     wrong one it says what rights the most labels and none wrongs: that it is exchanged with another joint's, that left
-    and right of the whole person are exchanged, or where it belongs; without a true place it is hidden.
+    and right of the whole person are exchanged, or where it belongs; without a true place it is hidden. As in review.py,
+    decisions are about the labels of the file, whatever was decided before.
 
     Args:
         annotations: labels in doubt.
@@ -46,15 +52,21 @@ def review(annotations: Annotations, truth: Truth, order: Iterable[int], count: 
         count: of decisions; fewer are made if the order ends before.
     """
     people = _People.of(annotations, truth)
-    verdicts: list[Verdict] = []
+    decisions: list[Decision] = []
     for i, j in (divmod(int(position), people.right.shape[1]) for position in order):
-        if len(verdicts) == count:
+        if len(decisions) == count:
             break
         if not people.settled[i, j]:
-            verdicts.append(people.decide(i, j))
+            said = people.decide(i, j)
+            label = {"annotation_id": int(annotations.ids[i]), "joint": annotations.mapping.names[j]}
+            if said.verdict is Verdict.MOVED:
+                label |= dict(zip("xy", people.joints[i, j].tolist()))
+            if said.verdict is Verdict.EXCHANGED:
+                label["partner"] = annotations.mapping.names[said.source[j]]
+            decisions.append(Decision(len(decisions) + 1, "", verdict=said.verdict, **label))
     corrected = replace(annotations, joints=people.joints, visible=people.visible.astype(np.float32))
     left = int((people.visible & ~people.right).sum())
-    return Reviewed(corrected, tuple(verdicts), people.settled, left)
+    return Reviewed(corrected, tuple(decisions), people.settled, left)
 
 
 def expected_gain(annotations: Annotations, suspects: Suspects) -> np.ndarray:
@@ -90,13 +102,15 @@ class _Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class _People:
-    """The labels as they are, and as they should be; ``decide`` changes them in place.
+    """The labels of the file, as they are and as they should be; ``decide`` changes them in place.
 
+    annotations: of the file.
     joints, clean: [N, J, 2] pixels.   visible, known: [N, J] bool, there is a label, there is a true place.
     right: [N, J] bool, the label is as it should be.   settled: see `Reviewed`.
     flip: [J] the joint of the other side, itself for joints of the middle.
     """
 
+    annotations: Annotations
     joints: np.ndarray
     visible: np.ndarray
     clean: np.ndarray
@@ -112,21 +126,21 @@ class _People:
         clean = truth.clean_joints.astype(joints.dtype)
         right = ~labels_differ(clean, known, joints, visible)
         flip = np.array(annotations.mapping.flip_indices)
-        return cls(joints, visible, clean, known, right, np.zeros_like(visible), flip)
+        return cls(annotations, joints, visible, clean, known, right, np.zeros_like(visible), flip)
 
-    def decide(self, i: int, j: int) -> Verdict:
+    def decide(self, i: int, j: int) -> _Choice:
         """Decide on the label of joint ``j`` of instance ``i``."""
-        verdict, source, _ = self.best(i, j)
+        choice = self.best(i, j)
         own = np.arange(len(self.flip))
-        if source is None:
+        if choice.source is None:
             self.joints[i, j], self.visible[i, j] = self.clean[i, j], self.known[i, j]
             concerned = own == j
         else:
-            self.joints[i], self.visible[i] = self.joints[i, source], self.visible[i, source]
-            concerned = source != own
+            self.joints[i], self.visible[i] = self._renamed(i, choice.source)
+            concerned = choice.source != own
         self.right[i] = self._right_with(i, own)
         self.settled[i] |= concerned & self.right[i]
-        return verdict
+        return choice
 
     def best(self, i: int, j: int) -> _Choice:
         """The decision to make, see `review`."""
@@ -151,5 +165,10 @@ class _People:
 
     def _right_with(self, i: int, source: np.ndarray) -> np.ndarray:
         """[J] bool, the labels of an instance that are right after a renaming."""
-        labels = self.joints[i, source], self.visible[i, source]
-        return ~labels_differ(self.clean[i], self.known[i], *labels)
+        return ~labels_differ(self.clean[i], self.known[i], *self._renamed(i, source))
+
+    def _renamed(self, i: int, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The labels [J, 2] and [J] of an instance with some of the file's under other names."""
+        same, file = source == np.arange(len(source)), self.annotations
+        joints = np.where(same[:, None], self.joints[i], file.joints[i, source])
+        return joints, np.where(same, self.visible[i], file.visible[i, source] > 0)

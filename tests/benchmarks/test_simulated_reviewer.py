@@ -9,7 +9,10 @@ from lib.dataset.keypoints import JointMapping
 from lib.dataset.skeleton import Skeleton
 from lib.ignoring.suspects import Suspects
 from lib.label_noise.truth import Truth
-from lib.review.decisions import Verdict
+from lib.review.apply import read_reviewed
+from lib.review.decisions import Verdict, append_decision, decisions_path
+from lib.review.reviewed import known_labels
+from tests.factories.reviews import judge
 
 JOINTS = ("left_wrist", "right_wrist", "left_elbow", "right_elbow", "head")
 LEFT_WRIST, RIGHT_WRIST, LEFT_ELBOW, RIGHT_ELBOW, HEAD = range(5)
@@ -106,7 +109,47 @@ def test_reviews_are_in_the_order_given_and_so_many():
     order = [5 + LEFT_WRIST, 10 + LEFT_ELBOW, LEFT_WRIST, 5 + HEAD]
     left = [review(annotations, truth, order, count).left for count in range(6)]
     assert left == [4, 4, 3, 1, 0, 0]
-    assert len(review(annotations, truth, order, 5).verdicts) == 4
+    assert len(review(annotations, truth, order, 5).decisions) == 4
+
+
+def test_decisions_are_about_the_labels_of_the_file():
+    """Left and right are exchanged, and of the left arm wrist and elbow, too: after the one, not the other any more."""
+    labels = SIDES | {LEFT_WRIST: place(RIGHT_ELBOW), LEFT_ELBOW: place(RIGHT_WRIST)}
+    annotations, truth = case(labels)
+    done = review(annotations, truth, range(4), 9)
+    exchanged = [(d.joint, d.partner) for d in done.decisions if d.verdict is Verdict.EXCHANGED]
+    assert exchanged == [] and done.verdicts == (Verdict.SIDES, Verdict.MOVED, Verdict.MOVED)
+    assert (done.annotations.joints == PLACES).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_is_applied_is_what_the_reviewer_left(tmp_path, seed):
+    """Labels made wrong in many ways at once, reviewed, and the decisions applied by what apply_corrections.py uses."""
+    rng = np.random.default_rng(seed)
+    people = []
+    for _ in range(60):
+        labels = {
+            j: place(k) for j, k in zip(range(5), rng.permutation(5) if rng.random() < 0.5 else range(5))
+        }
+        labels |= SIDES if rng.random() < 0.4 else {}
+        labels |= {int(j): (3, 3) for j in np.flatnonzero(rng.random(5) < 0.15)}
+        labels |= {int(j): None for j in np.flatnonzero(rng.random(5) < 0.15)}
+        people.append(labels)
+    annotations, truth = case(*people, unseen=HEAD if seed else None)
+    done = review(annotations, truth, rng.permutation(np.flatnonzero(annotations.visible)), 120)
+    path = tmp_path / "labels.json"
+    path.write_text("{}")
+    found = judge(tmp_path, path, annotations)
+    for decision in done.decisions:
+        append_decision(decisions_path(tmp_path, "ann"), found.file, decision)
+    known = known_labels(annotations, found.file, [read_reviewed(tmp_path)])
+    assert {Verdict.SIDES, Verdict.EXCHANGED, Verdict.MOVED, Verdict.RIGHT} <= set(done.verdicts)
+    assert known.disagreed == 0 and (known.settled >= done.settled).all()
+    np.testing.assert_array_equal(
+        known.annotations.visible[done.settled], done.annotations.visible[done.settled]
+    )
+    seen = done.settled & (done.annotations.visible > 0)
+    np.testing.assert_array_equal(known.annotations.joints[seen], done.annotations.joints[seen])
 
 
 def test_what_a_decision_settles():
