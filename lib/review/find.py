@@ -63,7 +63,7 @@ def find_labels(
     output: str | Path,
     effort: str = USUAL,
     settings: Mapping[str, Any] | None = None,
-    reviewed: Sequence[str | Path] = (),
+    reviewed: str | Path | Sequence[str | Path] = (),
 ) -> Found:
     """Train on doubtful labels together with some that are right, and write what was found into ``output``.
 
@@ -73,7 +73,7 @@ def find_labels(
         doubtful, trusted: the labels, of the same joints.
         effort: a key of EFFORTS: training steps, relative to what is usual for as much data.
         settings: {name as in docs/settings.md: value}, which override what is chosen.
-        reviewed: folders of earlier searches, whose reviewed labels are trusted and not judged again.
+        reviewed: folders of earlier searches, the older first, whose reviewed labels are trusted and not judged again.
 
     Raises:
         InputError: naming the file, annotation or setting that cannot be used; nothing was trained.
@@ -119,7 +119,7 @@ def judge_labels(
     trusted: PredictedImages | None,
     output: str | Path,
     settings: Mapping[str, Any] | None = None,
-    reviewed: Sequence[str | Path] = (),
+    reviewed: str | Path | Sequence[str | Path] = (),
 ) -> Found:
     """Judge doubtful labels by another network's predictions, and write what was found into ``output``.
 
@@ -127,7 +127,7 @@ def judge_labels(
         doubtful: the labels and the predictions on their images.
         trusted: labels that are right, with the same network's predictions; None: there are none.
         settings: {name as in docs/settings.md: value}.
-        reviewed: folders of earlier searches, whose reviewed labels are not judged again.
+        reviewed: folders of earlier searches, the older first, whose reviewed labels are not judged again.
 
     Raises:
         InputError: naming the file, annotation or setting that cannot be used.
@@ -154,9 +154,10 @@ def judge_labels(
     return Found(folder, labels, estimate, (*judged.matched.lines(), *estimate.lines()), None)
 
 
-def read_earlier(folders: Sequence[str | Path]) -> list[Reviewed]:
-    """What was decided in earlier folders; InputError if one of them cannot be read, or has no decisions."""
-    earlier = [read_reviewed(folder) for folder in folders]
+def read_earlier(folders: str | Path | Sequence[str | Path]) -> list[Reviewed]:
+    """What was decided in earlier folders, or in one; InputError if it cannot be read, or has no decisions."""
+    given = [folders] if isinstance(folders, (str, Path)) else folders
+    earlier = [read_reviewed(folder) for folder in given]
     for folder in earlier:
         folder.check_decided()
     return earlier

@@ -92,7 +92,7 @@ def test_predictions_on_the_corrected_file(data, first, labels, tmp_path):
     apply_corrections(read_reviewed(folder / "found"), tmp_path / "new.json")
     corrected = LabelledImages(tmp_path / "new.json", data / "coco/images/train2017")
     predicted = PredictedImages(corrected, folder / "results.json")
-    found = judge_labels(predicted, None, tmp_path / "next", None, [folder / "found"])
+    found = judge_labels(predicted, None, tmp_path / "next", None, folder / "found")
     # The one that was hidden is no label any more, and is not said to be missing.
     assert [len(rows) for rows in rows_of(found, reviewed)] == [1, 0, 1]
     check_last(found, [reviewed[0], reviewed[2]])
