@@ -23,7 +23,7 @@ from lib.review.label_text import warn_of_attributes
 from lib.review.labels_run import USUAL, LabelledImages, LabelsRun
 from lib.review.predictions_run import PredictedImages, PredictionsRun, table_of
 from lib.review.preflight import check, plan
-from lib.review.reviewed import KnownLabels, carry_over, decision_files, known_labels
+from lib.review.reviewed import KnownLabels, carry_over, decision_files, reviewed_labels
 from lib.training.data import Data, build_data
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
@@ -94,7 +94,7 @@ def find_labels(
     check_ids(annotations, data.source_record.file)
     file = label_file(config, annotations)
     if earlier:
-        known = known_labels(annotations, file, earlier)
+        known = reviewed_labels(annotations, file, earlier)
         LOG.info(known.line())
         data, share = with_known(data, known)
         if "LBI.GAMMA" not in (settings or {}):
@@ -144,7 +144,7 @@ def judge_labels(
     check_ids(annotations, Path(doubtful.labelled.labels))
     file, known = label_file(run.config, annotations), None
     if earlier:
-        known = known_labels(annotations, file, earlier)
+        known = reviewed_labels(annotations, file, earlier)
         LOG.info(known.line())
     judged = run.judged(known)
     labels = FoundLabels.of(annotations, table_of(judged))

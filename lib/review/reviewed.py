@@ -54,7 +54,7 @@ class KnownLabels:
         return text
 
 
-def known_labels(annotations: Annotations, file: LabelFile, reviewed: Sequence[Reviewed]) -> KnownLabels:
+def reviewed_labels(annotations: Annotations, file: LabelFile, reviewed: Sequence[Reviewed]) -> KnownLabels:
     """Find the reviewed labels among the ``annotations``, and correct them.
 
     The annotations are those of the file that was reviewed, whose labels are corrected here, or of one in which they

@@ -11,7 +11,7 @@ from lib.ignoring.suspects import Suspects
 from lib.label_noise.truth import Truth
 from lib.review.apply import read_reviewed
 from lib.review.decisions import Verdict, append_decision, decisions_path
-from lib.review.reviewed import known_labels
+from lib.review.reviewed import reviewed_labels
 from tests.factories.reviews import judge
 
 JOINTS = ("left_wrist", "right_wrist", "left_elbow", "right_elbow", "head")
@@ -142,7 +142,7 @@ def test_what_is_applied_is_what_the_reviewer_left(tmp_path, seed):
     found = judge(tmp_path, path, annotations)
     for decision in done.decisions:
         append_decision(decisions_path(tmp_path, "ann"), found.file, decision)
-    known = known_labels(annotations, found.file, [read_reviewed(tmp_path)])
+    known = reviewed_labels(annotations, found.file, [read_reviewed(tmp_path)])
     assert {Verdict.SIDES, Verdict.EXCHANGED, Verdict.MOVED, Verdict.RIGHT} <= set(done.verdicts)
     assert known.disagreed == 0 and (known.settled >= done.settled).all()
     np.testing.assert_array_equal(

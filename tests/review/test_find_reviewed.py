@@ -14,7 +14,7 @@ from lib.review.find import find_labels, judge_labels, with_known
 from lib.review.found import read_found
 from lib.review.labels_run import LabelledImages, LabelsRun
 from lib.review.predictions_run import PredictedImages
-from lib.review.reviewed import known_labels
+from lib.review.reviewed import reviewed_labels
 from lib.review.session import Session
 from lib.training.data import build_data
 from lib.utils.errors import InputError
@@ -111,7 +111,9 @@ def test_what_is_trained_on(data, first, labels, trusted, tmp_path, layout, monk
     plain = build_data(config, uses_source=True)
     folder, reviewed = first
     annotations = plain.source.annotations
-    known = known_labels(annotations, find.label_file(config, annotations), [read_reviewed(folder / "found")])
+    known = reviewed_labels(
+        annotations, find.label_file(config, annotations), [read_reviewed(folder / "found")]
+    )
     changed, share = with_known(plain, known)
     before, after = plain.target.annotations, changed.target.annotations
     count = len(before)

@@ -9,7 +9,7 @@ import pytest
 from lib.review.apply import apply_corrections, read_reviewed
 from lib.review.decisions import decisions_path, read_reviews
 from lib.review.found import LabelFile
-from lib.review.reviewed import carry_over, decision_files, known_labels
+from lib.review.reviewed import carry_over, decision_files, reviewed_labels
 from lib.utils.errors import InputError
 from tests.factories.found_labels import JOINTS, annotation_file, make_found
 from tests.factories.reviews import decide
@@ -64,7 +64,7 @@ def check_said(known):
 def test_in_the_file_that_was_reviewed_labels_are_corrected(reviewed):
     annotations, file = read(reviewed.path, reviewed)
     before = annotations.joints.copy()
-    known = known_labels(annotations, file, [read_reviewed(reviewed.folder)])
+    known = reviewed_labels(annotations, file, [read_reviewed(reviewed.folder)])
     check_said(known)
     assert (annotations.joints == before).all()
     assert known.annotations.joints[0, 3].tolist() == [38, 20] and known.annotations.visible[1, 2] == 1
@@ -74,7 +74,7 @@ def test_in_the_file_that_was_reviewed_labels_are_corrected(reviewed):
 def test_in_the_corrected_file_they_are_as_they_are(reviewed, tmp_path):
     apply_corrections(read_reviewed(reviewed.folder), tmp_path / "new.json")
     annotations, file = read(tmp_path / "new.json", reviewed)
-    known = known_labels(annotations, file, [read_reviewed(reviewed.folder)])
+    known = reviewed_labels(annotations, file, [read_reviewed(reviewed.folder)])
     check_said(known)
     np.testing.assert_array_equal(known.annotations.joints, annotations.joints)
     np.testing.assert_array_equal(known.annotations.visible, annotations.visible)
@@ -82,7 +82,7 @@ def test_in_the_corrected_file_they_are_as_they_are(reviewed, tmp_path):
 
 def test_only_reviewed_labels_are_trusted(reviewed):
     annotations, file = read(reviewed.path, reviewed)
-    known = known_labels(annotations, file, [read_reviewed(reviewed.folder)])
+    known = reviewed_labels(annotations, file, [read_reviewed(reviewed.folder)])
     trusted = known.trusted
     assert trusted.ids.tolist() == [7, 3]
     assert trusted.visible.tolist() == [[1, 1, 1, 0], [0, 1, 0, 1]]
@@ -95,11 +95,11 @@ def test_another_file_is_refused(reviewed, tmp_path):
     (tmp_path / "other.json").write_text(json.dumps(content))
     annotations, file = read(tmp_path / "other.json", reviewed)
     with pytest.raises(InputError, match=r"left_wrist of annotation 7 is at \(25.00, 30.00\) in .*other.json, expected at \(40.00, 30.00\).*apply_corrections"):  # fmt: skip
-        known_labels(annotations, file, [read_reviewed(reviewed.folder)])
+        reviewed_labels(annotations, file, [read_reviewed(reviewed.folder)])
     content["annotations"][0]["id"] = 8
     (tmp_path / "other.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="annotation 7 is without a label in"):
-        known_labels(*read(tmp_path / "other.json", reviewed), [read_reviewed(reviewed.folder)])
+        reviewed_labels(*read(tmp_path / "other.json", reviewed), [read_reviewed(reviewed.folder)])
 
 
 def test_an_instance_without_any_label_left_is_not_read(reviewed, tmp_path):
@@ -110,13 +110,13 @@ def test_an_instance_without_any_label_left_is_not_read(reviewed, tmp_path):
     apply_corrections(read_reviewed(reviewed.folder), tmp_path / "new.json")
     annotations, file = read(tmp_path / "new.json", reviewed)
     assert not annotations.visible[1].any()
-    known = known_labels(annotations.subset(np.array([0])), file, [read_reviewed(reviewed.folder)])
+    known = reviewed_labels(annotations.subset(np.array([0])), file, [read_reviewed(reviewed.folder)])
     assert not known.settled.any() and not len(known.trusted)
 
 
 def test_disagreements_are_not_trusted_and_counted(reviewed):
     decide(reviewed.folder, reviewed.file, "bob", (7, LEFT_ELBOW, "wrong"), (7, RIGHT_ELBOW, "right"))
-    known = known_labels(*read(reviewed.path, reviewed), [read_reviewed(reviewed.folder)])
+    known = reviewed_labels(*read(reviewed.path, reviewed), [read_reviewed(reviewed.folder)])
     assert known.settled[0].tolist() == [True, True, False, True] and known.disagreed == 1
     assert "disagree on 1 more" in known.line()
 
@@ -137,7 +137,7 @@ def test_two_folders_of_one_file_that_disagree(reviewed, tmp_path):
         reviewed, tmp_path, reviewed.path,
         (7, LEFT_ELBOW, "right"), (7, RIGHT_WRIST, "right"), (3, LEFT_ELBOW, "right"),
     )  # fmt: skip
-    known = known_labels(*read(reviewed.path, reviewed), folders)
+    known = reviewed_labels(*read(reviewed.path, reviewed), folders)
     assert known.settled.tolist() == [[True, False, True, False], [True, True, True, True]]
     assert known.disagreed == 1
 
@@ -145,7 +145,7 @@ def test_two_folders_of_one_file_that_disagree(reviewed, tmp_path):
 def test_a_later_folder_about_the_corrected_file_replaces_what_was_said(reviewed, tmp_path):
     apply_corrections(read_reviewed(reviewed.folder), tmp_path / "new.json")
     folders = second(reviewed, tmp_path, tmp_path / "new.json", (7, LEFT_WRIST, "moved", {"x": 41, "y": 33}))
-    known = known_labels(*read(tmp_path / "new.json", reviewed), folders)
+    known = reviewed_labels(*read(tmp_path / "new.json", reviewed), folders)
     assert known.annotations.joints[0, 0].tolist() == [41, 33] and known.disagreed == 0
     assert known.settled[0].tolist() == [True, True, True, False]
 
@@ -153,7 +153,7 @@ def test_a_later_folder_about_the_corrected_file_replaces_what_was_said(reviewed
 def test_keypoints_that_are_not_read_are_counted(reviewed):
     annotations, file = read(reviewed.path, reviewed)
     file = replace(file, keypoints=("", *file.keypoints[1:]))
-    known = known_labels(annotations, file, [read_reviewed(reviewed.folder)])
+    known = reviewed_labels(annotations, file, [read_reviewed(reviewed.folder)])
     assert known.unread == 2 and not known.settled[:, 0].any()
     assert "2 more are of keypoints that are not read here" in known.line()
 
