@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -30,7 +31,9 @@ from benchmarks.tables import Cell, rows
 from lib.dataset.annotations import PADDING, Annotations, read_json
 from lib.dataset.keypoints import MPII_KEYPOINTS, joint_mapping
 from lib.dataset.mpii_truth import read_mpii_predictions, read_mpii_truth
+from lib.ignoring.suspects import THRESHOLD, Suspects
 from lib.label_noise.injection import inject
+from lib.label_noise.truth import Truth
 from lib.utils.files import write_text
 from lib.wrong_labels.metrics import Detection, detection
 from lib.wrong_labels.predicted_readings import Belief, readings_of, shapes_of
@@ -73,11 +76,26 @@ def write_results(path: Path, people: Annotations, predicted: np.ndarray) -> Non
     write_text(path, json.dumps(results))
 
 
-def trial(people: Annotations, results: Path, noise: str, seed: int) -> tuple[dict[str, Detection], float]:
-    """The figures of each ranking, and the seconds that judging took."""
+@dataclass(frozen=True)
+class Rankings:
+    """Labels that were made wrong, and how suspect each ranking finds them.
+
+    noisy, truth: the labels as they are ranked, and which are wrong.
+    scores: {ranking: [N, J]}, higher is more suspect.
+    suspects: what ``judged`` says of them.
+    seconds: that judging took.
+    """
+
+    noisy: Annotations
+    truth: Truth
+    scores: dict[str, np.ndarray]
+    suspects: Suspects
+    seconds: float
+
+
+def rankings(people: Annotations, results: Path, noise: str, seed: int) -> Rankings:
+    """Make labels of ``people`` wrong, and rank them by the predictions in ``results``."""
     noisy, truth = inject(people, noise, seed)
-    labelled = noisy.visible > 0
-    wrong = truth.corrupted & labelled
     started = time.monotonic()
     judged = judge_predictions(Predicted(noisy, results), None, seed)
     seconds = time.monotonic() - started
@@ -86,9 +104,17 @@ def trial(people: Annotations, results: Path, noise: str, seed: int) -> tuple[di
     geometry = shapes_of(readings, Renamings.of(noisy.mapping.skeleton)).seen_in(readings).shape_odds
     distance = np.linalg.norm(matched.points - noisy.joints, axis=-1) / people.head_sizes[:, None]
     scores = {"judged": judged.found.scores, "distance": distance, "geometry": geometry}
-    flagged = judged.found.suspects.probability > 0.5
-    found = {name: detection(values, wrong, labelled, flagged) for name, values in scores.items()}
-    return found, seconds
+    return Rankings(noisy, truth, scores, judged.found.suspects, seconds)
+
+
+def trial(people: Annotations, results: Path, noise: str, seed: int) -> tuple[dict[str, Detection], float]:
+    """The figures of each ranking, and the seconds that judging took."""
+    ranked = rankings(people, results, noise, seed)
+    labelled = ranked.noisy.visible > 0
+    wrong = ranked.truth.corrupted & labelled
+    flagged = ranked.suspects.probability > THRESHOLD
+    found = {name: detection(values, wrong, labelled, flagged) for name, values in ranked.scores.items()}
+    return found, ranked.seconds
 
 
 def trials(arguments: argparse.Namespace) -> Iterator[list[Cell]]:

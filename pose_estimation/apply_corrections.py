@@ -23,7 +23,6 @@ keypoints_visible as the weight of a keypoint in the loss (use_target_weight=Tru
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -33,12 +32,10 @@ if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli import arguments as shared
-from lib.review.corrected_file import JudgedFile, weights_of
+from lib.review.apply import Reviewed, read_reviewed
+from lib.review.corrected_file import weights_of
 from lib.review.correction_summary import change_lines, change_table, count_lines, disagreement_lines
-from lib.review.corrections import Corrections, corrections_of
-from lib.review.decisions import PREFIX, SUFFIX, read_reviews
-from lib.review.found import DESCRIPTION, TABLE, read_found
-from lib.review.label_text import read_label_text
+from lib.review.corrections import Corrections
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
@@ -78,25 +75,17 @@ def command(argv: list[str] | None) -> str:
     arguments = build_parser().parse_args(argv)
     if arguments.show < 0:
         raise InputError(f"--show is {arguments.show}, expected a number of changes")
-    folder = arguments.folder
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder, expected that of find_labels.py")
-    file, labels = read_found(folder)
-    path = arguments.labels or Path(file.path)
-    _check_output(arguments, path)
-    reviews = read_reviews(folder, file)
-    if not reviews and not arguments.weights:
-        raise InputError(
-            f"{folder}: has no decisions ({PREFIX}REVIEWER{SUFFIX}); expected those of review.py"
-        )
-    corrections = corrections_of(reviews, file, arguments.prefer)
-    judged = JudgedFile(file, read_label_text(file, path), labels)
+    reviewed = read_reviewed(arguments.folder, arguments.prefer)
+    _check_output(arguments, reviewed)
+    if not arguments.weights:
+        reviewed.check_decided()
+    labels, corrections, judged = reviewed.labels, reviewed.corrections, reviewed.judged(arguments.labels)
     changes = judged.changes(corrections)
     if arguments.weights:
         weights = weights_of(labels, corrections)
         summary, text = [_weights_line(weights[labels.rank > 0], corrections)], judged.weighted(weights)
     else:
-        summary, text = count_lines(changes, corrections, reviews, labels), judged.corrected(changes)
+        summary, text = count_lines(changes, corrections, reviewed.reviews, labels), judged.corrected(changes)
     if arguments.dry_run and not arguments.weights:
         summary = [change_table(changes, corrections), *change_lines(changes, arguments.show), *summary]
     summary += disagreement_lines(corrections, arguments.show)
@@ -115,23 +104,13 @@ def _weights_line(weights: np.ndarray, corrections: Corrections) -> str:
     )
 
 
-def _check_output(arguments: argparse.Namespace, labels: Path) -> None:
-    """InputError if the output is missing, is the input or a file of the folder, or would replace a file."""
-    output: Path | None = arguments.output
-    if output is None:
-        if arguments.dry_run:
-            return
+def _check_output(arguments: argparse.Namespace, reviewed: Reviewed) -> None:
+    """InputError if the output is missing, or cannot be written; see `Reviewed.check_output`."""
+    if arguments.output is not None:
+        labels = arguments.labels or Path(reviewed.file.path)
+        reviewed.check_output(arguments.output, [labels], arguments.overwrite)
+    elif not arguments.dry_run:
         raise InputError("--output is missing; expected the annotation file to write (or --dry-run)")
-    if output.is_dir():
-        raise InputError(f"--output {output}: is a folder, expected a file to write")
-    if not output.exists():
-        return
-    inputs = [labels, arguments.folder / TABLE, arguments.folder / DESCRIPTION]
-    inputs += arguments.folder.glob(f"{PREFIX}*{SUFFIX}")
-    if any(path.exists() and os.path.samefile(output, path) for path in inputs):
-        raise InputError(f"--output {output}: is read here; choose another file")
-    if not arguments.overwrite:
-        raise InputError(f"--output {output}: exists; choose another file, or replace it with --overwrite")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,6 +12,9 @@ take is said. What was interrupted goes on when the command is repeated with the
     report.html    the same to look at
     training, tensorboard    the run itself
 
+Labels that were reviewed in the --output of earlier calls are trusted with --reviewed DIR [DIR ...], and not judged
+again. --labels is the same file as then (what was decided goes into the new folder, too), or the corrected one.
+
 With --predictions nothing is trained: the labels are judged by the poses that any network predicted on the images
 (mmpose, ViTPose, YOLO and others write them in COCO's format of keypoint results), in seconds.
 Trusted labels are optional then; with them it takes the same network's results on their images.
@@ -45,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--trusted-images", type=Path, metavar="DIR", help="their images (default: likewise)")
     parser.add_argument("--predictions", type=Path, metavar="FILE", help="results of any network on the images: judge by them, and train nothing")  # fmt: skip
     parser.add_argument("--trusted-predictions", type=Path, metavar="FILE", help="results of the same network on the images of --trusted")  # fmt: skip
+    parser.add_argument("--reviewed", type=Path, nargs="+", default=[], metavar="DIR", help="folders of earlier calls, whose reviewed labels are trusted now")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write into")
     steps = ", ".join(f"{name} {factor:g}" for name, factor in EFFORTS.items())
     parser.add_argument("--effort", choices=EFFORTS, help=f"training steps, relative to what is usual for as much data: {steps} (default: {USUAL})")  # fmt: skip
@@ -71,9 +75,17 @@ def _found(arguments: argparse.Namespace) -> Found:
     if arguments.trusted is not None:
         trusted = LabelledImages(arguments.trusted, arguments.trusted_images, "--trusted")
     if arguments.predictions is None:
-        return find_labels(doubtful, trusted, arguments.output, arguments.effort or USUAL, settings)
+        return find_labels(
+            doubtful, trusted, arguments.output, arguments.effort or USUAL, settings, arguments.reviewed
+        )
     known = PredictedImages(trusted, arguments.trusted_predictions) if trusted is not None else None
-    return judge_labels(PredictedImages(doubtful, arguments.predictions), known, arguments.output, settings)
+    return judge_labels(
+        PredictedImages(doubtful, arguments.predictions),
+        known,
+        arguments.output,
+        settings,
+        arguments.reviewed,
+    )
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:

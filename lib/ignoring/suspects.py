@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 THRESHOLD = 0.5  # probability of being wrong above which a label is flagged
+REVIEWED = "reviewed"  # kind of labels that are not judged since somebody has reviewed them
 NOT_JUDGED = ("", "missing")  # kinds of keypoints without a label, and of labels that could not be read
 
 
@@ -15,8 +16,8 @@ class Suspects:
 
     probability: [N, J] of the label being wrong; 0 where there is none.
     kind: str [N, J], what is wrong with it if it is wrong ("right" if that is more likely): "exchanged", "limb sides",
-        "person sides", "moved", "other instance", "surplus"; where there is no label, "missing" if there should be
-        one, else "".
+        "person sides", "moved", "other instance", "surplus"; REVIEWED for what is known; where there is no label,
+        "missing" if there should be one, else "".
     partner: int [N, J] the joint whose place an exchanged label has; -1 for none.
     proposed: [N, J, 2] where the joint is thought to be, image pixels; NaN where nothing is proposed.
     sureness: [N, J] in [0, 1], of the kind, given that the label is wrong; for a missing label, that there is a joint.

@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,17 +141,9 @@ class TrainableModel:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    @contextmanager
-    def swapped_parameters(self, values: list[Tensor]) -> Iterator[None]:
+    def swapped_parameters(self, values: list[Tensor]) -> AbstractContextManager:
         """Compute with ``values`` in place of the parameters inside a ``with`` block."""
-        own = [parameter.data for parameter in self.parameters]
-        try:
-            for parameter, value in zip(self.parameters, values):
-                parameter.data = value
-            yield
-        finally:
-            for parameter, value in zip(self.parameters, own):
-                parameter.data = value
+        return swapped(self.parameters, values)
 
     @contextmanager
     def direction_graph_only(self) -> Iterator[None]:
@@ -202,6 +194,19 @@ class Compiled:
                 warnings.warn(f"TRAIN.COMPILE is left out, torch.compile failed: {reason}", stacklevel=2)
                 self.forward = self.model
         return self.model(images)
+
+
+@contextmanager
+def swapped(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
+    """Compute with ``values`` in place of the ``parameters`` of a model inside a ``with`` block."""
+    own = [parameter.data for parameter in parameters]
+    try:
+        for parameter, value in zip(parameters, values):
+            parameter.data = value
+        yield
+    finally:
+        for parameter, value in zip(parameters, own):
+            parameter.data = value
 
 
 @contextmanager

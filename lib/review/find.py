@@ -1,10 +1,11 @@
 """Finding the wrong labels of an annotation file: by a training on it, or by another network's predictions."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lib.config.loader import with_settings
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
 from lib.dataset.annotations import Annotations, read_json
@@ -16,12 +17,15 @@ from lib.label_noise.source_record import check_ids
 from lib.report.estimates import read_estimate
 from lib.report.judged import write_judged_report
 from lib.report.page import write_report
+from lib.review.apply import Reviewed, read_reviewed
 from lib.review.found import FoundLabels, LabelFile, write_found
 from lib.review.inputs import TRAINING, record_inputs
+from lib.review.label_text import warn_of_attributes
 from lib.review.labels_run import USUAL, LabelledImages, LabelsRun
-from lib.review.predictions_run import PredictedImages, judge_by_predictions, table_of
+from lib.review.predictions_run import PredictedImages, PredictionsRun, table_of
 from lib.review.preflight import check, plan
-from lib.training.data import build_data
+from lib.review.reviewed import KnownLabels, carry_over, decision_files, reviewed_labels
+from lib.training.data import Data, build_data
 from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.training.weight_tables import TABLE
@@ -61,6 +65,7 @@ def find_labels(
     output: str | Path,
     effort: str = USUAL,
     settings: Mapping[str, Any] | None = None,
+    reviewed: str | Path | Sequence[str | Path] = (),
 ) -> Found:
     """Train on doubtful labels together with some that are right, and write what was found into ``output``.
 
@@ -70,21 +75,32 @@ def find_labels(
         doubtful, trusted: the labels, of the same joints.
         effort: a key of EFFORTS: training steps, relative to what is usual for as much data.
         settings: {name as in docs/settings.md: value}, which override what is chosen.
+        reviewed: folders of earlier searches, the older first, whose reviewed labels are trusted and not judged again.
 
     Raises:
         InputError: naming the file, annotation or setting that cannot be used; nothing was trained.
         StoppedError: by a signal, once a checkpoint is written.
     """
     open_terminal_unless_open()
-    folder = Path(output)
-    record_inputs(folder, {"--labels": doubtful.labels, "--trusted": trusted.labels})
+    folder, earlier = Path(output), read_earlier(reviewed)
+    record_inputs(
+        folder, {"--labels": doubtful.labels, "--trusted": trusted.labels} | decision_files(earlier)
+    )
     config = LabelsRun(doubtful, trusted, effort, dict(settings or {})).configuration()
+    warn_of_attributes(Path(doubtful.labels))
     paths = RunPaths(folder / TRAINING, folder / "tensorboard")
     LOG.info(plan(config, MODE))
     check(Request(config, "main", MODE, paths, (), folder / "check", TRIAL))
     data = build_data(config, uses_source=True)
     annotations = data.source.annotations
     check_ids(annotations, data.source_record.file)
+    file = label_file(config, annotations)
+    if earlier:
+        known = reviewed_labels(annotations, file, earlier)
+        LOG.info(known.line())
+        data, share = with_known(data, known)
+        if "LBI.GAMMA" not in (settings or {}):
+            config = with_settings(config, {"LBI.GAMMA": config.lbi.gamma * share})
     try:
         results = train(RunSpec(config, MODE, data, paths, ALONE))
     except StoppedError as stopped:
@@ -93,7 +109,8 @@ def find_labels(
         ) from None
     table = read_weight_table((paths.output / TABLE).with_suffix(".npz"), annotations)
     labels = FoundLabels.of(annotations, table)
-    write_found(folder, label_file(config, annotations), labels)
+    carry_over(decision_files(earlier, file), folder)
+    write_found(folder, file, labels)
     report = write_report([paths.output], folder / REPORT, GALLERY_ROWS)
     estimate = read_estimate(results, read_json(results)["weights"][PLACE])
     return Found(folder, labels, estimate, tuple(estimate.lines()), report)
@@ -104,6 +121,7 @@ def judge_labels(
     trusted: PredictedImages | None,
     output: str | Path,
     settings: Mapping[str, Any] | None = None,
+    reviewed: str | Path | Sequence[str | Path] = (),
 ) -> Found:
     """Judge doubtful labels by another network's predictions, and write what was found into ``output``.
 
@@ -111,24 +129,66 @@ def judge_labels(
         doubtful: the labels and the predictions on their images.
         trusted: labels that are right, with the same network's predictions; None: there are none.
         settings: {name as in docs/settings.md: value}.
+        reviewed: folders of earlier searches, the older first, whose reviewed labels are not judged again.
 
     Raises:
         InputError: naming the file, annotation or setting that cannot be used.
     """
     open_terminal_unless_open()
-    folder = Path(output)
+    folder, earlier = Path(output), read_earlier(reviewed)
     files = {"--labels": doubtful.labelled.labels, "--predictions": doubtful.results}
     if trusted is not None:
         files |= {"--trusted": trusted.labelled.labels, "--trusted-predictions": trusted.results}
-    record_inputs(folder, files)
-    config, judged = judge_by_predictions(doubtful, trusted, dict(settings or {}))
-    annotations = judged.annotations
+    record_inputs(folder, files | decision_files(earlier))
+    run = PredictionsRun.of(doubtful, trusted, dict(settings or {}))
+    warn_of_attributes(Path(doubtful.labelled.labels))
+    annotations = run.source.annotations
     check_ids(annotations, Path(doubtful.labelled.labels))
+    file, known = label_file(run.config, annotations), None
+    if earlier:
+        known = reviewed_labels(annotations, file, earlier)
+        LOG.info(known.line())
+    judged = run.judged(known)
     labels = FoundLabels.of(annotations, table_of(judged))
-    write_found(folder, label_file(config, annotations), labels)
+    carry_over(decision_files(earlier, file), folder)
+    write_found(folder, file, labels)
     report = write_judged_report(judged, folder / REPORT, Path(doubtful.labelled.labels), GALLERY_ROWS)
     estimate = judged.found.estimate
     return Found(folder, labels, estimate, (*judged.matched.lines(), *estimate.lines()), report)
+
+
+def read_earlier(folders: str | Path | Sequence[str | Path]) -> list[Reviewed]:
+    """What was decided in earlier folders, or in one; InputError if it cannot be read, or has no decisions."""
+    given = [folders] if isinstance(folders, (str, Path)) else folders
+    earlier = [read_reviewed(folder) for folder in given]
+    for folder in earlier:
+        folder.check_decided()
+    return earlier
+
+
+def with_known(data: Data, known: KnownLabels) -> tuple[Data, float]:
+    """The data with labels that were reviewed: corrected in the source, and among the trusted ones.
+
+    Labels are judged without them: they were reviewed for being suspect, so they are no fair sample of right labels.
+
+    Returns:
+        The data, and how many of a trusted instance's joints have a label, in proportion to before. The source's loss
+        is to be weighted by it: it is added to that of the trusted instances, a mean over all of their joints.
+    """
+    before, added = data.target.annotations, known.trusted
+    target = before.joined(added) if len(added) else before
+    truth = data.source_truth
+    if truth is not None:
+        truth = replace(truth, corrupted=truth.corrupted & ~known.settled)
+    changed = replace(
+        data,
+        source_truth=truth,
+        source=data.source.with_annotations(known.annotations),
+        target=data.target.with_annotations(target),
+        compared=data.target,
+        known=known.settled,
+    )
+    return changed, float((target.visible > 0).mean() / (before.visible > 0).mean())
 
 
 def label_file(config: Config, annotations: Annotations) -> LabelFile:

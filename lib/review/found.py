@@ -137,7 +137,7 @@ class FoundLabels:
             rank=np.where(is_label, np.arange(1, len(i) + 1), 0),
             score=np.where(is_label, table.scores[i, j], np.nan),
             weight=np.where(is_label, weights, np.nan),
-            probability=np.where(is_label, suspects.probability[i, j], np.nan),
+            probability=np.where(is_label & suspects.judged[i, j], suspects.probability[i, j], np.nan),
             kind=suspects.kind[i, j],
             partner=names[suspects.partner[i, j]],
             x=here[:, 0],

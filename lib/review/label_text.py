@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from lib.dataset.annotations import without_garbage_collection
+from lib.dataset.annotations import read_json, without_garbage_collection
 from lib.dataset.instances import annotation_ids
 from lib.review.found import DESCRIPTION, LabelFile
 from lib.utils.errors import InputError, short_repr
 from lib.utils.json_text import Edit, Value, elements, members, with_member, with_value
+from lib.utils.log import LOG
 
 NOTES = "lbi"  # member of an annotation's attributes: what was changed
 
@@ -196,6 +197,26 @@ def read_label_text(file: LabelFile, path: Path) -> LabelText:
         return layouts[file.layout].of(path, text, start=1 if text.startswith("\ufeff") else 0)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise InputError(f"{path}: is no annotation file of layout {file.layout} ({problem!r})") from None
+
+
+def warn_of_attributes(path: Path) -> None:
+    """Log if annotations of the file at ``path`` have attributes to which no note on a correction can be added."""
+    content = read_json(path)
+    entries = content.get("annotations") if isinstance(content, dict) else content
+    refused = [entry for entry in entries if isinstance(entry, dict) and not _takes_notes(entry)]
+    if refused:
+        LOG.warning(
+            f"{path}: {len(refused)} annotations have attributes to which apply_corrections.py cannot add its note, and "
+            f"it will refuse to correct them; the first is annotation {refused[0].get('id')}: attributes "
+            f"{short_repr(refused[0]['attributes'])}, expected an object (and a list under {NOTES!r}, if anything)"
+        )
+
+
+def _takes_notes(entry: dict) -> bool:
+    attributes = entry.get("attributes")
+    return attributes is None or (
+        isinstance(attributes, dict) and isinstance(attributes.get(NOTES, []), list)
+    )
 
 
 def _labels(entry: dict) -> list[list]:

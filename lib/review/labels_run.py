@@ -124,7 +124,10 @@ class LabelsRun:
             wanted["MODEL.EXTRA.HEATMAP_SIZE"] = list(
                 network_heatmap_size(wanted["MODEL.IMAGE_SIZE"], layers)
             )
-        return with_settings(config, wanted)
+        final = with_settings(config, wanted)
+        if not final.lbi.find_wrong_labels:
+            raise InputError("LBI.FIND_WRONG_LABELS is false, expected true: there would be nothing to tell")
+        return final
 
 
 def data_settings(doubtful: LabelledImages, trusted: LabelledImages, given: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What find_labels.py does with the results file of another network in place of a training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from lib.dataset.build import log_annotations, read_annotations
 from lib.dataset.layouts import ImageSet, training_set
 from lib.ignoring.weight_table import WeightTable
 from lib.review.labels_run import LabelledImages, data_settings
+from lib.review.reviewed import KnownLabels
 from lib.wrong_labels.predictions import Predicted, PredictedJudgement, judge_predictions
 
 OF_FILE = ("DATASET_SRC.CATEGORY", "DATASET_SRC.DROP_ZERO_KEYPOINTS", "DATASET_SRC.DATA_FORMAT")
@@ -25,40 +26,58 @@ class PredictedImages:
     results: str | Path
 
 
-def judge_by_predictions(
-    doubtful: PredictedImages, trusted: PredictedImages | None, given: dict[str, Any]
-) -> tuple[Config, PredictedJudgement]:
-    """Read and judge the labels.
+@dataclass(frozen=True)
+class PredictionsRun:
+    """Labels to judge.
 
-    Args:
-        doubtful: the labels in doubt.
-        trusted: labels that are right, with results of the same network; None: there are none.
-        given: {setting: value} of the user.
-
-    Returns:
-        The settings by which the labels were read, as DATASET_SRC, and the judgement.
-
-    Raises:
-        InputError: naming the file, annotation or setting that cannot be used.
+    config: the settings by which they were read, as DATASET_SRC.
+    source: the labels in doubt.
+    trusted: labels that are right; None: there are none.
     """
-    known = doubtful if trusted is None else trusted
-    if trusted is None:  # what is said of the file holds for it as the reference of joints, too
-        of_source = {key: value for key, value in given.items() if key in OF_FILE}
-        given = {key.replace("_SRC", "_TARGET"): value for key, value in of_source.items()} | given
-    config = with_settings(Config(), data_settings(doubtful.labelled, known.labelled, given) | given)
-    source = _read(config, training_set(config.dataset_src), doubtful.results, "labels in doubt")
-    right = None
-    if trusted is not None:
-        right = _read(config, training_set(config.dataset_target), trusted.results, "trusted labels")
-    return config, judge_predictions(source, right, config.seed)
+
+    config: Config
+    source: Predicted
+    trusted: Predicted | None
+
+    @classmethod
+    def of(
+        cls, doubtful: PredictedImages, trusted: PredictedImages | None, given: dict[str, Any]
+    ) -> "PredictionsRun":
+        """Read the labels.
+
+        Args:
+            doubtful: the labels in doubt.
+            trusted: labels that are right, with results of the same network; None: there are none.
+            given: {setting: value} of the user.
+
+        Raises:
+            InputError: naming the file, annotation or setting that cannot be used.
+        """
+        known = doubtful if trusted is None else trusted
+        if trusted is None:  # what is said of the file holds for it as the reference of joints, too
+            of_source = {key: value for key, value in given.items() if key in OF_FILE}
+            given = {key.replace("_SRC", "_TARGET"): value for key, value in of_source.items()} | given
+        config = with_settings(Config(), data_settings(doubtful.labelled, known.labelled, given) | given)
+        source = _read(config, training_set(config.dataset_src), doubtful.results, "labels in doubt")
+        right = None
+        if trusted is not None:
+            right = _read(config, training_set(config.dataset_target), trusted.results, "trusted labels")
+        return cls(config, source, right)
+
+    def judged(self, known: KnownLabels | None) -> PredictedJudgement:
+        """What is found in the labels; those that are ``known`` are not judged. Raises InputError, see `of`."""
+        if known is None:
+            return judge_predictions(self.source, self.trusted, self.config.seed)
+        corrected = replace(self.source, annotations=known.annotations)
+        judgement = judge_predictions(corrected, self.trusted, self.config.seed)
+        return replace(judgement, found=judgement.found.knowing(known.settled))
 
 
 def table_of(judged: PredictedJudgement) -> WeightTable:
     """The scores and suspects; no weights were learned. Labels that were not judged come last."""
-    suspects = judged.found.suspects
-    scores = np.where(suspects.judged, judged.found.scores, judged.found.scores.min(initial=0) - 1)
+    scores = judged.found.ranked(judged.annotations.visible > 0)
     nothing = np.zeros(scores.shape)
-    return WeightTable(nothing, nothing.astype(np.int64), scores, suspects)
+    return WeightTable(nothing, nothing.astype(np.int64), scores, judged.found.suspects)
 
 
 def _read(config: Config, image_set: ImageSet, results: str | Path, role: str) -> Predicted:

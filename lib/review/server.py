@@ -83,8 +83,9 @@ def prepare(folder: Path, options: ReviewOptions) -> ReviewServer:
     return ReviewServer(session, f"http://{HOST}:{port}/?token={token}", app, listener)
 
 
-def open_folder(folder: Path, options: ReviewOptions) -> tuple[Session, Crops]:
+def open_folder(folder: str | Path, options: ReviewOptions) -> tuple[Session, Crops]:
     """Read what was found in a folder and what was decided about it; see `prepare` for the errors."""
+    folder = Path(folder)
     file, labels = read_found(folder)
     file.check_unchanged()
     if not len(labels):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from lib.config.schema import Config
 from lib.dataset.build import log_annotations, read_annotations, training_dataset, with_pack
 from lib.dataset.joints import notes_on_joints, sides_without_pairs
@@ -28,6 +30,8 @@ class Data:
     test: used for model selection only by train.py, which has no other set.
     source_truth: which labels of the source are wrong; None if unknown.
     source_record: which annotations of the source the ignoring weights belong to; None without a source.
+    compared: trusted samples that the detector of wrong labels compares the source with; None: ``target``.
+    known: bool [N, J], labels of the source that are known to be right, and are not judged; None: nothing is known.
     """
 
     source: KeypointDataset | None
@@ -36,6 +40,8 @@ class Data:
     test: EvaluationSet
     source_truth: Truth | None = None
     source_record: SourceRecord | None = None
+    compared: KeypointDataset | None = None
+    known: np.ndarray | None = None
 
     @property
     def skeleton(self) -> Skeleton:

@@ -55,8 +55,10 @@ def judge_labels(spec: RunSpec, state: State) -> WrongLabels | None:
         workers=spec.config.workers,
         seed=spec.config.seed,
     )
-    source, trusted = spec.data.source.without_augmentation(), spec.data.target.without_augmentation()
-    return find_wrong_labels(reader, source, trusted)
+    data = spec.data
+    compared = data.target if data.compared is None else data.compared
+    found = find_wrong_labels(reader, data.source.without_augmentation(), compared.without_augmentation())
+    return found if data.known is None else found.knowing(data.known)
 
 
 def write_weight_tables(
@@ -80,7 +82,7 @@ def write_weight_tables(
         if truth is not None:
             summary[place] |= _measured("weights", place, -table.weights, annotations, truth)
         if found is not None:
-            table = replace(table, scores=_ranked(found, table, annotations), suspects=found.suspects)
+            table = replace(table, scores=found.ranked(annotations.visible > 0), suspects=found.suspects)
             summary[place]["wrong_labels"] = asdict(found.estimate)
             if truth is not None:
                 summary[place]["wrong_labels"] |= _measured("scores", place, table.scores, annotations, truth)
@@ -90,12 +92,6 @@ def write_weight_tables(
     for line in found.estimate.lines() if found is not None else ():
         LOG.info(line)
     return summary
-
-
-def _ranked(found: WrongLabels, table: WeightTable, annotations: Annotations) -> np.ndarray:
-    """The scores of ``found``; labels that could not be read (outside of the crop, no image) come last."""
-    unread = (annotations.visible > 0) & (found.suspects.kind == "")
-    return np.where(unread, found.scores.min(initial=0) - 1, found.scores)
 
 
 def _measured(what: str, place: Place, scores: np.ndarray, annotations: Annotations, truth: Truth) -> dict:

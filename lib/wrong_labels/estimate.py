@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.ignoring.suspects import THRESHOLD, count_kinds, in_words
+from lib.ignoring.suspects import THRESHOLD, Suspects, count_kinds, in_words
 from lib.wrong_labels.judge import Judgement
 
 LEVEL = 1.96  # standard errors: a 95 % interval
@@ -29,6 +29,21 @@ class Estimate:
     flagged: int
     precision: float
     kinds: dict[str, int]
+
+    def without(self, suspects: Suspects, known: np.ndarray) -> "Estimate":
+        """The estimate for the other labels, if some of the ``suspects`` are ``known`` (bool [N, J]) to be right."""
+        judged = suspects.judged
+        expected = float(suspects.probability[judged & known].sum())
+        flagged = judged & ~known & (suspects.probability > THRESHOLD)
+        return Estimate(
+            labels=self.labels - int((judged & known).sum()),
+            wrong=max(0.0, self.wrong - expected),
+            low=max(0.0, self.low - expected),
+            high=max(0.0, self.high - expected),
+            flagged=int(flagged.sum()),
+            precision=float(suspects.probability[flagged].mean()) if flagged.any() else float("nan"),
+            kinds=count_kinds(suspects.kind[flagged]),
+        )
 
     def lines(self) -> list[str]:
         """For people."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.dataset.keypoint_dataset import KeypointDataset
-from lib.ignoring.suspects import Suspects
+from lib.ignoring.suspects import REVIEWED, Suspects
 from lib.wrong_labels.estimate import Estimate, estimate
 from lib.wrong_labels.judge import judge
 from lib.wrong_labels.places import suspects_of
@@ -24,6 +24,25 @@ class WrongLabels:
     suspects: Suspects
     scores: np.ndarray
     estimate: Estimate
+
+    def knowing(self, known: np.ndarray) -> "WrongLabels":
+        """The same without an opinion on labels that are ``known`` (bool [N, J]) to be right."""
+        old = self.suspects
+        suspects = Suspects(
+            probability=np.where(known, 0.0, old.probability),
+            kind=np.where(known, REVIEWED, old.kind),
+            partner=np.where(known, -1, old.partner),
+            proposed=np.where(known[..., None], np.nan, old.proposed),
+            sureness=np.where(known, 0.0, old.sureness),
+        )
+        return WrongLabels(suspects, self.scores, self.estimate.without(old, known))
+
+    def ranked(self, labelled: np.ndarray) -> np.ndarray:
+        """The scores [N, J], such that ``labelled`` (bool [N, J]) keypoints that could not be read (outside of the crop,
+        no image) come behind the others, and reviewed ones last."""
+        lowest, kind = self.scores.min(initial=0), self.suspects.kind
+        scores = np.where(labelled & (kind == ""), lowest - 1, self.scores)
+        return np.where(kind == REVIEWED, lowest - 2, scores)
 
 
 def find_wrong_labels(reader: Reader, source: KeypointDataset, trusted: KeypointDataset) -> WrongLabels:

@@ -166,6 +166,19 @@ def test_predictions_on_several_categories(data, tmp_path, capsys):
     assert len(read_found(tmp_path / "found")[1]) > 0
 
 
+def test_a_folder_is_trusted_once_it_was_reviewed(found, data, tmp_path, capsys):
+    assert find(data, tmp_path / "next", "--reviewed", str(found)) == 2
+    assert f"{found}: has no decisions" in capsys.readouterr().err
+    decisions = {"number": 1, "time": "", "annotation_id": 7, "joint": "head", "verdict": "right"}
+    head = {"format": "lbi-decisions 1", "sha256": read_found(found)[0].sha256, "labels": ""}
+    path = found / "decisions-ann.jsonl"
+    path.write_text(f"{json.dumps(head)}\n{json.dumps(decisions)}\n")
+    assert find(data, tmp_path / "next", *SMALL, "--reviewed", str(found)) == 0
+    assert "reviewed before: 1 labels, of which 1 in 1 instances are trusted" in capsys.readouterr().out
+    assert (tmp_path / "next/decisions-ann.jsonl").read_text() == path.read_text()
+    path.unlink()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -41,6 +41,29 @@ def test_moved_labels_are_found_with_their_place():
     assert found.estimate.flagged == (found.suspects.probability > 0.5).sum() > 0.8 * wrong.sum()
 
 
+def test_labels_that_are_known_are_not_judged_and_come_last():
+    wrong = np.random.default_rng(0).random(150) < 0.15
+    source, _ = data_set(150, 1, wrong)
+    found = find_wrong_labels(READER, source, data_set(60, 2)[0])
+    known = np.zeros(found.scores.shape, bool)
+    known[:40], known[40:60, 1] = True, True
+    other = found.knowing(known)
+    for name in ("probability", "kind", "partner", "sureness"):
+        assert (getattr(other.suspects, name) == getattr(found.suspects, name))[~known].all()
+    assert (other.suspects.kind[known] == "reviewed").all() and not other.suspects.probability[known].any()
+    assert np.isnan(other.suspects.proposed[known]).all()
+    ranked = other.ranked(np.ones(known.shape, bool))
+    assert ranked[known].max() < ranked[~known].min() and (ranked[~known] == found.scores[~known]).all()
+    before, after = found.estimate, other.estimate
+    assert after.labels == before.labels - 140
+    expected = found.suspects.probability[known].sum()
+    assert expected > 3 and before.wrong - after.wrong == pytest.approx(expected)
+    assert after.low == max(0, before.low - expected) and after.high == before.high - expected
+    flagged = (found.suspects.probability > 0.5) & ~known
+    assert after.flagged == sum(after.kinds.values()) == flagged.sum() < before.flagged
+    assert after.precision == pytest.approx(found.suspects.probability[flagged].mean())
+
+
 @pytest.mark.parametrize("trusted_labels", [True, False])
 def test_a_network_whose_output_is_not_finite_judges_nothing_and_says_so(trusted_labels, caplog):
     source, _ = data_set(20, 1)
