@@ -62,7 +62,7 @@ class Crops:
     def __init__(self, table: Table, images: Path):
         zipped = not images.is_dir() and images.with_name(f"{images.name}.zip").is_file()
         self.images = ImageFolder(images, "zip" if zipped else "jpg", nested=True)
-        self._table, self._sizes = table, _annotated_sizes(table.file)
+        self._table, self._sizes = table, annotated_sizes(table.file)
         self._read = functools.lru_cache(maxsize=KEPT)(read_image)
 
     def check(self, folder: Path) -> None:
@@ -135,7 +135,7 @@ def cut(pixels: np.ndarray, square: Square, reduce: int, largest: int) -> np.nda
     return cv2.warpAffine(pixels, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=OUTSIDE)  # fmt: skip
 
 
-def _annotated_sizes(file: LabelFile) -> dict[str, tuple[int, int]]:
+def annotated_sizes(file: LabelFile) -> dict[str, tuple[int, int]]:
     """{image name: width and height}, which say how an image with an EXIF orientation was labelled."""
     if file.layout == "mpii":
         return {}
