@@ -88,7 +88,7 @@ TOOLS = {
         "YOLO pose",
         lambda exchange, folder, _: yolo.write(exchange, folder),
         yolo.read,
-        Slack(TABLE_ROUNDS, share=1e-6),
+        yolo.SLACK,
         frozenset({"occluded"}),
         yolo.DATA,
     ),

@@ -1,6 +1,6 @@
 """YOLO pose (Ultralytics): a text file for each image, with a line for each instance, and data.yaml.
 
-A line has no id. Instances are found again by their places, one to one in each image.
+A line has no id. Instances are found again by the places that were not changed, one to one in each image.
 """
 
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from lib.exchange.comparison import Slack
 from lib.exchange.image_files import link_images
 from lib.exchange.labels import Answer, Exchange, Instance, LabelledImage, Place, Returned
 from lib.utils.errors import InputError, short_repr
@@ -16,6 +17,8 @@ from lib.utils.files import write_text
 
 DATA, IMAGES, LABELS = "data.yaml", "images/train", "labels/train"
 DIGITS = 6  # of a share of the image
+SLACK = Slack(0.006, share=5e-5)  # labels.csv has two digits, some tools write shares with four
+UNKNOWN = "all of whose places are new, so that it is not known whose they are"
 HIDDEN, OCCLUDED, VISIBLE = 0, 1, 2
 
 
@@ -129,18 +132,26 @@ def _pose(file: Path, number: int, line: str, exchange: Exchange, image: Labelle
 
 
 def _matched(image: LabelledImage, poses: list[dict[str, Place]], exchange: Exchange) -> list[Returned]:
-    """The poses with the numbers of the instances that they are nearest to, one to one."""
+    """The poses with the numbers of the instances that they have most places in common with, one to one."""
     if not poses or not image.instances:
         return [Returned(None, places) for places in poses]
-    costs = np.array(
-        [[_distance(exchange, instance, pose) for instance in image.instances] for pose in poses]
-    )
-    # Of instances in the same place, the order decides.
-    costs += 1e-6 * np.abs(np.arange(len(poses))[:, None] - np.arange(len(image.instances)))
-    numbers: dict[int, int] = {}
-    for k, i in zip(*linear_sum_assignment(costs)):
-        numbers[int(k)] = image.instances[i].number
-    return [Returned(numbers.get(k), places) for k, places in enumerate(poses)]
+    common = np.array([[_common(image, instance, pose) for instance in image.instances] for pose in poses])
+    away = np.array([[_distance(exchange, instance, pose) for instance in image.instances] for pose in poses])
+    # The distance decides where nothing is in common, and the order between instances in the same place.
+    order = np.abs(np.arange(len(poses))[:, None] - np.arange(len(image.instances)))
+    rows, columns = linear_sum_assignment(away / (1 + len(poses) * away.max()) + 1e-9 * order - common)
+    found = {}
+    for k, i in zip(rows.tolist(), columns.tolist()):
+        is_known = common[k, i] > 0 or common.shape == (1, 1)
+        found[k] = Returned(image.instances[i].number, poses[k], "" if is_known else UNKNOWN)
+    return [found.get(k, Returned(None, pose)) for k, pose in enumerate(poses)]
+
+
+def _common(image: LabelledImage, instance: Instance, pose: dict[str, Place]) -> int:
+    """How many places of a pose are those of a label of the instance, whichever."""
+    slack = SLACK.of(image)
+    given = [point.place for point in instance.points if point.place is not None]
+    return sum(any(abs(x - u) <= slack and abs(y - v) <= slack for u, v in given) for x, y in pose.values())
 
 
 def _distance(exchange: Exchange, instance: Instance, pose: dict[str, Place]) -> float:
