@@ -199,45 +199,42 @@ def _name(path: Path, image: Element) -> str:
 
 def _returned(path: Path, image: Element, exchange: Exchange) -> list[Returned]:
     """The skeletons of an image, and the points outside of any, by their annotation ids."""
-    found = [
-        _instance(path, image, skeleton.findall("points"), _number(skeleton), exchange)
-        for skeleton in image.findall("skeleton")
-    ]
+    found = []
+    for skeleton in image.findall("skeleton"):
+        number, points = _number(skeleton), skeleton.findall("points")
+        found.append(_instance(number, [point.get("label", "") for point in points], [
+            None if point.get("outside") == "1" else _place(path, image, point) for point in points
+        ]))  # fmt: skip
     alone: dict[int | None, list[Element]] = {}
     for point in image.findall("points"):
         alone.setdefault(_number(point), []).append(point)
-    return found + [_instance(path, image, points, number, exchange) for number, points in alone.items()]
+    for number, points in alone.items():
+        joints = [point.get("label", "") for point in points]
+        places: list[Place | None] = [_place(path, image, point) for point in points]
+        # Who takes skeletons apart (datumaro) does not say which points are hidden.
+        hidden = _parked(exchange, image.get("name", ""), number)
+        places = [None if hidden.get(joint) == place else place for joint, place in zip(joints, places)]
+        found.append(_instance(number, joints, places))
+    return found
 
 
-def _instance(
-    path: Path, image: Element, points: list[Element], number: int | None, exchange: Exchange
-) -> Returned:
-    if number is None:  # CVAT has no attribute of what was drawn anew; copies of points keep theirs
-        numbers = {own for point in points if (own := _number(point)) is not None}
-        number = numbers.pop() if len(numbers) == 1 else None
-    labels = [point.get("label", "") for point in points]
-    if len(set(labels)) < len(labels):
+def _instance(number: int | None, joints: list[str], places: list[Place | None]) -> Returned:
+    if len(set(joints)) < len(joints):
         return Returned(number, {}, "with two points of one joint")
-    places = {}
-    for joint, point in zip(labels, points):
-        place = _place(path, image, point)
-        is_hidden = point.get("outside") == "1" or (
-            point.get("outside") is None and place == _parked(exchange, image, number, joint)
-        )
-        if not is_hidden:
-            places[joint] = place
-    return Returned(number, places)
+    return Returned(number, {joint: place for joint, place in zip(joints, places) if place is not None})
 
 
-def _parked(exchange: Exchange, image: Element, number: int | None, joint: str) -> Place | None:
-    """The place, as written, of a point without a label: tools that keep points alone do not say that they are hidden."""
-    given = exchange.image(image.get("name", ""))
-    for instance in given.instances if given is not None else ():
-        if instance.number == number and joint in exchange.joints:
-            point = instance.points[exchange.joints.index(joint)]
-            x, y = parked(instance, point)
-            return (float(f"{x:.2f}"), float(f"{y:.2f}")) if point.place is None else None
-    return None
+def _parked(exchange: Exchange, name: str, number: int | None) -> dict[str, Place]:
+    """{joint: place as written}, of the joints of an instance that have no label."""
+    image = exchange.image(name)
+    own = [each for each in image.instances if each.number == number] if image is not None else []
+    places = {
+        joint: parked(instance, point)
+        for instance in own
+        for joint, point in zip(exchange.joints, instance.points)
+        if point.place is None
+    }
+    return {joint: (float(f"{x:.2f}"), float(f"{y:.2f}")) for joint, (x, y) in places.items()}
 
 
 def _number(element: Element) -> int | None:

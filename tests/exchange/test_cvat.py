@@ -103,7 +103,7 @@ def test_points_alone_are_put_together_by_their_ids(written, exchange):
         for skeleton in image.findall("skeleton"):
             image.remove(skeleton)
             for point in skeleton.findall("points"):
-                del point.attrib["outside"]
+                point.set("outside", "0")
                 image.append(point)
 
     flat = read(changed(written, flatten), exchange).images["a/5.jpg"]

@@ -45,7 +45,7 @@ def edit_label_studio(folder: Path, version: str = "labels") -> Path:
                     continue
                 if place is not region:
                     x, y = (100 * value / length for value, length in zip(place, SIZE))
-                    region["value"] |= {"x": x, "y": y}
+                    region["value"] = region["value"] | {"x": x, "y": y}
             result.append(region)
         for (number, joint), place in EDITS.items():  # drawn anew, in the instance's box
             if (number, joint) not in seen and place is not None:
