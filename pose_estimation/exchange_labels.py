@@ -82,6 +82,8 @@ def _to(arguments: argparse.Namespace, source: Source, tool: Tool) -> str:
     write_record(arguments.folder, arguments.tool, source.file, given)
     count = sum(len(image.instances) for image in exchange.images)
     print(f"{len(given.suspects)} suspects; {count} instances in {len(exchange.images)} images, {len(exchange.joints)} joints")  # fmt: skip
+    if turned := source.turned(exchange):
+        print(f"warning: {len(turned)} images have an EXIF orientation that their labels do not follow, but tools do; the first: {turned[0]}")  # fmt: skip
     if lost := losses(tool, exchange):
         print(f"{tool.title} cannot hold, and is not given: {lost}")
     return f"{output}: import {tool.file}"
@@ -111,8 +113,8 @@ def _from(arguments: argparse.Namespace, source: Source, tool: Tool) -> str:
         )
     changes, unchanged = comparison.changes, comparison.unchanged
     if arguments.unchanged == RIGHT:
-        changes = changes + [Change(number, joint, Verdict.RIGHT) for number, joint in unchanged]
-        unchanged = []
+        changes = changes + [Change(number, joint, Verdict.RIGHT) for number, joint in comparison.suspects]
+        unchanged = sorted(set(unchanged) - set(comparison.suspects))
     added = new_decisions(arguments.folder, file, arguments.reviewer, changes, unchanged)
     print("\n".join(_lines(comparison, added, arguments.unchanged)), flush=True)
     if arguments.dry_run:
@@ -131,7 +133,7 @@ def _lines(comparison: Comparison, added: Added, unchanged: str) -> list[str]:
         f"new decisions: {counts[Verdict.MOVED]} moved, {counts[Verdict.WRONG]} wrong, "
         f"{counts[Verdict.EXCHANGED]} exchanges, {counts[Verdict.RIGHT]} right"
         + (f"; {added.known} were known" if added.known else ""),
-        f"{len(comparison.unchanged)} suspects unchanged: {unchanged}",
+        f"{len(comparison.suspects)} suspects unchanged: {unchanged}",
     ]
     return lines
 

@@ -37,6 +37,7 @@ EXCUSED = {
     "python pose_estimation/main.py --cfg experiments/real/": "needs the real people: tests/benchmarks/test_real_ground.py",
     "python pose_estimation/review.py": "serves until it is stopped: tests/review/test_server.py, test_page.py",
     "python pose_estimation/apply_corrections.py": "needs decisions: tests/pose_estimation/test_apply_corrections.py",
+    "python pose_estimation/exchange_labels.py from": "needs a tool's file: tests/exchange/test_round_trips.py",
     "python pose_estimation/find_labels.py --labels doubtful.json": "needs results: tests/pose_estimation/test_find_labels.py",
     "bash findings/": "installs packages to look at",
     "python benchmarks/all.py": "an hour: tests/benchmarks/test_all.py",

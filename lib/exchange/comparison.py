@@ -44,13 +44,15 @@ class Comparison:
     """What came back, compared with what was given.
 
     changes: labels that are not as they were.
-    unchanged: suspects that are as they were, of instances that came back.
+    unchanged: labels that are as they were, of instances that came back.
+    suspects: those of them that were to be looked at.
     instances: how many came back.
     remarks: what is not as it should be, in words.
     """
 
     changes: list[Change]
     unchanged: list[Label]
+    suspects: list[Label]
     instances: int
     remarks: list[str]
 
@@ -67,7 +69,7 @@ def compare(exchange: Exchange, answer: Answer, slack: Slack) -> Comparison:
         else:
             came[image.name] = instances
     untouched = {image.name for name in answer.untouched if (image := exchange.image(name)) is not None}
-    changes, unchanged, count = [], [], 0
+    changes, unchanged, suspects, count = [], [], [], 0
     for image in exchange.images:
         if image.name not in came:
             remarks.add(_NOT_WORKED_ON if image.name in untouched else _MISSING_IMAGES, image.name)
@@ -76,13 +78,13 @@ def compare(exchange: Exchange, answer: Answer, slack: Slack) -> Comparison:
             own = _changes(exchange, image, instance, returned, slack.of(image))
             changes += own
             changed = {change.joint for change in own} | {change.partner for change in own}
-            unchanged += [
-                (instance.number, joint)
-                for joint, point in zip(exchange.joints, instance.points)
-                if point.suspicion is not None and point.suspicion.is_suspect and joint not in changed
-            ]
+            for joint, point in zip(exchange.joints, instance.points):
+                if joint not in changed:
+                    unchanged.append((instance.number, joint))
+                    if point.suspicion is not None and point.suspicion.is_suspect:
+                        suspects.append((instance.number, joint))
             count += 1
-    return Comparison(changes, unchanged, count, remarks.lines())
+    return Comparison(changes, unchanged, suspects, count, remarks.lines())
 
 
 _NOT_WORKED_ON = "images that nobody has worked on; their labels are left undecided"

@@ -12,18 +12,20 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from lib.exchange.image_files import link_images
 from lib.exchange.labels import Answer, Exchange, Instance, Place, Point, Returned
 from lib.utils.errors import InputError, short_repr
 from lib.utils.files import write_atomically, write_text
 
-ANNOTATIONS, LABELS = "annotations.xml", "labels.json"
+ANNOTATIONS, LABELS, IMAGES = "annotations.xml", "labels.json", "images"
 NUMBER = "annotation_id"  # attribute of a skeleton, and of its points for tools that keep points alone
 OF_POINTS = (NUMBER, "suspect", "probability", "kind", "proposed")
 NOTHING = "no label"  # kind of a point that is not there
 
 
 def write(exchange: Exchange, folder: Path) -> None:
-    """Write the annotations, and the labels that a task needs for them."""
+    """Write the annotations, the labels that a task needs for them, and links to the images that are at hand."""
+    link_images({folder / IMAGES / image.name: image for image in exchange.images if image.path is not None})
     write_text(folder / LABELS, json.dumps([_label(exchange)], indent=1) + "\n")
     tree = ElementTree.ElementTree(_root(exchange))
     ElementTree.indent(tree)

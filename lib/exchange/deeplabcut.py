@@ -97,7 +97,7 @@ def _returned(
     path: Path, exchange: Exchange, image: LabelledImage, row: list[str], column_of: dict[tuple, int]
 ) -> list[Returned]:
     found = []
-    for individual in dict.fromkeys(individual for individual, _, _ in column_of):
+    for individual in dict.fromkeys(name for name, joint, _ in column_of if joint in exchange.joints):
         places = {}
         for joint in exchange.joints:
             columns = [column_of.get((individual, joint, axis)) for axis in "xy"]

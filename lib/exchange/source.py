@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.dataset.annotations import read_json
+from lib.dataset.image_header import AS_STORED
 from lib.dataset.images import IN_ARCHIVE, ImageFolder, header_of
 from lib.exchange.labels import Exchange, Instance, LabelledImage, Place, Point, Suspicion
 from lib.review import label_text
@@ -115,6 +116,15 @@ class Source:
             self._category(entries.values()),
             tuple(images),
         )
+
+    def turned(self, exchange: Exchange) -> list[str]:
+        """Names of images that tools show turned, by their EXIF orientation, unlike the frame of their labels."""
+        found = []
+        for image in exchange.images:
+            header = header_of(image.path) if image.path is not None else None
+            if header is not None and header.orientation != AS_STORED and image.known_size == header.size:
+                found.append(image.name)
+        return found
 
     @cached_property
     def joints(self) -> tuple[str, ...]:

@@ -49,6 +49,10 @@ def test_each_instance_is_a_skeleton_with_all_joints(written):
     )  # behind the points, as CVAT has it
 
 
+def test_the_images_to_upload_lie_beside(written, tmp_path):
+    assert (written / "images/a/5.jpg").read_bytes() == (tmp_path / "images/a/5.jpg").read_bytes()
+
+
 def test_suspicions_are_attributes_of_points(written):
     point = ET.parse(written / "annotations.xml").find("image/skeleton/points")
     assert {each.get("name"): each.text for each in point} == {

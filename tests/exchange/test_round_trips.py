@@ -71,7 +71,7 @@ def test_what_was_decided_before_stands_when_it_comes_back_as_it_was(found, caps
     take(found, "cvat", TOOL_EDITS["cvat"](output))
     decisions = take(found, "cvat", output / "annotations.xml")
     assert set(decisions) == DECISIONS
-    assert "warning: 2 labels came back as they were, but were decided otherwise" in capsys.readouterr().out
+    assert "warning: 5 labels came back as they were, but were decided otherwise" in capsys.readouterr().out
 
 
 def test_a_later_change_replaces_an_earlier_one(found):

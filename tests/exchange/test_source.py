@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from PIL import Image
 
+from lib.dataset.keypoints import MPII_KEYPOINTS
 from lib.exchange.source import Source, read_record, record_path
 from lib.utils.errors import InputError
-from tests.factories.exchanges import RE, SIZE, L, R, exchange_of, found_with_image
+from tests.factories.data_sets import mpii_person, read_mpii, write_mpii
+from tests.factories.exchanges import RE, SIZE, L, R, exchange_of, found_with_image, give
 from tests.factories.found_labels import JOINTS, KEYPOINTS, annotation_file, make_found
-from tests.factories.reviews import decide
+from tests.factories.reviews import decide, judge
 
 
 @pytest.fixture
@@ -138,3 +141,37 @@ def test_the_image_folder_can_be_elsewhere(tmp_path):
     assert image.path == str(tmp_path / "moved/a/5.jpg")
     with pytest.raises(InputError, match="no such folder"):
         Source(found.folder, images=tmp_path / "nowhere")
+
+
+def test_images_that_tools_show_turned_are_told(tmp_path, capsys):
+    """Labels of COCO refer to the pixels as stored, and tools show them upright."""
+    found = found_with_image(tmp_path)
+    path = tmp_path / "images/a/5.jpg"
+    image = Image.open(path)
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(path, exif=exif)
+    source = Source(found.folder)
+    assert source.turned(source.exchange(source.choose(2, False))) == ["a/5.jpg"]
+    give(found, "cvat")
+    assert "1 images have an EXIF orientation" in capsys.readouterr().out
+    exif[0x0112] = 1
+    image.save(path, exif=exif)
+    assert source.turned(source.exchange(source.choose(2, False))) == []
+
+
+def test_mpiis_layout_is_given_in_pixels_from_0(tmp_path):
+    """Joint k is at (11 + k, 21 + 2k) there, pixels from 1, and the first has no label; images say their size."""
+    path = write_mpii(tmp_path, [mpii_person(), mpii_person("b.jpg")])
+    found = judge(tmp_path, path, read_mpii(tmp_path, "train", MPII_KEYPOINTS, 1))
+    source = Source(found.folder, images=tmp_path / "images")
+    exchange = source.exchange(source.choose(200, False))
+    assert [image.name for image in exchange.images] == ["a.jpg", "b.jpg"] and exchange.category == "person"
+    for number, image in enumerate(exchange.images):
+        (instance,) = image.instances
+        assert instance.number == number and image.size == Image.open(image.path).size
+        assert [point.place for point in instance.points] == [
+            None,
+            *((10 + k, 20 + 2 * k) for k in range(1, 16)),
+        ]
+        assert not any(point.is_occluded for point in instance.points)

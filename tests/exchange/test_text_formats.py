@@ -142,3 +142,17 @@ def test_yolo_lines_without_a_mark_of_visibility(exchange, tmp_path):
 def test_a_folder_of_labels_alone(exchange, tmp_path):
     yolo.write(exchange, tmp_path / "out")
     assert yolo.read(tmp_path / "out/labels/train", exchange) == yolo.read(tmp_path / "out", exchange)
+
+
+def test_parts_of_deeplabcut_that_belong_to_no_individual(exchange, tmp_path):
+    """Multi-animal projects have parts of which there is one, as of an individual called single."""
+    deeplabcut.write(exchange, tmp_path / "out")
+    path = tmp_path / "out/CollectedData_lbi.csv"
+    rows = table(path)
+    for row, cells in zip(rows, (("lbi",) * 2, ("single",) * 2, ("corner",) * 2, ("x", "y"), ("1", "2"))):
+        row += cells
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert deeplabcut.read(path, exchange).images == {
+        "a/5.jpg": [returned(exchange, 7), returned(exchange, 3)]
+    }
