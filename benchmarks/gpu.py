@@ -70,7 +70,7 @@ class Part:
 
 
 PARTS = (
-    Part("tests", None, 200),
+    Part("tests", None, 135),
     Part("step", "gpu_step.py", 130),
     Part("syncs", "gpu_waits.py", 30),
     Part("demo", "gpu_data.py", 150),

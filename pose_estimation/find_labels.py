@@ -20,45 +20,16 @@ Trusted labels are optional then; with them it takes the same network's results 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 if not __package__:  # run as a file of a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.cli import arguments as shared
 from lib.config.loader import describe_settings, parse_overrides
-from lib.config.run_paths import RunPaths
-from lib.config.schema import Config
-from lib.dataset.annotations import Annotations, read_json
-from lib.dataset.layouts import training_set
-from lib.doctor.examine import examine
-from lib.doctor.findings import Finding, Level
-from lib.doctor.request import Request, Trial
-from lib.ignoring.modes import MODES, Place
-from lib.ignoring.weight_table import read_weight_table
-from lib.label_noise.source_record import check_ids
-from lib.report.estimates import read_estimate
-from lib.report.page import write_report
-from lib.review.found import FoundLabels, LabelFile, write_found
-from lib.review.inputs import TRAINING, record_inputs
-from lib.review.labels_run import EFFORTS, LabelledImages, LabelsRun
-from lib.review.predictions_run import PredictedImages, judge_by_predictions, table_of
-from lib.training.data import build_data
-from lib.training.run_spec import RunSpec
-from lib.training.trainer import train
-from lib.training.weight_tables import TABLE
-from lib.utils.distributed import ALONE
-from lib.utils.errors import InputError, StoppedError
-
-MODE = MODES["ours1"]
-USUAL = "normal"  # effort
-PLACE: Place = "B"  # of the weights in the target's own loss
-TRIAL = Trial(steps=4, seconds=30)
-SHOWN = (Level.WARNING, Level.ERROR)
-TIME = "the whole run"  # subject of the finding that is shown although all is well
-# T, V and the test set are all of the trusted labels on purpose; nothing is claimed about the network's accuracy.
-OVERLAPS = ("validation V and target T", "test and target T", "test and validation V")
-GALLERY_ROWS = 4
+from lib.review.find import Found, find_labels, judge_labels
+from lib.review.labels_run import EFFORTS, USUAL, LabelledImages
+from lib.review.predictions_run import PredictedImages
+from lib.utils.errors import InputError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,22 +58,22 @@ def command(argv: list[str] | None) -> str:
     arguments = build_parser().parse_intermixed_args(argv)
     shared.show_on_terminal(arguments)
     _check_arguments(arguments)
-    flags = {"--labels": arguments.labels, "--trusted": arguments.trusted, "--predictions": arguments.predictions, "--trusted-predictions": arguments.trusted_predictions}  # fmt: skip
-    record_inputs(arguments.output, {flag: path for flag, path in flags.items() if path is not None})
-    doubtful, trusted, folder = (
-        LabelledImages(arguments.labels, arguments.images, "--labels"),
-        None,
-        arguments.output,
-    )
+    found = _found(arguments)
+    review = f"review them: python pose_estimation/review.py {found.folder}"
+    last = review if found.report is None else f"look at them: {found.report}; {review}"
+    return "\n".join([*found.summary, last])
+
+
+def _found(arguments: argparse.Namespace) -> Found:
+    """What is found in the way that the arguments say."""
+    settings, trusted = parse_overrides(arguments.overrides), None
+    doubtful = LabelledImages(arguments.labels, arguments.images, "--labels")
     if arguments.trusted is not None:
         trusted = LabelledImages(arguments.trusted, arguments.trusted_images, "--trusted")
-    given = parse_overrides(arguments.overrides)
     if arguments.predictions is None:
-        lines = by_training(LabelsRun(doubtful, trusted, arguments.effort or USUAL, given), folder)
-    else:
-        known = PredictedImages(trusted, arguments.trusted_predictions) if trusted is not None else None
-        lines = by_predictions(PredictedImages(doubtful, arguments.predictions), known, given, folder)
-    return "\n".join(lines)
+        return find_labels(doubtful, trusted, arguments.output, arguments.effort or USUAL, settings)
+    known = PredictedImages(trusted, arguments.trusted_predictions) if trusted is not None else None
+    return judge_labels(PredictedImages(doubtful, arguments.predictions), known, arguments.output, settings)
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
@@ -116,76 +87,6 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise InputError("--trusted-images: there is no --trusted whose images they could be")
     if arguments.predictions is not None and trusted != of_trusted:
         raise InputError("with --predictions, --trusted and --trusted-predictions belong together")
-
-
-def by_training(run: LabelsRun, folder: Path) -> list[str]:
-    """Train, and write what was found into ``folder``; the lines to print at the end."""
-    config = run.configuration()
-    paths = RunPaths(folder / TRAINING, folder / "tensorboard")
-    print(plan(config), flush=True)
-    check(Request(config, "main", MODE, paths, (), folder / "check", TRIAL))
-    data = build_data(config, uses_source=True)
-    annotations = data.source.annotations
-    check_ids(annotations, data.source_record.file)
-    try:
-        results = train(RunSpec(config, MODE, data, paths, ALONE))
-    except StoppedError as stopped:
-        raise StoppedError(
-            stopped.signal, f"stopped and saved in {folder}; the same command goes on"
-        ) from None
-    table = read_weight_table((paths.output / TABLE).with_suffix(".npz"), annotations)
-    write_found(folder, label_file(config, annotations), FoundLabels.of(annotations, table))
-    report = write_report([paths.output], folder / "report.html", GALLERY_ROWS)
-    found = read_estimate(results, read_json(results)["weights"][PLACE])
-    return [*found.lines(), f"look at them: {report}; {_next(folder)}"]
-
-
-def by_predictions(
-    doubtful: PredictedImages, trusted: PredictedImages | None, given: dict[str, Any], folder: Path
-) -> list[str]:
-    """Judge by predictions, and write what was found into ``folder``; the lines to print at the end."""
-    config, judged = judge_by_predictions(doubtful, trusted, given)
-    annotations = judged.annotations
-    check_ids(annotations, doubtful.labelled.labels)
-    write_found(folder, label_file(config, annotations), FoundLabels.of(annotations, table_of(judged)))
-    return [*judged.matched.lines(), *judged.found.estimate.lines(), _next(folder)]
-
-
-def label_file(config: Config, annotations: Annotations) -> LabelFile:
-    """The file of the labels in doubt, DATASET_SRC."""
-    source = training_set(config.dataset_src)
-    (path, *_), images = source.layout.annotation_files(source.name), source.layout.image_folder(source.name)
-    return LabelFile.of(path, source.layout.name, images, annotations)
-
-
-def _next(folder: Path) -> str:
-    return f"review them: python pose_estimation/review.py {folder}"
-
-
-def plan(config: Config) -> str:
-    """What was chosen, in words."""
-    model, train_config = config.model, config.train
-    steps = train_config.end_epoch * train_config.steps_per_epoch
-    width, height = model.image_size
-    return (
-        f"{MODE.name}: ResNet-{model.extra.num_layers} of width {model.extra.width}, images of {width} x {height} pixels, "
-        f"{model.num_joints} joints, batches of {train_config.batch_size} trusted and {train_config.src_batch_size} "
-        f"other instances, {steps:,} steps (--effort, KEY VALUE change it)"
-    )
-
-
-def check(request: Request) -> None:
-    """What doctor.py checks; only what may be wrong, and the time, is shown.
-
-    Raises:
-        InputError: the run would stop or be worthless.
-    """
-    findings = [item for item in examine(request) if isinstance(item, Finding)]
-    for finding in findings:
-        if finding.subject == TIME or (finding.level in SHOWN and finding.subject not in OVERLAPS):
-            print(finding, flush=True)
-    if errors := sum(finding.level is Level.ERROR for finding in findings):
-        raise InputError(f"{errors} of the checks above must be mended first; nothing was trained")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -113,6 +113,10 @@ class FoundLabels:
     def __len__(self) -> int:
         return len(self.rank)
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """{column: [K]}, as pandas.DataFrame takes it."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
     @classmethod
     def of(cls, annotations: Annotations, table: WeightTable) -> "FoundLabels":
         """The labels of the ``annotations`` that were judged, in the order of the scores of their ``table``."""
@@ -158,7 +162,7 @@ def write_found(folder: Path, file: LabelFile, labels: FoundLabels) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows(zip(*(_cells(name, getattr(labels, name)) for name in COLUMNS)))
+    rows.writerows(zip(*(_cells(name, column) for name, column in labels.columns().items())))
     write_text(folder / TABLE, text.getvalue())
     write_text(folder / DESCRIPTION, json.dumps(asdict(file), indent=2) + "\n")
 

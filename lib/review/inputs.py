@@ -14,13 +14,13 @@ TRAINING = "training"  # folder of the run
 MADE = (TRAINING, DESCRIPTION)  # of which something is there once a call has come to anything
 
 
-def record_inputs(folder: Path, files: Mapping[str, Path]) -> None:
+def record_inputs(folder: Path, files: Mapping[str, str | Path]) -> None:
     """Note in ``folder`` which ``files`` {flag: path} it is about; others than before only if nothing came of those.
 
     Raises:
         InputError: a file cannot be read, the labels in doubt are also the trusted ones, or the folder is about others.
     """
-    hashes = {flag: sha256_of(path) for flag, path in files.items()}
+    hashes = {flag: sha256_of(Path(path)) for flag, path in files.items()}
     if hashes["--labels"] == hashes.get("--trusted"):
         raise InputError(
             f"--trusted {files['--trusted']}: is the same file as --labels, whose labels are in doubt"

@@ -1,5 +1,6 @@
 """The training that finds wrong labels: its data from two annotation files, its settings from data and machine."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,15 @@ from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOIN
 from lib.dataset.layouts import training_set
 from lib.doctor.suggestions import FEW_TRUSTED, Seen, suggested_settings
 from lib.utils.device import pick_device
-from lib.utils.errors import InputError
+from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
 # Training steps, relative to what is usual for as much data.
 EFFORTS = {"quick": 0.4, "normal": 1.0, "thorough": 3.0}
+USUAL = "normal"
 MPII_FOLDER, COCO_FOLDER, COCO_PREFIX = "annot", "annotations", "person_keypoints_"
 NETWORK_SIZE = ("MODEL.IMAGE_SIZE", "MODEL.EXTRA")
+READERS = 8  # processes that read images for a GPU, at most; on a CPU the training itself uses all cores
 UNDECIDED = 10**7  # steps per epoch for which a number is always suggested
 
 
@@ -33,12 +36,15 @@ class LabelledImages:
     """An annotation file, in COCO's format or MPII's layout (annot/*.json), and the folder of its images.
 
     images: None for where the layout has them.
-    flag: of the command line, for messages.
+    flag: of the command line, for messages; empty if there is none.
     """
 
-    labels: Path
-    images: Path | None
-    flag: str
+    labels: str | Path
+    images: str | Path | None = None
+    flag: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.flag} {self.labels}".strip()
 
     def section(self) -> dict[str, Any]:
         """{setting of a data set section: value}; the set is that of TRAIN_SET.
@@ -46,16 +52,15 @@ class LabelledImages:
         Raises:
             InputError: the file is of no known layout, or a folder is missing.
         """
-        path, images = self.labels.resolve(), self.images
+        path = Path(self.labels).resolve()
+        images = None if self.images is None else Path(self.images)
         if images is not None and not images.is_dir():
-            raise InputError(f"{self.flag} {self.labels}: there is no image folder {images}")
+            raise InputError(f"{self}: there is no image folder {images}")
         content = read_json(path)
         if isinstance(content, list):
             return self._mpii(path)
         if not isinstance(content, dict) or "annotations" not in content:
-            raise InputError(
-                f"{self.flag} {self.labels}: expected an object with 'annotations' (COCO's format), or MPII's list"
-            )
+            raise InputError(f"{self}: expected an object with 'annotations' (COCO's format), or MPII's list")
         name = path.stem.removeprefix(COCO_PREFIX)
         if images is None and (of_coco := path.parent.parent / "images" / name).is_dir():
             images = of_coco
@@ -65,13 +70,9 @@ class LabelledImages:
     def _mpii(self, path: Path) -> dict[str, Any]:
         root = path.parent.parent
         if path.parent.name != MPII_FOLDER:
-            raise InputError(
-                f"{self.flag} {self.labels}: a list, as of MPII, whose place is {MPII_FOLDER}/{path.name}"
-            )
-        if self.images is not None and self.images.resolve() != (root / "images").resolve():
-            raise InputError(
-                f"{self.flag} {self.labels}: MPII's images are in {root / 'images'}, not in {self.images}"
-            )
+            raise InputError(f"{self}: a list, as of MPII, whose place is {MPII_FOLDER}/{path.name}")
+        if self.images is not None and Path(self.images).resolve() != (root / "images").resolve():
+            raise InputError(f"{self}: MPII's images are in {root / 'images'}, not in {self.images}")
         return {"DATASET": "mpii", "ROOT": str(root), "TRAIN_SET": path.stem}
 
 
@@ -95,6 +96,8 @@ class LabelsRun:
         Raises:
             InputError: naming the file, annotation or setting that cannot be used.
         """
+        if self.effort not in EFFORTS:
+            raise InputError(f"effort is {short_repr(self.effort)}, expected one of {', '.join(EFFORTS)}")
         # The size of the network, which has to fit together, is for the end.
         of_data = {key: value for key, value in self.given.items() if not key.startswith(NETWORK_SIZE)}
         config = with_settings(Config(), data_settings(self.doubtful, self.trusted, self.given) | of_data)
@@ -108,6 +111,7 @@ class LabelsRun:
         steps = suited["TRAIN.STEPS_PER_EPOCH"] * EFFORTS[self.effort]
         suited |= {"TRAIN.STEPS_PER_EPOCH": max(1, round(steps)), "TRAIN.RESUME": True}
         suited |= {"LBI.FREEZE_WEIGHTS_EPOCH": suited["TRAIN.LR_STEP"][0]}
+        suited |= {"WORKERS": 0 if seen.gpu_bytes is None else min(READERS, os.cpu_count() or 1)}
         pretrained = suited.get("MODEL.PRETRAINED", config.model.pretrained)
         if pretrained and not Path(pretrained).exists():
             LOG.warning(
@@ -141,7 +145,6 @@ def data_settings(doubtful: LabelledImages, trusted: LabelledImages, given: dict
         "LBI.META_DATA": "target",
         "LBI.VAL_IN_TRAIN": target["DATASET"] == "coco_format",  # where V is a part of the file
         "DATASET.CACHE": True,
-        "WORKERS": 0,
     }
 
 

@@ -22,7 +22,7 @@ class PredictedImages:
     """Labels, and what a network predicts on their images: a list in COCO's format of keypoint results."""
 
     labelled: LabelledImages
-    results: Path
+    results: str | Path
 
 
 def judge_by_predictions(
@@ -61,7 +61,7 @@ def table_of(judged: PredictedJudgement) -> WeightTable:
     return WeightTable(nothing, nothing.astype(np.int64), scores, suspects)
 
 
-def _read(config: Config, image_set: ImageSet, results: Path, role: str) -> Predicted:
+def _read(config: Config, image_set: ImageSet, results: str | Path, role: str) -> Predicted:
     annotations = read_annotations(config, image_set)
     log_annotations(annotations, image_set, role)
-    return Predicted(annotations, results)
+    return Predicted(annotations, Path(results))

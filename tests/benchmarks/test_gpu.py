@@ -199,7 +199,7 @@ def test_counts_and_failures_of_pytests_report():
 def test_scores_of_the_demo_beside_the_cpus(score, note):
     results = {
         "test": {"PCKh": {"Mean": score}},
-        "weights": {"B": {"auroc": 0.94}},
+        "weights": {"B": {"auroc": 0.8, "wrong_labels": {"auroc": 0.94}}},
         "seconds_per_step": 0.02,
     }
     row = demo_row("ours1", results, 30.0, {"Mean": "75.3", "AUROC": "0.95"})

@@ -53,6 +53,11 @@ def learner_on_device(made, dtype=None, channels_last=False, fused=None, autocas
     settings = {"fused": fused} if fused else {}
     optimizer = type(made.optimizer)(parameters, lr=group["lr"], **settings)
     optimizer.load_state_dict(state)
+    # In the parameter's memory format, as moments of a checkpoint are loaded.
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if value.dim():
+                moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
     return TrainableModel(
         model, optimizer, parameters, autocast, hypergradient_layers=made.hypergradient_layers
     )

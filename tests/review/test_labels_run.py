@@ -59,6 +59,13 @@ def test_effort_is_the_number_of_steps(coco, mpii):
     assert steps["thorough"] == pytest.approx(3 * steps["normal"], abs=2)
 
 
+def test_processes_read_the_images_for_a_gpu_only(coco, mpii, monkeypatch):
+    assert planned(coco, mpii).workers == 0
+    monkeypatch.setattr("lib.review.labels_run._gpu_bytes", lambda device: 16 * 2**30)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    assert planned(coco, mpii).workers == 3 and planned(coco, mpii, WORKERS=1).workers == 1
+
+
 def test_what_is_given_overrides_what_is_chosen(coco, mpii):
     config = planned(
         coco,
