@@ -25,7 +25,8 @@ if not __package__:  # run as a file of a checkout
 from lib.cli.arguments import run_command
 from lib.exchange.comparison import Change, Comparison, compare
 from lib.exchange.decide import Added, append, new_decisions
-from lib.exchange.source import Source, read_record, write_record
+from lib.exchange.record import everything, nearest, read_records, record_path, write_records
+from lib.exchange.source import Source
 from lib.exchange.tools import TOOLS, Options, Tool, losses
 from lib.review.decisions import Verdict
 from lib.utils.errors import InputError
@@ -76,10 +77,11 @@ def _to(arguments: argparse.Namespace, source: Source, tool: Tool) -> str:
     output: Path = arguments.output
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"--output {output}: exists; choose a folder that is new or empty")
+    before = read_records(arguments.folder, arguments.tool, source.file, source.labels)
     given = source.choose(arguments.suspects, arguments.all)
     exchange = source.exchange(given)
     tool.write(exchange, output, options)
-    write_record(arguments.folder, arguments.tool, source.file, given)
+    write_records(arguments.folder, arguments.tool, source.file, [*before, given])
     count = sum(len(image.instances) for image in exchange.images)
     print(f"{len(given.suspects)} suspects; {count} instances in {len(exchange.images)} images, {len(exchange.joints)} joints")  # fmt: skip
     if turned := source.turned(exchange):
@@ -103,9 +105,17 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 def _from(arguments: argparse.Namespace, source: Source, tool: Tool) -> str:
     file = source.file
-    given = read_record(arguments.folder, arguments.tool, file, source.labels)
-    exchange = source.exchange(given)
-    comparison = compare(exchange, tool.read(arguments.input, exchange), tool.slack)
+    records = read_records(arguments.folder, arguments.tool, file, source.labels)
+    if not records:
+        raise InputError(
+            f"{record_path(arguments.folder, arguments.tool)}: is missing; nothing of {arguments.folder} was given to "
+            f"{tool.title} (exchange_labels.py to), so nothing can come back"
+        )
+    known = source.exchange(everything(records))
+    answer = tool.read(arguments.input, known)
+    came = {image.name for name in (*answer.images, *answer.untouched) if (image := known.image(name))}
+    exchange = source.exchange(nearest(records, came))
+    comparison = compare(exchange, answer, tool.slack)
     if not comparison.instances:
         raise InputError(
             f"{arguments.input}: none of the {sum(len(image.instances) for image in exchange.images)} instances came back: "

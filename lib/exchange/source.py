@@ -1,10 +1,9 @@
-"""What of a folder of find_labels.py is given to a tool, and the record of it that stays in the folder."""
+"""What of a folder of find_labels.py is given to a tool."""
 
 import itertools
-import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,31 +13,18 @@ from lib.dataset.annotations import read_json
 from lib.dataset.image_header import AS_STORED
 from lib.dataset.images import IN_ARCHIVE, ImageFolder, header_of
 from lib.exchange.labels import Exchange, Instance, LabelledImage, Place, Point, Suspicion
+from lib.exchange.record import Given
 from lib.review import label_text
 from lib.review.corrected_file import JudgedFile
 from lib.review.corrections import Label
 from lib.review.crops import annotated_sizes
 from lib.review.decisions import read_reviews, settled
-from lib.review.found import FoundLabels, LabelFile, read_found
+from lib.review.found import read_found
 from lib.utils.errors import InputError, short_repr
-from lib.utils.files import write_text
 
-FORMAT = "lbi-exchange 1"
 OTHERWISE = "object"  # name of what is annotated where the file has none, or several
 MARGIN = 0.1  # of a box that is made from labels, on each side, as a share of their extent
 SMALLEST = 4  # pixels, such a box
-
-
-@dataclass(frozen=True)
-class Given:
-    """What was given to a tool.
-
-    images: {name in the tool: name in the annotation file}.
-    suspects: the labels that were to be looked at.
-    """
-
-    images: dict[str, str]
-    suspects: frozenset[Label]
 
 
 class Source:
@@ -195,52 +181,6 @@ class Source:
         names = {each.get("name") for each in content.get("categories", []) if each.get("id") in ids}
         (name,) = names if len(names) == 1 else (None,)
         return name if isinstance(name, str) and name else OTHERWISE
-
-
-def record_path(folder: Path, tool: str) -> Path:
-    """Where it is recorded what ``tool`` was given of a ``folder`` of find_labels.py."""
-    return folder / f"exchange-{tool}.json"
-
-
-def write_record(folder: Path, tool: str, file: LabelFile, given: Given) -> None:
-    """Record what was given to ``tool``, in place of what it was given before."""
-    content = {
-        "format": FORMAT,
-        "sha256": file.sha256,
-        "images": given.images,
-        "suspects": sorted(map(list, given.suspects)),
-    }
-    write_text(record_path(folder, tool), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_record(folder: Path, tool: str, file: LabelFile, labels: FoundLabels) -> Given:
-    """What `write_record` wrote.
-
-    Raises:
-        InputError: nothing was given to ``tool``, or labels of another file were.
-    """
-    path = record_path(folder, tool)
-    if not path.exists():
-        raise InputError(
-            f"{path}: is missing; nothing of {folder} was given to {tool} (exchange_labels.py to), so nothing can come back"
-        )
-    content = read_json(path)
-    try:
-        images = {str(name): str(source) for name, source in content["images"].items()}
-        suspects = frozenset((int(number), str(joint)) for number, joint in content["suspects"])
-        is_ours, sha256 = content["format"] == FORMAT, content["sha256"]
-    except (TypeError, ValueError, KeyError, AttributeError):
-        is_ours, images, suspects, sha256 = False, {}, frozenset(), ""
-    if not is_ours:
-        raise InputError(f"{path}: is no record of exchange_labels.py ({FORMAT})")
-    if sha256 != file.sha256:
-        raise InputError(
-            f"{path}: labels of another annotation file were given to {tool}, SHA-256 {str(sha256)[:12]}..., expected "
-            f"{file.sha256[:12]}... ({file.path})"
-        )
-    if unknown := set(images.values()) - set(labels.image.tolist()):
-        raise InputError(f"{path}: image {short_repr(min(unknown))} is not among the labels of {folder}")
-    return Given(images, suspects)
 
 
 def _below(name: str) -> str:

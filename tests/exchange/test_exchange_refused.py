@@ -145,4 +145,6 @@ def test_a_record_is_of_one_tool(found, capsys):
     path = give(found, "cvat") / "annotations.xml"
     error = refused(capsys, "from", found.folder, "--tool", "yolo", "--input", path, "--reviewer", "ann")
     assert "exchange-yolo.json" in error
-    assert json.loads((found.folder / "exchange-cvat.json").read_text())["images"] == {"a/5.jpg": "a/5.jpg"}
+    assert json.loads((found.folder / "exchange-cvat.json").read_text())["given"][0]["images"] == {
+        "a/5.jpg": "a/5.jpg"
+    }

@@ -1,12 +1,10 @@
-"""Which labels are given to a tool, with what of the annotation file, and the record of it."""
-
-import json
+"""Which labels are given to a tool, with what of the annotation file."""
 
 import pytest
 from PIL import Image
 
 from lib.dataset.keypoints import MPII_KEYPOINTS
-from lib.exchange.source import Source, read_record, record_path
+from lib.exchange.source import Source
 from lib.utils.errors import InputError
 from tests.factories.data_sets import mpii_person, read_mpii, write_mpii
 from tests.factories.exchanges import RE, SIZE, L, R, exchange_of, found_with_image, give
@@ -63,40 +61,6 @@ def test_when_all_is_reviewed_only_all_images_can_be_given(found):
         Source(found.folder).choose(200, False)
     given = Source(found.folder).choose(200, True)
     assert given.images == {"a/5.jpg": "a/5.jpg"} and not given.suspects
-
-
-def test_the_record_gives_the_same_labels_again(found):
-    exchange = exchange_of(found, "cvat", count=3)
-    source = Source(found.folder)
-    given = read_record(found.folder, "cvat", source.file, source.labels)
-    assert source.exchange(given) == exchange and len(given.suspects) == 3
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda content: content.update(format="lbi-exchange 9"), "no record"),
-        (lambda content: content.update(images=["a/5.jpg"]), "no record"),
-        (lambda content: content.update(suspects=[[7]]), "no record"),
-        (lambda content: content.update(sha256="0" * 64), "another annotation file"),
-        (lambda content: content.update(images={"b.jpg": "b.jpg"}), "b.jpg"),
-    ],
-)
-def test_records_of_something_else(found, change, message):
-    exchange_of(found, "cvat")
-    path = record_path(found.folder, "cvat")
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-    source = Source(found.folder)
-    with pytest.raises(InputError, match=message):
-        read_record(found.folder, "cvat", source.file, source.labels)
-
-
-def test_nothing_comes_back_from_a_tool_that_was_given_nothing(found):
-    source = Source(found.folder)
-    with pytest.raises(InputError, match=r"exchange-yolo\.json.*missing"):
-        read_record(found.folder, "yolo", source.file, source.labels)
 
 
 def test_images_that_are_not_at_hand_have_the_files_size_and_no_path(tmp_path):

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from lib.exchange.labels import Exchange, Instance, LabelledImage, Point, Returned, Suspicion
-from lib.exchange.source import Source, record_path, write_record
+from lib.exchange.record import read_records, write_records
+from lib.exchange.source import Source
 from lib.review.decisions import read_review
 from pose_estimation.exchange_labels import main
 from tests.factories.found_labels import JOINTS, KEYPOINTS, FoundFolder, make_found
@@ -46,8 +47,8 @@ def exchange_of(found: FoundFolder, tool: str, count: int = 2) -> Exchange:
     """What is given to a tool of the ``count`` most suspect labels; recorded."""
     source = Source(found.folder)
     given = source.choose(count, takes_all=False)
-    write_record(found.folder, tool, found.file, given)
-    assert record_path(found.folder, tool).exists()
+    before = read_records(found.folder, tool, found.file, source.labels)
+    write_records(found.folder, tool, found.file, [*before, given])
     return source.exchange(given)
 
 
