@@ -77,13 +77,8 @@ class Source:
 
     def exchange(self, given: Given) -> Exchange:
         """The images that are given to a tool, with their labels."""
-        wanted, joints = set(given.images.values()), self.joints
-        rows_of: dict[str, dict[int, dict[str, int]]] = {}
-        for k, (image, number, joint) in enumerate(zip(self.labels.image.tolist(), self.labels.annotation_id.tolist(), self.labels.joint.tolist())):  # fmt: skip
-            if image in wanted:
-                rows_of.setdefault(image, {}).setdefault(number, {})[joint] = k
-        numbers = [number for of_image in rows_of.values() for number in of_image]
-        entries = self._judged.instances(numbers)
+        rows_of = self._rows(set(given.images.values()))
+        entries = self._judged.instances([number for rows in rows_of.values() for number in rows])
         images = []
         for name, source in given.images.items():
             rows = rows_of.get(source, {})
@@ -94,9 +89,9 @@ class Source:
             path = self._path(source)
             at_hand = path if path and IN_ARCHIVE not in path else None
             images.append(LabelledImage(name, source, at_hand, self._size(source, path), tuple(instances)))
-        known = set(joints)
+        known = set(self.joints)
         return Exchange(
-            joints,
+            self.joints,
             tuple(line for line in self.file.lines if known.issuperset(line)),
             tuple(pair for pair in self.file.pairs if known.issuperset(pair)),
             self._category(entries.values()),
@@ -116,6 +111,16 @@ class Source:
     def joints(self) -> tuple[str, ...]:
         """The joints that the annotation file has."""
         return tuple(name for name, position in zip(self.file.joints, self.file.positions) if position >= 0)
+
+    def _rows(self, images: set[str]) -> dict[str, dict[int, dict[str, int]]]:
+        """{image: {annotation id: {joint: row of the table}}}."""
+        labels = self.labels
+        columns = (labels.image.tolist(), labels.annotation_id.tolist(), labels.joint.tolist())
+        found: dict[str, dict[int, dict[str, int]]] = {}
+        for row, (image, number, joint) in enumerate(zip(*columns)):
+            if image in images:
+                found.setdefault(image, {}).setdefault(number, {})[joint] = row
+        return found
 
     def _reviewed(self) -> set[Label]:
         reviews = read_reviews(self.folder, self.file)

@@ -32,7 +32,7 @@ def write(exchange: Exchange, folder: Path) -> None:
     }
     if len(texts) < len(exchange.images):
         raise InputError("two images differ in their ending only, so YOLO would take one text file for both")
-    link_images({folder / IMAGES / image.name: image for image in exchange.images})
+    link_images({folder / IMAGES / _file_name(image): image for image in exchange.images})
     for path, text in texts.items():
         write_text(path, text)
     write_text(folder / DATA, _data(exchange, folder))
@@ -65,7 +65,13 @@ def read(path: Path, exchange: Exchange) -> Answer:
 
 def text_name(image: LabelledImage) -> str:
     """The text file of an image, below the folder of labels."""
-    return Path(image.name).with_suffix(".txt").as_posix()
+    return Path(_file_name(image)).with_suffix(".txt").as_posix()
+
+
+def _file_name(image: LabelledImage) -> str:
+    """The name of an image, without folders called images: Ultralytics looks for labels beside the last of these."""
+    *folders, last = image.name.split("/")
+    return "/".join([*("images_" if folder == "images" else folder for folder in folders), last])
 
 
 def _data(exchange: Exchange, folder: Path) -> str:

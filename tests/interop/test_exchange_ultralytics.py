@@ -1,9 +1,12 @@
 """Poses in doubt as Ultralytics' data set class reads them, and as it leaves the files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.factories.exchanges import DECISIONS, JOINTS, SIZE, found_with_image, give, take
+from lib.exchange import yolo
+from tests.factories.exchanges import DECISIONS, JOINTS, SIZE, exchange_of, found_with_image, give, take
 from tests.factories.found_labels import KEYPOINTS
 from tests.factories.tool_edits import edit_yolo
 
@@ -49,3 +52,13 @@ def test_labels_outside_of_the_image_do_not_cost_it(tmp_path, monkeypatch):
     (image,), _ = read(output)
     assert image["keypoints"][0, 0, 0] == 1
     assert take(found, "yolo", output) == []
+
+
+def test_a_folder_called_images_hides_no_labels(tmp_path):
+    """Ultralytics puts labels in place of the last images of a path."""
+    found = found_with_image(tmp_path)
+    exchange = exchange_of(found, "yolo")
+    (image,) = exchange.images
+    yolo.write(replace(exchange, images=(replace(image, name="images/5.jpg"),)), tmp_path / "out")
+    (image,), _ = read(tmp_path / "out")
+    assert len(image["keypoints"]) == 2
