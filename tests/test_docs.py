@@ -36,6 +36,7 @@ EXCUSED = {
     "python benchmarks/real_pack.py": "needs the real people: tests/benchmarks/test_real_pack.py, drawn ones",
     "python benchmarks/real_ground.py": "needs the real people: tests/benchmarks/test_real_ground.py",
     "python pose_estimation/main.py --cfg experiments/real/": "needs the real people: tests/benchmarks/test_real_ground.py",
+    "python pose_estimation/exchange_labels.py from": "needs a tool's file: tests/exchange/test_round_trips.py",
     "python pose_estimation/find_labels.py --labels doubtful.json": "needs results: tests/pose_estimation/test_find_labels.py",
     "python pose_estimation/find_labels.py --reviewed": "needs decisions: tests/review/test_find_reviewed.py",
     "bash findings/": "installs packages to look at",
