@@ -15,9 +15,9 @@ from lib.dataset.images import IN_ARCHIVE, ImageFolder, header_of
 from lib.exchange.labels import Exchange, Instance, LabelledImage, Place, Point, Suspicion
 from lib.exchange.record import Given
 from lib.review import label_text
+from lib.review.annotated import read_annotated
 from lib.review.corrected_file import JudgedFile
 from lib.review.corrections import Label
-from lib.review.annotated import read_annotated
 from lib.review.decisions import read_reviews, settled
 from lib.review.found import read_found
 from lib.utils.errors import InputError, short_repr
