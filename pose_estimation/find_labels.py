@@ -91,6 +91,11 @@ def _found(arguments: argparse.Namespace) -> Found:
 def _check_arguments(arguments: argparse.Namespace) -> None:
     """InputError unless they say one of the ways to find labels."""
     trusted, of_trusted = arguments.trusted is not None, arguments.trusted_predictions is not None
+    for folder in arguments.reviewed:
+        if not folder.is_dir():
+            raise InputError(
+                f"--reviewed {folder}: is no folder; settings (KEY VALUE) come before --reviewed"
+            )
     if arguments.predictions is None and (of_trusted or not trusted):
         raise InputError("expected --trusted, to train with, or --predictions")
     if arguments.predictions is not None and arguments.effort is not None:

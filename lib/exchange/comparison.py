@@ -1,7 +1,7 @@
 """What was changed in a tool, as decisions about labels."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from lib.exchange.labels import Answer, Exchange, Instance, LabelledImage, Place, Returned
@@ -74,7 +74,7 @@ def compare(exchange: Exchange, answer: Answer, slack: Slack) -> Comparison:
         if image.name not in came:
             remarks.add(_NOT_WORKED_ON if image.name in untouched else _MISSING_IMAGES, image.name)
             continue
-        for instance, returned in _matched(image, came[image.name], remarks):
+        for instance, returned in _matched(exchange.joints, image, came[image.name], remarks):
             own = _changes(exchange, image, instance, returned, slack.of(image))
             changes += own
             changed = {change.joint for change in own} | {change.partner for change in own}
@@ -107,7 +107,7 @@ class _Remarks:
 
 
 def _matched(
-    image: LabelledImage, came: Iterable[Returned], remarks: _Remarks
+    joints: Collection[str], image: LabelledImage, came: Iterable[Returned], remarks: _Remarks
 ) -> list[tuple[Instance, Returned]]:
     """The instances that came back once, each with what was given; of the others it is said what is with them."""
     given = {instance.number: instance for instance in image.instances}
@@ -127,6 +127,11 @@ def _matched(
             remarks.add("instances that are there several times; their labels are left undecided", where)
         elif returned[0].problem:
             remarks.add(f"instances {returned[0].problem}; their labels are left undecided", where)
+        elif unknown := returned[0].places.keys() - set(joints):
+            text = (
+                "instances with points of joints that were not given to it; their labels are left undecided"
+            )
+            remarks.add(text, f"{min(unknown)!r} of {where}")
         else:
             matched.append((instance, returned[0]))
     return matched

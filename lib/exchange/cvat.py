@@ -189,7 +189,7 @@ def _read_xml(path: Path) -> Element:
             return ElementTree.fromstring(archive.read(names[0]))
     except OSError as problem:
         raise InputError(f"{path}: cannot be read ({problem.strerror})") from None
-    except (ElementTree.ParseError, zipfile.BadZipFile) as problem:
+    except (ElementTree.ParseError, zipfile.BadZipFile, LookupError, ValueError) as problem:  # also encodings
         raise InputError(f"{path}: is no XML file ({problem}); expected CVAT's export") from None
 
 

@@ -15,11 +15,13 @@ from lib.review.decisions import (
     append_decision,
     decisions_path,
     labels_given,
+    problem_of,
     read_review,
     repair,
     settled,
 )
 from lib.review.found import LabelFile
+from lib.utils.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def new_decisions(folder: Path, file: LabelFile, reviewer: str, changes: Iterabl
         unchanged: labels that came back as they were, about which nothing is decided now.
 
     Raises:
-        InputError: the name cannot name a file, or the reviewer's decisions are about other labels.
+        InputError: the name cannot name a file, the reviewer's decisions are about other labels, or a place is none.
     """
     path = decisions_path(folder, reviewer)
     review = read_review(path, file) if path.exists() else Review(reviewer, (), 0)
@@ -66,6 +68,8 @@ def new_decisions(folder: Path, file: LabelFile, reviewer: str, changes: Iterabl
         decision = Decision(
             number + 1, now, change.number, change.joint, change.verdict, x, y, change.partner
         )
+        if problem := problem_of(decision, file):
+            raise InputError(f"{change.joint} of annotation {change.number}: {problem}")
         if _is_known(decision, standing, file):
             known += 1
             continue

@@ -67,9 +67,7 @@ def read(path: Path, exchange: Exchange) -> Answer:
         for k, key in enumerate(zip(individuals, heads["bodyparts"], heads["coords"], strict=False))
         if k >= index
     }
-    known = {joint for _, joint, _ in column_of}
-    if lacking := set(exchange.joints) - known:
-        raise InputError(f"{path}: has no bodypart {min(lacking)}; expected the joints that were given to it")
+    _check_columns(path, exchange, list(zip(individuals, heads["bodyparts"], heads["coords"]))[index:])
     by_file = {file_name(image): image for image in exchange.images}
     images: dict[str, list[Returned]] = {}
     for row in rows[3 + ("individuals" in heads) :]:
@@ -78,6 +76,21 @@ def read(path: Path, exchange: Exchange) -> Answer:
         found = _returned(path, exchange, image, row, column_of) if image is not None else []
         images.setdefault(image.name if image is not None else name, []).extend(found)
     return Answer(images)
+
+
+def _check_columns(path: Path, exchange: Exchange, columns: list[tuple[str, str, str]]) -> None:
+    """InputError unless each individual that has one of the joints has all of them, once."""
+    present, joints = set(columns), set(exchange.joints)
+    for individual in {name for name, joint, _ in columns if joint in joints} or {""}:
+        wanted = {(individual, joint, axis) for joint in joints for axis in "xy"}
+        if lacking := wanted - present:
+            _, joint, axis = min(lacking)
+            raise InputError(
+                f"{path}: has no bodypart {joint} ({individual or 'column'} {axis}); expected the joints that were given to it"
+            )
+    if len(columns) > len(present):
+        twice = next(each for k, each in enumerate(columns) if each in columns[:k])
+        raise InputError(f"{path}: the column {' '.join(filter(None, twice))} is there twice")
 
 
 def file_name(image: LabelledImage) -> str:

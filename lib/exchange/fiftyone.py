@@ -50,10 +50,10 @@ def read(path: Path, exchange: Exchange) -> Answer:
                 f"{path}: sample {short_repr(sample)}: has no {NAME}; was it made from {SAMPLES}?"
             )
         image = exchange.image(name)
-        keypoints = (sample.get(LABELS) or {}).get("keypoints") or []
         try:
+            keypoints = (sample.get(LABELS) or {}).get("keypoints") or []
             found = [_returned(exchange, image, each) for each in keypoints] if image is not None else []
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
             raise InputError(
                 f"{path}: image {name!r}: expected Keypoints in {LABELS}, each with {len(exchange.joints)} points"
             ) from None

@@ -46,14 +46,14 @@ def read(path: Path, exchange: Exchange) -> Answer:
         if not isinstance(name, str):
             raise InputError(f"{path}: task {task.get('id', k)}: data has no name; was it made from {TASKS}?")
         annotations = task.get("annotations")
-        if not isinstance(annotations, list):
+        if not isinstance(annotations, list) or not all(isinstance(each, dict) for each in annotations):
             raise InputError(
                 f"{path}: task {task.get('id', k)}: has no annotations; expected the export as JSON, not JSON-MIN"
             )
         done = [each for each in annotations if not each.get("was_cancelled")]
         if not done:
             answer.untouched.append(name)
-        elif len(done) > 1:
+        elif len(done) > 1 or name in answer.images:
             image = exchange.image(name)
             numbers = [instance.number for instance in image.instances] if image is not None else []
             answer.images[name] = [Returned(number, {}, "that were annotated twice") for number in numbers]

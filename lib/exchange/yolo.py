@@ -55,12 +55,19 @@ def read(path: Path, exchange: Exchange) -> Answer:
         if image is None:
             images[name] = []
         else:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            lines = _lines(file)
             poses = [_pose(file, k, line, exchange, image) for k, line in enumerate(lines, 1) if line.strip()]
             images[image.name] = _matched(image, poses, exchange)
     if not images:
         raise InputError(f"{root}: has no text files of labels")
     return Answer(images)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as problem:
+        raise InputError(f"{file}: cannot be read ({problem})") from None
 
 
 def text_name(image: LabelledImage) -> str:

@@ -59,9 +59,10 @@ class IgnoringWeights:
                 others than those that the step is trained on, and without augmentation.
 
         Raises:
+            ValueError: losses and labelled are not of one shape [N, J], or the losses have no graph.
             NonFiniteError: a loss or hypergradient of a label is not finite; nothing was learned.
         """
-        labelled = samples.labelled > 0
+        labelled = _labelled(samples)
         hypergradient = torch.where(labelled, self.hypergradient(samples.losses, validation_loss), 0)
         samples = _without_graph(samples, labelled)
         if not (torch.isfinite(hypergradient) & torch.isfinite(samples.losses)).all():
@@ -70,7 +71,7 @@ class IgnoringWeights:
 
     def current(self, samples: SourceSamples) -> Tensor:
         """The weights [N, J] as they are, 0 without a label: for steps that learn none."""
-        labelled = samples.labelled > 0
+        labelled = _labelled(samples)
         return torch.where(labelled, self.variables.current(_without_graph(samples, labelled)), 0)
 
     def hypergradient(self, losses: Tensor, validation_loss: Callable[[], Tensor]) -> Tensor:
@@ -124,6 +125,17 @@ def directional_derivative(
         if parts:
             return torch.autograd.grad(torch.stack(parts).sum(), factors)[0]
     raise ValueError("the losses have no graph to the parameters along which hypergradients are taken")
+
+
+def _labelled(samples: SourceSamples) -> Tensor:
+    """Which keypoints have a label, [N, J] bool; ValueError unless there is a loss for each (a mean would broadcast)."""
+    shapes = [tuple(each.shape) for each in (samples.losses, samples.labelled)]
+    if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][0] != len(samples.index):
+        raise ValueError(
+            f"losses have the shape {shapes[0]}, labelled {shapes[1]}, and index {len(samples.index)} samples; expected "
+            "[N, J] for both: one loss for each keypoint, not their mean"
+        )
+    return samples.labelled > 0
 
 
 def _without_graph(samples: SourceSamples, labelled: Tensor) -> SourceSamples:

@@ -109,6 +109,8 @@ def test_all_that_is_lost_or_new_is_counted_and_named(exchange):
     assert "several times" in line and "annotation 7" in line
     (line,) = remarks(exchange, {"a/5.jpg": [both[0], Returned(3, {}, "with two points of one joint")]})
     assert "two points of one joint" in line and "annotation 3" in line
+    (line,) = remarks(exchange, {"a/5.jpg": [both[0], Returned(3, both[1].places | {"Tail": (1, 1)})]})
+    assert "joints that were not given" in line and "'Tail' of annotation 3" in line
     (line,) = remarks(exchange, {"a/5.jpg": both, "x/a/5.jpg": [Returned(7, {})]})
     assert "twice" in line and "x/a/5.jpg" in line
 

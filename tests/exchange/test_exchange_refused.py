@@ -81,6 +81,7 @@ TEXTS = {
         "<annotations/>": "CVAT for images 1.1",
         '<annotations><track id="0"/></annotations>': "video",
         "<annotations><image/></annotations>": "no name",
+        '<?xml version="1.0" encoding="latin-77"?><annotations/>': "encoding",
         '<annotations><image name="a/5.jpg"><points label="x" points="1;2"/></image></annotations>': "one place",
     },
     "label_studio": {
@@ -90,10 +91,13 @@ TEXTS = {
         '[{"data": {"name": "a/5.jpg"}}]': "JSON-MIN",
         '[{"data": {"name": "a/5.jpg"}, "annotations": [{"result": [{"type": "keypointlabels"}]}]}]': "region",
         '[{"data": {"name": "a/5.jpg"}, "annotations": [{"result": null}]}]': "result",
+        '[{"data": {"name": "a/5.jpg"}, "annotations": [null]}]': "JSON-MIN",
     },
     "fiftyone": {
         "[]": "write_json",
         '{"samples": [{}]}': "lbi_image",
+        '{"samples": [{"lbi_image": "a/5.jpg", "labels": "x"}]}': "4 points",
+        '{"samples": [{"lbi_image": "a/5.jpg", "labels": {"keypoints": [null]}}]}': "4 points",
         '{"samples": [{"lbi_image": "a/5.jpg", "labels": {"keypoints": [{"points": [[0, 0]]}]}}]}': "4 points",
     },
     "deeplabcut": {
@@ -121,6 +125,8 @@ def test_lines_of_yolo_that_are_no_poses(found, tmp_path, capsys):
     (output / "labels/train/a/5.txt").write_text("0 0.5 0.5 0.1 0.1\n")
     error = refused(capsys, "from", found.folder, *flags, output)
     assert "5.txt, line 1" in error and "4 points" in error
+    (output / "labels/train/a/5.txt").write_bytes(b"\xff\xfe0")
+    assert "5.txt: cannot be read" in refused(capsys, "from", found.folder, *flags, output)
 
 
 def test_a_table_of_deeplabcut_with_words_for_places(found, capsys):
@@ -130,6 +136,27 @@ def test_a_table_of_deeplabcut_with_words_for_places(found, capsys):
         capsys, "from", found.folder, "--tool", "deeplabcut", "--input", path, "--reviewer", "ann"
     )
     assert "a/5.jpg" in error and "pixels" in error
+
+
+def test_a_table_of_deeplabcut_with_columns_missing_or_twice(found, capsys):
+    path = give(found, "deeplabcut") / "CollectedData_lbi.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    flags = ("--tool", "deeplabcut", "--input", path, "--reviewer", "ann")
+    path.write_text("\n".join(",".join(row[:-1]) for row in rows))
+    error = refused(capsys, "from", found.folder, *flags)
+    assert f"no bodypart {rows[2][-1]} ({rows[1][-1]} y)" in error
+    path.write_text("\n".join(",".join([*row, row[-1]]) for row in rows))
+    assert f"{rows[2][-1]} y is there twice" in refused(capsys, "from", found.folder, *flags)
+
+
+@pytest.mark.parametrize("place", ["inf", "1e12"])
+def test_places_that_are_none_spoil_no_decisions(found, capsys, place):
+    path = give(found, "deeplabcut") / "CollectedData_lbi.csv"
+    path.write_text(path.read_text().replace("20.00", place, 1))
+    flags = ("--tool", "deeplabcut", "--input", path, "--reviewer", "ann")
+    error = refused(capsys, "from", found.folder, *flags)
+    assert "of annotation" in error and "expected image pixels" in error
+    assert not list(found.folder.glob("decisions-*"))
 
 
 def test_files_that_are_not_there(found, tmp_path, capsys):

@@ -105,6 +105,14 @@ def test_two_annotations_of_a_task_are_never_merged(exchange, tmp_path, tasks):
     assert all("twice" in each.problem for each in instances)
 
 
+def test_two_tasks_of_an_image_are_never_merged(exchange, tmp_path, tasks):
+    answer(exchange, tmp_path, tasks, [list(regions(tasks).values())])
+    (tmp_path / "back.json").write_text(json.dumps(2 * json.loads((tmp_path / "back.json").read_text())))
+    instances = read(tmp_path / "back.json", exchange).images["a/5.jpg"]
+    assert [each.number for each in instances] == [7, 3]
+    assert all("twice" in each.problem for each in instances)
+
+
 def drawn(joint, x, y):
     """A point of no instance."""
     value = {"x": 100 * x / SIZE[0], "y": 100 * y / SIZE[1], "keypointlabels": [joint]}

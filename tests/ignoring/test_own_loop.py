@@ -1,6 +1,7 @@
 """The ignoring variables in a loop of one's own, against unrolled autodiff in float64."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -178,3 +179,18 @@ def test_parameters_that_are_never_trained_are_told_of():
     optimizer.step()
     with pytest.raises(ValueError, match="without gradients"):
         ignoring.hypergradient(model[0](torch.ones(1, 2)), lambda: model[0](torch.ones(1, 2)).sum())
+
+
+@pytest.mark.parametrize(
+    "reduced", [lambda losses: losses.mean(), lambda losses: losses.mean(1, keepdim=True)]
+)
+def test_losses_that_are_a_mean_are_told_of(reduced):
+    """They would broadcast, and every keypoint would get the same hypergradient."""
+    batches, made = small_batches(), learner()
+    losses, _ = begin(made, batches)
+    samples = samples_of(batches["source"], losses)
+    samples = replace(samples, losses=reduced(losses))
+    with pytest.raises(ValueError, match="one loss for each keypoint"):
+        ignoring(made).learn(samples, lambda: losses_of(made.model, batches["validation"]).mean())
+    with pytest.raises(ValueError, match="one loss for each keypoint"):
+        ignoring(made).current(samples)

@@ -169,6 +169,11 @@ def test_predictions_on_several_categories(data, tmp_path, capsys):
 def test_a_folder_is_trusted_once_it_was_reviewed(found, data, tmp_path, capsys):
     assert find(data, tmp_path / "next", "--reviewed", str(found)) == 2
     assert f"{found}: has no decisions" in capsys.readouterr().err
+    assert find(data, tmp_path / "next", "--reviewed", str(found), "TRAIN.END_EPOCH", "2") == 2
+    assert (
+        "--reviewed TRAIN.END_EPOCH: is no folder; settings (KEY VALUE) come before"
+        in capsys.readouterr().err
+    )
     decisions = {"number": 1, "time": "", "annotation_id": 7, "joint": "head", "verdict": "right"}
     head = {"format": "lbi-decisions 1", "sha256": read_found(found)[0].sha256, "labels": ""}
     path = found / "decisions-ann.jsonl"
