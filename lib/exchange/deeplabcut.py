@@ -21,6 +21,8 @@ HEADERS = ("scorer", "individuals", "bodyparts", "coords")
 
 def write(exchange: Exchange, folder: Path, scorer: str = "lbi") -> None:
     """Write the table, with the images beside it. folder: of a video in labeled-data. scorer: as in config.yaml."""
+    if len({file_name(image) for image in exchange.images}) < len(exchange.images):
+        raise InputError("two images differ in '/' and '__' only, so DeepLabCut would take one file for both")
     count = max(len(image.instances) for image in exchange.images)
     individuals = [f"{INDIVIDUAL}{k}" for k in range(1, count + 1)] if count > 1 else [""]
     columns = [

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lib.review import session as module
@@ -220,3 +221,15 @@ def test_a_file_of_others_that_cannot_be_read_is_said_and_left_as_it_was(found, 
     assert not session.take_in_others() and not session.take_in_others()
     assert reviewed(session) == {(7, "left_elbow")}
     assert len(caplog.messages) == 1 and "decisions-bob.jsonl, line 3" in caplog.text
+
+
+def test_places_may_be_numpys(found, session):
+    session.decide(row(session, 3, "right_wrist"), "moved", x=np.float64(55), y=np.float32(45.5))
+    (decision,) = on_disk(found)
+    assert (decision.x, decision.y) == (55, 45.5)
+
+
+@pytest.mark.parametrize("number", [-1, 10**6])
+def test_rows_that_are_not_there(session, number):
+    with pytest.raises(InputError, match=f"row {number}"):
+        session.decide(number, "right")
