@@ -171,6 +171,7 @@ def test_the_sides_of_a_limb_and_a_joint_without_one(found, page):
         expect(page.get_by_role("status")).to_contain_text("⇆ limb")
         expect(page.locator("#progress")).to_contain_text("2 of 8 reviewed, 2 of them wrong")
         page.keyboard.press("g")
+        expect(page.locator(".tile").nth(2)).to_be_focused()
         page.keyboard.press("l")
         expect(page.locator(".tile").nth(2)).to_contain_text("⇆ limb")
         expect(page.locator("#progress")).to_contain_text("4 of 8 reviewed")
