@@ -194,12 +194,13 @@ def write_found(folder: Path, file: LabelFile, labels: FoundLabels) -> None:
     write_text(folder / DESCRIPTION, json.dumps(asdict(file), indent=2) + "\n")
 
 
-def read_found(folder: Path) -> tuple[LabelFile, FoundLabels]:
+def read_found(folder: str | Path) -> tuple[LabelFile, FoundLabels]:
     """What `write_found` wrote.
 
     Raises:
         InputError: naming the file, and what is missing or wrong in it.
     """
+    folder = Path(folder)
     if not (folder / DESCRIPTION).exists():
         raise InputError(
             f"{folder}: has no {DESCRIPTION}; expected the folder of find_labels.py, which is finished"

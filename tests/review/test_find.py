@@ -71,7 +71,11 @@ def test_by_predictions(doubtful, tmp_path):
     predicted = PredictedImages(doubtful, str(tmp_path / "results.json"))
     found = judge_labels(predicted, None, str(tmp_path / "found"))
     check_folder(found)
-    assert found.report is None and np.isnan(found.labels.weight).all()
+    assert (
+        found.report == tmp_path / "found" / "report.html"
+        and found.report.exists()
+        and np.isnan(found.labels.weight).all()
+    )
     assert "instances have a predicted pose" in found.summary[0]
     assert (found.labels.annotation_id[:5] == bad).all()
 
