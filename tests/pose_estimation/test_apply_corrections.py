@@ -156,7 +156,18 @@ def test_a_dry_run_shows_the_changes_and_writes_nothing(found, capsys):
     assert sorted(os.listdir(found.folder)) == before
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:3]] == [
-        ["joint", "hidden", "moved", "exchanged", "limb", "sides", "exchanged", "sides", "exchanged", "right"],
+        [
+            "joint",
+            "hidden",
+            "moved",
+            "exchanged",
+            "limb",
+            "sides",
+            "exchanged",
+            "sides",
+            "exchanged",
+            "right",
+        ],
         [L, "1", "0", "1", "0", "0", "0"],
         [R, "0", "0", "1", "0", "0", "1"],
     ]
