@@ -71,6 +71,7 @@ def details(session: Session, row: int, zoom: int) -> dict[str, Any]:
         "missing": kind == MISSING,
         **{name: str(getattr(labels, name)[row]) for name in ("joint", "partner", "image")},
         "annotator": str(table.annotator[row]),
+        "gain": float(table.gain[row]),
         **{
             name: _number(getattr(labels, name)[row])
             for name in ("score", "weight", "probability", "sureness")

@@ -194,7 +194,7 @@ def test_filters_and_the_grid_by_keys_alone(found, client, page):
     page.keyboard.type("right")  # kinds: right, exchanged, ...
     page.keyboard.press("Tab")
     page.keyboard.type("left e")
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("Tab")
     expect(page.locator("#filters").get_by_role("button", name="Apply")).to_be_focused()
     page.keyboard.press("Enter")
@@ -341,3 +341,9 @@ def test_an_annotator_s_labels_and_what_others_decide_meanwhile(found, client, p
     page.locator("#filters button[type=submit]").click()
     shows(page, 7, "left elbow")
     expect(page.locator("#facts")).to_contain_text("annotator107")
+    page.locator("#filters select[name=annotator]").select_option("")
+    page.locator("#filters select[name=order]").select_option("gain")
+    page.locator("#filters button[type=submit]").click()
+    expect(page.locator("#place")).to_have_text(re.compile("^Label 1 of "))
+    first = client.rows("order=gain")[0]
+    shows(page, int(found.labels.annotation_id[first]), str(found.labels.joint[first]).replace("_", " "))

@@ -89,6 +89,7 @@ export async function rows(filter) {
     (filter.low === "" || (label.score !== null && label.score >= Number(filter.low))) &&
     (filter.high === "" || (label.score !== null && label.score <= Number(filter.high))) &&
     (filter.reviewed === "any" || isReviewed(label, own) === (filter.reviewed === "yes")));
+  if (filter.order === "gain") chosen.sort((a, b) => b.gain - a.gain);
   return Int32Array.from(chosen, (label) => label.row);
 }
 
