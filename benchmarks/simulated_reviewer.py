@@ -14,6 +14,7 @@ from lib.ignoring.suspects import Suspects
 from lib.label_noise.corruptions import labels_differ
 from lib.label_noise.truth import Truth
 from lib.review.decisions import Decision, Verdict
+from lib.wrong_labels.name_permutations import limbs_of
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def review(annotations: Annotations, truth: Truth, order: Iterable[int], count: 
 
     It looks at them one by one and skips those that are settled already. A label that is right is left as it is. Of a
     wrong one it says what rights the most labels and none wrongs: that it is exchanged with another joint's, that left
-    and right of the whole person are exchanged, or where it belongs; without a true place it is hidden. As in review.py,
-    decisions are about the labels of the file, whatever was decided before.
+    and right of its limb or of the whole person are exchanged, or where it belongs; without a true place it is hidden. As
+    in review.py, decisions are about the labels of the file, whatever was decided before.
 
     Args:
         annotations: labels in doubt.
@@ -73,8 +74,12 @@ def expected_gain(annotations: Annotations, suspects: Suspects) -> np.ndarray:
     """[N, J] how many wrong labels a decision on each label is expected to settle, if the suspects are described well."""
     flip = np.array(annotations.mapping.flip_indices)
     settled = np.ones(suspects.kind.shape)
-    settled[np.isin(suspects.kind, ("exchanged", "limb sides"))] = 2
-    sided = (annotations.visible > 0)[:, flip != np.arange(len(flip))].sum(axis=1)
+    settled[np.isin(suspects.kind, ("exchanged", "limb sides"))] = 2  # of joints without a limb, too
+    own, labelled = np.arange(len(flip)), annotations.visible > 0
+    for j, source in limbs_of(annotations.mapping.skeleton).items():
+        of_limb = labelled[:, source != own].sum(axis=1)
+        settled[:, j] = np.where(suspects.kind[:, j] == "limb sides", of_limb, settled[:, j])
+    sided = labelled[:, flip != own].sum(axis=1)
     settled = np.where(suspects.kind == "person sides", sided[:, None], settled)
     return suspects.probability * settled
 
@@ -108,6 +113,7 @@ class _People:
     joints, clean: [N, J, 2] pixels.   visible, known: [N, J] bool, there is a label, there is a true place.
     right: [N, J] bool, the label is as it should be.   settled: see `Reviewed`.
     flip: [J] the joint of the other side, itself for joints of the middle.
+    limbs: {joint: [J] the same, but other joints than those of its pair of limbs are themselves}.
     """
 
     annotations: Annotations
@@ -118,6 +124,7 @@ class _People:
     right: np.ndarray
     settled: np.ndarray
     flip: np.ndarray
+    limbs: dict[int, np.ndarray]
 
     @classmethod
     def of(cls, annotations: Annotations, truth: Truth) -> "_People":
@@ -125,8 +132,9 @@ class _People:
         known = np.isfinite(truth.clean_joints).all(axis=2)
         clean = truth.clean_joints.astype(joints.dtype)
         right = ~labels_differ(clean, known, joints, visible)
-        flip = np.array(annotations.mapping.flip_indices)
-        return cls(annotations, joints, visible, clean, known, right, np.zeros_like(visible), flip)
+        settled, flip = np.zeros_like(visible), np.array(annotations.mapping.flip_indices)
+        limbs = limbs_of(annotations.mapping.skeleton)
+        return cls(annotations, joints, visible, clean, known, right, settled, flip, limbs)
 
     def decide(self, i: int, j: int) -> _Choice:
         """Decide on the label of joint ``j`` of instance ``i``."""
@@ -162,6 +170,8 @@ class _People:
             source[[j, partner]] = partner, j
             yield Verdict.EXCHANGED, source
         yield Verdict.SIDES, self.flip
+        if j in self.limbs:
+            yield Verdict.LIMB, self.limbs[j]
 
     def _right_with(self, i: int, source: np.ndarray) -> np.ndarray:
         """[J] bool, the labels of an instance that are right after a renaming."""

@@ -7,7 +7,8 @@ Real poses, if --data is given (annot and preds of MPII, see benchmarks/predicti
 published network, N trusted people, and the same 2,638 others judged; the seed draws who is trusted, and the noise.
 
 AUROC and average precision of the scores against the truth; "off" is how far the estimated number of wrong labels is from
-theirs, as a share of it. What is in --out is not run again. --out/trusted.md and trusted.json have the results.
+theirs, as a share of it. What is in --out is not run again. --out/trusted.md,
+trusted.json and trusted.svg have the results.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from benchmarks.modes import seeds_of
 from benchmarks.predictions import read_people, write_results
 from benchmarks.tables import rows as table
 from benchmarks.timing import machine
+from benchmarks.trusted_curve import curve
 from lib.dataset.annotations import Annotations, read_json
 from lib.dataset.mpii_truth import read_mpii_predictions
 from lib.label_noise.injection import inject
@@ -158,10 +160,21 @@ def page(rows: list[Row]) -> str:
     return "\n".join(text)
 
 
+def measured(rows: list[Row]) -> dict[str, dict[int, list[float]]]:
+    """{ground: {number of trusted instances: average precisions}}, of the runs that have trusted instances."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for row in rows:
+        if row.trusted:
+            found.setdefault(row.ground, {}).setdefault(row.trusted, []).append(row.average_precision)
+    return found
+
+
 def write(rows: list[Row], out: Path) -> None:
-    """Write trusted.json and trusted.md."""
+    """Write trusted.json, trusted.md and trusted.svg."""
     write_text(out / "trusted.json", json.dumps({"rows": [asdict(row) for row in rows]}, indent=1) + "\n")
     write_text(out / "trusted.md", page(rows))
+    if curves := measured(rows):
+        write_text(out / "trusted.svg", curve(curves))
 
 
 def build_parser() -> argparse.ArgumentParser:

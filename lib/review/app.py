@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from lib.review.crops import ZOOMS, Crops
 from lib.review.details import details, overview
 from lib.review.session import Session
-from lib.review.table import REVIEWED, Filter
+from lib.review.table import ORDERS, REVIEWED, Filter
 from lib.utils.errors import InputError, short_repr
 
 PAGE = Path(__file__).with_name("page")
@@ -138,10 +138,10 @@ def _filter(given: Any) -> Filter:
     values: dict[str, Any] = {name: given[name] for name in given if given[name] != ""}
     for name in {"low", "high"} & set(values):
         values[name] = _score(values[name], name)
-    if values.get("reviewed", REVIEWED[0]) not in REVIEWED:
-        raise InputError(
-            f"reviewed is {short_repr(values['reviewed'])}, expected one of {', '.join(REVIEWED)}"
-        )
+    for name, allowed in (("reviewed", REVIEWED), ("order", ORDERS)):
+        if values.get(name, allowed[0]) not in allowed:
+            expected = ", ".join(filter(None, allowed))
+            raise InputError(f"{name} is {short_repr(values[name])}, expected one of {expected}")
     return Filter(**values)
 
 

@@ -15,6 +15,7 @@ DONE = {  # what a verdict does to a label
     Verdict.WRONG: "hidden",
     Verdict.MOVED: "moved",
     Verdict.EXCHANGED: "exchanged",
+    Verdict.LIMB: "limb sides exchanged",
     Verdict.SIDES: "sides exchanged",
 }
 

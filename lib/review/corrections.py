@@ -33,6 +33,8 @@ class Claim:
     def __str__(self) -> str:
         if self.decision.verdict is Verdict.EXCHANGED:
             return f"exchanged with {self.label_of}"
+        if self.decision.verdict is Verdict.LIMB:
+            return "left and right of the limb exchanged"
         if self.decision.verdict is Verdict.SIDES:
             return "left and right exchanged"
         return (

@@ -25,6 +25,7 @@ class Verdict(str, Enum):
     WRONG = "wrong"  # it is wrong, and no better place is known: hide it
     MOVED = "moved"  # it belongs at (x, y)
     EXCHANGED = "exchanged"  # it and its partner's label have each other's name
+    LIMB = "limb"  # left and right labels of its limb and that of the other side have each other's name
     SIDES = "sides"  # all left and right labels of the instance have each other's name
     SKIPPED = "skipped"  # undecided
     UNDO = "undo"  # the decision of number ``undoes`` does not count
@@ -159,16 +160,15 @@ def labels_given(decision: Decision, file: LabelFile) -> dict[str, str | None]:
     """
     if decision.verdict is Verdict.EXCHANGED and decision.partner is not None:
         return {decision.joint: decision.partner, decision.partner: decision.joint}
-    if decision.verdict is Verdict.SIDES:
-        known = {joint for joint, position in zip(file.joints, file.positions) if position >= 0}
-        pairs = [(a, b) for a, b in file.pairs if a in known and b in known]
+    if decision.verdict in (Verdict.LIMB, Verdict.SIDES):
+        pairs = file.known_pairs if decision.verdict is Verdict.SIDES else file.limbs.get(decision.joint, ())
         return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
     stays = decision.verdict in (Verdict.RIGHT, Verdict.SKIPPED)
     return {decision.joint: decision.joint if stays else None}
 
 
 def concerned(decision: Decision, file: LabelFile) -> tuple[str, ...]:
-    """The joints of the instance that a decision is about: with EXCHANGED the partner, too, with SIDES all pairs."""
+    """The joints of the instance that a decision is about: with EXCHANGED the partner, too, with LIMB and SIDES pairs."""
     return tuple(labels_given(decision, file))
 
 
@@ -240,6 +240,11 @@ def problem_of(decision: Decision, file: LabelFile) -> str:
         decision.partner not in file.joints or decision.partner == decision.joint
     ):
         return f"partner {short_repr(decision.partner)}, expected another joint"
+    if decision.verdict is Verdict.LIMB and decision.joint not in file.limbs:
+        limbs = ", ".join(file.limbs)
+        return f"limb: {decision.joint} is of no pair of limbs, or of several, " + (
+            f"expected one of {limbs}" if limbs else "as are all joints of this file"
+        )
     if decision.verdict is Verdict.MOVED:
         for name, value in (("x", decision.x), ("y", decision.y)):
             if type(value) not in (int, float) or not abs(value) < 1e9:

@@ -37,6 +37,7 @@ def overview(session: Session, shows_all: bool, rows: np.ndarray | None = None) 
         "sides": [sides.get(joint) or side_of(joint) for joint in file.joints],
         "lines": [list(line) for line in file.lines],
         "pairs": [list(pair) for pair in file.pairs],
+        "limbs": {joint: [list(pair) for pair in pairs] for joint, pairs in file.limbs.items()},
         "kinds": {str(kinds[k]): int(counts[k]) for k in np.argsort(-counts, kind="stable")},
         "annotators": _annotators(session, rows),
         "scores": [float(scores.min()), float(scores.max())] if len(scores) else None,
@@ -70,6 +71,7 @@ def details(session: Session, row: int, zoom: int) -> dict[str, Any]:
         "missing": kind == MISSING,
         **{name: str(getattr(labels, name)[row]) for name in ("joint", "partner", "image")},
         "annotator": str(table.annotator[row]),
+        "gain": float(table.gain[row]),
         **{
             name: _number(getattr(labels, name)[row])
             for name in ("score", "weight", "probability", "sureness")

@@ -1,6 +1,7 @@
 """The folder that find_labels.py leaves: labels in doubt, the most suspect first, and the file that they are of."""
 
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -11,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from lib.dataset.annotations import Annotations, read_json
+from lib.dataset.skeleton import Skeleton
 from lib.ignoring.ranking import ranked_keypoints
 from lib.ignoring.weight_table import WeightTable
 from lib.utils.errors import InputError, short_repr
 from lib.utils.files import write_text
+from lib.wrong_labels.name_permutations import limbs_of
 
 TABLE, DESCRIPTION = "labels.csv", "found.json"
 MISSING = "missing"  # kind of a joint that should have a label and has none
@@ -63,6 +66,30 @@ class LabelFile:
             lines=tuple((names[a], names[b]) for a, b in skeleton.limbs),
             pairs=tuple(skeleton.pairs),
         )
+
+    @functools.cached_property
+    def known_pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of which the file has both joints."""
+        known = {joint for joint, position in zip(self.joints, self.positions) if position >= 0}
+        return tuple(pair for pair in self.pairs if known.issuperset(pair))
+
+    @functools.cached_property
+    def limbs(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """{joint: those of the known pairs that its limb and that of the other side consist of}; see `limbs_of`.
+
+        As for the detector, so that one decision rights what it finds. Joints without a known pair have no limb.
+        """
+        exchanges = limbs_of(Skeleton(self.joints, self.pairs, self.lines))
+        names = np.array(self.joints)
+        members = {
+            str(names[j]): set(names[exchange != np.arange(len(names))]) for j, exchange in exchanges.items()
+        }
+        return {
+            joint: tuple(pair for pair in self.known_pairs if members[joint].issuperset(pair))
+            for pair in self.known_pairs
+            for joint in pair
+            if joint in members
+        }
 
     def check_unchanged(self, path: Path | None = None) -> None:
         """Refuse the file at ``path`` (default: where it was) if it is not the one whose labels were read.

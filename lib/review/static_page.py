@@ -70,7 +70,7 @@ def _data(session: Session, crops: Crops, rows: np.ndarray, shows_all: bool) -> 
     return {
         "key": secrets.token_hex(8),  # of what the browser keeps: two pages do not share it
         "head": head_of(file),
-        "known": [joint for joint, position in zip(file.joints, file.positions) if position >= 0],
+        "known_pairs": [list(pair) for pair in file.known_pairs],
         "overview": overview(session, shows_all, rows)
         | {"reviewer": "", "file": Path(file.path).name, "decisions": ""},
         "labels": [details(session, row, 0) for row in rows.tolist()],

@@ -1,5 +1,6 @@
 """Looking labels up in the table of `FoundLabels`: by annotation and joint, and by what is asked for."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,6 +10,8 @@ import numpy as np
 from lib.review.found import FoundLabels, LabelFile
 
 NOBODY: Mapping[int, str] = MappingProxyType({})
+GAIN = "gain"
+ORDERS = ("", GAIN)  # values of ``Filter.order``
 REVIEWED = ("no", "yes", "any")  # values of ``Filter.reviewed``
 
 
@@ -21,6 +24,7 @@ class Filter:
     annotator: name of who labelled the instance.
     low, high: bounds of the score, both included; they leave out missing labels, which have none.
     reviewed: one of REVIEWED.
+    order: one of ORDERS: the most suspect first or, with GAIN, those whose decision is expected to right most labels.
     """
 
     kind: str = ""
@@ -30,6 +34,7 @@ class Filter:
     low: float | None = None
     high: float | None = None
     reviewed: str = "no"
+    order: str = ""
 
 
 class Table:
@@ -44,9 +49,11 @@ class Table:
         self.file, self.labels = file, labels
         self._joints = {name: number for number, name in enumerate(file.joints)}
         self._ids, person = np.unique(labels.annotation_id, return_inverse=True)
+        self._person = person
         names, inverse = np.unique(labels.joint, return_inverse=True)
         joints = np.array([self._joints.get(str(name), len(self._joints)) for name in names], np.int64)
-        keys = person.astype(np.int64) * (len(self._joints) + 1) + joints[inverse]
+        self._joint = joints[inverse]
+        keys = person.astype(np.int64) * (len(self._joints) + 1) + self._joint
         self._order = np.argsort(keys, kind="stable")
         self._keys = keys[self._order]
         self.annotator = np.array([annotators.get(number, "") for number in self._ids.tolist()], np.str_)[
@@ -94,7 +101,29 @@ class Table:
             keep &= labels.score <= wanted.high
         if wanted.reviewed != "any":
             keep &= reviewed == (wanted.reviewed == "yes")
-        return np.flatnonzero(keep).astype(np.int32)
+        rows = np.flatnonzero(keep).astype(np.int32)
+        return rows[np.argsort(-self.gain[rows], kind="stable")] if wanted.order == GAIN else rows
+
+    @functools.cached_property
+    def gain(self) -> np.ndarray:
+        """[K] number of wrong labels that a decision is expected to right; 0 where no probability was estimated.
+
+        It is the probability of being wrong times the labels that the decision for its kind is about.
+        """
+        labels, file = self.labels, self.file
+        present = np.zeros((len(self._ids), len(file.joints) + 1), bool)
+        present[self._person, self._joint] = np.isfinite(labels.x)
+        count = np.where(labels.kind == "exchanged", 2, 1)
+        count = np.where(labels.kind == "person sides", self._labels_of(file.known_pairs, present), count)
+        for name, pairs in file.limbs.items():
+            chosen = (labels.kind == "limb sides") & (labels.joint == name)
+            count = np.where(chosen, self._labels_of(pairs, present), count)
+        return np.nan_to_num(labels.probability) * count
+
+    def _labels_of(self, pairs: tuple[tuple[str, str], ...], present: np.ndarray) -> np.ndarray:
+        """[K] how many labels of these pairs the instance of each label has, at least 1."""
+        joints = [self._joints[name] for pair in pairs for name in pair]
+        return np.maximum(present[:, joints].sum(axis=1), 1)[self._person]
 
     def image_sample(self, count: int) -> list[str]:
         """The names of up to ``count`` images, evenly spread."""

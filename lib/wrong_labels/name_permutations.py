@@ -31,15 +31,22 @@ def name_permutations(skeleton: Skeleton) -> np.ndarray:
     return np.array(list(dict.fromkeys(found)))
 
 
+def limbs_of(skeleton: Skeleton) -> dict[int, np.ndarray]:
+    """{joint: exchange of left and right of its pair of limbs, such as both arms, as a permutation [J]}.
+
+    Joints of no limb have none; neither have those of several (where the fingers of a hand meet), as it is not clear
+    which of them is meant.
+    """
+    exchanges = np.array(_halves(skeleton, _chains(skeleton))).reshape(-1, len(skeleton.names))
+    concerned = exchanges != np.arange(len(skeleton.names))
+    return {int(j): exchanges[concerned[:, j]][0] for j in np.flatnonzero(concerned.sum(axis=0) == 1)}
+
+
 def _exchanges(skeleton: Skeleton) -> list[np.ndarray]:
     """The exchanges that are not products of others, each as a permutation [J]."""
     flip, chains = np.array(skeleton.flip_indices), _chains(skeleton)
     whole = _exchange(flip, range(len(flip)))
-    halves: list[np.ndarray] = []
-    for chain in chains:
-        sides = _exchange(flip, {*chain, *flip[chain].tolist()})
-        if (sides != np.arange(len(flip))).any() and not any((sides == other).all() for other in halves):
-            halves.append(sides)
+    halves = _halves(skeleton, chains)
     product = np.arange(len(flip))
     for sides in halves:
         product = product[sides]
@@ -49,6 +56,17 @@ def _exchanges(skeleton: Skeleton) -> list[np.ndarray]:
         if len(chain) >= LIMB and (not skeleton.pairs or flip[chain[0]] != chain[0])
     ]
     return ([whole] if (whole != product).any() else []) + halves + outer
+
+
+def _halves(skeleton: Skeleton, chains: list[list[int]]) -> list[np.ndarray]:
+    """The exchanges of left and right of each pair of limbs, once."""
+    flip = np.array(skeleton.flip_indices)
+    halves: list[np.ndarray] = []
+    for chain in chains:
+        sides = _exchange(flip, {*chain, *flip[chain].tolist()})
+        if (sides != np.arange(len(flip))).any() and not any((sides == other).all() for other in halves):
+            halves.append(sides)
+    return halves
 
 
 def _exchange(flip: np.ndarray, joints) -> np.ndarray:

@@ -1,37 +1,15 @@
 """The benchmark of judging by predictions, on a few made-up people in MPII's files."""
 
-import json
-
 import numpy as np
 import pytest
-import scipy.io
 
 from benchmarks.predictions import main, read_people
-from lib.dataset.mpii_truth import JOINTS_IN_MAT
+from tests.factories.predicted_people import write_predicted_people
 
 
 @pytest.fixture
 def data(tmp_path):
-    """24 people of 200 pixels, whose joints lie around their middle, and predictions a pixel beside them."""
-    rng = np.random.default_rng(0)
-    typical = rng.uniform(-80, 80, (16, 2))
-    joints = 301 + typical + rng.normal(0, 5, (24, 16, 2))
-    people = [
-        {"image": f"{k // 2}.jpg", "center": [301, 286], "scale": 1.0, "joints": [], "joints_vis": []}
-        for k in range(24)
-    ]
-    (tmp_path / "annot").mkdir()
-    (tmp_path / "preds").mkdir()
-    (tmp_path / "annot" / "valid.json").write_text(json.dumps(people), encoding="utf-8")
-    truth = {
-        "dataset_joints": np.array([JOINTS_IN_MAT], dtype=object),
-        "jnt_missing": np.zeros((16, 24)),
-        "pos_gt_src": joints.transpose(1, 2, 0),
-        "headboxes_src": np.tile(np.array([[0.0, 0.0], [30.0, 40.0]])[..., None], 24),
-    }
-    scipy.io.savemat(tmp_path / "annot" / "gt_valid.mat", truth)
-    scipy.io.savemat(tmp_path / "preds" / "net.mat", {"preds": joints + rng.normal(0, 1, joints.shape)})
-    return tmp_path
+    return write_predicted_people(tmp_path)
 
 
 def test_people_are_those_of_the_reader(data):

@@ -22,6 +22,18 @@ def decide(folder: Path, file: LabelFile, reviewer: str, *said: tuple) -> None:
         append_decision(decisions_path(folder, reviewer), file, decision)
 
 
+def with_eyes(file: LabelFile) -> LabelFile:
+    """The same labels with those of eyes, which are of no limb, so that limbs are not all that has sides."""
+    eyes = ("left_eye", "right_eye")
+    return replace(
+        file,
+        joints=(*file.joints, *eyes),
+        keypoints=(*file.keypoints, *eyes),
+        positions=(*file.positions, *range(len(file.joints), len(file.joints) + 2)),
+        pairs=(*file.pairs, eyes),
+    )
+
+
 def with_text(found: FoundFolder, text: str, **changed) -> FoundFolder:
     """The same labels, found in a file with another ``text`` (and other fields of LabelFile)."""
     found.path.write_text(text)

@@ -109,6 +109,17 @@ def test_sides_and_then_a_better_place(found, capsys):
     assert "4 labels of 1 annotations: 1 moved, 3 sides exchanged" in capsys.readouterr().out
 
 
+def test_the_sides_of_a_limb(found, capsys):
+    decide(found.folder, found.file, "ann", (7, LE, "limb"))
+    (person,) = [each for each in applied(found)["annotations"] if each["id"] == 7]
+    assert person["keypoints"] == [40, 30, 2, 20, 30, 2, 38, 20, 2, 22.5, 20, 1]
+    notes = person["attributes"]["lbi"]
+    assert [(note["keypoint"], note["verdict"]) for note in notes] == [
+        (each, "limb") for each in (L, R, LE, RE)
+    ]
+    assert "changed: 4 labels of 1 annotations: 4 limb sides exchanged" in capsys.readouterr().out
+
+
 def test_a_decision_that_was_undone_changes_nothing(found, capsys):
     decide(found.folder, found.file, "ann", (3, L, "wrong"), (3, L, "undo", {"undoes": 1}))
     applied(found)
@@ -145,9 +156,20 @@ def test_a_dry_run_shows_the_changes_and_writes_nothing(found, capsys):
     assert sorted(os.listdir(found.folder)) == before
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:3]] == [
-        ["joint", "hidden", "moved", "exchanged", "sides", "exchanged", "right"],
-        [L, "1", "0", "1", "0", "0"],
-        [R, "0", "0", "1", "0", "1"],
+        [
+            "joint",
+            "hidden",
+            "moved",
+            "exchanged",
+            "limb",
+            "sides",
+            "exchanged",
+            "sides",
+            "exchanged",
+            "right",
+        ],
+        [L, "1", "0", "1", "0", "0", "0"],
+        [R, "0", "0", "1", "0", "0", "1"],
     ]
     assert lines[3:6] == [
         "annotation 7, left_wrist: [20, 30, 2] -> [40, 30, 2] (exchanged, ann)",

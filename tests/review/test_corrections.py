@@ -1,13 +1,18 @@
 """What reviews say together, against outcomes written down by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from lib.review.corrections import corrections_of
 from lib.review.decisions import read_reviews
 from lib.utils.errors import InputError
-from tests.factories.reviews import decide
+from tests.factories.reviews import decide, with_eyes
 
 L, R, LE, RE = "left_wrist", "right_wrist", "left_elbow", "right_elbow"
+LEFT_EYE, RIGHT_EYE = "left_eye", "right_eye"
+ARMS = {L: R, R: L, LE: RE, RE: LE}
+EYES = {LEFT_EYE: RIGHT_EYE, RIGHT_EYE: LEFT_EYE}
 PLACE = {"x": 1.5, "y": 2}
 HIDE_R = (7, R, "wrong")
 
@@ -88,6 +93,21 @@ def test_a_preferred_reviewer_is_right(found, ann, bo, expected):
     assert outcomes(found, "ann", ann=ann, bo=bo) == (expected, set())
 
 
+@pytest.mark.parametrize(
+    "ann, bo, expected, disputed",
+    [
+        ([(7, L, "limb")], [(7, RE, "limb")], ARMS, set()),
+        ([(7, L, "limb")], [(7, LEFT_EYE, "sides")], ARMS | EYES, set()),
+        ([(7, LEFT_EYE, "sides"), (7, L, "limb")], [], ARMS | EYES, set()),
+        ([(7, L, "limb"), (7, L, "moved", PLACE)], [], ARMS | {L: (1.5, 2)}, set()),
+        ([(7, L, "limb")], [exchanged(L, R), (7, LEFT_EYE, "right")], ARMS | {LEFT_EYE: LEFT_EYE}, set()),
+        ([(7, L, "limb")], [(7, RE, "right")], {L: R, R: L}, {LE, RE}),
+    ],
+)
+def test_exchanged_limbs(found, ann, bo, expected, disputed):
+    assert outcomes(replace(found, file=with_eyes(found.file)), ann=ann, bo=bo) == (expected, disputed)
+
+
 def test_others_still_disagree_beside_the_preferred_reviewer(found):
     said = {"ann": [(7, L, "right")], "bo": [(7, R, "right")], "cy": [(7, R, "wrong"), (7, L, "wrong")]}
     assert outcomes(found, "ann", **said) == ({L: L}, {R})
@@ -106,6 +126,15 @@ def test_who_says_what(found):
     ]
     (outcome,) = corrections.outcomes.values()
     assert outcome.reviewers == ("bo", "cy") and outcome.verdict == "right"
+
+
+def test_an_exchanged_limb_in_words(found):
+    decide(found.folder, found.file, "ann", (7, L, "limb"))
+    decide(found.folder, found.file, "bo", (7, RE, "right"))
+    corrections = corrections_of(read_reviews(found.folder, found.file), found.file)
+    assert "annotation 7, right_elbow: ann: left and right of the limb exchanged; bo: right" in map(
+        str, corrections.disagreements
+    )
 
 
 def test_nobody_of_the_preferred_name(found):

@@ -9,12 +9,15 @@ from lib.review.decisions import (
     append_decision,
     concerned,
     decisions_path,
+    labels_given,
+    problem_of,
     read_review,
     read_reviews,
     repair,
     settled,
 )
 from lib.utils.errors import InputError
+from tests.factories.reviews import with_eyes
 
 NOW = "2026-01-02T03:04:05+00:00"
 
@@ -108,17 +111,19 @@ def test_decisions_about_another_file_are_refused(found, path):
         ({"verdict": "moved", "x": 3.0}, "y is None, expected image pixels"),
         ({"verdict": "moved", "x": float("nan"), "y": 0}, "x is nan, expected image pixels"),
         ({"verdict": "exchanged", "partner": "left_wrist"}, "partner 'left_wrist', expected another joint"),
+        ({"verdict": "limb", "joint": "right_elbow"}, "limb: right_elbow is of no pair of limbs"),
         ({"annotation_id": "7"}, "must be whole numbers"),
         ({"color": "red"}, "is no decision"),
     ],
 )
 def test_a_line_that_is_no_decision(found, path, change, told):
     write(found, path, decided(1, "left_wrist", "right"))
+    labels = replace(found.file, lines=found.file.pairs[:1])
     entry = {"number": 2, "time": NOW, "annotation_id": 7, "joint": "left_wrist", "verdict": "right"} | change
     with open(path, "a") as file:
         file.write(json.dumps(entry) + "\n")
     with pytest.raises(InputError, match=f"decisions-ann.jsonl, line 3: .*{told}"):
-        read_review(path, found.file)
+        read_review(path, labels)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,7 @@ def test_names_that_cannot_name_a_file(tmp_path, name):
 
 
 def test_what_a_decision_is_about(found):
-    file = replace(found.file, pairs=(("left_wrist", "right_wrist"), ("left_elbow", "right_elbow")))
+    file = found.file
 
     def about(verdict, **more):
         return set(concerned(decided(1, "left_wrist", verdict, **more), file))
@@ -150,7 +155,23 @@ def test_what_a_decision_is_about(found):
     assert about("exchanged", partner="left_elbow") == {"left_wrist", "left_elbow"}
     assert about("sides") == set(file.joints)
     without = replace(file, positions=(0, 1, 2, -1))
-    assert set(concerned(decided(1, "left_wrist", "sides"), without)) == {"left_wrist", "right_wrist"}
+    for verdict in ("limb", "sides"):
+        assert set(concerned(decided(1, "left_wrist", verdict), without)) == {"left_wrist", "right_wrist"}
+
+
+def test_a_limb_is_less_than_the_whole_person(found):
+    file = with_eyes(found.file)
+    at_elbow = decided(1, "left_elbow", "limb")
+    assert labels_given(at_elbow, file) == {
+        "left_wrist": "right_wrist", "right_wrist": "left_wrist",
+        "left_elbow": "right_elbow", "right_elbow": "left_elbow",
+    }  # fmt: skip
+    assert labels_given(decided(1, "left_elbow", "sides"), file).keys() == set(file.joints)
+    assert problem_of(at_elbow, file) == ""
+    assert problem_of(decided(1, "left_eye", "limb"), file) == (
+        "limb: left_eye is of no pair of limbs, or of several, expected one of left_wrist, right_wrist, left_elbow, right_elbow"
+    )
+    assert "as are all joints of this file" in problem_of(at_elbow, replace(file, lines=()))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +183,7 @@ def test_what_a_decision_is_about(found):
         (("skipped", {}), {}),
         (("exchanged", {"partner": "left_elbow"}), {"left_wrist": 2, "left_elbow": 2}),
         (("exchanged", {"partner": "right_wrist"}), {"left_wrist": 2, "right_wrist": 2}),
+        (("limb", {}), dict.fromkeys(["left_wrist", "right_wrist", "left_elbow", "right_elbow"], 2)),
     ],
 )
 def test_a_decision_after_an_exchange(found, path, later, settling):

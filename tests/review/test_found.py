@@ -1,6 +1,6 @@
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -31,6 +31,15 @@ def test_what_is_written_is_read(found):
     for name in COLUMNS:
         expected, read = getattr(found.labels, name), getattr(labels, name)
         np.testing.assert_array_equal(read, expected, err_msg=name)
+
+
+def test_limbs_are_pairs_of_which_the_file_has_both(found):
+    (wrists, elbows), names = found.file.pairs, found.file.joints
+    assert found.file.limbs == dict.fromkeys(names, (wrists, elbows))
+    without = replace(found.file, positions=(0, 1, 2, -1))
+    assert without.known_pairs == (wrists,) and without.limbs == dict.fromkeys(wrists, (wrists,))
+    assert replace(found.file, lines=()).limbs == {}
+    assert replace(found.file, lines=(wrists,)).limbs == dict.fromkeys(wrists, (wrists,))
 
 
 def test_no_label_at_all(found):

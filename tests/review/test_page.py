@@ -159,6 +159,31 @@ def test_the_sides_of_the_whole_person_and_a_missing_label(found, client, page):
     assert decided(found) == [(7, "left_wrist", "sides"), (3, "right_elbow", "moved")]
 
 
+def test_the_sides_of_a_limb_and_a_joint_without_one(found, page):
+    write_found(found.folder, replace(found.file, lines=(("left_wrist", "right_wrist"),)), found.labels)
+    with serving(found.folder) as client:
+        opened(page, client.server.address)
+        limb = page.locator("#single [data-key=l]")
+        expect(limb).to_be_enabled()
+        expect(limb).to_have_attribute("title", "left wrist ↔ right wrist")
+        page.keyboard.press("l")
+        shows(page, 3, "right wrist")  # the other wrist is decided with it
+        expect(page.get_by_role("status")).to_contain_text("⇆ limb")
+        expect(page.locator("#progress")).to_contain_text("2 of 8 reviewed, 2 of them wrong")
+        page.keyboard.press("g")
+        expect(page.locator(".tile").nth(2)).to_be_focused()
+        page.keyboard.press("l")
+        expect(page.locator(".tile").nth(2)).to_contain_text("⇆ limb")
+        expect(page.locator("#progress")).to_contain_text("4 of 8 reviewed")
+        page.keyboard.press("Enter")
+        shows(page, 7, "left elbow")
+        expect(limb).to_be_disabled()
+        expect(limb).to_contain_text("of no single limb")
+        page.keyboard.press("l")
+        expect(page.get_by_role("alert")).to_contain_text("left elbow: is of no pair of limbs")
+    assert decided(found) == [(7, "left_wrist", "limb"), (3, "right_wrist", "limb")]
+
+
 def test_filters_and_the_grid_by_keys_alone(found, client, page):
     opened(page, client.server.address)
     for key in ("f", "Escape", "g"):  # closed filters take no keys
@@ -169,7 +194,7 @@ def test_filters_and_the_grid_by_keys_alone(found, client, page):
     page.keyboard.type("right")  # kinds: right, exchanged, ...
     page.keyboard.press("Tab")
     page.keyboard.type("left e")
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("Tab")
     expect(page.locator("#filters").get_by_role("button", name="Apply")).to_be_focused()
     page.keyboard.press("Enter")
@@ -316,3 +341,9 @@ def test_an_annotator_s_labels_and_what_others_decide_meanwhile(found, client, p
     page.locator("#filters button[type=submit]").click()
     shows(page, 7, "left elbow")
     expect(page.locator("#facts")).to_contain_text("annotator107")
+    page.locator("#filters select[name=annotator]").select_option("")
+    page.locator("#filters select[name=order]").select_option("gain")
+    page.locator("#filters button[type=submit]").click()
+    expect(page.locator("#place")).to_have_text(re.compile("^Label 1 of "))
+    first = client.rows("order=gain")[0]
+    shows(page, int(found.labels.annotation_id[first]), str(found.labels.joint[first]).replace("_", " "))

@@ -93,7 +93,7 @@ def test_rows_are_filtered(found, client):
     expected = [row for row in range(8) if found.labels.kind[row] == "exchanged"]
     assert client.rows("kind=exchanged&low=-5&high=&joint=") == expected
     assert client.rows("reviewed=yes") == []
-    for wrong in ("low=much", "high=nan", "reviewed=perhaps", "color=red"):
+    for wrong in ("low=much", "high=nan", "reviewed=perhaps", "order=any", "color=red"):
         status, body, _ = client.get(f"/api/rows?{wrong}")
         assert status == 400 and json.loads(body)["error"]
 

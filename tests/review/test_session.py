@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_an_exchange_and_exchanged_sides_are_about_other_labels_too(session):
     assert reviewed(session) >= {
         (3, joint) for joint in ("left_wrist", "right_wrist", "left_elbow", "right_elbow")
     }
+
+
+def test_exchanged_limbs_are_about_the_labels_of_both(found):
+    wrists_alone = replace(found.file, lines=(("left_wrist", "right_wrist"),))
+    session = Session(found.folder, wrists_alone, found.labels, "ann")
+    session.decide(row(session, 7, "right_wrist"), "limb")
+    assert reviewed(session) == {(7, "left_wrist"), (7, "right_wrist")}
+    with pytest.raises(InputError, match="limb: left_elbow is of no pair of limbs.* left_wrist, right_wrist"):
+        session.decide(row(session, 7, "left_elbow"), "limb")
+    assert session.undo() == row(session, 7, "right_wrist") and reviewed(session) == set()
 
 
 def test_what_was_decided_is_known_after_a_new_start_also_by_others(found, session):
@@ -116,6 +127,7 @@ def test_skipping_a_reviewed_label_leaves_it_reviewed(found, session):
         ("left_wrist", "moved", {"x": float("nan"), "y": 1}, "x is nan"),
         ("left_wrist", "exchanged", {"partner": "nose"}, "partner"),
         ("left_wrist", "exchanged", {"partner": "left_wrist"}, "partner"),
+        ("left_wrist", "limb", {"partner": "right_wrist"}, "has no partner"),
         ("right_elbow", "wrong", {}, "no label"),
         ("right_elbow", "exchanged", {"partner": "left_elbow"}, "no label"),
     ],
@@ -173,7 +185,7 @@ def test_a_torn_last_line_of_the_own_file_is_cut_off(found, session):
 
 def test_decisions_about_other_labels_are_refused(found):
     path = decisions_path(found.folder, "bob")
-    other = type(found.file)(**{**vars(found.file), "sha256": "0" * 64})
+    other = replace(found.file, sha256="0" * 64)
     append_decision(path, other, Decision(1, "2026-01-02T03:04:05+00:00", 7, "left_wrist", Verdict.RIGHT))
     with pytest.raises(InputError, match="decisions-bob.jsonl"):
         opened(found)

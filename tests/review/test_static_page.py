@@ -4,12 +4,14 @@ import base64
 import json
 import os
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from lib.review.decisions import read_reviews
+from lib.review.found import write_found
 from lib.review.server import open_folder
 from lib.review.session import Session
 from lib.review.static_page import write_static
@@ -107,6 +109,32 @@ def test_a_colleague_decides_in_the_file_and_gives_decisions_back(found, browser
     assert kept == [(7, "left_wrist", "exchanged", "right_wrist"), (3, "left_wrist", "sides", None)]
     reviewed = Session(found.folder, found.file, found.labels, "ann").reviewed
     assert reviewed.sum() == 6
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_limbs_in_the_file(found, browser, tmp_path):
+    expect = pytest.importorskip("playwright.sync_api").expect
+    file = replace(found.file, lines=(("left_wrist", "right_wrist"),))
+    write_found(found.folder, file, found.labels)
+    write_static(tmp_path / "page.html", *open_folder(found.folder, ANN), 8)
+    page = browser.new_page(accept_downloads=True)
+    page.goto((tmp_path / "page.html").as_uri())
+    expect(page.locator("#place")).to_have_text("Label 1 of 8")
+    page.keyboard.press("l")
+    expect(page.locator("#progress")).to_contain_text("2 of 8 reviewed")
+    page.keyboard.press("l")
+    page.keyboard.press("l")  # elbows have no limb
+    expect(page.get_by_role("alert")).to_contain_text("left elbow")
+    expect(page.locator("#progress")).to_contain_text("4 of 8 reviewed")
+    page.get_by_label("Your name").fill("eve")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save decisions").click()
+    download.value.save_as(found.folder / "decisions-eve.jsonl")
+    page.close()
+    (review,) = read_reviews(found.folder, file)
+    kept = [(each.annotation_id, each.joint, each.verdict.value) for each in review.decisions]
+    assert kept == [(7, "left_wrist", "limb"), (3, "right_wrist", "limb")]
 
 
 def test_the_pictures_are_of_the_labels(found, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,23 @@ def test_labels_of_an_annotator(found):
     assert {number for number, _ in named(table, chosen)} == {7} and len(chosen) == 4
     assert table.annotator[table.row(3, "left_wrist")] == ""
     assert not len(Table(found.file, found.labels).matching(wanted, np.zeros(len(table), bool)))
+
+
+def test_the_order_by_the_labels_that_a_decision_is_expected_to_right(found):
+    """Wrists and elbows are a limb each; a person has four labels, person 3 no right elbow."""
+    number, joint = found.labels.annotation_id, found.labels.joint
+    kind = np.full(8, "right", "<U16")
+    kind[(number == 3) & (joint == "left_wrist")] = "person sides"
+    kind[(number == 7) & (joint == "left_elbow")] = "exchanged"
+    kind[(number == 7) & (joint == "right_elbow")] = "limb sides"
+    probability = np.where(kind == "right", 0.4, 0.3)
+    probability[(number == 3) & (joint == "right_wrist")] = np.nan
+    table = Table(found.file, replace(found.labels, kind=kind, probability=probability))
+    rows = table.matching(Filter(order="gain", reviewed="any"), np.zeros(8, bool))
+    assert named(table, rows)[:3] == [(7, "right_elbow"), (3, "left_wrist"), (7, "left_elbow")]
+    assert table.gain[rows].tolist() == pytest.approx([0.3 * 4, 0.3 * 3, 0.3 * 2, 0.4, 0.4, 0.4, 0.4, 0])
+    plain = table.matching(Filter(reviewed="any"), np.zeros(8, bool))
+    assert rows[3:7].tolist() == [row for row in plain if row in rows[3:7]]
 
 
 REVIEWED = np.arange(8) < 3

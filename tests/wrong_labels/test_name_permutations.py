@@ -2,7 +2,7 @@ import pytest
 
 from lib.dataset.keypoints import COCO_KEYPOINTS, MPII_KEYPOINTS, SHARED_KEYPOINTS
 from lib.dataset.skeleton import Skeleton
-from lib.wrong_labels.name_permutations import name_permutations
+from lib.wrong_labels.name_permutations import limbs_of, name_permutations
 
 
 def exchanged(names, *pairs):
@@ -53,3 +53,39 @@ def test_skeletons_without_limbs_or_pairs_have_fewer(names, lines, expected):
     assert set(map(tuple, found.tolist())) <= set(expected)
     assert tuple(found[0].tolist()) == expected[0]
     assert len(found) >= min(2, len(expected))
+
+
+def limbs(skeleton):
+    """{joint: names of the joints that change places}."""
+    own = range(len(skeleton.names))
+    return {
+        skeleton.names[j]: {skeleton.names[k] for k in own if exchange[k] != k}
+        for j, exchange in limbs_of(skeleton).items()
+    }
+
+
+@pytest.mark.parametrize("names", [MPII_KEYPOINTS, SHARED_KEYPOINTS])
+def test_limbs_of_people_are_arms_and_legs(names):
+    skeleton = Skeleton.of(names)
+    arms = {name for pair in sides("shoulder", "elbow", "wrist") for name in pair}
+    legs = {name for pair in sides("hip", "knee", "ankle") for name in pair}
+    assert limbs(skeleton) == dict.fromkeys(arms, arms) | dict.fromkeys(legs, legs)
+    rows = set(map(tuple, name_permutations(skeleton).tolist()))
+    for j, exchange in limbs_of(skeleton).items():
+        assert exchange[j] == skeleton.flip_indices[j] and tuple(exchange.tolist()) in rows
+
+
+def test_joints_of_no_limb_or_of_several_have_none():
+    fingers = [
+        (f"{side}_{finger}", f"{side}_wrist")
+        for side in ("left", "right")
+        for finger in ("thumb", "index", "middle")
+    ]
+    names = tuple(dict.fromkeys(name for line in fingers for name in line)) + (
+        "left_eye",
+        "right_eye",
+        "nose",
+    )
+    wrists, *ends = ({f"left_{part}", f"right_{part}"} for part in ("wrist", "thumb", "index", "middle"))
+    assert limbs(Skeleton.of(names, lines=fingers)) == {end: pair | wrists for pair in ends for end in pair}
+    assert limbs(Skeleton.of(("tip", "base"), lines=[("tip", "base")])) == limbs(Skeleton.of(("a",))) == {}

@@ -6,7 +6,7 @@ import { number } from "./panel.js";
 export const NO_FILTER = { kind: "", joint: "", image: "", annotator: "", low: "", high: "" };
 const form = document.getElementById("filters");
 
-export const noFilter = (world) => ({ ...NO_FILTER, reviewed: world.reviewed });
+export const noFilter = (world) => ({ ...NO_FILTER, reviewed: world.reviewed, order: "" });
 export const isFiltered = (filter) => Object.keys(NO_FILTER).some((name) => filter[name] !== "");
 
 export function openFilters(open) {
@@ -21,7 +21,7 @@ export function writeAddress(filter, grid, world) {
   const given = Object.entries({ ...filter, grid: grid ? "1" : "" });
   const kept = new URLSearchParams(given.filter(([name, value]) => value !== "" && !(name === "reviewed" && value === world.reviewed)));
   history.replaceState(null, "", location.pathname + (kept.size ? `#${kept}` : ""));
-  const count = [...kept.keys()].filter((name) => name !== "grid").length;
+  const count = [...kept.keys()].filter((name) => !["grid", "order"].includes(name)).length;
   document.getElementById("filtered").textContent = count ? ` (${count})` : "";
 }
 

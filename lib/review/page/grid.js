@@ -7,7 +7,7 @@ export const TILES = 24;
 const SIZE = 200;
 
 export const BADGES = {
-  right: "✓ right", wrong: "✗ hidden", moved: "➜ moved", exchanged: "⇄ exchanged", sides: "⇆ sides", skipped: "… skipped",
+  right: "✓ right", wrong: "✗ hidden", moved: "➜ moved", exchanged: "⇄ exchanged", limb: "⇆ limb", sides: "⇆ sides", skipped: "… skipped",
 };
 
 export function tile(label, world) {

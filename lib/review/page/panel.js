@@ -23,6 +23,7 @@ export function describe(label, world, place) {
   caption("p", label.missing ? "Add it at the proposal" : "Take the proposal");
   caption("Enter", label.missing ? "Add it at the new place" : "Move it to the new place");
   button("p").disabled = !label.proposed;
+  describeLimb(world.limbs[label.joint]);
   button("w").disabled = button("x").disabled = $("partner").disabled = label.missing;
   const options = world.joints.filter((joint) => joint !== label.joint).map((joint) => new Option(nice(joint), joint));
   $("partner").replaceChildren(...options);
@@ -38,6 +39,13 @@ export function describe(label, world, place) {
     said.textContent = value;
     return [term, said];
   }));
+}
+
+// `pairs`: (left, right) joints of the limb and that of the other side; undefined if there is no such limb.
+function describeLimb(pairs) {
+  caption("l", pairs ? "Left ↔ right of the limb" : "Left ↔ right: of no single limb");
+  button("l").disabled = !pairs;
+  button("l").title = pairs ? pairs.map((pair) => pair.map(nice).join(" ↔ ")).join(", ") : "This joint is of no pair of limbs, or of several.";
 }
 
 function describeDecisions(label, world) {

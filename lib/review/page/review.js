@@ -153,6 +153,10 @@ function decisionOf(key, label) {
   const row = label.row;
   if (key === "r") return { row, verdict: "right" };
   if (key === " ") return { row, verdict: "skipped" };
+  if (key === "l") {
+    if (!world.limbs[label.joint]) throw new Error(`${nice(label.joint)}: is of no pair of limbs, or of several.`);
+    return { row, verdict: "limb" };
+  }
   if (key === "s") {
     if (!world.pairs.length) throw new Error("These joints have no left and right.");
     return { row, verdict: "sides" };
@@ -280,7 +284,7 @@ const COMMON = {
   g: () => showLarge(!state.grid),
   f: () => openFilters($("filters").hidden),
   "?": () => $("help").showModal(),
-  ...Object.fromEntries(["r", "w", "p", "x", "s", " "].map((key) => [key, () => state.label && decide(key)])),
+  ...Object.fromEntries(["r", "w", "p", "x", "l", "s", " "].map((key) => [key, () => state.label && decide(key)])),
 };
 const SINGLE = {
   Enter: () => decide("Enter"),

@@ -27,8 +27,8 @@ function standing() {
 function labelsGiven(decision) {
   const { joint, partner, verdict } = decision;
   if (verdict === "exchanged") return new Map([[joint, partner], [partner, joint]]);
-  if (verdict === "sides") {
-    const pairs = data.overview.pairs.filter((pair) => pair.every((each) => data.known.includes(each)));
+  if (verdict === "limb" || verdict === "sides") {
+    const pairs = verdict === "sides" ? data.known_pairs : data.overview.limbs[joint];
     return new Map(pairs.flatMap(([a, b]) => [[a, b], [b, a]]));
   }
   return new Map([[joint, ["right", "skipped"].includes(verdict) ? joint : null]]);
@@ -89,6 +89,7 @@ export async function rows(filter) {
     (filter.low === "" || (label.score !== null && label.score >= Number(filter.low))) &&
     (filter.high === "" || (label.score !== null && label.score <= Number(filter.high))) &&
     (filter.reviewed === "any" || isReviewed(label, own) === (filter.reviewed === "yes")));
+  if (filter.order === "gain") chosen.sort((a, b) => b.gain - a.gain);
   return Int32Array.from(chosen, (label) => label.row);
 }
 
