@@ -156,7 +156,9 @@ class Session:
         if not 0 <= row < len(labels):
             raise InputError(f"row {row}: expected one of the {len(labels)} rows of labels.csv, from 0")
         verdict = Verdict(verdict)
-        more = {name: value.item() if isinstance(value, np.generic) else value for name, value in more.items()}
+        more = {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in more.items()
+        }
         if surplus := set(more) - NEEDED.get(verdict, set()):
             raise InputError(f"{verdict.value}: has no {min(surplus)}")
         if verdict in (Verdict.WRONG, Verdict.EXCHANGED) and labels.kind[row] == MISSING:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lib.exchange import deeplabcut, fiftyone, yolo
+from lib.utils.errors import InputError
 from tests.factories.exchanges import JOINTS, SIZE, L, R, exchange_of, found_with_image, returned
 
 
@@ -156,3 +157,10 @@ def test_parts_of_deeplabcut_that_belong_to_no_individual(exchange, tmp_path):
     assert deeplabcut.read(path, exchange).images == {
         "a/5.jpg": [returned(exchange, 7), returned(exchange, 3)]
     }
+
+
+def test_names_that_are_one_file_for_deeplabcut_are_refused(exchange, tmp_path):
+    (image,) = exchange.images
+    both = replace(exchange, images=(image, replace(image, name="a__5.jpg")))
+    with pytest.raises(InputError, match="one file for both"):
+        deeplabcut.write(both, tmp_path / "out")

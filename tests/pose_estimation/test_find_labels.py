@@ -174,6 +174,10 @@ def test_a_folder_is_trusted_once_it_was_reviewed(found, data, tmp_path, capsys)
         "--reviewed TRAIN.END_EPOCH: is no folder; settings (KEY VALUE) come before"
         in capsys.readouterr().err
     )
+    assert find(data, tmp_path / "next", "--reviewed", str(tmp_path / "no"), "--reviewed", str(found)) == 2
+    assert (
+        f"{tmp_path / 'no'}: is no folder" in capsys.readouterr().err
+    )  # the second flag does not replace the first
     decisions = {"number": 1, "time": "", "annotation_id": 7, "joint": "head", "verdict": "right"}
     head = {"format": "lbi-decisions 1", "sha256": read_found(found)[0].sha256, "labels": ""}
     path = found / "decisions-ann.jsonl"
