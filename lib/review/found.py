@@ -154,7 +154,8 @@ class FoundLabels:
             )
         labelled = annotations.visible > 0
         ranked = ranked_keypoints(table.scores, labelled, annotations.ids)
-        missing = np.flatnonzero(~labelled & (suspects.kind == MISSING))
+        in_file = np.array(annotations.mapping.index) >= 0  # a label of another joint could not be written
+        missing = np.flatnonzero(~labelled & in_file & (suspects.kind == MISSING))
         missing = missing[np.argsort(-suspects.sureness.ravel()[missing], kind="stable")]
         i, j = np.divmod(np.concatenate([ranked, missing]), labelled.shape[1])
         is_label = np.arange(len(i)) < len(ranked)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lib.ignoring.weight_table import WeightTable
+from lib.ignoring.suspects import Suspects
 from lib.review.found import COLUMNS, FoundLabels, read_found, write_found
 from lib.utils.errors import InputError
 from tests.factories.found_labels import JOINTS
@@ -111,3 +112,20 @@ def test_labels_that_were_not_judged_cannot_be_listed(found):
     table = WeightTable(np.ones((2, 4)), np.ones((2, 4), int))
     with pytest.raises(InputError, match="LBI.FIND_WRONG_LABELS"):
         FoundLabels.of(found.annotations, table)
+
+
+def test_a_joint_that_the_file_does_not_have_lacks_no_labels(found):
+    """A decision on it could not be written, and would keep all others from it."""
+    suspects = Suspects(
+        np.full((2, 4), 0.5),
+        np.full((2, 4), "missing"),
+        np.full((2, 4), -1),
+        np.zeros((2, 4, 2)),
+        np.ones((2, 4)),
+    )
+    table = WeightTable(np.full((2, 4), 0.5), np.ones((2, 4), int), np.zeros((2, 4)), suspects)
+    keypoints = (*JOINTS[:3], None)
+    mapping = replace(found.annotations.mapping, native=keypoints)
+    visible = found.annotations.visible * [1, 1, 0, 0]
+    labels = FoundLabels.of(replace(found.annotations, mapping=mapping, visible=visible), table)
+    assert labels.joint[labels.rank == 0].tolist() == [JOINTS[2]] * 2
