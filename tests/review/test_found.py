@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from lib.ignoring.weight_table import WeightTable
 from lib.ignoring.suspects import Suspects
+from lib.ignoring.weight_table import WeightTable
 from lib.review.found import COLUMNS, FoundLabels, read_found, write_found
 from lib.utils.errors import InputError
 from tests.factories.found_labels import JOINTS
