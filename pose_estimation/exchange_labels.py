@@ -129,6 +129,8 @@ def _from(arguments: argparse.Namespace, source: Source, tool: Tool) -> str:
     print("\n".join(_lines(comparison, added, arguments.unchanged)), flush=True)
     if arguments.dry_run:
         return "nothing written (--dry-run)"
+    if not added.new:
+        return "nothing written: no decision is new"
     append(added, file)
     return str(added.path)
 

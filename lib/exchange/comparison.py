@@ -77,6 +77,9 @@ def compare(exchange: Exchange, answer: Answer, slack: Slack) -> Comparison:
         for instance, returned in _matched(exchange.joints, image, came[image.name], remarks):
             own = _changes(exchange, image, instance, returned, slack.of(image))
             changes += own
+            for change in own:
+                if change.place is not None and _is_outside(change.place, image):
+                    remarks.add(_OUTSIDE, f"{change.joint} of annotation {change.number}, at {change.place[0]:.0f}, {change.place[1]:.0f}")  # fmt: skip
             changed = {change.joint for change in own} | {change.partner for change in own}
             for joint, point in zip(exchange.joints, instance.points):
                 if joint not in changed:
@@ -88,7 +91,15 @@ def compare(exchange: Exchange, answer: Answer, slack: Slack) -> Comparison:
 
 
 _NOT_WORKED_ON = "images that nobody has worked on; their labels are left undecided"
+_OUTSIDE = (
+    "labels that were moved to a place outside of their image (is it in another unit, or of another size?)"
+)
 _MISSING_IMAGES = "images that did not come back; their labels are left undecided"
+
+
+def _is_outside(place: Place, image: LabelledImage) -> bool:
+    size = image.known_size
+    return size is not None and not all(-1 <= at <= length for at, length in zip(place, size))
 
 
 class _Remarks:

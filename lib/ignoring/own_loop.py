@@ -29,7 +29,7 @@ class IgnoringWeights:
         variables: on the model's device.
         model: its BatchNorm statistics do not follow the validation pass.
         optimizer: torch's Adam, AdamW or SGD, of the model's parameters.
-        along: parameters along which hypergradients are taken, best those of the last layer; empty: all.
+        along: parameters along which hypergradients are taken, best those of the last layer; None: all.
         follows_optimizer: take the derivative of the optimizer's own step, as LBI.HYPERGRAD_THROUGH optimizer.
     """
 
@@ -38,13 +38,17 @@ class IgnoringWeights:
         variables: IgnoringVariables,
         model: nn.Module,
         optimizer: Optimizer,
-        along: Iterable[Tensor] = (),
+        along: Iterable[Tensor] | None = None,
         follows_optimizer: bool = False,
     ):
         self.variables, self.model, self.optimizer = variables, model, optimizer
         self.follows_optimizer = follows_optimizer
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        wanted = {id(parameter) for parameter in along} or {id(parameter) for parameter in self._parameters}
+        wanted = {id(parameter) for parameter in (self._parameters if along is None else along)}
+        if not wanted:
+            raise ValueError(
+                "along: has no parameters (a layer without any, or a generator that was used up)"
+            )
         self._is_along = [id(parameter) in wanted for parameter in self._parameters]
         if sum(self._is_along) < len(wanted):
             raise ValueError("along: has parameters that the optimizer does not train")

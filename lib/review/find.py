@@ -30,7 +30,7 @@ from lib.training.run_spec import RunSpec
 from lib.training.trainer import train
 from lib.training.weight_tables import TABLE
 from lib.utils.distributed import ALONE
-from lib.utils.errors import StoppedError
+from lib.utils.errors import InputError, StoppedError, short_repr
 from lib.utils.log import LOG, open_terminal_unless_open
 from lib.wrong_labels.estimate import Estimate
 
@@ -82,11 +82,13 @@ def find_labels(
         StoppedError: by a signal, once a checkpoint is written.
     """
     open_terminal_unless_open()
-    folder, earlier = Path(output), read_earlier(reviewed)
+    for name, value in (("doubtful", doubtful), ("trusted", trusted)):
+        _check_type(name, value, LabelledImages)
+    folder, earlier, given = _folder(output), read_earlier(reviewed), _given(settings)
     record_inputs(
         folder, {"--labels": doubtful.labels, "--trusted": trusted.labels} | decision_files(earlier)
     )
-    config = LabelsRun(doubtful, trusted, effort, dict(settings or {})).configuration()
+    config = LabelsRun(doubtful, trusted, effort, given).configuration()
     warn_of_attributes(Path(doubtful.labels))
     paths = RunPaths(folder / TRAINING, folder / "tensorboard")
     LOG.info(plan(config, MODE))
@@ -99,7 +101,7 @@ def find_labels(
         known = reviewed_labels(annotations, file, earlier)
         LOG.info(known.line())
         data, share = with_known(data, known)
-        if "LBI.GAMMA" not in (settings or {}):
+        if "LBI.GAMMA" not in given:
             config = with_settings(config, {"LBI.GAMMA": config.lbi.gamma * share})
     try:
         results = train(RunSpec(config, MODE, data, paths, ALONE))
@@ -135,12 +137,16 @@ def judge_labels(
         InputError: naming the file, annotation or setting that cannot be used.
     """
     open_terminal_unless_open()
-    folder, earlier = Path(output), read_earlier(reviewed)
+    for name, value in (("doubtful", doubtful), ("trusted", trusted)):
+        if value is not None or name == "doubtful":
+            _check_type(name, value, PredictedImages)
+            _check_type(f"{name}: labelled", value.labelled, LabelledImages)
+    folder, earlier, given = _folder(output), read_earlier(reviewed), _given(settings)
     files = {"--labels": doubtful.labelled.labels, "--predictions": doubtful.results}
     if trusted is not None:
         files |= {"--trusted": trusted.labelled.labels, "--trusted-predictions": trusted.results}
     record_inputs(folder, files | decision_files(earlier))
-    run = PredictionsRun.of(doubtful, trusted, dict(settings or {}))
+    run = PredictionsRun.of(doubtful, trusted, given)
     warn_of_attributes(Path(doubtful.labelled.labels))
     annotations = run.source.annotations
     check_ids(annotations, Path(doubtful.labelled.labels))
@@ -155,6 +161,23 @@ def judge_labels(
     report = write_judged_report(judged, folder / REPORT, Path(doubtful.labelled.labels), GALLERY_ROWS)
     estimate = judged.found.estimate
     return Found(folder, labels, estimate, (*judged.matched.lines(), *estimate.lines()), report)
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {short_repr(value)}, expected a {kind.__name__}")
+
+
+def _folder(output: str | Path) -> Path:
+    if not str(output):
+        raise InputError("output is empty, expected the folder to write into")
+    return Path(output)
+
+
+def _given(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    if settings is not None and not isinstance(settings, Mapping):
+        raise InputError(f"settings is {short_repr(settings)}, expected {{name: value}}")
+    return dict(settings or {})
 
 
 def read_earlier(folders: str | Path | Sequence[str | Path]) -> list[Reviewed]:

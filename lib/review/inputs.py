@@ -10,6 +10,7 @@ from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
 INPUTS = "inputs.json"
+REVIEWED = "--reviewed "  # begins the flags of decisions
 TRAINING = "training"  # folder of the run
 MADE = (TRAINING, DESCRIPTION)  # of which something is there once a call has come to anything
 
@@ -32,5 +33,10 @@ def record_inputs(folder: Path, files: Mapping[str, str | Path]) -> None:
             given = ", ".join(former) if isinstance(former, dict) else "something else"
             raise InputError(f"--output {folder}: made with {given}, now {', '.join(hashes)}; choose another")
         if changed := [flag for flag in hashes if former[flag] != hashes[flag]]:
+            if changed[0].startswith(REVIEWED):
+                raise InputError(
+                    f"--output {folder}: {changed[0].removeprefix(REVIEWED)} is not what it was when this was begun; take "
+                    "another --output for a search that knows what was decided since"
+                )
             raise InputError(f"--output {folder}: made with another file as {changed[0]}; choose another")
     write_text(path, json.dumps(hashes, indent=2) + "\n")

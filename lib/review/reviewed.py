@@ -11,6 +11,7 @@ from lib.review.apply import Reviewed
 from lib.review.corrected_file import SLACK, SLACK_SHARE
 from lib.review.decisions import PREFIX, SUFFIX
 from lib.review.found import LabelFile
+from lib.review.inputs import REVIEWED
 from lib.utils.errors import InputError
 from lib.utils.files import write_text
 
@@ -84,7 +85,7 @@ def reviewed_labels(annotations: Annotations, file: LabelFile, reviewed: Sequenc
         is_unchanged = folder.file.sha256 == file.sha256
         if i is None or not (is_unchanged or _same(now, place)):
             raise InputError(
-                f"--reviewed {folder.folder}: {keypoint} of annotation {number} is {_text(now)} in {file.path}, expected "
+                f"--reviewed {folder.folder}: {keypoint} of annotation {number} is {'not' if i is None else _text(now)} in {file.path}, expected "
                 f"{_text(place)}, where it was reviewed to be: give the file that was reviewed ({folder.file.path}), or what "
                 "apply_corrections.py made of it"
             )
@@ -105,7 +106,7 @@ def decision_files(reviewed: Sequence[Reviewed], file: LabelFile | None = None) 
     for folder in reviewed:
         for path in sorted(folder.folder.glob(f"{PREFIX}*{SUFFIX}")):
             if file is None:
-                found[f"--reviewed {path}"] = path
+                found[f"{REVIEWED}{path}"] = path
             elif folder.file.sha256 == file.sha256:
                 found[path.name] = _longer(found.get(path.name, path), path)
     return found

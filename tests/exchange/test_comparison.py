@@ -48,6 +48,17 @@ def test_moved_added_and_removed(exchange):
     }
 
 
+@pytest.mark.parametrize(
+    ("place", "is_outside"), [((0.0, 79.0), False), ((2000.0, 30.0), True), ((20.0, -9.0), True)]
+)
+def test_a_place_outside_of_the_image_is_told(exchange, place, is_outside):
+    comparison = compare(exchange, Answer({"a/5.jpg": [returned(exchange, 7, **{L: place}), returned(exchange, 3)]}), SLACK)  # fmt: skip
+    assert [change.place for change in comparison.changes] == [place]
+    told = [line for line in comparison.remarks if "outside of their image" in line]
+    assert len(told) == is_outside
+    assert not is_outside or f"{L} of annotation 7, at {place[0]:.0f}, {place[1]:.0f}" in told[0]
+
+
 @pytest.mark.parametrize(("shift", "is_move"), [(0.009, False), (0.011, True), (-0.011, True)])
 def test_rounding_is_no_move(exchange, shift, is_move):
     seven = returned(exchange, 7, **{L: (20.0, 30.0 + shift)})

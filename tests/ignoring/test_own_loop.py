@@ -23,7 +23,7 @@ def losses_of(model, batch):
 
 
 def ignoring(made, variables=None, layers=(), follows_optimizer=True):
-    along = [p for layer in layers for p in getattr(made.model, layer).parameters()]
+    along = [p for layer in layers for p in getattr(made.model, layer).parameters()] or None
     variables = variables or PersistentWeights(5, PARTNER, 0.7).double()
     return IgnoringWeights(variables, made.model, made.optimizer, along, follows_optimizer)
 
@@ -194,3 +194,11 @@ def test_losses_that_are_a_mean_are_told_of(reduced):
         ignoring(made).learn(samples, lambda: losses_of(made.model, batches["validation"]).mean())
     with pytest.raises(ValueError, match="one loss for each keypoint"):
         ignoring(made).current(samples)
+
+
+def test_no_parameters_are_not_all_of_them():
+    made = learner()
+    with pytest.raises(ValueError, match="along: has no parameters"):
+        IgnoringWeights(
+            PersistentWeights(5, PARTNER, 0.7), made.model, made.optimizer, nn.ReLU().parameters()
+        )

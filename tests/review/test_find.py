@@ -111,3 +111,23 @@ def test_files_are_named_without_a_flag(trusted, tmp_path):
     (tmp_path / "no.json").write_text("{}")
     with pytest.raises(InputError, match=f"^{tmp_path}/no.json: expected an object with 'annotations'"):
         find_labels(LabelledImages(str(tmp_path / "no.json")), trusted, tmp_path / "found")
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "trusted", "more", "told"),
+    [
+        ("a.json", LabelledImages("b.json"), {}, "doubtful is 'a.json', expected a LabelledImages"),
+        (LabelledImages("a.json"), None, {}, "trusted is None, expected a LabelledImages"),
+        (LabelledImages("a.json"), LabelledImages("b.json"), {"settings": ["SEED", 1]}, "settings is ..SEED., 1., expected"),
+        (LabelledImages("a.json"), LabelledImages("b.json"), {"output": ""}, "output is empty"),
+    ],
+)  # fmt: skip
+def test_arguments_of_another_type_are_told(tmp_path, doubtful, trusted, more, told):
+    with pytest.raises(InputError, match=told):
+        find_labels(doubtful, trusted, **{"output": tmp_path, **more})
+
+
+@pytest.mark.parametrize("predicted", ["a.json", PredictedImages("a.json", "results.json")])
+def test_predictions_need_their_labels(tmp_path, predicted):
+    with pytest.raises(InputError, match="expected a (Predicted|Labelled)Images"):
+        judge_labels(predicted, None, tmp_path)

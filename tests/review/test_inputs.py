@@ -29,6 +29,19 @@ def test_other_files_are_refused_once_something_was_made(files, tmp_path):
         record_inputs(tmp_path / "found", files)
 
 
+def test_decisions_that_were_added_since_are_for_another_folder(files, tmp_path):
+    decisions = tmp_path / "first/decisions-ann.jsonl"
+    decisions.parent.mkdir()
+    decisions.write_text("one")
+    known = files | {f"--reviewed {decisions}": decisions}
+    (tmp_path / "found/training").mkdir(parents=True)
+    record_inputs(tmp_path / "found", known)
+    record_inputs(tmp_path / "found", known)
+    decisions.write_text("two")
+    with pytest.raises(InputError, match=f"{decisions} is not what it was when this was begun; take another"):
+        record_inputs(tmp_path / "found", known)
+
+
 def test_labels_in_doubt_are_not_trusted(files, tmp_path):
     files["--trusted"].write_text(files["--labels"].read_text())
     with pytest.raises(InputError, match="b.json: is the same file as --labels"):

@@ -98,7 +98,7 @@ def test_another_file_is_refused(reviewed, tmp_path):
         reviewed_labels(annotations, file, [read_reviewed(reviewed.folder)])
     content["annotations"][0]["id"] = 8
     (tmp_path / "other.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match="annotation 7 is without a label in"):
+    with pytest.raises(InputError, match="left_wrist of annotation 7 is not in"):
         reviewed_labels(*read(tmp_path / "other.json", reviewed), [read_reviewed(reviewed.folder)])
 
 
