@@ -21,9 +21,6 @@ from lib.utils.errors import InputError, short_repr
 from lib.utils.log import LOG
 
 PADDING = 1.25  # width of a crop / width of its box (SimpleBaseline)
-# What an instance of a set without this field gets among those of a set with it.
-LACKING = {"head_sizes": np.nan, "image_ids": -1, "bounds": np.nan, "sized": True, "box_sizes": np.nan,
-           "upright": False, "category_ids": -1}  # fmt: skip
 TEXTS = ("image_paths", "image_names")  # fields of Annotations that are sequences of text
 MAX_COORDINATE = 1e9  # pixels; no image is as wide, and squares and products stay finite in float32
 
@@ -101,17 +98,12 @@ class Annotations:
         return replace(self, **arrays)
 
     def joined(self, other: "Annotations") -> "Annotations":
-        """These instances followed by those of ``other``, which has the same joints.
-
-        A field that only one of them has is NaN, -1 or what the readers assume for the instances of the other one.
-        """
-        arrays: dict[str, Any] = {}
-        for name in (field.name for field in fields(self)):
-            parts = [getattr(self, name), getattr(other, name)]
-            if any(isinstance(part, np.ndarray) for part in parts):
-                filled = [_filled(name, parts[1 - k], len(of)) if part is None else part
-                          for k, (part, of) in enumerate(zip(parts, (self, other)))]  # fmt: skip
-                arrays[name] = np.concatenate(filled)
+        """These instances followed by those of ``other``, which has the same joints and fields."""
+        arrays: dict[str, Any] = {
+            field.name: np.concatenate([getattr(self, field.name), getattr(other, field.name)])
+            for field in fields(self)
+            if isinstance(getattr(self, field.name), np.ndarray)
+        }
         arrays["image_index"] = np.concatenate([self.image_index, other.image_index + len(self.image_paths)])
         return replace(
             self,
@@ -141,11 +133,6 @@ class Annotations:
         for name in TEXTS:
             columns[name] = PackedStrings(columns.pop(f"{name}_text"), columns.pop(f"{name}_ends"))
         return cls(mapping=mapping, notes=notes, **columns)
-
-
-def _filled(name: str, like: np.ndarray, count: int) -> np.ndarray:
-    """The field ``name`` of ``count`` instances that lack it; ``like``: that of others."""
-    return np.full((count, *like.shape[1:]), LACKING[name], like.dtype)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ class IgnoringVariables(nn.Module, ABC):
     ``learned``: hypergradients change the weights.
     ``signs``: of each keypoint's last hypergradient, 0 before it.
     ``agreement``: pairs of successive hypergradients with the same sign, and all pairs.
+    ``known``: bool, labels that are known to be right, see `trust`.
 
     Args:
         count: number of source annotations.
@@ -51,15 +52,23 @@ class IgnoringVariables(nn.Module, ABC):
     seen: Tensor
     signs: Tensor
     agreement: Tensor
+    known: Tensor
     flip_indices: Tensor
 
     def __init__(self, count: int, flip_indices: tuple[int, ...]):
         super().__init__()
         # A buffer, to be where the tables are, but known without a checkpoint.
         self.register_buffer("flip_indices", torch.tensor(flip_indices), persistent=False)
+        self.register_buffer(
+            "known", torch.zeros(count, len(flip_indices), dtype=torch.bool), persistent=False
+        )
         self.register_buffer("seen", torch.zeros(count, len(flip_indices), dtype=torch.int32))
         self.register_buffer("signs", torch.zeros(count, len(flip_indices), dtype=torch.int8))
         self.register_buffer("agreement", torch.zeros(2, dtype=torch.int64))
+
+    def trust(self, known: Tensor) -> None:
+        """Give labels that are known to be right, bool [count, J], the weight 1 from now on, whatever is learned."""
+        self.known.copy_(known)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Load as torch does; checkpoints of earlier versions lack some of the counts."""
@@ -72,7 +81,7 @@ class IgnoringVariables(nn.Module, ABC):
         labelled = self._count_visit(samples)
         hypergradient = self.to_annotation_order(hypergradient, samples.flipped)
         self._compare_signs(hypergradient, labelled, samples)
-        weights = self._learn(hypergradient, labelled, samples)
+        weights = self._trusting(self._learn(hypergradient, labelled, samples), samples)
         return self.to_sample_order(weights, samples.flipped)
 
     def preview(self, hypergradient: Tensor, samples: SourceSamples) -> Tensor:
@@ -86,7 +95,8 @@ class IgnoringVariables(nn.Module, ABC):
     def current(self, samples: SourceSamples) -> Tensor:
         """Count a visit without a hypergradient; the present weights [N, J] in sample order."""
         labelled = self._count_visit(samples)
-        weights = self.to_sample_order(self._look_up(labelled, samples), samples.flipped)
+        weights = self._trusting(self._look_up(labelled, samples), samples)
+        weights = self.to_sample_order(weights, samples.flipped)
         return weights.to(samples.losses.dtype)
 
     @abstractmethod
@@ -112,6 +122,10 @@ class IgnoringVariables(nn.Module, ABC):
         labelled = self.to_annotation_order(samples.labelled, samples.flipped) > 0
         self.seen[samples.index] += labelled.to(self.seen.dtype)
         return labelled
+
+    def _trusting(self, weights: Tensor, samples: SourceSamples) -> Tensor:
+        """The weights [N, J] in annotation order, those of known labels 1."""
+        return torch.where(self.known[samples.index], 1.0, weights)
 
     def _compare_signs(
         self, hypergradient: Tensor, labelled: Tensor, samples: SourceSamples

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lib.config.loader import with_settings
 from lib.config.run_paths import RunPaths
 from lib.config.schema import Config
 from lib.dataset.annotations import Annotations, read_json
@@ -75,7 +74,8 @@ def find_labels(
         doubtful, trusted: the labels, of the same joints.
         effort: a key of EFFORTS: training steps, relative to what is usual for as much data.
         settings: {name as in docs/settings.md: value}, which override what is chosen.
-        reviewed: folders of earlier searches, the older first, whose reviewed labels are trusted and not judged again.
+        reviewed: folders of earlier searches, the older first. What was reviewed there is known to be right, and not
+            judged again.
 
     Raises:
         InputError: naming the file, annotation or setting that cannot be used; nothing was trained.
@@ -100,9 +100,7 @@ def find_labels(
     if earlier:
         known = reviewed_labels(annotations, file, earlier)
         LOG.info(known.line())
-        data, share = with_known(data, known)
-        if "LBI.GAMMA" not in given:
-            config = with_settings(config, {"LBI.GAMMA": config.lbi.gamma * share})
+        data = with_known(data, known)
     try:
         results = train(RunSpec(config, MODE, data, paths, ALONE))
     except StoppedError as stopped:
@@ -189,29 +187,17 @@ def read_earlier(folders: str | Path | Sequence[str | Path]) -> list[Reviewed]:
     return earlier
 
 
-def with_known(data: Data, known: KnownLabels) -> tuple[Data, float]:
-    """The data with labels that were reviewed: corrected in the source, and among the trusted ones.
+def with_known(data: Data, known: KnownLabels) -> Data:
+    """The data with the labels of the source that were reviewed corrected, and known to be right.
 
-    Labels are judged without them: they were reviewed for being suspect, so they are no fair sample of right labels.
-
-    Returns:
-        The data, and how many of a trusted instance's joints have a label, in proportion to before. The source's loss
-        is to be weighted by it: it is added to that of the trusted instances, a mean over all of their joints.
+    They stay in the source: among the trusted instances, to which a network is fitted as they are, instances with a few
+    labels would take the place of fully labelled ones (docs/review.md).
     """
-    before, added = data.target.annotations, known.trusted
-    target = before.joined(added) if len(added) else before
     truth = data.source_truth
     if truth is not None:
         truth = replace(truth, corrupted=truth.corrupted & ~known.settled)
-    changed = replace(
-        data,
-        source_truth=truth,
-        source=data.source.with_annotations(known.annotations),
-        target=data.target.with_annotations(target),
-        compared=data.target,
-        known=known.settled,
-    )
-    return changed, float((target.visible > 0).mean() / (before.visible > 0).mean())
+    source = data.source.with_annotations(known.annotations)
+    return replace(data, source_truth=truth, source=source, known=known.settled)
 
 
 def label_file(config: Config, annotations: Annotations) -> LabelFile:

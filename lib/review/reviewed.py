@@ -34,20 +34,10 @@ class KnownLabels:
     disagreed: int
     unread: int
 
-    @property
-    def trusted(self) -> Annotations:
-        """The instances with labels that are settled, and these labels alone."""
-        labelled = self.settled & (self.annotations.visible > 0)
-        alone = replace(self.annotations, visible=labelled.astype(self.annotations.visible.dtype))
-        return alone.subset(np.flatnonzero(labelled.any(axis=1)))
-
     def line(self) -> str:
         """The same in words."""
-        trusted = self.trusted
-        text = (
-            f"reviewed before: {self.settled.sum()} labels, of which {int(trusted.visible.sum())} in {len(trusted)} "
-            f"instances are trusted and {int(self.settled.sum() - trusted.visible.sum())} are hidden"
-        )
+        count, right = int(self.settled.sum()), int((self.settled & (self.annotations.visible > 0)).sum())
+        text = f"reviewed before: {count} labels, of which {right} are right in their places and {count - right} hidden"
         if self.disagreed:
             text += f"; reviewers disagree on {self.disagreed} more, which count as not reviewed"
         if self.unread:

@@ -30,8 +30,8 @@ class Data:
     test: used for model selection only by train.py, which has no other set.
     source_truth: which labels of the source are wrong; None if unknown.
     source_record: which annotations of the source the ignoring weights belong to; None without a source.
-    compared: trusted samples that the detector of wrong labels compares the source with; None: ``target``.
-    known: bool [N, J], labels of the source that are known to be right, and are not judged; None: nothing is known.
+    known: bool [N, J], labels of the source that are known to be right: their weights are 1, and they are not judged;
+        None: nothing is known.
     """
 
     source: KeypointDataset | None
@@ -40,7 +40,6 @@ class Data:
     test: EvaluationSet
     source_truth: Truth | None = None
     source_record: SourceRecord | None = None
-    compared: KeypointDataset | None = None
     known: np.ndarray | None = None
 
     @property

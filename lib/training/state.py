@@ -236,7 +236,11 @@ def initial_state(spec: RunSpec, fixed: Mapping[Place, IgnoringVariables] | None
     if group.size > 1:
         LOG.info(f"{group.size} processes train together, each on its part of every batch")
     tables = TableShape.of((spec.data.source or spec.data.target).annotations)
-    return build_state(config, spec.mode, tables, Placement(device, group), fixed)
+    state = build_state(config, spec.mode, tables, Placement(device, group), fixed)
+    if spec.data.known is not None:
+        for variables in state.variables.values():
+            variables.trust(torch.from_numpy(spec.data.known))
+    return state
 
 
 def build_state(

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 
 import numpy as np
+import torch
 
 from lib.dataset.annotations import Annotations
 from lib.ignoring.modes import Place
@@ -28,8 +29,9 @@ def learned_tables(state: State) -> dict[Place, tuple[WeightTable, dict]]:
     """
     tables = {}
     for place, variables in sorted(state.variables.items(), reverse=True):
+        trusted = torch.where(variables.known, 1.0, variables.all_weights())
         weights, seen, scores = (
-            array.cpu().numpy() for array in (variables.all_weights(), variables.seen, variables.all_scores())
+            array.cpu().numpy() for array in (trusted, variables.seen, variables.all_scores())
         )
         learning: dict = {}
         if variables.learned:
@@ -56,8 +58,7 @@ def judge_labels(spec: RunSpec, state: State) -> WrongLabels | None:
         seed=spec.config.seed,
     )
     data = spec.data
-    compared = data.target if data.compared is None else data.compared
-    found = find_wrong_labels(reader, data.source.without_augmentation(), compared.without_augmentation())
+    found = find_wrong_labels(reader, data.source.without_augmentation(), data.target.without_augmentation())
     return found if data.known is None else found.knowing(data.known)
 
 

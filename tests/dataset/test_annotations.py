@@ -58,19 +58,6 @@ def test_joined_people_keep_their_images_and_all_else(bounds):
     assert both.image_ids is None and (both.bounds is None) == (not bounds)
 
 
-def test_what_one_set_lacks_is_filled():
-    first, second = people(3, ("a.jpg",), 0, bounds=False), people(2, ("b.jpg",), 1)
-    second = replace(second, head_sizes=None, image_ids=np.array([4, 5]), sized=np.array([True, False]))
-    for both, own in ((first.joined(second), slice(0, 3)), (second.joined(first), slice(2, 5))):
-        other = slice(3, 5) if own.start == 0 else slice(0, 2)
-        assert np.isnan(both.bounds[own]).all() and (both.bounds[other] == second.bounds).all()
-        assert np.isnan(both.head_sizes[other]).all() and (both.head_sizes[own] == first.head_sizes).all()
-        assert both.image_ids[own].tolist() == [-1] * 3 and both.image_ids[other].tolist() == [4, 5]
-        assert both.sized[own].all() and both.sized[other].tolist() == [True, False]
-        assert both.box_sizes is None
-        assert both.image(own.start).size is None
-
-
 def test_joined_leaves_both_sets_as_they_are():
     first, second = people(3, ("a.jpg",), 0), people(2, ("b.jpg",), 1)
     kept = replace(second, image_index=second.image_index.copy())

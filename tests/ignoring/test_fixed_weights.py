@@ -54,3 +54,18 @@ def test_fixed_weights_leave_the_ranking_to_variables_that_look_at_the_losses():
     assert torch.equal(fixed.all_weights(), alone.all_weights()) and not torch.equal(
         fixed.all_weights(), before
     )
+
+
+@pytest.mark.parametrize("kind", ["online", "persistent", "loss_aware"])
+def test_labels_that_are_known_to_be_right_have_the_weight_one(kind):
+    known = torch.zeros(COUNT, JOINTS, dtype=torch.bool)
+    known[4, 1] = known[0, 2] = True
+    plain, trusting = variables(kind), variables(kind)
+    trusting.trust(known)
+    for (gradient, samples), at in zip(random_visits(), range(3)):
+        ask = ("update", "preview", "current")[at]
+        arguments = (samples,) if ask == "current" else (gradient, samples)
+        expected, found = (getattr(each, ask)(*arguments) for each in (plain, trusting))
+        of_sample = trusting.to_sample_order(known[samples.index], samples.flipped)
+        torch.testing.assert_close(found, torch.where(of_sample, 1.0, expected))
+    assert torch.equal(plain.all_weights(), trusting.all_weights()) and "known" not in trusting.state_dict()

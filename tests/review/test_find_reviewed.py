@@ -1,13 +1,10 @@
 """The next search: what was reviewed is trusted, not judged again, and goes into the new folder."""
 
-import contextlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lib.dataset.annotations import PADDING
 from lib.review import find
 from lib.review.apply import apply_corrections, read_reviewed
 from lib.review.find import find_labels, judge_labels, with_known
@@ -72,7 +69,9 @@ def test_training_on_the_same_file(first, labels, trusted, tmp_path, capsys):
     words = (LabelledImages(labels), trusted, tmp_path / "next", "quick", given, [folder / "found"])
     found = find_labels(*words)
     check_last(found, reviewed)
-    assert "reviewed before: 3 labels, of which 2 in " in capsys.readouterr().out
+    (right, *_), _, (last, *_) = rows_of(found, reviewed)
+    assert found.labels.weight[right] == found.labels.weight[last] == 1
+    assert "reviewed before: 3 labels, of which 2 are right in their places" in capsys.readouterr().out
     # Places are those of the file, so that the decisions can still be applied; they are in the folder.
     (moved, *_), *_ = rows_of(found, reviewed)
     assert (found.labels.x[moved], found.labels.y[moved]) != (11.5, 12.25)
@@ -82,7 +81,7 @@ def test_training_on_the_same_file(first, labels, trusted, tmp_path, capsys):
     assert len(apply_corrections(read_reviewed(found.folder), tmp_path / "new.json")) == 2
     assert find_labels(*words).summary == found.summary
     decide(folder / "found", read_found(folder / "found")[0], "eve", (reviewed[0][0], "left_hip", "right"))
-    with pytest.raises(InputError, match="choose another"):
+    with pytest.raises(InputError, match="decisions-eve.jsonl|now --labels"):
         find_labels(*words)
     (folder / "found/decisions-eve.jsonl").unlink()
 
@@ -101,54 +100,21 @@ def test_predictions_on_the_corrected_file(data, first, labels, tmp_path):
     assert not list((tmp_path / "next").glob("decisions-*"))
 
 
-@pytest.mark.parametrize("layout", ["mpii", "coco_format"])
-def test_what_is_trained_on(data, first, labels, trusted, tmp_path, layout, monkeypatch):
-    """Trusted labels of MPII have head sizes and no image ids, those of COCO's format the opposite."""
-    if layout == "coco_format":
-        (tmp_path / "copy.json").write_text(labels.read_text() + "\n")
-        trusted = LabelledImages(tmp_path / "copy.json", data / "coco/images/train2017")
+def test_what_is_trained_on(first, labels, trusted):
     config = LabelsRun(LabelledImages(labels), trusted, "quick", SETTINGS).configuration()
     plain = build_data(config, uses_source=True)
     folder, reviewed = first
     annotations = plain.source.annotations
-    known = reviewed_labels(
-        annotations, find.label_file(config, annotations), [read_reviewed(folder / "found")]
-    )
-    changed, share = with_known(plain, known)
-    before, after = plain.target.annotations, changed.target.annotations
-    count = len(before)
-    assert (after.joints[:count] == before.joints).all() and (after.visible[:count] == before.visible).all()
-    assert set(after.ids[count:].tolist()) == {reviewed[0][0], reviewed[2][0]}
-    added = {(number, after.mapping.names[j]) for number, labelled in zip(after.ids[count:].tolist(), after.visible[count:]) for j in np.flatnonzero(labelled)}  # fmt: skip
-    assert added == {reviewed[0], reviewed[2]}
-    i, j = (after.ids[count:] == reviewed[0][0]).argmax() + count, after.mapping.names.index("left_wrist")
-    assert after.joints[i, j].tolist() == [11.5, 12.25]
-    assert Path(after.image(i).path).parent == (data / "coco/images/train2017").resolve()
-    assert share == pytest.approx((before.visible.sum() + 2) / len(after) / (before.visible.sum() / count))
-    assert changed.compared is plain.target and changed.known.sum() == 3
-    sample = changed.target[i, 0]
-    assert sample.target_weight.sum() == after.visible[i].sum() and not sample.problem
-    longer = after.box_sizes if layout == "coco_format" else after.sizes.max(axis=1) / PADDING
-    assert longer.shape == (len(after),)
-    # Whatever fields they have, they can be joined with V.
-    assert len(after.joined(plain.validation.dataset.annotations)) == len(after) + len(
-        plain.validation.dataset
-    )
-
-    seen = []
-
-    def stopped(spec):
-        seen.append(spec)
-        raise StopIteration
-
-    monkeypatch.setattr(find, "train", stopped)
-    monkeypatch.setattr(find, "check", lambda request: None)  # the copy has the images of the labels in doubt
-    ours = {name: value for name, value in SETTINGS.items() if name != "LBI.GAMMA"}
-    with contextlib.suppress(StopIteration):
-        find_labels(LabelledImages(labels), trusted, tmp_path / "next", "quick", ours, [folder / "found"])
-    (spec,) = seen
-    assert spec.config.lbi.gamma == pytest.approx(config.lbi.gamma * share)
-    assert len(spec.data.target) == len(after)
+    file = find.label_file(config, annotations)
+    known = reviewed_labels(annotations, file, [read_reviewed(folder / "found")])
+    changed = with_known(plain, known)
+    after, names = changed.source.annotations, annotations.mapping.names
+    assert changed.target is plain.target and changed.known.sum() == 3
+    assert {(int(after.ids[i]), names[j]) for i, j in np.argwhere(changed.known)} == set(reviewed)
+    differs = (after.joints != annotations.joints).any(axis=-1) | (after.visible != annotations.visible)
+    assert differs.sum() == 2 and changed.known[differs].all()  # one was moved, one hidden, one is right
+    i = int((after.ids == reviewed[0][0]).argmax())
+    assert after.joints[i, names.index(reviewed[0][1])].tolist() == [11.5, 12.25]
 
 
 @pytest.mark.parametrize("what", ["no folder", "no decisions", "another file"])

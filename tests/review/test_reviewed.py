@@ -80,13 +80,10 @@ def test_in_the_corrected_file_they_are_as_they_are(reviewed, tmp_path):
     np.testing.assert_array_equal(known.annotations.visible, annotations.visible)
 
 
-def test_only_reviewed_labels_are_trusted(reviewed):
+def test_what_is_known_in_words(reviewed):
     annotations, file = read(reviewed.path, reviewed)
     known = reviewed_labels(annotations, file, [read_reviewed(reviewed.folder)])
-    trusted = known.trusted
-    assert trusted.ids.tolist() == [7, 3]
-    assert trusted.visible.tolist() == [[1, 1, 1, 0], [0, 1, 0, 1]]
-    assert known.line() == "reviewed before: 6 labels, of which 5 in 2 instances are trusted and 1 are hidden"
+    assert known.line() == "reviewed before: 6 labels, of which 5 are right in their places and 1 hidden"
 
 
 def test_another_file_is_refused(reviewed, tmp_path):
@@ -111,7 +108,7 @@ def test_an_instance_without_any_label_left_is_not_read(reviewed, tmp_path):
     annotations, file = read(tmp_path / "new.json", reviewed)
     assert not annotations.visible[1].any()
     known = reviewed_labels(annotations.subset(np.array([0])), file, [read_reviewed(reviewed.folder)])
-    assert not known.settled.any() and not len(known.trusted)
+    assert not known.settled.any()
 
 
 def test_disagreements_are_not_trusted_and_counted(reviewed):
