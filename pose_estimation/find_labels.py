@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--trusted-images", type=Path, metavar="DIR", help="their images (default: likewise)")
     parser.add_argument("--predictions", type=Path, metavar="FILE", help="results of any network on the images: judge by them, and train nothing")  # fmt: skip
     parser.add_argument("--trusted-predictions", type=Path, metavar="FILE", help="results of the same network on the images of --trusted")  # fmt: skip
-    parser.add_argument("--reviewed", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help="folders of earlier calls, whose reviewed labels are trusted now")  # fmt: skip
+    parser.add_argument("--reviewed", type=Path, nargs="+", action="extend", default=[], metavar="DIR", help="folders of earlier calls, whose reviewed labels are known now")  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to write into")
     steps = ", ".join(f"{name} {factor:g}" for name, factor in EFFORTS.items())
     parser.add_argument("--effort", choices=EFFORTS, help=f"training steps, relative to what is usual for as much data: {steps} (default: {USUAL})")  # fmt: skip
