@@ -69,6 +69,7 @@ def test_without_cuda_one_line_says_so(tmp_path, capsys):
     assert main(["--out", str(tmp_path / "out"), "--device", "cpu"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="pose_case computes on CUDA where there is one")
 def test_tiny_steps_and_their_work_on_the_cpu(tmp_path, monkeypatch):
     once = {part: [row for row in rows if row[0] in ("tf32", FASTEST)] for part, rows in ROWS.items()}

@@ -12,6 +12,7 @@ from tests.review.test_find import SETTINGS
 SMALL = {"source_people": 20, "source_val_people": 2, "target_train_people": 15, "test_people": 8}
 
 
+@pytest.mark.slow
 def test_three_searches_of_each_seed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         review_loop, "draw", lambda drawn: make_people(drawn.folder, PeopleConfig(drawn.seed, **SMALL))

@@ -183,7 +183,7 @@ def test_a_folder_is_trusted_once_it_was_reviewed(found, data, tmp_path, capsys)
     path = found / "decisions-ann.jsonl"
     path.write_text(f"{json.dumps(head)}\n{json.dumps(decisions)}\n")
     assert find(data, tmp_path / "next", *SMALL, "--reviewed", str(found)) == 0
-    assert "reviewed before: 1 labels, of which 1 in 1 instances are trusted" in capsys.readouterr().out
+    assert "reviewed before: 1 labels, of which 1 are right in their places" in capsys.readouterr().out
     assert (tmp_path / "next/decisions-ann.jsonl").read_text() == path.read_text()
     path.unlink()
 

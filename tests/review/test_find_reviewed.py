@@ -15,6 +15,7 @@ from lib.review.reviewed import reviewed_labels
 from lib.review.session import Session
 from lib.training.data import build_data
 from lib.utils.errors import InputError
+from lib.utils.log import open_terminal
 from tests.factories.reviews import decide
 from tests.pose_estimation.test_find_labels import results_of
 from tests.review.test_find import SETTINGS
@@ -64,6 +65,7 @@ def check_last(found, reviewed):
 
 
 def test_training_on_the_same_file(first, labels, trusted, tmp_path, capsys):
+    open_terminal()  # where this test reads it, whatever another one opened
     folder, reviewed = first
     given = {"LBI.GAMMA": 0.5, **SETTINGS}
     words = (LabelledImages(labels), trusted, tmp_path / "next", "quick", given, [folder / "found"])
@@ -140,6 +142,7 @@ def test_what_cannot_be_used(data, first, labels, trusted, tmp_path, what):
 
 
 def test_attributes_that_take_no_note_are_told_at_the_start(data, labels, tmp_path, capsys):
+    open_terminal()
     content = json.loads(labels.read_text())
     content["annotations"][2]["attributes"] = ["occluded"]
     content["annotations"][3]["attributes"] = {"lbi": "mine"}
