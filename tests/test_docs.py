@@ -55,6 +55,7 @@ EXCUSED = {
     "python benchmarks/predictions.py": "needs MPII's evaluation files: tests/benchmarks/test_predictions.py",
     "python benchmarks/reviewing.py": "half an hour: tests/benchmarks/test_reviewing.py",
     "python benchmarks/review_loop.py": "half an hour: tests/benchmarks/test_review_loop.py",
+    "python benchmarks/trusted.py": "an hour: tests/benchmarks/test_trusted.py",
     "python benchmarks/standstill.py": "minutes: tests/benchmarks/test_standstill.py",
     "python benchmarks/soak.py": "twenty minutes; tests/benchmarks runs none that long",
     "python benchmarks/communication.py": "minutes: tests/benchmarks/test_all.py, one mode",
