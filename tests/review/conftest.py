@@ -27,7 +27,7 @@ def browser():
     """Chromium. It is no Python package, so no requirement of ours can bring it: see CONTRIBUTING.md."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if BROWSER is None:
-        pytest.skip("Chromium is not installed")
+        pytest.skip("neither chromium nor google-chrome is on the PATH: see CONTRIBUTING.md")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
         yield browser
