@@ -40,6 +40,12 @@ class ImageFolder:
         self.nested = nested
         self.setting = setting
 
+    @classmethod
+    def at(cls, folder: Path) -> "ImageFolder":
+        """The images in and below a folder or, where there is no such folder but ``folder``.zip, in that archive."""
+        zipped = not folder.is_dir() and folder.with_name(f"{folder.name}.zip").is_file()
+        return cls(folder, "zip" if zipped else "jpg", nested=True)
+
     @property
     def location(self) -> Path:
         """The folder or the archive that holds the images."""

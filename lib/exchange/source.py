@@ -45,9 +45,7 @@ class Source:
         path = labels or Path(self.file.path)
         self._judged = JudgedFile(self.file, label_text.read_label_text(self.file, path), self.labels)
         self._sizes = read_annotated(replace(self.file, path=str(path))).sizes
-        where = images or Path(self.file.images)
-        zipped = not where.is_dir() and where.with_name(f"{where.name}.zip").is_file()
-        self._images = ImageFolder(where, "zip" if zipped else "jpg", nested=True)
+        self._images = ImageFolder.at(images or Path(self.file.images))
         self._has_images = self._images.location.exists()
         if images is not None and not self._has_images:
             raise InputError(f"--images {images}: no such folder")

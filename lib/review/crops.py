@@ -60,8 +60,7 @@ class Crops:
     """
 
     def __init__(self, table: Table, images: Path):
-        zipped = not images.is_dir() and images.with_name(f"{images.name}.zip").is_file()
-        self.images = ImageFolder(images, "zip" if zipped else "jpg", nested=True)
+        self.images = ImageFolder.at(images)
         self._table = table
         # They say how an image with an EXIF orientation was labelled.
         self._sizes = read_annotated(table.file).sizes

@@ -20,7 +20,6 @@ from lib.review.decisions import (
     decisions_path,
     problem_of,
     read_review,
-    read_reviews,
     repair,
     settled,
 )
@@ -67,7 +66,7 @@ class Session:
         self._lock = threading.Lock()
         self._folder = folder
         self._seen = self._others_on_disk()
-        self._others = self._read_others()
+        self._others = {name: read_review(folder / name, file) for name in sorted(self._seen)}
         self._history: list[Decision] = []  # the reviewer's, without those that were undone
         self._read_own()
 
@@ -77,22 +76,19 @@ class Session:
         A file that cannot be read is left as it was known, with a warning.
         """
         with self._lock:
-            found = self._others_on_disk()
-            if found == self._seen:
+            before, self._seen = self._seen, self._others_on_disk()
+            known = {name: review for name, review in self._others.items() if name in self._seen}
+            for name, size in self._seen.items():
+                if size != before.get(name):
+                    try:
+                        known[name] = read_review(self._folder / name, self.table.file)
+                    except InputError as problem:
+                        LOG.warning(f"{problem}; its decisions are not taken in")
+            if known == self._others:
                 return False
-            self._seen = found
-            try:
-                self._others = self._read_others()
-            except InputError as problem:
-                LOG.warning(f"{problem}; its decisions are not taken in")
-                return False
+            self._others = dict(sorted(known.items()))
             self._read_own()
             return True
-
-    def _read_others(self) -> list[Review]:
-        return [
-            each for each in read_reviews(self._folder, self.table.file) if each.reviewer != self.reviewer
-        ]
 
     def _others_on_disk(self) -> dict[str, int]:
         """{name of the file: its size}; files of decisions only grow."""
@@ -110,7 +106,7 @@ class Session:
         self._wrong: set[int] = set()
         self.reviewed = np.zeros(len(self.table), bool)
         self._standing: dict[tuple[str, int], list[Decision]] = defaultdict(list)
-        for review in [*self._others, own]:
+        for review in [*self._others.values(), own]:
             for decision in review.decisions:
                 self._standing[review.reviewer, decision.annotation_id].append(decision)
         for annotation_id in {annotation_id for _, annotation_id in self._standing}:
@@ -123,7 +119,7 @@ class Session:
         self._wrong.difference_update(rows.tolist())
         for row in rows.tolist():
             self._about.pop(row, None)
-        for reviewer in [*(review.reviewer for review in self._others), self.reviewer]:
+        for reviewer in [*(review.reviewer for review in self._others.values()), self.reviewer]:
             standing = self._standing.get((reviewer, annotation_id), ())
             for (_, joint), decision in settled(standing, self.table.file).items():
                 row = self.table.row(annotation_id, joint)

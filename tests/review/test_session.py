@@ -225,13 +225,16 @@ def test_what_others_decide_meanwhile_is_taken_in(found, session):
 
 
 def test_a_file_of_others_that_cannot_be_read_is_said_and_left_as_it_was(found, session, caplog):
-    other = opened(found, "bob")
+    other, another = opened(found, "bob"), opened(found, "eve")
     other.decide(row(other, 7, "left_elbow"), "right")
     assert session.take_in_others()
     with open(decisions_path(found.folder, "bob"), "a") as file:
         file.write("no decision\n")
     assert not session.take_in_others() and not session.take_in_others()
     assert reviewed(session) == {(7, "left_elbow")}
+    another.decide(row(another, 3, "left_wrist"), "right")
+    assert session.take_in_others()  # one damaged file is no matter of another one
+    assert reviewed(session) == {(7, "left_elbow"), (3, "left_wrist")}
     assert len(caplog.messages) == 1 and "decisions-bob.jsonl, line 3" in caplog.text
 
 
